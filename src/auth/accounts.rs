@@ -1,0 +1,69 @@
+//! Users as their sessions see them, cached so that a request needs no database.
+//!
+//! An entry is loaded on its first use and forgotten whenever the user, or what its favourites point to, changes.
+//! A generation counter keeps a load that raced with a change from putting back what it read before.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::RwLock;
+
+use super::permission::Role;
+use crate::error::Result;
+use crate::store::{Store, users};
+
+/// What a session knows of its user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// The user's ID.
+    pub id: i64,
+    /// The name to log in with.
+    pub username: String,
+    /// The role.
+    pub role: Role,
+    /// The favourite devices that exist and are the user's own.
+    pub favorites: Vec<i64>,
+}
+
+/// The cache of accounts.
+pub struct Accounts {
+    store: Store,
+    generation: AtomicU64,
+    cached: RwLock<HashMap<i64, Arc<Account>>>,
+}
+
+impl Accounts {
+    /// An empty cache over `store`.
+    pub fn new(store: Store) -> Self {
+        Self { store, generation: AtomicU64::new(0), cached: RwLock::new(HashMap::new()) }
+    }
+
+    /// The account of a user, or none if there is no such user.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub async fn get(&self, user: i64) -> Result<Option<Arc<Account>>> {
+        if let Some(account) = self.cached.read().get(&user) {
+            return Ok(Some(account.clone()));
+        }
+        let generation = self.generation.load(Ordering::Acquire);
+        let Some(account) = self.store.read(move |db| users::account(db, user)).await? else {
+            return Ok(None);
+        };
+        let account = Arc::new(account);
+        let mut cached = self.cached.write();
+        if self.generation.load(Ordering::Acquire) == generation {
+            cached.insert(user, account.clone());
+        }
+        Ok(Some(account))
+    }
+
+    /// Forgets a user after a change of the user or of one of their devices. Call it after the commit and before
+    /// answering.
+    pub fn forget(&self, user: i64) {
+        let mut cached = self.cached.write();
+        self.generation.fetch_add(1, Ordering::AcqRel);
+        cached.remove(&user);
+    }
+}

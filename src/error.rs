@@ -1,0 +1,194 @@
+//! The one error of the server's inside.
+//!
+//! Domain code says *what* went wrong ([`Kind`] and a stable `code`), what the caller may read (`message`) and what
+//! only the log may read (`detail`). Nothing here knows HTTP: `http::response` turns an [`Error`] into an answer,
+//! and it is the only place that does. Deliberately no `From` for foreign errors except where the mapping never
+//! depends on the place it happens in.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::time::Duration;
+
+/// A result with the server's [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// The class of an error, which decides the HTTP status of its answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// The input is wrong (400).
+    Invalid,
+    /// No session, or no valid one (401).
+    Unauthenticated,
+    /// The caller is known and may not do this (403).
+    Forbidden,
+    /// There is no such thing, or it is not the caller's (404).
+    NotFound,
+    /// The path exists, the method does not (405).
+    MethodNotAllowed,
+    /// The request contradicts what is stored (409).
+    Conflict,
+    /// The body is larger than allowed (413).
+    TooLarge,
+    /// The body is not JSON (415).
+    UnsupportedMedia,
+    /// Too many attempts (429).
+    TooManyRequests,
+    /// Our own fault (500).
+    Internal,
+    /// The agent refused or answered nonsense (502).
+    AgentFailed,
+    /// The agent, or this server, is not available now (503).
+    Unavailable,
+    /// The agent did not answer in time (504).
+    TimedOut,
+    /// The client took too long to send its request (408).
+    RequestTimeout,
+}
+
+/// What is wrong with one field of a request.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
+pub struct FieldError {
+    /// The field's name as the client wrote it, nested by dots.
+    pub field: String,
+    /// What is wrong and what was expected.
+    pub message: String,
+}
+
+impl FieldError {
+    /// A field error of `field`, saying `message`.
+    pub fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { field: field.into(), message: message.into() }
+    }
+}
+
+/// What went wrong, for the caller, for programs and for the log.
+#[derive(Debug, Clone)]
+pub struct Error {
+    kind: Kind,
+    code: &'static str,
+    message: Cow<'static, str>,
+    fields: Vec<FieldError>,
+    retry_after: Option<Duration>,
+    allow: Option<String>,
+    detail: Option<String>,
+}
+
+impl Error {
+    /// An error of `kind` with its stable `code` and the text the client reads.
+    pub fn new(kind: Kind, code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            kind,
+            code,
+            message: message.into(),
+            fields: Vec::new(),
+            retry_after: None,
+            allow: None,
+            detail: None,
+        }
+    }
+
+    /// Bad input: 400, code `invalid_payload`.
+    pub fn invalid(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Kind::Invalid, "invalid_payload", message)
+    }
+
+    /// Bad input whose wrong fields are named.
+    pub fn invalid_fields(message: impl Into<Cow<'static, str>>, fields: Vec<FieldError>) -> Self {
+        Self { fields, ..Self::invalid(message) }
+    }
+
+    /// No valid session: 401.
+    pub fn unauthenticated(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Kind::Unauthenticated, "unauthenticated", message)
+    }
+
+    /// Known but not allowed: 403, code `forbidden`.
+    pub fn forbidden(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Kind::Forbidden, "forbidden", message)
+    }
+
+    /// Not there, or not the caller's: 404, code `not_found`.
+    pub fn not_found(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Kind::NotFound, "not_found", message)
+    }
+
+    /// A conflict with what is stored: 409.
+    pub fn conflict(code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Kind::Conflict, code, message)
+    }
+
+    /// Our own fault. The client reads only that something failed; `detail` goes to the log.
+    pub fn internal(detail: impl fmt::Display) -> Self {
+        Self {
+            detail: Some(detail.to_string()),
+            ..Self::new(Kind::Internal, "internal", "Internal server error. The server's log says more.")
+        }
+    }
+
+    /// The same error with a `Retry-After`.
+    #[must_use]
+    pub fn retry_after(mut self, after: Duration) -> Self {
+        self.retry_after = Some(after);
+        self
+    }
+
+    /// The same error with the methods the path does have.
+    #[must_use]
+    pub fn allow(mut self, methods: impl Into<String>) -> Self {
+        self.allow = Some(methods.into());
+        self
+    }
+
+    /// The same error with a text for the log.
+    #[must_use]
+    pub fn detail(mut self, detail: impl fmt::Display) -> Self {
+        self.detail = Some(detail.to_string());
+        self
+    }
+
+    /// The class of the error.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The stable snake_case word for programs.
+    pub fn code(&self) -> &'static str {
+        self.code
+    }
+
+    /// The text the client reads.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// The wrong fields, if the error is about fields.
+    pub fn fields(&self) -> &[FieldError] {
+        &self.fields
+    }
+
+    /// After how long another attempt makes sense.
+    pub fn retry_delay(&self) -> Option<Duration> {
+        self.retry_after
+    }
+
+    /// The `Allow` header of a 405.
+    pub fn allowed_methods(&self) -> Option<&str> {
+        self.allow.as_deref()
+    }
+
+    /// The text for the log, if it differs from the client's.
+    pub fn log_detail(&self) -> Option<&str> {
+        self.detail.as_deref()
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.detail {
+            Some(detail) => f.write_str(detail),
+            None => f.write_str(&self.message),
+        }
+    }
+}
+
+impl std::error::Error for Error {}

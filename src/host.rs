@@ -1,0 +1,66 @@
+//! The host: the one shared state that handlers, plugins and the Agent Control Service get.
+//!
+//! No globals: whoever needs something of the server has an `Arc<Host>`.
+
+use std::sync::{Arc, OnceLock};
+
+use crate::auth::accounts::Accounts;
+use crate::auth::password::Passwords;
+use crate::auth::session::Sessions;
+use crate::auth::throttle::Throttle;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::control::{Control, DispatchError};
+use crate::logging::LogLevel;
+use crate::plugin::{ErasedPlugin, Event, Shutdown};
+use crate::registry::{Command, Registry};
+use crate::store::Store;
+
+/// The server's state, shared by everything that runs in it.
+pub struct Host {
+    /// The effective configuration.
+    pub config: Arc<Config>,
+    /// The log level, which can change while running.
+    pub log_level: LogLevel,
+    /// The wall clock.
+    pub clock: Clock,
+    /// The database.
+    pub store: Store,
+    /// The agent commands.
+    pub registry: Registry,
+    /// The Agent Control Service.
+    pub control: Arc<Control>,
+    /// Password hashing, on threads of its own.
+    pub passwords: Passwords,
+    /// The sessions.
+    pub sessions: Sessions,
+    /// Users as sessions see them, cached.
+    pub accounts: Accounts,
+    /// Failed logins.
+    pub throttle: Throttle,
+    /// Told when the server stops.
+    pub shutdown: Shutdown,
+    /// The running plugins; set once, at start.
+    pub plugins: OnceLock<Vec<Box<dyn ErasedPlugin>>>,
+}
+
+impl Host {
+    /// Sends `C` to an agent and waits for its reply.
+    ///
+    /// # Errors
+    /// The agent is not connected, its line is full, it said no, answered nonsense, vanished or was silent.
+    pub async fn dispatch<C: Command>(
+        &self,
+        agent: i64,
+        payload: &C::Payload,
+    ) -> Result<C::Reply, DispatchError> {
+        self.control.dispatch::<C>(agent, payload).await
+    }
+
+    /// Tells every plugin.
+    pub fn tell(&self, event: &Event<'_>) {
+        for plugin in self.plugins.get().into_iter().flatten() {
+            plugin.on_event(event);
+        }
+    }
+}

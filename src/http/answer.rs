@@ -1,0 +1,57 @@
+//! What a handler gives: the successful half of the envelope, or bytes of another kind.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+
+use super::{HeaderName, HeaderValue, StatusCode};
+
+/// A success: `{"status":"OK","message":…,"data":…}`.
+#[derive(Debug)]
+pub struct Answer<T> {
+    /// The HTTP status, 200 unless something was created.
+    pub status: StatusCode,
+    /// The text for people.
+    pub message: Cow<'static, str>,
+    /// The data, or `null`.
+    pub data: Option<T>,
+    /// Headers besides the usual ones, such as a cookie.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+}
+
+impl<T> Answer<T> {
+    /// 200 with data.
+    pub fn ok(message: impl Into<Cow<'static, str>>, data: T) -> Self {
+        Self { status: StatusCode::OK, message: message.into(), data: Some(data), headers: Vec::new() }
+    }
+
+    /// 201 with data, mostly the new ID.
+    pub fn created(message: impl Into<Cow<'static, str>>, data: T) -> Self {
+        Self { status: StatusCode::CREATED, ..Self::ok(message, data) }
+    }
+
+    /// The same answer with one more header.
+    #[must_use]
+    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.push((name, value));
+        self
+    }
+}
+
+impl Answer<()> {
+    /// 200 without data.
+    pub fn done(message: impl Into<Cow<'static, str>>) -> Self {
+        Self { data: None, ..Self::ok(message, ()) }
+    }
+}
+
+/// An answer outside the envelope, such as metrics in Prometheus' text format.
+#[derive(Debug)]
+pub struct Raw {
+    /// The HTTP status.
+    pub status: StatusCode,
+    /// The media type.
+    pub content_type: HeaderValue,
+    /// The body.
+    pub body: Bytes,
+}

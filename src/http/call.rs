@@ -1,0 +1,124 @@
+//! What a handler gets: the host, who calls, and the parts of the request it may need.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+
+use super::peer::Peer;
+use super::{HeaderMap, Method};
+use crate::auth::Caller;
+use crate::auth::permission::{Permission, Scope};
+use crate::error::{Error, Result};
+use crate::host::Host;
+use crate::registry::decode;
+use crate::store::Whose;
+
+/// One request on its way to its handler, after session and permission were checked.
+pub struct Call {
+    /// The host.
+    pub host: Arc<Host>,
+    /// Who calls.
+    pub caller: Caller,
+    /// Where the request came from.
+    pub peer: Peer,
+    /// The method.
+    pub method: Method,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The path's placeholders, by name.
+    pub params: Vec<(String, String)>,
+    /// The query as it was sent, without the question mark.
+    pub query: Option<String>,
+    /// The permission the route names, if it names one.
+    pub permission: Option<Permission>,
+}
+
+impl Call {
+    /// The path's placeholder `name`; empty if the route has none of that name.
+    pub fn param(&self, name: &str) -> &str {
+        self.params.iter().find(|(n, _)| n == name).map_or("", |(_, v)| v)
+    }
+
+    /// The path's `id`: a plain positive decimal integer.
+    ///
+    /// # Errors
+    /// 400 for anything else.
+    pub fn id(&self) -> Result<i64> {
+        parse_id(self.param("id")).ok_or_else(|| {
+            Error::new(
+                crate::error::Kind::Invalid,
+                "invalid_id",
+                "Invalid ID: expected a positive whole number",
+            )
+        })
+    }
+
+    /// The first value of the query's key `name`, decoded.
+    pub fn query(&self, name: &str) -> Option<String> {
+        let query = self.query.as_deref()?;
+        form_urlencoded::parse(query.as_bytes()).find(|(n, _)| n == name).map(|(_, v)| v.into_owned())
+    }
+
+    /// Whether the caller asked for admin mode, in exactly the words `adminMode=true`.
+    pub fn admin_mode(&self) -> bool {
+        self.query("adminMode").as_deref() == Some("true")
+    }
+
+    /// Whose things this call is about: everyone's where admin mode was asked for and `permission` is granted for
+    /// any, else the caller's own. The one place where ownership is decided.
+    pub fn whose(&self, permission: Permission) -> Whose {
+        if self.caller.is_operator() || self.admin_mode() && self.caller.may(permission, Scope::Any) {
+            Whose::Anyones
+        } else {
+            Whose::User(self.caller.user_id().unwrap_or(0))
+        }
+    }
+}
+
+/// A plain positive decimal integer without sign or leading zeros.
+pub fn parse_id(text: &str) -> Option<i64> {
+    let plain = text.bytes().all(|b| b.is_ascii_digit()) && !text.starts_with('0');
+    plain.then(|| text.parse().ok()).flatten()
+}
+
+/// What a handler takes as its body.
+pub trait FromBody: Sized + Send + 'static {
+    /// The JSON Schema of the body, or none if there is none to send.
+    fn schema() -> Option<serde_json::Value>;
+    /// Reads the body.
+    ///
+    /// # Errors
+    /// 400 with the wrong fields.
+    fn from_body(body: &Bytes) -> Result<Self>;
+}
+
+/// A JSON object as the body.
+pub struct Json<T>(pub T);
+
+impl<T: DeserializeOwned + JsonSchema + Send + 'static> FromBody for Json<T> {
+    fn schema() -> Option<serde_json::Value> {
+        Some(schemars::schema_for!(T).to_value())
+    }
+
+    fn from_body(body: &Bytes) -> Result<Self> {
+        match decode(body) {
+            Ok(value) => Ok(Self(value)),
+            Err(e) => Err(Error::invalid_fields("Invalid payload", vec![e])),
+        }
+    }
+}
+
+/// No body: whatever is sent is read and ignored.
+pub struct NoBody;
+
+impl FromBody for NoBody {
+    fn schema() -> Option<serde_json::Value> {
+        None
+    }
+
+    fn from_body(_: &Bytes) -> Result<Self> {
+        Ok(Self)
+    }
+}

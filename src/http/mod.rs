@@ -1,0 +1,28 @@
+//! The HTTP server: accepting, limits, routing, and the one conversion from results to answers.
+//!
+//! `server` accepts connections and drains them; `service` takes one request from the route table through session,
+//! permission and body to its handler; `route` is the table's row; `call` is what a handler gets; `answer` what it
+//! gives; `response` makes HTTP of either. Deliberately absent: any domain knowledge.
+
+pub mod answer;
+pub mod call;
+pub mod client;
+pub mod origin;
+pub mod peer;
+pub mod response;
+pub mod route;
+pub mod router;
+pub mod server;
+pub mod service;
+
+pub use answer::{Answer, Raw};
+pub use call::{Call, Json, NoBody};
+pub use http_types::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+pub use route::{Access, Route};
+
+use hyper::http as http_types;
+
+/// The body of every answer.
+pub type Body = http_body_util::Full<bytes::Bytes>;
+/// An HTTP answer.
+pub type Response = hyper::Response<Body>;

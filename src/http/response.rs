@@ -1,0 +1,100 @@
+//! From results to HTTP answers: the only place that does it.
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use serde::Serialize;
+
+use super::{Answer, Raw, Response, StatusCode};
+use crate::error::{Error, FieldError, Kind, Result};
+
+#[derive(Serialize)]
+struct Success<'a, T> {
+    status: &'static str,
+    message: &'a str,
+    data: Option<&'a T>,
+}
+
+#[derive(Serialize)]
+struct Failure<'a> {
+    status: &'static str,
+    message: &'a str,
+    data: Option<()>,
+    code: &'a str,
+    #[serde(skip_serializing_if = "<[FieldError]>::is_empty")]
+    errors: &'a [FieldError],
+}
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// The envelope of a success.
+///
+/// # Errors
+/// The data cannot be written as JSON.
+pub fn enveloped<T: Serialize>(answer: Answer<T>) -> Result<Response> {
+    let Answer { status, message, data, headers } = answer;
+    let envelope = Success { status: "OK", message: &message, data: data.as_ref() };
+    let body = serde_json::to_vec(&envelope).map_err(Error::internal)?;
+    let mut response = Response::new(Full::new(Bytes::from(body)));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, JSON);
+    for (name, value) in headers {
+        response.headers_mut().append(name, value);
+    }
+    Ok(response)
+}
+
+/// An answer outside the envelope.
+pub fn raw(answer: Raw) -> Response {
+    let mut response = Response::new(Full::new(answer.body));
+    *response.status_mut() = answer.status;
+    response.headers_mut().insert(CONTENT_TYPE, answer.content_type);
+    response
+}
+
+/// The HTTP status of an error's class.
+pub fn status(kind: Kind) -> StatusCode {
+    match kind {
+        Kind::Invalid => StatusCode::BAD_REQUEST,
+        Kind::Unauthenticated => StatusCode::UNAUTHORIZED,
+        Kind::Forbidden => StatusCode::FORBIDDEN,
+        Kind::NotFound => StatusCode::NOT_FOUND,
+        Kind::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+        Kind::Conflict => StatusCode::CONFLICT,
+        Kind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        Kind::UnsupportedMedia => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        Kind::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
+        Kind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        Kind::AgentFailed => StatusCode::BAD_GATEWAY,
+        Kind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        Kind::TimedOut => StatusCode::GATEWAY_TIMEOUT,
+        Kind::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
+    }
+}
+
+/// The envelope of an error. What only the log may know is logged here.
+pub fn failed(error: &Error) -> Response {
+    if error.kind() == Kind::Internal {
+        tracing::error!(code = error.code(), "{error}");
+    }
+    let failure = Failure {
+        status: "ERROR",
+        message: error.message(),
+        data: None,
+        code: error.code(),
+        errors: error.fields(),
+    };
+    let body = serde_json::to_vec(&failure).unwrap_or_default();
+    let mut response = Response::new(Full::new(Bytes::from(body)));
+    *response.status_mut() = status(error.kind());
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, JSON);
+    if let Some(after) = error.retry_delay() {
+        // Rounded up: a client that waits as told must not come too early.
+        headers.insert(RETRY_AFTER, HeaderValue::from(after.as_secs() + u64::from(after.subsec_nanos() > 0)));
+    }
+    if let Some(allow) = error.allowed_methods().and_then(|methods| HeaderValue::from_str(methods).ok()) {
+        headers.insert(ALLOW, allow);
+    }
+    response
+}

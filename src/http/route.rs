@@ -1,0 +1,121 @@
+//! A row of the route table: method, path, who may, handler, and what it takes and gives.
+//!
+//! The router, the permission tests, `405 Allow` and the API's documentation all read these rows.
+
+use std::borrow::Cow;
+use std::future::Future;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::call::FromBody;
+use super::response::{enveloped, raw};
+use super::{Answer, Call, Method, Raw, Response};
+use crate::auth::permission::Permission;
+use crate::error::Result;
+use crate::registry::BoxFuture;
+
+/// Who may call a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Anyone, without a session.
+    Public,
+    /// Any valid session.
+    Session,
+    /// A valid session whose role has the permission, for its own things or for everyone's.
+    Needs(Permission),
+}
+
+type Handler = Arc<dyn Fn(Call, Bytes) -> BoxFuture<'static, Result<Response>> + Send + Sync>;
+
+/// A row of the route table.
+#[derive(Clone)]
+pub struct Route {
+    /// The method.
+    pub method: Method,
+    /// The path in matchit's notation, such as `/api/agents/{id}`.
+    pub path: Cow<'static, str>,
+    /// Who may call it.
+    pub access: Access,
+    /// One line for people.
+    pub summary: &'static str,
+    /// The JSON Schema of the body, if one is taken.
+    pub takes: fn() -> Option<Value>,
+    /// The JSON Schema of the answer's `data`; none for an answer outside the envelope.
+    pub gives: fn() -> Option<Value>,
+    handler: Handler,
+}
+
+impl Route {
+    /// A route whose handler takes a body `B` and answers the envelope with data `T`.
+    pub fn new<B, T, F, Fut>(
+        method: Method,
+        path: impl Into<Cow<'static, str>>,
+        access: Access,
+        summary: &'static str,
+        handler: F,
+    ) -> Self
+    where
+        B: FromBody,
+        T: Serialize + JsonSchema,
+        F: Fn(Call, B) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Answer<T>>> + Send + 'static,
+    {
+        let handler = Arc::new(handler);
+        Self {
+            method,
+            path: path.into(),
+            access,
+            summary,
+            takes: B::schema,
+            gives: || Some(schemars::schema_for!(T).to_value()),
+            handler: Arc::new(move |call, body| {
+                let handler = handler.clone();
+                Box::pin(async move {
+                    let body = B::from_body(&body)?;
+                    enveloped(handler(call, body).await?)
+                })
+            }),
+        }
+    }
+
+    /// A route whose answer is not the envelope.
+    pub fn raw<F, Fut>(
+        method: Method,
+        path: impl Into<Cow<'static, str>>,
+        access: Access,
+        summary: &'static str,
+        handler: F,
+    ) -> Self
+    where
+        F: Fn(Call) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Raw>> + Send + 'static,
+    {
+        Self {
+            method,
+            path: path.into(),
+            access,
+            summary,
+            takes: || None,
+            gives: || None,
+            handler: Arc::new(move |call, _| {
+                let answer = handler(call);
+                Box::pin(async move { answer.await.map(raw) })
+            }),
+        }
+    }
+
+    /// Calls the handler.
+    pub(super) fn call(&self, call: Call, body: Bytes) -> BoxFuture<'static, Result<Response>> {
+        (self.handler)(call, body)
+    }
+}
+
+impl std::fmt::Debug for Route {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {} ({:?})", self.method, self.path, self.access)
+    }
+}

@@ -1,0 +1,38 @@
+//! NetIgnite Server: powers devices on from anywhere, through small always-on agents.
+//!
+//! The crate is a host and what it hosts. The host is the machinery in `src/`: configuration, database, HTTP server,
+//! the Agent Control Service and the registry. What it hosts are agent commands (`commands/`) and server plugins
+//! (`plugins/`), one unit a file, collected at compile time. [`cli::main`] is the whole program; a crate of its own
+//! may link this one, register further commands and plugins, and call it too.
+
+extern crate self as netignite;
+
+#[path = "../commands/mod.rs"]
+mod commands;
+#[path = "../plugins/mod.rs"]
+mod plugins;
+
+pub mod agent;
+pub mod api;
+pub mod auth;
+pub mod bootstrap;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod control;
+pub mod error;
+pub mod host;
+pub mod http;
+pub mod logging;
+pub mod plugin;
+pub mod prelude;
+pub mod registry;
+pub mod store;
+#[doc(hidden)]
+pub mod testing;
+
+/// What the registration macros need in the crate that calls them.
+#[doc(hidden)]
+pub mod __private {
+    pub use inventory;
+}

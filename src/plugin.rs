@@ -1,0 +1,252 @@
+//! What a server plugin is, and what it may do.
+//!
+//! A plugin is one type that implements [`Plugin`], registered with `register_plugin!`. It gets its own section
+//! `plugins.<name>` of the configuration, typed and with unknown keys refused, and the host. Its hooks do nothing
+//! unless written. As with commands, two of one name stop the start.
+
+use std::future::Future;
+use std::panic::Location;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::host::Host;
+use crate::http::Route;
+use crate::registry::BoxFuture;
+
+/// Told once, when the server stops.
+pub type Shutdown = tokio_util::sync::CancellationToken;
+
+/// Why a plugin cannot start. Ends the start of the server.
+#[derive(Debug, Clone)]
+pub struct PluginError(pub String);
+
+impl PluginError {
+    /// An error saying what is wrong and what to do.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self(message.into())
+    }
+}
+
+impl std::fmt::Display for PluginError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for PluginError {}
+
+/// How a command ended, as plugins are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CommandOutcome {
+    /// The agent did it.
+    Ok,
+    /// The agent said no.
+    Failed,
+    /// The agent answered nonsense.
+    BadReply,
+    /// The agent is not connected.
+    Offline,
+    /// The connection ended before the reply.
+    Disconnected,
+    /// No reply in time.
+    TimedOut,
+    /// Too many commands wait for the agent already.
+    Refused,
+}
+
+/// Something that happened in the host. Told to every plugin on the spot: a hook must not block.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// An agent's connection was accepted.
+    AgentOnline {
+        /// The agent.
+        agent: i64,
+    },
+    /// An agent's connection ended and no newer one took its place.
+    AgentOffline {
+        /// The agent.
+        agent: i64,
+        /// Why, as one stable word.
+        why: &'static str,
+    },
+    /// A command ended.
+    CommandDone {
+        /// Its wire name.
+        command: &'static str,
+        /// How it ended.
+        outcome: CommandOutcome,
+        /// From the call to its end.
+        took: Duration,
+    },
+    /// A request was answered.
+    RequestDone {
+        /// The route's path with its placeholders, or `other`.
+        route: &'a str,
+        /// The method.
+        method: &'a str,
+        /// The status of the answer.
+        status: u16,
+        /// From the head of the request to the answer.
+        took: Duration,
+    },
+}
+
+/// A server plugin.
+pub trait Plugin: Send + Sync + Sized + 'static {
+    /// The name of its section under `plugins` in the configuration: lower case.
+    const NAME: &'static str;
+    /// One line for people.
+    const SUMMARY: &'static str;
+    /// Its section of the configuration. Use `#[serde(default, deny_unknown_fields, rename_all = "camelCase")]`.
+    type Config: Serialize + DeserializeOwned + Default + Send;
+
+    /// Makes the plugin, or `None` when its configuration switches it off.
+    ///
+    /// # Errors
+    /// What the configuration asks for cannot be done.
+    fn new(config: Self::Config, host: &Arc<Host>) -> Result<Option<Self>, PluginError>;
+
+    /// Routes to serve beside the host's own.
+    fn routes(self: &Arc<Self>) -> Vec<Route> {
+        Vec::new()
+    }
+
+    /// Starts what runs in the background; called before the port is bound. A task it spawns ends when `shutdown`
+    /// is told.
+    ///
+    /// # Errors
+    /// What it needs is not there, such as an address to bind.
+    fn start(
+        self: &Arc<Self>,
+        host: &Arc<Host>,
+        shutdown: Shutdown,
+    ) -> impl Future<Output = Result<(), PluginError>> + Send {
+        let _ = (host, shutdown);
+        async { Ok(()) }
+    }
+
+    /// Told of everything that happens. Must not block.
+    fn on_event(&self, event: &Event<'_>) {
+        let _ = event;
+    }
+}
+
+/// A running plugin with its type erased.
+pub trait ErasedPlugin: Send + Sync {
+    /// See [`Plugin::routes`].
+    fn routes(&self) -> Vec<Route>;
+    /// See [`Plugin::start`].
+    fn start<'a>(&'a self, host: &'a Arc<Host>, shutdown: Shutdown)
+    -> BoxFuture<'a, Result<(), PluginError>>;
+    /// See [`Plugin::on_event`].
+    fn on_event(&self, event: &Event<'_>);
+}
+
+struct Erased<P>(Arc<P>);
+
+impl<P: Plugin> ErasedPlugin for Erased<P> {
+    fn routes(&self) -> Vec<Route> {
+        self.0.routes()
+    }
+
+    fn start<'a>(
+        &'a self,
+        host: &'a Arc<Host>,
+        shutdown: Shutdown,
+    ) -> BoxFuture<'a, Result<(), PluginError>> {
+        Box::pin(self.0.start(host, shutdown))
+    }
+
+    fn on_event(&self, event: &Event<'_>) {
+        self.0.on_event(event);
+    }
+}
+
+/// Makes a plugin from its section of the configuration.
+type Make = fn(Option<Value>, &Arc<Host>) -> Result<Option<Box<dyn ErasedPlugin>>, PluginError>;
+
+/// A registered plugin.
+pub struct PluginEntry {
+    /// See [`Plugin::NAME`].
+    pub name: &'static str,
+    /// See [`Plugin::SUMMARY`].
+    pub summary: &'static str,
+    /// Where `register_plugin!` stands.
+    pub location: &'static Location<'static>,
+    /// The default configuration.
+    pub default_config: fn() -> Value,
+    /// Checks a section of the configuration; the error names key and expectation.
+    pub check_config: fn(&Value) -> Result<(), PluginError>,
+    /// Makes the plugin, or `None` when it is switched off.
+    pub make: Make,
+}
+
+impl PluginEntry {
+    /// The entry of `P`, with the caller's place in the source.
+    #[track_caller]
+    pub const fn of<P: Plugin>() -> Self {
+        Self {
+            name: P::NAME,
+            summary: P::SUMMARY,
+            location: Location::caller(),
+            default_config: default_config::<P>,
+            check_config: |section| parse_config::<P>(section).map(drop),
+            make: make::<P>,
+        }
+    }
+}
+
+fn default_config<P: Plugin>() -> Value {
+    serde_json::to_value(P::Config::default()).unwrap_or_default()
+}
+
+fn parse_config<P: Plugin>(section: &Value) -> Result<P::Config, PluginError> {
+    serde_path_to_error::deserialize(section).map_err(|e| {
+        let path = e.path().to_string();
+        let key = if path == "." { String::new() } else { format!(".{path}") };
+        PluginError(format!("plugins.{}{key}: {}", P::NAME, e.inner()))
+    })
+}
+
+fn make<P: Plugin>(
+    section: Option<Value>,
+    host: &Arc<Host>,
+) -> Result<Option<Box<dyn ErasedPlugin>>, PluginError> {
+    let config = section.as_ref().map_or_else(|| Ok(P::Config::default()), parse_config::<P>)?;
+    Ok(P::new(config, host)?.map(|plugin| Box::new(Erased(Arc::new(plugin))) as Box<dyn ErasedPlugin>))
+}
+
+/// The plugins the binary was built with, sorted by name.
+///
+/// # Errors
+/// Two plugins carry one name; both places in the source are named.
+pub fn registered() -> Result<Vec<&'static PluginEntry>, PluginError> {
+    let mut entries: Vec<_> = inventory::iter::<PluginEntry>.into_iter().collect();
+    entries.sort_by_key(|e| (e.name, e.location.file(), e.location.line()));
+    for pair in entries.windows(2) {
+        if pair[0].name == pair[1].name {
+            return Err(PluginError(format!(
+                "two plugins are called {}: one registered at {}, one at {}; rename one of them",
+                pair[0].name, pair[0].location, pair[1].location
+            )));
+        }
+    }
+    Ok(entries)
+}
+
+/// Registers a type that implements [`Plugin`](crate::plugin::Plugin) with the host, from any crate that is linked.
+#[macro_export]
+macro_rules! register_plugin {
+    ($plugin:ty) => {
+        $crate::__private::inventory::submit! {
+            $crate::plugin::PluginEntry::of::<$plugin>()
+        }
+    };
+}
+
+inventory::collect!(PluginEntry);

@@ -1,0 +1,234 @@
+//! What an agent command is: typed where it is written, erased once where it is collected.
+//!
+//! A command is one type that implements [`Command`]; `register_command!` turns it into a [`CommandEntry`], a plain
+//! struct of `fn` pointers, and hands that to `inventory`. Everything the host does with a command (dispatch, REST,
+//! the listing, the agent's side) goes through the entry, so that nothing else has to know the command's types.
+//! Deliberately not here: sockets, HTTP, the database.
+
+use std::future::Future;
+use std::panic::Location;
+use std::pin::Pin;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::context::AgentContext;
+use crate::error::FieldError;
+
+/// A boxed future that can move between threads.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// How a command stands in an agent's line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Class {
+    /// Keeps the connection itself going; sent at once, outside the agent's window.
+    Control,
+    /// Changes something; waits ahead of questions, and every call is sent.
+    Action,
+    /// Changes nothing; waits behind actions, and the same question asked twice is sent once.
+    Question,
+}
+
+/// An agent command: its wire name, its types and what an agent does when it gets it.
+pub trait Command: Send + Sync + 'static {
+    /// The name on the wire: upper case with underscores, at most 32 characters.
+    const NAME: &'static str;
+    /// One line for people: what the command does.
+    const SUMMARY: &'static str;
+    /// How long the server waits for the reply, counted from when the frame is sent.
+    const TIMEOUT: Duration = Duration::from_secs(5);
+    /// Whether sending it again does no harm.
+    const IDEMPOTENT: bool = false;
+    /// How it stands in the agent's line.
+    const CLASS: Class = Class::Action;
+
+    /// What the server sends. Its JSON must be an object.
+    type Payload: Serialize + DeserializeOwned + JsonSchema + Send + 'static;
+    /// What the agent answers when it succeeds.
+    type Reply: Serialize + DeserializeOwned + JsonSchema + Send + 'static;
+
+    /// The agent's side: do it, on the machine the agent runs on.
+    fn run(
+        agent: &AgentContext,
+        payload: Self::Payload,
+    ) -> impl Future<Output = Result<Self::Reply, CommandError>> + Send;
+}
+
+/// Why a command failed on the agent's side. On the wire: `{"status":"ERROR","message":…}`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommandError {
+    /// What the person who sent the command reads.
+    pub message: String,
+}
+
+impl CommandError {
+    /// A failure saying `message`.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into() }
+    }
+}
+
+impl std::fmt::Display for CommandError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for CommandError {}
+
+/// What is wrong with a reply.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ReplyError {
+    /// The agent said `{"status":"ERROR"}`, with its message.
+    Failed(String),
+    /// The reply is no valid reply of the command; the text says why.
+    Bad(String),
+}
+
+/// A registered command with its types erased.
+pub struct CommandEntry {
+    /// See [`Command::NAME`].
+    pub name: &'static str,
+    /// See [`Command::SUMMARY`].
+    pub summary: &'static str,
+    /// See [`Command::TIMEOUT`].
+    pub timeout: Duration,
+    /// See [`Command::IDEMPOTENT`].
+    pub idempotent: bool,
+    /// See [`Command::CLASS`].
+    pub class: Class,
+    /// Where `register_command!` stands.
+    pub location: &'static Location<'static>,
+    /// The JSON Schema of the payload.
+    pub payload_schema: fn() -> serde_json::Value,
+    /// The JSON Schema of the reply.
+    pub reply_schema: fn() -> serde_json::Value,
+    /// Checks a payload given as JSON against its type and writes it in its canonical form.
+    pub check_payload: fn(&[u8]) -> Result<String, FieldError>,
+    /// Checks a reply given as JSON against its type and writes it in its canonical form.
+    pub check_reply: fn(&[u8]) -> Result<String, ReplyError>,
+    /// Runs the agent's side on a payload given as JSON and answers the reply's JSON, an error included.
+    pub run: for<'a> fn(&'a AgentContext, &'a [u8]) -> BoxFuture<'a, String>,
+}
+
+impl std::fmt::Debug for CommandEntry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CommandEntry").field("name", &self.name).field("location", &self.location).finish()
+    }
+}
+
+impl CommandEntry {
+    /// The entry of `C`, with the caller's place in the source.
+    #[track_caller]
+    pub const fn of<C: Command>() -> Self {
+        Self {
+            name: C::NAME,
+            summary: C::SUMMARY,
+            timeout: C::TIMEOUT,
+            idempotent: C::IDEMPOTENT,
+            class: C::CLASS,
+            location: Location::caller(),
+            payload_schema: schema_of::<C::Payload>,
+            reply_schema: schema_of::<C::Reply>,
+            check_payload: check_payload::<C>,
+            check_reply: check_reply::<C>,
+            run: run::<C>,
+        }
+    }
+}
+
+fn schema_of<T: JsonSchema>() -> serde_json::Value {
+    schemars::schema_for!(T).to_value()
+}
+
+fn check_payload<C: Command>(json: &[u8]) -> Result<String, FieldError> {
+    let payload: C::Payload = decode(json)?;
+    encode_payload::<C>(&payload)
+}
+
+/// The payload as the JSON that goes over the wire.
+///
+/// # Errors
+/// The payload cannot be written as JSON.
+pub fn encode_payload<C: Command>(payload: &C::Payload) -> Result<String, FieldError> {
+    serde_json::to_string(payload).map_err(|e| FieldError::new("", e.to_string()))
+}
+
+/// Decodes JSON and, where that fails, names the field it failed at.
+///
+/// # Errors
+/// The JSON is malformed or not of the type; the error names the field by its path.
+pub fn decode<T: DeserializeOwned>(json: &[u8]) -> Result<T, FieldError> {
+    let mut reader = serde_json::Deserializer::from_slice(json);
+    let value = serde_path_to_error::deserialize(&mut reader).map_err(|e| {
+        let path = e.path().to_string();
+        let message = e.inner().to_string();
+        // serde names a missing or unknown field in its text only; a program wants it as the field.
+        let named = message.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
+        let field = match (path.as_str(), named) {
+            (".", Some(name)) => name.to_owned(),
+            (".", None) => String::new(),
+            (path, Some(name)) => format!("{path}.{name}"),
+            (path, None) => path.to_owned(),
+        };
+        let message = message.split(" at line ").next().unwrap_or_default().to_owned();
+        FieldError::new(field, message)
+    })?;
+    reader.end().map_err(|e| FieldError::new("", e.to_string()))?;
+    Ok(value)
+}
+
+/// The part of every reply that says whether the agent did it.
+#[derive(serde::Deserialize)]
+struct Verdict {
+    #[serde(default)]
+    status: Option<String>,
+    #[serde(default)]
+    message: Option<String>,
+}
+
+fn check_reply<C: Command>(json: &[u8]) -> Result<String, ReplyError> {
+    if let Ok(Verdict { status: Some(status), message }) = serde_json::from_slice(json)
+        && status == "ERROR"
+    {
+        return Err(ReplyError::Failed(message.unwrap_or_default()));
+    }
+    let reply: C::Reply = decode(json).map_err(|e| ReplyError::Bad(format!("{}: {}", e.field, e.message)))?;
+    serde_json::to_string(&reply).map_err(|e| ReplyError::Bad(e.to_string()))
+}
+
+fn run<'a, C: Command>(agent: &'a AgentContext, json: &'a [u8]) -> BoxFuture<'a, String> {
+    Box::pin(async move {
+        let result = match decode::<C::Payload>(json) {
+            Ok(payload) => C::run(agent, payload).await,
+            Err(e) => Err(CommandError::new(
+                format!("Invalid payload: {} {}", e.field, e.message).trim().to_owned(),
+            )),
+        };
+        let encoded = match &result {
+            Ok(reply) => serde_json::to_string(reply).map_err(|e| CommandError::new(e.to_string())),
+            Err(e) => Err(e.clone()),
+        };
+        encoded.unwrap_or_else(|e| error_reply(&e.message))
+    })
+}
+
+/// The reply `{"status":"ERROR","message":…}`.
+pub fn error_reply(message: &str) -> String {
+    serde_json::json!({ "status": "ERROR", "message": message }).to_string()
+}
+
+/// Registers a type that implements [`Command`] with the host, from any crate that is linked.
+#[macro_export]
+macro_rules! register_command {
+    ($command:ty) => {
+        $crate::__private::inventory::submit! {
+            $crate::registry::CommandEntry::of::<$command>()
+        }
+    };
+}
+
+inventory::collect!(CommandEntry);

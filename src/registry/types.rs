@@ -1,0 +1,108 @@
+//! Types that several commands share, each with one strict reading and one way of writing.
+
+use std::fmt;
+use std::str::FromStr;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A MAC address, read as `AA:BB:CC:DD:EE:FF` or `AA-BB-CC-DD-EE-FF` in either case, written in upper case with colons.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "String", into = "String")]
+#[schemars(with = "String", extend("pattern" = "^([0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}$", "examples" = ["AA:BB:CC:DD:EE:FF"]))]
+pub struct MacAddress(pub [u8; 6]);
+
+/// Why a text is no MAC address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InvalidMac;
+
+impl fmt::Display for InvalidMac {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("expected a MAC address like AA:BB:CC:DD:EE:FF or AA-BB-CC-DD-EE-FF")
+    }
+}
+
+impl std::error::Error for InvalidMac {}
+
+impl FromStr for MacAddress {
+    type Err = InvalidMac;
+
+    fn from_str(text: &str) -> Result<Self, InvalidMac> {
+        let bytes = text.as_bytes();
+        if bytes.len() != 17 {
+            return Err(InvalidMac);
+        }
+        let separator = bytes[2];
+        if separator != b':' && separator != b'-' {
+            return Err(InvalidMac);
+        }
+        let mut mac = [0; 6];
+        for (i, part) in bytes.chunks(3).enumerate() {
+            if part.len() == 3 && part[2] != separator {
+                return Err(InvalidMac);
+            }
+            let digit =
+                |b: u8| char::from(b).to_digit(16).and_then(|d| u8::try_from(d).ok()).ok_or(InvalidMac);
+            mac[i] = digit(part[0])? << 4 | digit(part[1])?;
+        }
+        Ok(Self(mac))
+    }
+}
+
+impl fmt::Display for MacAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [a, b, c, d, e, g] = self.0;
+        write!(f, "{a:02X}:{b:02X}:{c:02X}:{d:02X}:{e:02X}:{g:02X}")
+    }
+}
+
+impl TryFrom<String> for MacAddress {
+    type Error = InvalidMac;
+
+    fn try_from(text: String) -> Result<Self, InvalidMac> {
+        text.parse()
+    }
+}
+
+impl From<MacAddress> for String {
+    fn from(mac: MacAddress) -> Self {
+        mac.to_string()
+    }
+}
+
+/// A payload or reply without content: written `{}`, read from `{}` or `null`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Empty {}
+
+impl<'de> Deserialize<'de> for Empty {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        struct Object {}
+        Option::<Object>::deserialize(deserializer).map(|_| Self {})
+    }
+}
+
+/// The word every plain success carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub enum OkStatus {
+    /// It was done.
+    #[serde(rename = "OK")]
+    Ok,
+}
+
+/// The reply of a command that only says that it was done: `{"status":"OK","message":…}`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Outcome {
+    /// Always `OK`; a failure travels as `ERROR` and never becomes an `Outcome`.
+    pub status: OkStatus,
+    /// What was done, for people.
+    #[serde(default)]
+    pub message: String,
+}
+
+impl Outcome {
+    /// A success saying `message`.
+    pub fn ok(message: impl Into<String>) -> Self {
+        Self { status: OkStatus::Ok, message: message.into() }
+    }
+}
