@@ -5,6 +5,7 @@
 //! here knows a route.
 
 pub mod accounts;
+pub mod first_admin;
 pub mod password;
 pub mod permission;
 pub mod session;

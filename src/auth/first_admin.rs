@@ -1,0 +1,90 @@
+//! The first admin: made when there is no user at all, with a random password that only a file of the data directory
+//! tells.
+//!
+//! The file is complete and on disk before the user is: whatever interrupts a start, the next one either finds no
+//! user and writes a new password, or finds the user and the file that belongs to it.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use secrecy::{ExposeSecret, SecretString};
+
+/// The name of the first admin.
+pub const USERNAME: &str = "admin";
+
+/// The ID of the first admin, and of the superadmin of an adopted database.
+pub const ID: i64 = 1;
+
+/// Where the first admin's credentials lie.
+pub fn credentials_path(data_directory: &Path) -> PathBuf {
+    data_directory.join("initial_admin_credentials")
+}
+
+/// A random password of 192 bits, in characters that survive copy and paste.
+///
+/// # Errors
+/// The system has no randomness to give.
+pub fn random_password() -> io::Result<SecretString> {
+    let mut random = [0; 24];
+    getrandom::fill(&mut random).map_err(io::Error::other)?;
+    Ok(SecretString::from(URL_SAFE_NO_PAD.encode(random)))
+}
+
+/// Writes the credentials file: complete, readable by its owner only, and on disk, or not at all.
+///
+/// # Errors
+/// The file cannot be written.
+pub fn write_credentials(data_directory: &Path, password: &SecretString) -> io::Result<PathBuf> {
+    let path = credentials_path(data_directory);
+    let draft = path.with_extension("new");
+    match fs::remove_file(&draft) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+        _ => {}
+    }
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
+    file.write_all(format!("username: {USERNAME}\npassword: {}\n", password.expose_secret()).as_bytes())?;
+    file.sync_all()?;
+    fs::rename(&draft, &path)?;
+    File::open(data_directory)?.sync_all()?;
+    Ok(path)
+}
+
+/// Removes the credentials file after its password was changed. Says whether there was one.
+///
+/// # Errors
+/// The file is there and cannot be removed.
+pub fn remove_credentials(data_directory: &Path) -> io::Result<bool> {
+    match fs::remove_file(credentials_path(data_directory)) {
+        Ok(()) => Ok(true),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(e) => Err(e),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn the_file_is_private_and_replaces_an_older_one() {
+        let directory = tempfile::tempdir().unwrap();
+        for _ in 0..2 {
+            let password = random_password().unwrap();
+            let path = write_credentials(directory.path(), &password).unwrap();
+            let text = fs::read_to_string(&path).unwrap();
+            assert_eq!(text, format!("username: admin\npassword: {}\n", password.expose_secret()));
+            assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        }
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+        assert!(remove_credentials(directory.path()).unwrap());
+        assert!(!remove_credentials(directory.path()).unwrap());
+    }
+}
