@@ -1,1 +1,5 @@
-//! To be written.
+//! The agent commands, one file each. A new command is a file and its line here.
+
+pub(crate) mod get_status;
+pub(crate) mod heartbeat;
+pub(crate) mod wakeup;

@@ -1,1 +1,1 @@
-//! To be written.
+//! The server plugins, one file or folder each. A new plugin is a file and its line here.

@@ -61,6 +61,15 @@ impl FieldError {
     }
 }
 
+impl fmt::Display for FieldError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.field.as_str() {
+            "" => f.write_str(&self.message),
+            field => write!(f, "{field}: {}", self.message),
+        }
+    }
+}
+
 /// What went wrong, for the caller, for programs and for the log.
 #[derive(Debug, Clone)]
 pub struct Error {

@@ -1,11 +1,13 @@
 //! The one import of a command or a plugin: `use netignite::prelude::*;`.
 
 pub use std::future::Future;
+pub use std::num::NonZeroU16;
 pub use std::sync::Arc;
 pub use std::time::Duration;
 
 pub use schemars::JsonSchema;
 pub use serde::{Deserialize, Serialize};
+pub use tokio::time::sleep;
 
 pub use crate::auth::permission::Permission;
 pub use crate::error::{Error, FieldError, Result};

@@ -12,7 +12,7 @@ use crate::auth::Caller;
 use crate::auth::permission::{Permission, Scope};
 use crate::error::{Error, Result};
 use crate::host::Host;
-use crate::registry::decode;
+use crate::registry::decode_object;
 use crate::store::Whose;
 
 /// One request on its way to its handler, after session and permission were checked.
@@ -103,7 +103,7 @@ impl<T: DeserializeOwned + JsonSchema + Send + 'static> FromBody for Json<T> {
     }
 
     fn from_body(body: &Bytes) -> Result<Self> {
-        match decode(body) {
+        match decode_object(body) {
             Ok(value) => Ok(Self(value)),
             Err(e) => Err(Error::invalid_fields("Invalid payload", vec![e])),
         }

@@ -145,7 +145,7 @@ fn schema_of<T: JsonSchema>() -> serde_json::Value {
 }
 
 fn check_payload<C: Command>(json: &[u8]) -> Result<String, FieldError> {
-    let payload: C::Payload = decode(json)?;
+    let payload: C::Payload = decode_object(json)?;
     encode_payload::<C>(&payload)
 }
 
@@ -181,6 +181,17 @@ pub fn decode<T: DeserializeOwned>(json: &[u8]) -> Result<T, FieldError> {
     Ok(value)
 }
 
+/// Decodes a JSON object as [`decode`] does. Serde would also read a struct from an array of its fields' values.
+///
+/// # Errors
+/// As [`decode`], or the JSON is no object.
+pub fn decode_object<T: DeserializeOwned>(json: &[u8]) -> Result<T, FieldError> {
+    match json.iter().find(|b| !b.is_ascii_whitespace()) {
+        Some(b'{') => decode(json),
+        _ => Err(FieldError::new("", "expected a JSON object")),
+    }
+}
+
 /// The part of every reply that says whether the agent did it.
 #[derive(serde::Deserialize)]
 struct Verdict {
@@ -196,7 +207,7 @@ fn check_reply<C: Command>(json: &[u8]) -> Result<String, ReplyError> {
     {
         return Err(ReplyError::Failed(message.unwrap_or_default()));
     }
-    let reply: C::Reply = decode(json).map_err(|e| ReplyError::Bad(format!("{}: {}", e.field, e.message)))?;
+    let reply: C::Reply = decode(json).map_err(|e| ReplyError::Bad(e.to_string()))?;
     serde_json::to_string(&reply).map_err(|e| ReplyError::Bad(e.to_string()))
 }
 
@@ -204,9 +215,7 @@ fn run<'a, C: Command>(agent: &'a AgentContext, json: &'a [u8]) -> BoxFuture<'a,
     Box::pin(async move {
         let result = match decode::<C::Payload>(json) {
             Ok(payload) => C::run(agent, payload).await,
-            Err(e) => Err(CommandError::new(
-                format!("Invalid payload: {} {}", e.field, e.message).trim().to_owned(),
-            )),
+            Err(e) => Err(CommandError::new(format!("Invalid payload: {e}"))),
         };
         let encoded = match &result {
             Ok(reply) => serde_json::to_string(reply).map_err(|e| CommandError::new(e.to_string())),

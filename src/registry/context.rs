@@ -4,22 +4,10 @@
 //! capability is a new trait here and a field of [`AgentContext`].
 
 use std::io;
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::command::BoxFuture;
-use super::types::MacAddress;
-
-/// Where a probe looks.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ProbeTarget {
-    /// An IP address.
-    Ip(IpAddr),
-    /// A host known by its MAC address alone.
-    Mac(MacAddress),
-    /// A host name, resolved on the agent's network.
-    Name(String),
-}
+use super::target::ProbeTarget;
 
 /// What a probe found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,14 +5,17 @@
 
 mod command;
 mod context;
+mod target;
 mod types;
 
 use std::fmt;
 
 pub use command::{
-    BoxFuture, Class, Command, CommandEntry, CommandError, ReplyError, decode, encode_payload, error_reply,
+    BoxFuture, Class, Command, CommandEntry, CommandError, ReplyError, decode, decode_object, encode_payload,
+    error_reply,
 };
-pub use context::{AgentContext, Network, ProbeTarget, Reachability};
+pub use context::{AgentContext, Network, Reachability};
+pub use target::{InvalidTarget, ProbeTarget};
 pub use types::{Empty, InvalidMac, MacAddress, OkStatus, Outcome};
 
 /// Every command the binary was built with, sorted by name.
