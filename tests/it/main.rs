@@ -1,0 +1,6 @@
+//! The integration tests: one binary, a module an area. Everything goes through the server's public doors.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, unreachable_pub)]
+
+mod support;
+
+mod agent_protocol;

@@ -1,0 +1,16 @@
+//! What the integration tests stand on: servers of their own, independent clients, and waiting without luck.
+
+pub mod agent;
+pub mod binary;
+pub mod client;
+pub mod firmware;
+pub mod raw;
+pub mod server;
+pub mod wait;
+
+pub use agent::Agent;
+pub use binary::Binary;
+pub use client::{Client, Reply};
+pub use firmware::Firmware;
+pub use server::Server;
+pub use wait::{soon, within};
