@@ -38,6 +38,8 @@ pub struct Host {
     pub accounts: Accounts,
     /// Failed logins.
     pub throttle: Throttle,
+    /// Held while the Agent Control Service is told what is stored of an agent.
+    pub agent_changes: tokio::sync::Mutex<()>,
     /// Told when the server stops.
     pub shutdown: Shutdown,
     /// The running plugins; set once, at start.
