@@ -1,18 +1,19 @@
 //! What can be configured, and its defaults.
-//!
-//! (The layers, their errors and `config show` are being written.)
-#![allow(missing_docs)]
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
 
 use ipnet::IpNet;
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
+use super::keys::redacted;
+
 /// The whole configuration.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct Config {
     /// How much is logged.
@@ -22,10 +23,11 @@ pub struct Config {
     /// Origins besides the server's own whose pages may write, such as `https://home.example`.
     pub allowed_origins: Vec<String>,
     /// Networks of the proxies whose `X-Forwarded-*` headers are believed.
+    #[serde(deserialize_with = "networks")]
     pub trusted_proxies: Vec<IpNet>,
     /// When cookies carry `Secure`.
     pub secure_cookies: SecureCookies,
-    /// Whether this is production (`NODE_ENV=production`, `NITRO_ENV=production`): cookies carry `Secure`.
+    /// Whether this is production (`NODE_ENV=production`): cookies carry `Secure` unless `secure_cookies` says never.
     pub production: bool,
     /// Where the server listens.
     pub server: ServerConfig,
@@ -37,48 +39,72 @@ pub struct Config {
     pub plugins: BTreeMap<String, Value>,
 }
 
+/// How much is logged: messages of this weight and heavier ones.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
+    /// What helps to find a fault.
     Debug,
+    /// What an operator wants to have read.
     Info,
+    /// What may need attention.
     Warn,
+    /// What failed.
     Error,
+    /// What ends the server or loses data.
     Critical,
 }
 
+/// When cookies carry `Secure`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SecureCookies {
+    /// In production, and when a trusted proxy says that the client speaks https.
     Auto,
+    /// Always.
     Always,
+    /// Never.
     Never,
 }
 
+/// Where the server listens.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct ServerConfig {
+    /// The address to bind. `localhost` is taken for 127.0.0.1; other names are not looked up, since what they mean
+    /// may change while the server runs.
+    #[serde(deserialize_with = "host")]
     pub host: IpAddr,
+    /// The port to bind; 0 lets the system choose one.
     pub port: u16,
 }
 
+/// How log lines look and where they go.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct LogConfig {
+    /// How lines on standard error look; in a file they are always JSON.
     pub format: LogFormat,
-    /// A file to log to besides standard error; none if absent.
+    /// A file to log to besides standard error; none if absent. Each day has its own, the date written into the
+    /// name: `./logs/netignite.log` makes `./logs/netignite.2030-01-31.log`.
     pub file: Option<PathBuf>,
+    /// How many days' files are kept.
+    pub keep_days: usize,
 }
 
+/// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
     /// Pretty on a terminal, else JSON.
     Auto,
+    /// For people.
     Pretty,
+    /// One JSON object a line.
     Json,
 }
 
+/// Bounds on what clients may use.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct Limits {
@@ -94,6 +120,28 @@ pub struct Limits {
     pub idle_seconds: u64,
     /// Seconds agents' closing is spread over when the server stops.
     pub stop_seconds: u64,
+}
+
+// Written by hand so that a plugin's secrets do not show.
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let tree = serde_json::to_value(self).map_err(|_| fmt::Error)?;
+        write!(f, "Config {}", redacted("", &tree))
+    }
+}
+
+fn host<'de, D: Deserializer<'de>>(deserializer: D) -> Result<IpAddr, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    if text.eq_ignore_ascii_case("localhost") {
+        return Ok(Ipv4Addr::LOCALHOST.into());
+    }
+    text.parse().map_err(|_| D::Error::custom("not an IP address"))
+}
+
+fn networks<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<IpNet>, D::Error> {
+    let texts = Vec::<String>::deserialize(deserializer)?;
+    let network = |text: &String| text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+    texts.iter().map(network).collect::<Result<_, _>>().map_err(|_| D::Error::custom("not a network"))
 }
 
 impl Default for Config {
@@ -121,7 +169,7 @@ impl Default for ServerConfig {
 
 impl Default for LogConfig {
     fn default() -> Self {
-        Self { format: LogFormat::Auto, file: None }
+        Self { format: LogFormat::Auto, file: None, keep_days: 14 }
     }
 }
 

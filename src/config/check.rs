@@ -1,0 +1,155 @@
+//! From merged layers to settings: the types, the bounds, the plugins' sections. One clear error if they do not fit.
+
+use figment::Figment;
+use serde_json::Value;
+
+use super::error::ConfigError;
+use super::file::unknown_key;
+use super::keys::{expected, is_secret, join, leaves, redacted};
+use super::layer::{Layer, Origin};
+use super::{Config, Setting};
+use crate::plugin::{PluginEntry, PluginError};
+
+/// The longest value an error shows, in characters.
+const SHOWN: usize = 60;
+
+/// Merges the layers, the later over the earlier, and checks the result.
+pub(super) fn merge(
+    layers: Vec<Layer>,
+    plugins: &[&PluginEntry],
+) -> Result<(Config, Vec<Setting>), ConfigError> {
+    let figment = layers.iter().fold(Figment::new(), Figment::merge);
+    let merged = Merged { figment, layers };
+    let config: Config = merged.figment.extract().map_err(|e| merged.refuse(&e.path.join(".")))?;
+    if let Some(key) = out_of_bounds(&config) {
+        return Err(merged.refuse(key));
+    }
+    for plugin in plugins {
+        let section = config.plugins.get(plugin.name).cloned().unwrap_or_default();
+        (plugin.check_config)(&section).map_err(|e| merged.refuse_plugin(plugin.name, &section, &e))?;
+    }
+    let settings = merged.settings(&config);
+    Ok((config, settings))
+}
+
+struct Merged {
+    figment: Figment,
+    layers: Vec<Layer>,
+}
+
+impl Merged {
+    /// Where the value of `key` came from, or else the section it lies in.
+    fn origin(&self, key: &str) -> Origin {
+        let mut key = key;
+        loop {
+            if let Some(metadata) = self.figment.find_metadata(key) {
+                let found = self.layers.iter().map(|l| &l.origin).find(|o| o.to_string() == metadata.name);
+                return found.cloned().unwrap_or(Origin::Default);
+            }
+            match key.rsplit_once('.') {
+                Some((parent, _)) => key = parent,
+                None => return Origin::Default,
+            }
+        }
+    }
+
+    fn value(&self, key: &str) -> Option<Value> {
+        self.figment.extract_inner(key).ok()
+    }
+
+    /// The error about the value of one of the server's own keys, or an element of it.
+    fn refuse(&self, path: &str) -> ConfigError {
+        // An element of a list is named by its list: that is the key somebody wrote.
+        let key = path.trim_end_matches(|c: char| c == '.' || c.is_ascii_digit());
+        let found = self.value(key).map(|v| found(key, &v)).unwrap_or_default();
+        ConfigError::at(&self.origin(key), format!("{key}: expected {}{found}", expected(key)))
+    }
+
+    /// The error about a plugin's section, without what serde tells of the value in it.
+    fn refuse_plugin(&self, plugin: &str, section: &Value, error: &PluginError) -> ConfigError {
+        let root = join("plugins", plugin);
+        let (path, message) = error.0.split_once(": ").unwrap_or((&root, &error.0));
+        let defaults = &self.layers[0].value;
+        if let Some(name) = quoted_after(message, "unknown field `") {
+            let parent = path.strip_suffix(name).map_or(path, |p| p.trim_end_matches('.'));
+            let key = join(parent, name);
+            return unknown_key(&self.origin(&key), &key, defaults);
+        }
+        let at = path.strip_prefix(&root).unwrap_or_default().split('.').filter(|s| !s.is_empty());
+        let value = at.fold(Some(section), |v, segment| v?.get(segment));
+        let told = value.map(|v| found(path, v)).unwrap_or_default();
+        let echoes = ["invalid type: ", "invalid value: ", "invalid length ", "unknown variant `"];
+        let text = match message.rfind(", expected ") {
+            Some(i) if echoes.iter().any(|prefix| message.starts_with(prefix)) => {
+                format!("{}{told}", &message[i + 2..])
+            }
+            _ if mentions_secret(message, path, section) => "the value is not valid here".to_owned(),
+            _ => message.to_owned(),
+        };
+        ConfigError::at(&self.origin(path), format!("{path}: {text}"))
+    }
+
+    fn settings(&self, config: &Config) -> Vec<Setting> {
+        let tree = serde_json::to_value(config).unwrap_or_default();
+        let mut settings: Vec<_> = leaves(&tree)
+            .into_iter()
+            .map(|(key, value)| Setting { value: redacted(&key, value), origin: self.origin(&key), key })
+            .collect();
+        settings.sort_by(|a, b| a.key.cmp(&b.key));
+        settings
+    }
+}
+
+/// What was found at `key`, for the end of an error; nothing of a secret.
+fn found(key: &str, value: &Value) -> String {
+    if is_secret(key) {
+        return String::new();
+    }
+    let text = redacted(key, value).to_string();
+    let short: String = text.chars().take(SHOWN).collect();
+    let more = if short.len() < text.len() { "…" } else { "" };
+    format!(", found {short}{more}")
+}
+
+fn quoted_after<'a>(message: &'a str, prefix: &str) -> Option<&'a str> {
+    message.strip_prefix(prefix)?.split('`').next()
+}
+
+/// Whether a plugin's own words hold a secret of its section.
+fn mentions_secret(message: &str, path: &str, section: &Value) -> bool {
+    leaves(section).iter().any(|(key, value)| {
+        let text = match value {
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        (is_secret(key) || is_secret(path)) && !text.is_empty() && message.contains(&text)
+    })
+}
+
+/// The first key whose value has the right type and is yet none.
+fn out_of_bounds(config: &Config) -> Option<&'static str> {
+    let limits = &config.limits;
+    let bad: [(&'static str, bool); 8] = [
+        ("allowedOrigins", !config.allowed_origins.iter().all(|o| is_origin(o))),
+        ("dataDirectory", config.data_directory.as_os_str().is_empty()),
+        ("limits.bodyBytes", !(1024..=16 * 1024 * 1024).contains(&limits.body_bytes)),
+        ("limits.bodySeconds", !(1..=3600).contains(&limits.body_seconds)),
+        ("limits.connections", limits.connections > 1_000_000),
+        ("limits.headerSeconds", !(1..=3600).contains(&limits.header_seconds)),
+        ("limits.idleSeconds", !(1..=86_400).contains(&limits.idle_seconds)),
+        ("limits.stopSeconds", limits.stop_seconds > 60),
+    ];
+    let log = &config.log;
+    let no_name = log.file.as_ref().is_some_and(|file| file.file_name().is_none());
+    let bad_log = [("log.file", no_name), ("log.keepDays", !(1..=3650).contains(&log.keep_days))];
+    bad.into_iter().chain(bad_log).find(|(_, bad)| *bad).map(|(key, _)| key)
+}
+
+/// Whether `text` is an origin as browsers send it: scheme, host and perhaps port.
+fn is_origin(text: &str) -> bool {
+    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    host.is_some_and(|host| {
+        !host.is_empty()
+            && !host.contains(|c: char| "/?#@*\\".contains(c) || c.is_whitespace() || c.is_control())
+    })
+}

@@ -1,4 +1,0 @@
-//! To be written.
-#![allow(missing_docs)]
-#[derive(Clone)]
-pub struct LogLevel;

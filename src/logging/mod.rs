@@ -1,0 +1,200 @@
+//! The log: one line an event, on standard error and, if asked for, in a file of each day.
+//!
+//! Modules log with `tracing`. What must be read even at the level `critical`, because it ends the server or loses
+//! data, is logged as `tracing::error!(target: CRITICAL, …)`, with [`CRITICAL`] as its target; tracing has no weight
+//! above error. The level can change while running ([`LogLevel`]). Writing happens on a thread of its own and drops
+//! lines rather than wait for a slow reader, so that nothing here ever blocks a request. Standard output is left to
+//! what commands answer. Deliberately absent: secrets, and the lower levels of the libraries underneath, which might
+//! show some.
+
+mod format;
+
+use std::fmt;
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use tracing::level_filters::LevelFilter;
+use tracing_appender::non_blocking::{NonBlocking, WorkerGuard};
+use tracing_appender::rolling::{RollingFileAppender, Rotation};
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, Registry, fmt as lines, reload};
+
+use crate::config::{Level, LogConfig, LogFormat};
+use format::{JsonLines, PrettyLines};
+
+/// The target of messages that are logged at every level: what ends the server or loses data.
+pub const CRITICAL: &str = "critical";
+
+/// Libraries that are heard from `warn` on only, and from `info` on when the level is `debug`. Everything else, such
+/// as a crate that brings commands or plugins of its own, follows the level.
+const LIBRARIES: &[&str] = &[
+    "fastwebsockets",
+    "hyper",
+    "hyper_util",
+    "libsql",
+    "log",
+    "mio",
+    "rustls",
+    "surge_ping",
+    "tokio",
+    "tokio_rustls",
+    "tokio_util",
+    "want",
+];
+
+/// The level of the log; clones share it. It can change while running.
+#[derive(Clone)]
+pub struct LogLevel {
+    level: Arc<AtomicU8>,
+    filter: Option<reload::Handle<Targets, Registry>>,
+}
+
+impl LogLevel {
+    /// A level that no log listens to, for a host inside another program.
+    pub fn detached(level: Level) -> Self {
+        Self { level: Arc::new(AtomicU8::new(level as u8)), filter: None }
+    }
+
+    /// The level now.
+    pub fn get(&self) -> Level {
+        let levels = [Level::Debug, Level::Info, Level::Warn, Level::Error];
+        let now = self.level.load(Ordering::Relaxed);
+        levels.into_iter().find(|level| *level as u8 == now).unwrap_or(Level::Critical)
+    }
+
+    /// Changes the level, from the next message on.
+    pub fn set(&self, level: Level) {
+        self.level.store(level as u8, Ordering::Relaxed);
+        if let Some(filter) = &self.filter {
+            // Fails only when the log has ended, and then there is nothing left to filter.
+            let _ = filter.reload(targets(level));
+        }
+    }
+}
+
+impl fmt::Debug for LogLevel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "LogLevel({:?})", self.get())
+    }
+}
+
+/// What passes at `level`.
+fn targets(level: Level) -> Targets {
+    let (own, libraries) = match level {
+        Level::Debug => (LevelFilter::DEBUG, LevelFilter::INFO),
+        Level::Info => (LevelFilter::INFO, LevelFilter::WARN),
+        Level::Warn => (LevelFilter::WARN, LevelFilter::WARN),
+        Level::Error => (LevelFilter::ERROR, LevelFilter::ERROR),
+        Level::Critical => (LevelFilter::OFF, LevelFilter::OFF),
+    };
+    Targets::new()
+        .with_default(own)
+        .with_targets(LIBRARIES.iter().map(|library| (*library, libraries)))
+        .with_target(CRITICAL, LevelFilter::ERROR)
+}
+
+/// The running log. Dropping it writes out what is still waiting: keep it until the program ends.
+#[must_use = "the log ends when this is dropped"]
+pub struct Logging {
+    /// The level, to be changed while running.
+    pub level: LogLevel,
+    _writers: Vec<WorkerGuard>,
+}
+
+/// Why the log cannot be started.
+#[derive(Debug)]
+pub enum LoggingError {
+    /// The log file cannot be written.
+    File {
+        /// The file as configured.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
+    /// The program logs already.
+    Twice,
+}
+
+impl fmt::Display for LoggingError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File { path, reason } => write!(
+                f,
+                "cannot write the log file {}: {reason}; make its directory writable, or change log.file",
+                path.display()
+            ),
+            Self::Twice => f.write_str("logging was started twice in one process"),
+        }
+    }
+}
+
+impl std::error::Error for LoggingError {}
+
+/// Starts the log of this process.
+///
+/// # Errors
+/// The log file cannot be written, or the process logs already.
+pub fn start(level: Level, config: &LogConfig) -> Result<Logging, LoggingError> {
+    let (filter, handle) = reload::Layer::new(targets(level));
+    let (stderr, stderr_guard) = tracing_appender::non_blocking(std::io::stderr());
+    let mut writers = vec![stderr_guard];
+
+    let terminal = std::io::stderr().is_terminal();
+    let pretty = match config.format {
+        LogFormat::Auto => terminal,
+        LogFormat::Pretty => true,
+        LogFormat::Json => false,
+    };
+    let screen = if pretty {
+        let colours = terminal && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
+        lines::layer().event_format(PrettyLines { colours }).with_writer(stderr).boxed()
+    } else {
+        json_to(stderr)
+    };
+    let file = match &config.file {
+        Some(path) => {
+            let (file, guard) = tracing_appender::non_blocking(open(path, config.keep_days)?);
+            writers.push(guard);
+            Some(json_to(file))
+        }
+        None => None,
+    };
+    tracing_subscriber::registry()
+        .with(filter)
+        .with(screen)
+        .with(file)
+        .try_init()
+        .map_err(|_| LoggingError::Twice)?;
+    let level = LogLevel { filter: Some(handle), ..LogLevel::detached(level) };
+    Ok(Logging { level, _writers: writers })
+}
+
+fn json_to<S>(writer: NonBlocking) -> Box<dyn Layer<S> + Send + Sync>
+where
+    S: tracing::Subscriber + for<'a> tracing_subscriber::registry::LookupSpan<'a>,
+{
+    lines::layer().event_format(JsonLines).with_writer(writer).boxed()
+}
+
+/// Opens the file of the day, and makes sure that old ones go.
+fn open(path: &Path, keep_days: usize) -> Result<RollingFileAppender, LoggingError> {
+    let refuse = |reason: String| LoggingError::File { path: path.to_owned(), reason };
+    let text = |part: Option<&std::ffi::OsStr>| part.map(|p| p.to_string_lossy().into_owned());
+    let directory = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    std::fs::create_dir_all(directory).map_err(|e| refuse(e.to_string()))?;
+    let mut file = RollingFileAppender::builder().rotation(Rotation::DAILY).max_log_files(keep_days);
+    if let Some(stem) = text(path.file_stem()) {
+        file = file.filename_prefix(stem);
+    }
+    if let Some(extension) = text(path.extension()) {
+        file = file.filename_suffix(extension);
+    }
+    file.build(directory).map_err(|e| {
+        let reason = std::error::Error::source(&e).map_or_else(|| e.to_string(), ToString::to_string);
+        refuse(reason)
+    })
+}
