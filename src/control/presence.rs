@@ -1,0 +1,32 @@
+//! Whether an agent is there, since when and why.
+
+use std::net::IpAddr;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::clock::Millis;
+
+/// Whether an agent is connected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum PresenceState {
+    /// It can be reached.
+    Online,
+    /// It cannot.
+    Offline,
+}
+
+/// Whether an agent is there, since when and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Presence {
+    /// Whether it is connected.
+    pub state: PresenceState,
+    /// When it came into this state, in milliseconds since the epoch. A newer connection that replaces an older one
+    /// does not change it.
+    pub since: Millis,
+    /// Why it is in this state: one stable word.
+    pub why: &'static str,
+    /// The address of its newest connection, if it has connected since the server started.
+    pub address: Option<IpAddr>,
+}
