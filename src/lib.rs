@@ -23,6 +23,7 @@ pub mod control;
 pub mod error;
 pub mod host;
 pub mod http;
+pub mod local_socket;
 pub mod lock;
 pub mod logging;
 pub mod plugin;

@@ -1,5 +1,122 @@
-//! The command line.
-/// The program.
-pub fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+//! The command line: what the program is asked to do, one file a subcommand.
+//!
+//! Answers go to standard output, everything else to standard error. An error is one line there that says what
+//! happened and what to do; the exit status is 1, or 2 when the command line itself is wrong. Passwords and secrets
+//! are never taken from arguments, which every user of the machine can read.
+
+mod agent;
+mod commands;
+mod completions;
+mod config;
+mod failure;
+mod output;
+mod serve;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{Config, Loaded, Overrides};
+use failure::Failure;
+
+/// NetIgnite Server: powers devices on from anywhere, through small always-on agents.
+#[derive(Debug, Parser)]
+#[command(name = "netignite", version, args_conflicts_with_subcommands = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: serve::Arguments,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the server; this is what happens without a subcommand
+    Serve(serve::Arguments),
+    /// Run an agent on this machine: connect to a server and do what it asks
+    Agent(agent::Arguments),
+    /// List the agent commands this program knows
+    Commands(commands::Arguments),
+    /// Show or check the configuration
+    #[command(subcommand)]
+    Config(config::Command),
+    /// Print the completions for a shell
+    Completions(completions::Arguments),
+}
+
+/// What every subcommand that reads the configuration takes.
+#[derive(Debug, Clone, Args)]
+struct ConfigArguments {
+    /// The configuration file [default: ./config/config.json, if it is there]
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The data directory
+    #[arg(long, value_name = "DIRECTORY")]
+    data_dir: Option<PathBuf>,
+}
+
+/// What moves the server's own address and log.
+#[derive(Debug, Clone, Args)]
+struct ServerArguments {
+    /// The address to listen on
+    #[arg(long, value_name = "ADDRESS")]
+    host: Option<String>,
+    /// The port to listen on
+    #[arg(long)]
+    port: Option<String>,
+    /// How much is logged: debug, info, warn, error or critical
+    #[arg(long, value_name = "LEVEL")]
+    log_level: Option<String>,
+}
+
+impl ConfigArguments {
+    fn load_with(self, server: Option<ServerArguments>) -> Result<Loaded, Failure> {
+        let mut overrides =
+            Overrides { file: self.config, data_directory: self.data_dir, ..Overrides::default() };
+        if let Some(server) = server {
+            overrides.host = server.host;
+            overrides.port = server.port;
+            overrides.log_level = server.log_level;
+        }
+        Ok(Config::load(&overrides)?)
+    }
+}
+
+/// The whole program: reads the arguments, does what they say and gives the exit status.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(e) => {
+            // Help and version come this way too, with status 0. A closed pipe is no reason to complain.
+            let _ = e.print();
+            return ExitCode::from(u8::try_from(e.exit_code()).unwrap_or(2));
+        }
+    };
+    let done = match cli.command {
+        None => serve::run(cli.serve),
+        Some(Command::Serve(arguments)) => serve::run(arguments),
+        Some(Command::Agent(arguments)) => agent::run(arguments),
+        Some(Command::Commands(arguments)) => commands::run(&arguments),
+        Some(Command::Config(command)) => config::run(command),
+        Some(Command::Completions(arguments)) => completions::run(&arguments),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            output::complain(&failure);
+            failure.exit_code()
+        }
+    }
+}
+
+/// Runs a future that has no need of more than this thread.
+fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(Failure::new)?.block_on(work)
+}
+
+/// Files this process makes are its owner's alone: databases, credentials, logs.
+fn keep_files_private() {
+    rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
 }

@@ -185,3 +185,12 @@ impl Default for Limits {
         }
     }
 }
+
+impl std::str::FromStr for Level {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::deserialize(serde::de::value::StrDeserializer::<serde::de::value::Error>::new(text))
+            .map_err(|_| format!("expected {}", super::keys::expected("logLevel")))
+    }
+}

@@ -1,0 +1,67 @@
+//! `netignite config show|check`: what is in force and where each value came from, and whether it can be.
+
+use std::path::Path;
+
+use clap::{Args, Subcommand};
+use serde_json::{Map, Value, json};
+
+use super::failure::Failure;
+use super::{ConfigArguments, ServerArguments, output};
+use crate::config::Loaded;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Print every effective setting and where it came from; secrets are not shown
+    Show(Show),
+    /// Check the file, the environment and the flags without starting anything
+    Check(Check),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Show {
+    #[command(flatten)]
+    config: ConfigArguments,
+    #[command(flatten)]
+    server: ServerArguments,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Check {
+    #[command(flatten)]
+    config: ConfigArguments,
+    #[command(flatten)]
+    server: ServerArguments,
+}
+
+pub(super) fn run(command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Show(Show { config, server, json }) => {
+            let loaded = config.load_with(Some(server))?;
+            if json { output::print_json(&as_json(&loaded)) } else { output::print(as_table(&loaded)) }
+        }
+        Command::Check(Check { config, server }) => {
+            let loaded = config.load_with(Some(server))?;
+            let file = loaded.file.as_deref().map(Path::display);
+            output::print(match file {
+                Some(file) => format!("The configuration is valid ({file})."),
+                None => "The configuration is valid (there is no file: defaults, environment and flags)."
+                    .to_owned(),
+            })
+        }
+    }
+}
+
+fn as_json(loaded: &Loaded) -> Value {
+    let entry = |s: &crate::config::Setting| {
+        (s.key.clone(), json!({ "value": s.value, "origin": s.origin.to_string() }))
+    };
+    Value::Object(loaded.settings.iter().map(entry).collect::<Map<_, _>>())
+}
+
+fn as_table(loaded: &Loaded) -> String {
+    let row = |s: &crate::config::Setting| vec![s.key.clone(), s.value.to_string(), s.origin.to_string()];
+    output::table(&["KEY", "VALUE", "ORIGIN"], &loaded.settings.iter().map(row).collect::<Vec<_>>())
+}

@@ -1,0 +1,64 @@
+//! What commands print: answers on standard output, complaints on standard error.
+
+use std::fmt;
+use std::io::{self, ErrorKind, Write};
+
+use super::failure::Failure;
+
+/// Prints an answer. A reader that has gone away, as `head` does, is no failure.
+pub(super) fn print(text: impl fmt::Display) -> Result<(), Failure> {
+    let mut stdout = io::stdout().lock();
+    match writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
+        Err(e) if e.kind() != ErrorKind::BrokenPipe => {
+            Err(Failure::new(format!("cannot write to standard output: {e}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Prints JSON for programs.
+pub(super) fn print_json(value: &serde_json::Value) -> Result<(), Failure> {
+    print(format_args!("{value:#}"))
+}
+
+/// Says on standard error, in one line, why the program ends.
+pub(super) fn complain(failure: &Failure) {
+    let line: String = printable(&failure.to_string());
+    // With nowhere to complain, the exit status has to do.
+    let _ = writeln!(io::stderr(), "netignite: {line}");
+}
+
+/// A table with its columns aligned, without trailing blanks.
+pub(super) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
+    let rows: Vec<Vec<String>> = std::iter::once(head.iter().map(ToString::to_string).collect())
+        .chain(rows.iter().map(|row| row.iter().map(|cell| printable(cell)).collect()))
+        .collect();
+    let width = |column: usize| {
+        rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..head.len()).map(width).collect();
+    let line = |row: &Vec<String>| {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    rows.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// Text that stays on its line and leaves the terminal alone, whatever a user or a file put into it.
+fn printable(text: &str) -> String {
+    let escaped =
+        |c: char| -> String { if c.is_control() { c.escape_default().collect() } else { c.to_string() } };
+    text.chars().map(escaped).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_is_aligned_and_harmless() {
+        let rows =
+            [vec!["1".to_owned(), "evil\n\u{1b}[2J".to_owned()], vec!["20".to_owned(), "ok".to_owned()]];
+        assert_eq!(table(&["ID", "NAME"], &rows), "ID  NAME\n1   evil\\n\\u{1b}[2J\n20  ok");
+    }
+}
