@@ -7,6 +7,7 @@
 pub mod answer;
 pub mod call;
 pub mod client;
+pub mod cookie;
 pub mod origin;
 pub mod peer;
 pub mod response;

@@ -1,0 +1,59 @@
+//! The session cookie: reading it from a request, and the `Set-Cookie` that sets or clears it.
+
+use hyper::header::COOKIE;
+use secrecy::{ExposeSecret, SecretString};
+
+use super::peer::Peer;
+use super::{HeaderMap, HeaderValue};
+use crate::config::{Config, SecureCookies};
+
+/// The cookie's name.
+pub const NAME: &str = "session";
+/// The cookie's lifetime in the browser, in seconds: 30 days.
+pub const MAX_AGE: u32 = 30 * 24 * 60 * 60;
+
+/// Every value of the cookie the request carries, in its order: a browser may send several of one name, set for
+/// different paths or hosts.
+pub fn tokens(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    headers
+        .get_all(COOKIE)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(';'))
+        .filter_map(|pair| pair.split_once('='))
+        .filter(|(name, _)| name.trim() == NAME)
+        .map(|(_, value)| value.trim().trim_matches('"'))
+}
+
+/// Whether the cookie carries `Secure` for this client: as configured, else in production and where a trusted proxy
+/// says that the client speaks https.
+pub fn secure(config: &Config, peer: &Peer) -> bool {
+    match config.secure_cookies {
+        SecureCookies::Always => true,
+        SecureCookies::Never => false,
+        SecureCookies::Auto => config.production || peer.secure,
+    }
+}
+
+/// The `Set-Cookie` of a session.
+pub fn set(token: &SecretString, secure: bool) -> HeaderValue {
+    let secure = if secure { "; Secure" } else { "" };
+    let cookie = format!(
+        "{NAME}={}; Path=/; Max-Age={MAX_AGE}; SameSite=Strict; HttpOnly{secure}",
+        token.expose_secret()
+    );
+    marked_sensitive(&cookie)
+}
+
+/// The `Set-Cookie` that makes the browser forget its session.
+pub fn clear(secure: bool) -> HeaderValue {
+    let secure = if secure { "; Secure" } else { "" };
+    marked_sensitive(&format!("{NAME}=; Path=/; Max-Age=0; SameSite=Strict; HttpOnly{secure}"))
+}
+
+fn marked_sensitive(cookie: &str) -> HeaderValue {
+    // A token is ASCII by construction; an empty cookie would log the browser out, never let anyone in.
+    let mut value = HeaderValue::from_str(cookie).unwrap_or_else(|_| HeaderValue::from_static(""));
+    value.set_sensitive(true);
+    value
+}
