@@ -3,4 +3,8 @@
 
 mod support;
 
-mod agent_protocol;
+mod agent_commands;
+mod agent_connection;
+mod agent_frames;
+mod agent_handshake;
+mod agent_time;

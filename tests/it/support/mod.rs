@@ -5,6 +5,7 @@ pub mod binary;
 pub mod client;
 pub mod firmware;
 pub mod raw;
+pub mod scene;
 pub mod server;
 pub mod wait;
 
@@ -12,5 +13,6 @@ pub use agent::Agent;
 pub use binary::Binary;
 pub use client::{Client, Reply};
 pub use firmware::Firmware;
+pub use scene::Scene;
 pub use server::Server;
 pub use wait::{soon, within};
