@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::error::ConfigError;
 use super::file::unknown_key;
-use super::keys::{expected, is_secret, join, leaves, redacted};
+use super::keys::{SECTION, expected, is_secret, join, leaves, redacted};
 use super::layer::{Layer, Origin};
 use super::{Config, Setting};
 use crate::plugin::{PluginEntry, PluginError};
@@ -61,8 +61,13 @@ impl Merged {
     fn refuse(&self, path: &str) -> ConfigError {
         // An element of a list is named by its list: that is the key somebody wrote.
         let key = path.trim_end_matches(|c: char| c == '.' || c.is_ascii_digit());
-        let found = self.value(key).map(|v| found(key, &v)).unwrap_or_default();
-        ConfigError::at(&self.origin(key), format!("{key}: expected {}{found}", expected(key)))
+        let expected = expected(key);
+        // What stands where a section belongs may be anything, a secret too.
+        let found = match self.value(key) {
+            Some(value) if expected != SECTION => found(key, &value),
+            _ => String::new(),
+        };
+        ConfigError::at(&self.origin(key), format!("{key}: expected {expected}{found}"))
     }
 
     /// The error about a plugin's section, without what serde tells of the value in it.
@@ -77,7 +82,7 @@ impl Merged {
         }
         let at = path.strip_prefix(&root).unwrap_or_default().split('.').filter(|s| !s.is_empty());
         let value = at.fold(Some(section), |v, segment| v?.get(segment));
-        let told = value.map(|v| found(path, v)).unwrap_or_default();
+        let told = value.filter(|_| path != root).map(|v| found(path, v)).unwrap_or_default();
         let echoes = ["invalid type: ", "invalid value: ", "invalid length ", "unknown variant `"];
         let text = match message.rfind(", expected ") {
             Some(i) if echoes.iter().any(|prefix| message.starts_with(prefix)) => {
@@ -102,10 +107,11 @@ impl Merged {
 
 /// What was found at `key`, for the end of an error; nothing of a secret.
 fn found(key: &str, value: &Value) -> String {
-    if is_secret(key) {
+    let text = redacted(key, value).to_string();
+    // An address with an @ may carry a password before it.
+    if is_secret(key) || text.contains('@') {
         return String::new();
     }
-    let text = redacted(key, value).to_string();
     let short: String = text.chars().take(SHOWN).collect();
     let more = if short.len() < text.len() { "…" } else { "" };
     format!(", found {short}{more}")

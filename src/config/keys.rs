@@ -17,7 +17,7 @@ const EXPECTED: &[(&str, &str)] = &[
     ("log.format", "one of \"auto\", \"pretty\" and \"json\""),
     ("log.keepDays", "a whole number of days from 1 to 3650"),
     ("logLevel", "one of \"debug\", \"info\", \"warn\", \"error\" and \"critical\""),
-    ("plugins", "an object with one section a plugin"),
+    ("plugins", SECTION),
     ("production", "true or false"),
     ("secureCookies", "one of \"auto\", \"always\" and \"never\""),
     ("server.host", "an IP address such as \"0.0.0.0\", \"127.0.0.1\" or \"::\", or \"localhost\""),
@@ -28,6 +28,9 @@ const EXPECTED: &[(&str, &str)] = &[
 /// A key whose last part holds one of these words, in any case, holds a secret.
 const SECRET_WORDS: &[&str] =
     &["token", "secret", "password", "passphrase", "credential", "privatekey", "apikey"];
+
+/// What a key expects that holds further keys.
+pub(super) const SECTION: &str = "an object";
 
 /// What stands in the place of a secret's value.
 pub(super) const REDACTED: &str = "[redacted]";
@@ -41,7 +44,7 @@ pub(super) fn expected(key: &str) -> &'static str {
         }
         match key.rsplit_once('.') {
             Some((parent, _)) if EXPECTED.iter().any(|(k, _)| *k == parent) => key = parent,
-            _ => return "an object",
+            _ => return SECTION,
         }
     }
 }
@@ -102,6 +105,8 @@ pub(super) fn nearest<'a>(wrong: &str, candidates: impl IntoIterator<Item = &'a 
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
     use crate::config::Config;
 

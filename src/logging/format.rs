@@ -161,6 +161,8 @@ impl fmt::Display for OneLine<'_> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use std::io::Write;
     use std::sync::Arc;
 
