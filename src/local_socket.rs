@@ -17,42 +17,31 @@ pub const NAME: &str = "netignite.sock";
 /// The longest path that fits into a socket's address, in bytes, the ending null left out.
 const MAX_PATH: usize = 107;
 
-/// Listens on the data directory's socket, for its owner only. One that a server which died left there is replaced;
-/// call this only while holding the directory's [`DataLock`](crate::lock::DataLock).
+/// Listens at `path`, for the socket's owner only. One that a server which died left there is replaced; call this
+/// only while holding the directory's [`DataLock`](crate::lock::DataLock).
 ///
 /// # Errors
-/// The socket cannot be made, such as on a file system without sockets.
-pub fn bind(data_directory: &Path) -> io::Result<UnixListener> {
+/// The socket cannot be made, as on a file system without sockets.
+pub fn bind(path: &Path) -> io::Result<UnixListener> {
     // Made under another name, so that it is never reachable before its permissions are narrow.
-    let draft = ShortPath::of(data_directory, "netignite.sock.new")?;
-    match std::fs::remove_file(&draft.path) {
+    let draft = path.with_extension("new");
+    match std::fs::remove_file(&draft) {
         Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
         _ => {}
     }
-    let listener = UnixListener::bind(&draft.path)?;
-    std::fs::set_permissions(&draft.path, Permissions::from_mode(0o600))?;
-    std::fs::rename(&draft.path, data_directory.join(NAME))?;
+    let listener = UnixListener::bind(&ShortPath::of(&draft)?.path)?;
+    std::fs::set_permissions(&draft, Permissions::from_mode(0o600))?;
+    std::fs::rename(&draft, path)?;
     Ok(listener)
 }
 
-/// Connects to the server that serves the data directory.
+/// Connects to the server that listens at `path`.
 ///
 /// # Errors
 /// No server listens there, or this user may not ask it.
-pub async fn connect(data_directory: &Path) -> io::Result<UnixStream> {
-    let socket = ShortPath::of(data_directory, NAME)?;
-    UnixStream::connect(&socket.path).await
-}
-
-/// Removes the socket of a server that stops. One that is gone already is as good.
-///
-/// # Errors
-/// The socket is there and cannot be removed.
-pub fn remove(data_directory: &Path) -> io::Result<()> {
-    match std::fs::remove_file(data_directory.join(NAME)) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
-        _ => Ok(()),
-    }
+pub async fn connect(path: &Path) -> io::Result<UnixStream> {
+    let short = ShortPath::of(path)?;
+    UnixStream::connect(&short.path).await
 }
 
 /// A path that fits into a socket's address, good as long as this lives.
@@ -62,14 +51,15 @@ struct ShortPath {
 }
 
 impl ShortPath {
-    fn of(directory: &Path, name: &str) -> io::Result<Self> {
-        let path = directory.join(name);
-        if path.as_os_str().len() <= MAX_PATH {
-            return Ok(Self { path, _directory: None });
+    fn of(path: &Path) -> io::Result<Self> {
+        match (path.parent(), path.file_name()) {
+            (Some(parent), Some(name)) if path.as_os_str().len() > MAX_PATH => {
+                let directory = File::open(parent)?;
+                let path = Path::new("/proc/self/fd").join(directory.as_raw_fd().to_string()).join(name);
+                Ok(Self { path, _directory: Some(directory) })
+            }
+            _ => Ok(Self { path: path.to_owned(), _directory: None }),
         }
-        let directory = File::open(directory)?;
-        let path = PathBuf::from(format!("/proc/self/fd/{}/{name}", directory.as_raw_fd()));
-        Ok(Self { path, _directory: Some(directory) })
     }
 }
 
@@ -85,18 +75,17 @@ mod tests {
         for name in ["short", &"long".repeat(40)] {
             let directory = parent.path().join(name);
             std::fs::create_dir(&directory).unwrap();
-            assert_eq!(connect(&directory).await.unwrap_err().kind(), io::ErrorKind::NotFound);
-            drop(bind(&directory).unwrap());
-            assert_eq!(connect(&directory).await.unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
+            let path = directory.join(NAME);
+            assert_eq!(connect(&path).await.unwrap_err().kind(), io::ErrorKind::NotFound);
+            drop(bind(&path).unwrap());
+            assert_eq!(connect(&path).await.unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
 
-            let listener = bind(&directory).unwrap();
-            let (client, server) = tokio::join!(connect(&directory), listener.accept());
+            let listener = bind(&path).unwrap();
+            let (client, server) = tokio::join!(connect(&path), listener.accept());
             assert!(client.is_ok() && server.is_ok());
-            let mode = std::fs::metadata(directory.join(NAME)).unwrap().permissions().mode();
+            let mode = std::fs::metadata(&path).unwrap().permissions().mode();
             assert_eq!(mode & 0o777, 0o600);
-            remove(&directory).unwrap();
-            remove(&directory).unwrap();
-            assert_eq!(std::fs::read_dir(&directory).unwrap().count(), 0);
+            assert_eq!(std::fs::read_dir(&directory).unwrap().count(), 1);
         }
     }
 }
