@@ -7,7 +7,7 @@ use netignite::prelude::*;
 
 /// Which host to look for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub(crate) struct Payload {
+pub struct Payload {
     /// Its address: IPv4, MAC, IPv6 or a host name. Older firmware understands only the first two.
     pub address: ProbeTarget,
 }
@@ -15,7 +15,7 @@ pub(crate) struct Payload {
 /// What the agent saw.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-pub(crate) enum Online {
+pub enum Online {
     /// The host answered.
     Online,
     /// The host did not answer.
@@ -26,7 +26,7 @@ pub(crate) enum Online {
 
 /// What the agent answers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub(crate) struct Status {
+pub struct Status {
     /// Always `OK`; a failure travels as `ERROR`.
     pub status: OkStatus,
     /// What was seen, for people.
@@ -37,7 +37,7 @@ pub(crate) struct Status {
 }
 
 /// See the module.
-pub(crate) struct GetStatus;
+pub struct GetStatus;
 
 impl Command for GetStatus {
     const NAME: &'static str = "GET_STATUS";

@@ -6,7 +6,7 @@
 use netignite::prelude::*;
 
 /// See the module.
-pub(crate) struct Heartbeat;
+pub struct Heartbeat;
 
 impl Command for Heartbeat {
     const NAME: &'static str = "HEARTBEAT";

@@ -13,7 +13,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// Which device to wake.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Payload {
+pub struct Payload {
     /// The MAC address of the device's network card.
     pub mac_address: MacAddress,
     /// The UDP port the packet is sent to; 9 and 7 are the usual ones.
@@ -21,7 +21,7 @@ pub(crate) struct Payload {
 }
 
 /// See the module.
-pub(crate) struct Wakeup;
+pub struct Wakeup;
 
 impl Command for Wakeup {
     const NAME: &'static str = "WAKEUP";

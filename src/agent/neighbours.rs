@@ -1,0 +1,159 @@
+//! The kernel's neighbour table: who on the local networks answered ARP.
+//!
+//! A host that ignores pings and connections still answers ARP, as firewalled desktops do. The kernel keeps an entry
+//! for a while after the host has gone, so only two things prove that a host is up: an entry that became complete
+//! while we knocked, and one that outlived the kernel's own checks, which our earlier knocking set off.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::Ipv4Addr;
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+
+use crate::registry::{MacAddress, Reachability};
+
+/// Where Linux shows the table.
+const TABLE: &str = "/proc/net/arp";
+/// The flag of an entry whose MAC address is known.
+const COMPLETE: u32 = 0x2;
+/// After this long without a sign of life the kernel has removed, or confirmed, an entry somebody knocks at: at most
+/// 45 s until it doubts it, and 8 s until it gives it up.
+const CONFIRMED: Duration = Duration::from_secs(60);
+/// How many silent hosts are remembered.
+const REMEMBERED: usize = 1024;
+
+/// The neighbour table as it was at one moment.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Table(Vec<(Ipv4Addr, MacAddress)>);
+
+impl Table {
+    /// Reads the table. Without one, as in some containers, it is empty.
+    pub(super) async fn read() -> Self {
+        match tokio::fs::read_to_string(TABLE).await {
+            Ok(text) => Self::parse(&text),
+            Err(e) => {
+                if e.kind() != io::ErrorKind::NotFound {
+                    tracing::debug!("{TABLE}: {e}");
+                }
+                Self::default()
+            }
+        }
+    }
+
+    fn parse(text: &str) -> Self {
+        let line = |line: &str| {
+            let mut words = line.split_ascii_whitespace();
+            let address = words.next()?.parse().ok()?;
+            let flags = words.nth(1)?.strip_prefix("0x")?;
+            let mac: MacAddress = words.next()?.parse().ok()?;
+            let complete = u32::from_str_radix(flags, 16).ok()? & COMPLETE != 0;
+            (complete && mac.0 != [0; 6]).then_some((address, mac))
+        };
+        Self(text.lines().skip(1).filter_map(line).collect())
+    }
+
+    /// Whether `address` has a known MAC address.
+    fn has(&self, address: Ipv4Addr) -> bool {
+        self.0.iter().any(|(a, _)| *a == address)
+    }
+
+    /// The addresses of `mac`.
+    pub(super) fn addresses_of(&self, mac: MacAddress) -> impl Iterator<Item = Ipv4Addr> + '_ {
+        self.0.iter().filter(move |(_, m)| *m == mac).map(|(address, _)| *address)
+    }
+}
+
+/// Judges hosts that answered nothing but, perhaps, ARP.
+#[derive(Debug, Default)]
+pub(super) struct Neighbours {
+    /// Since when a host has been silent while its entry stayed complete.
+    silent: Mutex<HashMap<Ipv4Addr, Instant>>,
+}
+
+impl Neighbours {
+    /// Whether a host that answered neither pings nor connections is up, by the table before and after knocking.
+    pub(super) fn judge(
+        &self,
+        address: Ipv4Addr,
+        before: &Table,
+        after: &Table,
+        now: Instant,
+    ) -> Reachability {
+        let mut silent = self.silent.lock();
+        if !after.has(address) {
+            silent.remove(&address);
+            return Reachability::Down;
+        }
+        if !before.has(address) {
+            // Answered just now. From here on its entry proves nothing for a while.
+            silent.insert(address, now);
+            return Reachability::Up;
+        }
+        if silent.len() >= REMEMBERED {
+            silent.clear();
+        }
+        let since = *silent.entry(address).or_insert(now);
+        if now.saturating_duration_since(since) >= CONFIRMED {
+            Reachability::Up
+        } else {
+            Reachability::Unknown
+        }
+    }
+
+    /// Notes that a host answered by itself.
+    pub(super) fn answered(&self, address: Ipv4Addr) {
+        self.silent.lock().remove(&address);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "\
+IP address       HW type     Flags       HW address            Mask     Device
+192.168.1.1      0x1         0x2         02:fc:00:00:00:05     *        eth0
+192.168.1.7      0x1         0x0         00:00:00:00:00:00     *        eth0
+192.168.1.8      0x1         0x6         aa:bb:cc:dd:ee:ff     *        eth0
+nonsense
+10.0.0.9         0x1         0x2         aa:bb:cc:dd:ee:ff     *        wlan0
+";
+    const MAC: MacAddress = MacAddress([0xAA, 0xBB, 0xCC, 0xDD, 0xEE, 0xFF]);
+    const HOST: Ipv4Addr = Ipv4Addr::new(192, 168, 1, 8);
+
+    #[test]
+    fn only_complete_entries_count() {
+        let table = Table::parse(TEXT);
+        assert_eq!(table.0.len(), 3);
+        assert!(!table.has(Ipv4Addr::new(192, 168, 1, 7)));
+        let found: Vec<_> = table.addresses_of(MAC).collect();
+        assert_eq!(found, [HOST, Ipv4Addr::new(10, 0, 0, 9)]);
+    }
+
+    #[test]
+    fn an_entry_made_by_our_knocking_proves_a_host() {
+        let judged =
+            Neighbours::default().judge(HOST, &Table::default(), &Table::parse(TEXT), Instant::now());
+        assert_eq!(judged, Reachability::Up);
+    }
+
+    #[test]
+    fn no_entry_proves_its_absence() {
+        let judged =
+            Neighbours::default().judge(HOST, &Table::parse(TEXT), &Table::default(), Instant::now());
+        assert_eq!(judged, Reachability::Down);
+    }
+
+    #[test]
+    fn an_old_entry_proves_a_host_only_after_the_kernel_had_time_to_drop_it() {
+        let neighbours = Neighbours::default();
+        let (table, start) = (Table::parse(TEXT), Instant::now());
+        let judge = |after: u64| neighbours.judge(HOST, &table, &table, start + Duration::from_secs(after));
+        assert_eq!(judge(0), Reachability::Unknown);
+        assert_eq!(judge(59), Reachability::Unknown);
+        assert_eq!(judge(60), Reachability::Up);
+        neighbours.answered(HOST);
+        assert_eq!(judge(61), Reachability::Unknown, "an answer ends the silence");
+    }
+}

@@ -1,0 +1,337 @@
+//! One connection's life: commands come in, run side by side, and are answered in the order they finish.
+//!
+//! The reader owns one half of the socket and never stops to write; one writer owns the other half, so that frames
+//! cannot interleave. What comes in is bounded in size and number, a command also in time, and a server that says
+//! nothing for [`SILENCE`] is given up: it pings every 25 s.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use fastwebsockets::{CloseCode, Frame, OpCode, Payload, Role, WebSocket, WebSocketError};
+use tokio::io::{AsyncRead, AsyncWrite, Join, ReadHalf, Sink, WriteHalf};
+use tokio::sync::{Semaphore, mpsc};
+use tokio::time::timeout;
+use tokio_util::sync::DropGuard;
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::plugin::Shutdown;
+use crate::registry::{AgentContext, Class, CommandEntry, Registry, error_reply};
+
+/// Without any frame for this long the server is gone.
+const SILENCE: Duration = Duration::from_secs(80);
+/// How long one frame may take to leave.
+const WRITE: Duration = Duration::from_secs(20);
+/// How long a close frame is waited for after ours.
+const GOODBYE: Duration = Duration::from_secs(2);
+/// The largest message taken; the server's own limit is below it.
+const LARGEST_MESSAGE: usize = 64 * 1024;
+/// Commands that run at once, as many as the server sends to an agent of the type `server`.
+const AT_ONCE: usize = 16;
+
+/// The close codes of the agent protocol.
+const REPLACED: u16 = 4001;
+const SECRET_CHANGED: u16 = 4002;
+const DELETED: u16 = 4003;
+const UNHEARD: u16 = 4004;
+
+/// How a connection ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// The agent was told to stop.
+    Stopped,
+    /// The server closed, with its code and reason.
+    Closed(Option<u16>, String),
+    /// The server broke the protocol; the connection was closed with this code.
+    Broken(u16, &'static str),
+    /// No frame came for too long.
+    Silent,
+    /// The connection was lost.
+    Lost(String),
+}
+
+impl Ended {
+    /// Whether it takes a person to change what ended the connection, so that dialling again soon is of no use, or
+    /// would even fight with another agent.
+    pub(super) fn lasts(&self) -> bool {
+        matches!(self, Self::Closed(Some(REPLACED | SECRET_CHANGED | DELETED), _))
+    }
+}
+
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Stopped => f.write_str("the agent was told to stop"),
+            Self::Closed(Some(1001), _) => f.write_str("the server is stopping"),
+            Self::Closed(Some(REPLACED), _) => {
+                f.write_str("another agent connected with the same ID; is it running twice?")
+            }
+            Self::Closed(Some(SECRET_CHANGED), _) => {
+                f.write_str("its secret was changed on the server; give it the new one")
+            }
+            Self::Closed(Some(DELETED), _) => f.write_str("it was deleted on the server"),
+            Self::Closed(Some(UNHEARD), _) => f.write_str("the server heard nothing from it"),
+            Self::Closed(Some(code), reason) if reason.is_empty() => {
+                write!(f, "the server closed with code {code}")
+            }
+            Self::Closed(Some(code), reason) => write!(f, "the server closed with code {code} ({reason})"),
+            Self::Closed(None, _) => f.write_str("the server closed without a code"),
+            Self::Broken(code, what) => write!(f, "{what}; closed with code {code}"),
+            Self::Silent => write!(f, "the server was silent for {} s", SILENCE.as_secs()),
+            Self::Lost(why) => f.write_str(why),
+        }
+    }
+}
+
+/// What the writer is asked to send.
+enum Out {
+    Reply(String),
+    Pong(Vec<u8>),
+    Close(u16),
+}
+
+/// Speaks on `stream` until it ends or `shutdown` is told.
+pub(super) async fn run<S>(
+    stream: S,
+    registry: &Registry,
+    context: &AgentContext,
+    shutdown: &Shutdown,
+) -> Ended
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let (read, write) = tokio::io::split(stream);
+    let (out, queue) = mpsc::channel(AT_ONCE);
+    let mut writer = AbortOnDropHandle::new(tokio::spawn(write_all(write, queue)));
+    let mut reader = Box::pin(Reader::new(read, registry, context, out.clone()).run());
+
+    // The reader is never dropped while the connection lives: reading a frame cannot be taken up again.
+    let ended = tokio::select! {
+        ended = &mut reader => ended,
+        lost = &mut writer => return Ended::Lost(lost.unwrap_or_else(|e| e.to_string())),
+        () = shutdown.cancelled() => {
+            let goodbye = async {
+                if out.send(Out::Close(CloseCode::Normal.into())).await.is_ok() {
+                    (&mut reader).await;
+                }
+            };
+            let _ = timeout(GOODBYE, goodbye).await;
+            return Ended::Stopped;
+        }
+    };
+    drop(reader);
+    let code = match &ended {
+        Ended::Closed(code, _) => code.filter(|c| CloseCode::from(*c).is_allowed()).or(Some(1000)),
+        Ended::Broken(code, _) => Some(*code),
+        Ended::Silent => Some(CloseCode::Away.into()),
+        Ended::Stopped | Ended::Lost(_) => None,
+    };
+    if let Some(code) = code {
+        // As a courtesy: the connection is over whether the server hears it or not.
+        let _ = timeout(GOODBYE, async {
+            let _ = out.send(Out::Close(code)).await;
+            let _ = (&mut writer).await;
+        })
+        .await;
+    }
+    ended
+}
+
+/// Writes frames until a close frame was written, and says why it stopped.
+async fn write_all<S>(write: WriteHalf<S>, mut queue: mpsc::Receiver<Out>) -> String
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    // Only one half is used; the library wants a whole stream.
+    let mut socket = WebSocket::after_handshake(tokio::io::join(tokio::io::empty(), write), Role::Client);
+    while let Some(out) = queue.recv().await {
+        let closing = matches!(out, Out::Close(_));
+        let frame = match out {
+            Out::Reply(text) => Frame::text(Payload::Owned(text.into_bytes())),
+            Out::Pong(payload) => Frame::pong(Payload::Owned(payload)),
+            Out::Close(code) => Frame::close(code, b""),
+        };
+        let sent = timeout(WRITE, async {
+            socket.write_frame(frame).await?;
+            socket.flush().await
+        });
+        match sent.await {
+            Ok(Ok(())) if closing => return "closed".into(),
+            Ok(Ok(())) => {}
+            Ok(Err(e)) => return e.to_string(),
+            Err(_) => return format!("the server took no data for {WRITE:?}"),
+        }
+    }
+    "closed".into()
+}
+
+struct Reader<'a, S> {
+    socket: WebSocket<Join<ReadHalf<S>, Sink>>,
+    registry: &'a Registry,
+    context: &'a AgentContext,
+    out: mpsc::Sender<Out>,
+    /// Told when the connection ends: its commands end with it.
+    over: Shutdown,
+    _tells: DropGuard,
+    /// Room for commands that act or ask.
+    room: Arc<Semaphore>,
+    /// Room for those that keep the connection going, so that long work cannot crowd them out.
+    control: Arc<Semaphore>,
+}
+
+impl<'a, S> Reader<'a, S>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    fn new(
+        read: ReadHalf<S>,
+        registry: &'a Registry,
+        context: &'a AgentContext,
+        out: mpsc::Sender<Out>,
+    ) -> Self {
+        let mut socket = WebSocket::after_handshake(tokio::io::join(read, tokio::io::sink()), Role::Client);
+        // Whatever has to be written goes through the writer.
+        socket.set_auto_pong(false);
+        socket.set_auto_close(false);
+        // The library refuses what is as large as its limit.
+        socket.set_max_message_size(LARGEST_MESSAGE + 1);
+        let over = Shutdown::new();
+        Self {
+            socket,
+            registry,
+            context,
+            out,
+            _tells: over.clone().drop_guard(),
+            over,
+            room: Arc::new(Semaphore::new(AT_ONCE)),
+            control: Arc::new(Semaphore::new(AT_ONCE)),
+        }
+    }
+
+    async fn run(mut self) -> Ended {
+        // The message whose fragments are being collected.
+        let mut message: Option<BytesMut> = None;
+        loop {
+            let frame = match timeout(SILENCE, self.socket.read_frame()).await {
+                Ok(Ok(frame)) => frame,
+                Ok(Err(e)) => return broken_by(e),
+                Err(_) => return Ended::Silent,
+            };
+            let last = frame.fin && !is_control(frame.opcode);
+            match frame.opcode {
+                OpCode::Ping => {
+                    if self.out.send(Out::Pong(frame.payload.to_vec())).await.is_err() {
+                        return Ended::Lost("closed".into());
+                    }
+                }
+                OpCode::Pong => {}
+                OpCode::Close => return closed_by(&frame.payload),
+                OpCode::Text | OpCode::Binary if message.is_some() => {
+                    return Ended::Broken(1002, "a new message began within another");
+                }
+                OpCode::Text | OpCode::Binary => message = Some(BytesMut::from(&frame.payload[..])),
+                OpCode::Continuation => match &mut message {
+                    None => return Ended::Broken(1002, "a fragment came without a beginning"),
+                    Some(m) if m.len() + frame.payload.len() > LARGEST_MESSAGE => {
+                        return Ended::Broken(1009, "a message was larger than 64 KiB");
+                    }
+                    Some(m) => m.extend_from_slice(&frame.payload),
+                },
+            }
+            if last
+                && let Some(whole) = message.take()
+                && let Err(ended) = self.take(&whole).await
+            {
+                return ended;
+            }
+        }
+    }
+
+    /// Takes one message: starts its command, or answers why not.
+    async fn take(&self, message: &[u8]) -> Result<(), Ended> {
+        let Ok(text) = std::str::from_utf8(message) else {
+            return Err(Ended::Broken(1007, "a message was no UTF-8"));
+        };
+        let mut parts = text.splitn(3, ':');
+        let (Some(name), Some(Ok(id)), Some(json)) =
+            (parts.next(), parts.next().map(str::parse::<u32>), parts.next())
+        else {
+            tracing::warn!(bytes = text.len(), "ignored a message that is no command");
+            return Ok(());
+        };
+        let refusal = match self.registry.get(name) {
+            None => "Unknown command",
+            Some(entry) => {
+                let room = if entry.class == Class::Control { &self.control } else { &self.room };
+                match room.clone().try_acquire_owned() {
+                    Ok(permit) => {
+                        let work = work(entry, id, json.to_owned(), self.context.clone(), self.out.clone());
+                        let over = self.over.clone();
+                        tokio::spawn(async move {
+                            over.run_until_cancelled(work).await;
+                            drop(permit);
+                        });
+                        return Ok(());
+                    }
+                    Err(_) => "Too many commands at once",
+                }
+            }
+        };
+        tracing::warn!(command = super::shown(name), "{refusal}");
+        let reply = Out::Reply(format!("{name}:{id}:{}", error_reply(refusal)));
+        self.out.send(reply).await.map_err(|_| Ended::Lost("closed".into()))
+    }
+}
+
+fn is_control(opcode: OpCode) -> bool {
+    matches!(opcode, OpCode::Ping | OpCode::Pong | OpCode::Close)
+}
+
+/// Runs one command and sends its reply. A command that panics, or takes longer than anyone waits for it, is
+/// answered too.
+async fn work(
+    entry: &'static CommandEntry,
+    id: u32,
+    json: String,
+    context: AgentContext,
+    out: mpsc::Sender<Out>,
+) {
+    // A task of its own keeps a panic from taking the connection with it.
+    let command = tokio::spawn(async move { (entry.run)(&context, json.as_bytes()).await });
+    let reply = match timeout(entry.timeout, AbortOnDropHandle::new(command)).await {
+        Ok(Ok(reply)) => reply,
+        Ok(Err(e)) => {
+            tracing::error!(command = entry.name, "the command failed: {e}");
+            error_reply("The command failed on the agent; the agent's log says more")
+        }
+        Err(_) => error_reply(&format!("The command took longer than {:?}", entry.timeout)),
+    };
+    tracing::debug!(command = entry.name, id, "answered");
+    // Fails only when the connection has ended, and then nobody waits.
+    let _ = out.send(Out::Reply(format!("{}:{id}:{reply}", entry.name))).await;
+}
+
+/// How a close frame's payload ends the connection.
+fn closed_by(payload: &[u8]) -> Ended {
+    match payload {
+        [high, low, reason @ ..] => Ended::Closed(
+            Some(u16::from_be_bytes([*high, *low])),
+            super::shown(&String::from_utf8_lossy(reason)),
+        ),
+        _ => Ended::Closed(None, String::new()),
+    }
+}
+
+/// How an error while reading ends the connection.
+fn broken_by(error: WebSocketError) -> Ended {
+    match error {
+        WebSocketError::IoError(e) => Ended::Lost(e.to_string()),
+        WebSocketError::UnexpectedEOF | WebSocketError::ConnectionClosed => {
+            Ended::Lost("the connection ended without a word".into())
+        }
+        WebSocketError::FrameTooLarge => Ended::Broken(1009, "a frame was larger than 64 KiB"),
+        WebSocketError::InvalidUTF8 => Ended::Broken(1007, "a message was no UTF-8"),
+        _ => Ended::Broken(1002, "a frame broke the protocol"),
+    }
+}
