@@ -86,10 +86,10 @@ impl Merged {
         let echoes = ["invalid type: ", "invalid value: ", "invalid length ", "unknown variant `"];
         let text = match message.rfind(", expected ") {
             Some(i) if echoes.iter().any(|prefix| message.starts_with(prefix)) => {
-                format!("{}{told}", &message[i + 2..])
+                format!("expected {}{told}", in_words(&message[i + ", expected ".len()..]))
             }
             _ if mentions_secret(message, path, section) => "the value is not valid here".to_owned(),
-            _ => message.to_owned(),
+            _ => format!("{message}{told}"),
         };
         ConfigError::at(&self.origin(path), format!("{path}: {text}"))
     }
@@ -115,6 +115,22 @@ fn found(key: &str, value: &Value) -> String {
     let short: String = text.chars().take(SHOWN).collect();
     let more = if short.len() < text.len() { "…" } else { "" };
     format!(", found {short}{more}")
+}
+
+/// What serde expects, in an operator's words.
+fn in_words(expected: &str) -> &str {
+    match expected {
+        "u8" => "a whole number from 0 to 255",
+        "u16" => "a whole number from 0 to 65535",
+        "u32" | "u64" | "usize" => "a whole number of at least 0",
+        "i8" | "i16" | "i32" | "i64" | "isize" => "a whole number",
+        "a boolean" => "true or false",
+        "a string" => "text",
+        "a sequence" => "a list",
+        "a map" => SECTION,
+        other if other.starts_with("struct ") => SECTION,
+        other => other,
+    }
 }
 
 fn quoted_after<'a>(message: &'a str, prefix: &str) -> Option<&'a str> {

@@ -8,3 +8,4 @@ mod agent_connection;
 mod agent_frames;
 mod agent_handshake;
 mod agent_time;
+mod config;
