@@ -43,6 +43,8 @@ pub enum Kind {
     TimedOut,
     /// The client took too long to send its request (408).
     RequestTimeout,
+    /// The path speaks another protocol only (426).
+    UpgradeRequired,
 }
 
 /// What is wrong with one field of a request.

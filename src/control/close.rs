@@ -2,16 +2,16 @@
 
 /// A close frame's code and reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Close {
+pub(super) struct Close {
     /// The code as RFC 6455 numbers them; 4000 and up are ours.
-    pub code: u16,
+    pub(super) code: u16,
     /// A word for the peer.
-    pub reason: &'static str,
+    pub(super) reason: &'static str,
 }
 
 /// Why an agent is in the state it is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Why {
+pub(super) enum Why {
     /// Has not connected since the server started.
     Never,
     /// Connected.
@@ -44,7 +44,7 @@ pub enum Why {
 
 impl Why {
     /// The stable word for programs.
-    pub fn word(self) -> &'static str {
+    pub(super) fn word(self) -> &'static str {
         match self {
             Self::Never => "never_connected",
             Self::Connected => "connected",
@@ -65,7 +65,7 @@ impl Why {
 
     /// The close frame the peer gets, if any: a lost or stalled peer would not read one, and one that closed is
     /// answered with its own code.
-    pub fn close(self) -> Option<Close> {
+    pub(super) fn close(self) -> Option<Close> {
         let code = match self {
             Self::Stopping => 1001,
             Self::Protocol => 1002,

@@ -1,5 +1,14 @@
 //! Sending a command to an agent and waiting for its reply.
 
+use super::line::Outcome;
+use super::{Control, message};
+use crate::plugin::{CommandOutcome, Event};
+use crate::registry::{Command, CommandEntry, ReplyError, decode, encode_payload};
+use tokio::time::Instant;
+
+/// How much of what is wrong with a reply is kept for the log.
+const MAX_COMPLAINT: usize = 300;
+
 /// Why a command brought no reply.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DispatchError {
@@ -17,4 +26,87 @@ pub enum DispatchError {
     Failed(String),
     /// The agent answered nonsense; the text is for the log.
     BadReply(String),
+}
+
+impl From<ReplyError> for DispatchError {
+    fn from(error: ReplyError) -> Self {
+        match error {
+            ReplyError::Failed(message) => Self::Failed(message),
+            ReplyError::Bad(mut complaint) => {
+                complaint.truncate(complaint.floor_char_boundary(MAX_COMPLAINT));
+                Self::BadReply(complaint)
+            }
+        }
+    }
+}
+
+impl DispatchError {
+    fn outcome(&self) -> CommandOutcome {
+        match self {
+            Self::Payload(_) | Self::Busy => CommandOutcome::Refused,
+            Self::Offline => CommandOutcome::Offline,
+            Self::Disconnected => CommandOutcome::Disconnected,
+            Self::TimedOut => CommandOutcome::TimedOut,
+            Self::Failed(_) => CommandOutcome::Failed,
+            Self::BadReply(_) => CommandOutcome::BadReply,
+        }
+    }
+}
+
+impl Control {
+    /// Sends `C` to an agent and waits for its reply.
+    ///
+    /// # Errors
+    /// See [`DispatchError`].
+    pub async fn dispatch<C: Command>(
+        &self,
+        agent: i64,
+        payload: &C::Payload,
+    ) -> Result<C::Reply, DispatchError> {
+        let entry: &'static CommandEntry = const { &CommandEntry::of::<C>() };
+        let payload = encode_payload::<C>(payload).map_err(|e| DispatchError::Payload(e.message))?;
+        let reply = self.dispatch_json(agent, entry, payload).await?;
+        decode(reply.as_bytes()).map_err(|e| DispatchError::BadReply(e.message))
+    }
+
+    /// Sends a command whose payload was checked with [`CommandEntry::check_payload`] and waits for its reply, which
+    /// comes checked too. Its time-out runs from when its frame is sent; dropping the future gives the command up.
+    ///
+    /// # Errors
+    /// See [`DispatchError`].
+    pub async fn dispatch_json(
+        &self,
+        agent: i64,
+        entry: &'static CommandEntry,
+        payload: String,
+    ) -> Result<String, DispatchError> {
+        let asked = Instant::now();
+        let result = self.send_and_wait(agent, entry, payload).await;
+        let outcome = result.as_ref().map_or_else(DispatchError::outcome, |_| CommandOutcome::Ok);
+        self.core.tell(&Event::CommandDone { command: entry.name, outcome, took: asked.elapsed() });
+        result
+    }
+
+    async fn send_and_wait(&self, agent: i64, entry: &'static CommandEntry, payload: String) -> Outcome {
+        check_payload(entry, &payload)?;
+        let agent = self.find(agent).ok_or(DispatchError::Offline)?;
+        let outcome = agent.ask(&self.core, entry, payload)?;
+        outcome.await.unwrap_or(Err(DispatchError::Disconnected))
+    }
+}
+
+/// Whether a payload may be sent: a JSON object that fits a frame.
+fn check_payload(entry: &CommandEntry, payload: &str) -> Result<(), DispatchError> {
+    let json = serde_json::from_str::<serde::de::IgnoredAny>(payload).is_ok();
+    if !json || !payload.trim_start().starts_with('{') {
+        return Err(DispatchError::Payload(format!("the payload of {} must be a JSON object", entry.name)));
+    }
+    if !message::fits(entry.name, payload) {
+        return Err(DispatchError::Payload(format!(
+            "the payload of {} is too large: with its frame it may have {} bytes",
+            entry.name,
+            message::MAX_FRAME
+        )));
+    }
+    Ok(())
 }

@@ -1,104 +1,170 @@
 //! The Agent Control Service: who is connected, and the way of a command to an agent and back.
+//!
+//! A frame's way in: socket → [`connection`] (reads into a buffer of the thread) → [`frame`] (bytes to messages) →
+//! [`agent`] (whose reply is it) → the caller. The way out: [`dispatch`] → [`agent`]'s [`line`] (its turn, its ID) →
+//! [`outlet`] (one write). One timing wheel ([`wheel`]) drives heartbeats, pings and time-outs for everyone.
+//!
+//! It is built for many idle agents on little memory. An idle agent is an entry of the map with one small lock, and
+//! one small task that waits in the poller; it has no buffer, no channel and no timer of its own. Whoever sends
+//! writes into the socket directly, under the agent's lock.
+//!
+//! Deliberately absent: the database (agents are made known with [`Control::put`]), and any knowledge of particular
+//! commands beyond the heartbeat's name. Nothing outside may assume that an agent's socket is in this process: the
+//! agent's ID is the only way to reach it.
 
+mod agent;
 mod close;
+mod connection;
+mod core;
 mod credential;
 mod dispatch;
+#[doc(hidden)]
+pub mod frame;
+#[doc(hidden)]
+pub mod handshake;
+mod line;
+#[doc(hidden)]
+pub mod message;
+mod outlet;
 mod presence;
+#[cfg(test)]
+mod tests;
+mod wheel;
 
+use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::Version;
+use parking_lot::RwLock;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
-pub use self::credential::{AgentKind, Credential, SecretDigest};
-pub use self::dispatch::DispatchError;
-pub use self::presence::{Presence, PresenceState};
+use self::agent::Agent;
+use self::close::Why;
+use self::connection::Connection;
+use self::core::{Core, Events, Task};
+use self::outlet::{FAREWELL, Outlet, Sink};
 use crate::error::{Error, Kind, Result};
 use crate::http::peer::Peer;
 use crate::http::{HeaderMap, Method, Response};
-use crate::plugin::{Event, Shutdown};
-use crate::registry::{Command, CommandEntry};
+use crate::plugin::Shutdown;
 
-/// Told of what happens.
-type Events = Box<dyn Fn(&Event<'_>) + Send + Sync>;
+pub use self::core::Counters;
+pub use self::credential::{AgentKind, Credential, SecretDigest};
+pub use self::dispatch::DispatchError;
+pub use self::presence::{Presence, PresenceState};
+
+/// Entries of the wheel that are worked off before other tasks get their turn.
+const BATCH: usize = 64;
+/// The steps in which connections are closed at the end.
+const CLOSING_STEP: Duration = Duration::from_millis(50);
+/// After how long an agent that meets a stopping server should come again.
+const RETRY: Duration = Duration::from_secs(5);
 
 /// The Agent Control Service.
 pub struct Control {
-    events: Events,
+    core: Arc<Core>,
+    agents: RwLock<HashMap<i64, Arc<Agent>>>,
+    /// The connections' tasks.
+    tasks: TaskTracker,
+    stopping: AtomicBool,
+    stopped: CancellationToken,
 }
 
-/// An agent whose upgrade was admitted and whose socket is still to come. Dropped, it ends the agent's connection.
-pub struct Ticket(());
+/// An admitted agent whose socket is still to come. Dropped, it ends the agent's connection.
+pub struct Ticket {
+    core: Arc<Core>,
+    agent: Arc<Agent>,
+    epoch: u32,
+    attached: bool,
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        if !self.attached {
+            self.agent.end(&self.core, self.epoch, Why::UpgradeFailed);
+        }
+    }
+}
+
+impl std::fmt::Debug for Ticket {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Ticket").field("agent", &self.agent.id()).field("epoch", &self.epoch).finish()
+    }
+}
 
 impl Control {
     /// A service without agents, which tells `events` what happens.
-    pub fn new(events: Events) -> Arc<Self> {
-        Arc::new(Self { events })
+    pub fn new(events: Box<dyn Fn(&crate::plugin::Event<'_>) + Send + Sync>) -> Arc<Self> {
+        let events: Events = events;
+        Arc::new(Self {
+            core: Arc::new(Core::new(events)),
+            agents: RwLock::default(),
+            tasks: TaskTracker::new(),
+            stopping: AtomicBool::new(false),
+            stopped: CancellationToken::new(),
+        })
     }
 
     /// Makes these agents known, at start.
     pub fn load(&self, credentials: Vec<Credential>) {
-        credentials.into_iter().for_each(|credential| self.put(credential));
+        let mut agents = self.agents.write();
+        agents.reserve(credentials.len());
+        for credential in credentials {
+            agents.insert(credential.id, Agent::new(&self.core, credential));
+        }
     }
 
-    /// Makes an agent known, or changes what it is known by; a changed secret disconnects it.
+    /// Makes an agent known, or changes what it is known by; a changed secret disconnects it at once.
     pub fn put(&self, credential: Credential) {
-        let _ = credential;
+        if let Some(agent) = self.find(credential.id) {
+            return agent.change(&self.core, credential);
+        }
+        let agent = Agent::new(&self.core, credential);
+        self.agents.write().insert(agent.id(), agent);
     }
 
     /// Forgets an agent and disconnects it.
     pub fn remove(&self, agent: i64) {
-        let _ = agent;
+        let removed = self.agents.write().remove(&agent);
+        if let Some(agent) = removed {
+            agent.delete(&self.core);
+        }
     }
 
     /// Whether the agent can be reached.
     pub fn is_online(&self, agent: i64) -> bool {
-        self.presence(agent).is_some_and(|p| p.state == PresenceState::Online)
+        self.find(agent).is_some_and(|agent| agent.is_online())
     }
 
-    /// How many agents can be reached.
+    /// How many agents can be reached. Looks at each of them.
     pub fn online_count(&self) -> usize {
-        0
+        self.agents.read().values().filter(|agent| agent.is_online()).count()
     }
 
     /// Whether the agent is there, since when and why; none for an agent nobody made known.
     pub fn presence(&self, agent: i64) -> Option<Presence> {
-        let _ = agent;
-        None
+        self.find(agent).map(|agent| agent.presence())
     }
 
-    /// Sends `C` to an agent and waits for its reply.
-    ///
-    /// # Errors
-    /// See [`DispatchError`].
-    pub async fn dispatch<C: Command>(
-        &self,
-        agent: i64,
-        payload: &C::Payload,
-    ) -> Result<C::Reply, DispatchError> {
-        let _ = (agent, payload);
-        Err(DispatchError::Offline)
+    /// How often agents said something nobody waited for.
+    pub fn counters(&self) -> Counters {
+        self.core.counters()
     }
 
-    /// Sends a command whose payload was checked with [`CommandEntry::check_payload`] and waits for its reply, which
-    /// comes checked too.
-    ///
-    /// # Errors
-    /// See [`DispatchError`].
-    pub async fn dispatch_json(
-        &self,
-        agent: i64,
-        entry: &'static CommandEntry,
-        payload: String,
-    ) -> Result<String, DispatchError> {
-        let _ = (agent, entry, payload, &self.events);
-        Err(DispatchError::Offline)
+    fn find(&self, agent: i64) -> Option<Arc<Agent>> {
+        self.agents.read().get(&agent).cloned()
     }
 
-    /// Judges an agent's handshake. From here on the agent counts as connected; write the answer and bring the socket
-    /// with [`Control::attach`]. `origin_ok` says whether an `http(s)` Origin is the server's own or an allowed one.
+    /// Judges an agent's handshake. From here on the agent counts as connected, an older connection of it is closed,
+    /// and commands for it wait for its socket: write the answer and bring the socket with [`Control::attach`].
+    /// `origin_ok` says whether an `http(s)` Origin is the server's own or an allowed one.
     ///
     /// # Errors
     /// No WebSocket handshake (400, 405, 426), a foreign Origin (403), wrong or missing credentials (401), or the
@@ -111,8 +177,26 @@ impl Control {
         peer: Peer,
         origin_ok: bool,
     ) -> Result<(Response, Ticket)> {
-        let _ = (method, version, headers, peer, origin_ok);
-        Err(Error::new(Kind::Unavailable, "stopping", "The server is stopping."))
+        if self.stopping.load(SeqCst) {
+            let message = "The server is stopping. Connect again in a moment.";
+            return Err(Error::new(Kind::Unavailable, "stopping", message).retry_after(RETRY));
+        }
+        let (answer, claim) = handshake::judge(method, version, headers, origin_ok)?;
+        let agent = self.find(claim.id);
+        let epoch = match &agent {
+            Some(agent) => agent.admit(&self.core, &claim.digest, peer.address),
+            // Nobody learns from the time it takes which IDs exist.
+            None => (claim.digest == SecretDigest::nobody()).then_some(0),
+        };
+        match (agent, epoch) {
+            (Some(agent), Some(epoch)) => {
+                Ok((answer, Ticket { core: self.core.clone(), agent, epoch, attached: false }))
+            }
+            _ => {
+                self.core.count(&self.core.tally.refused, claim.id, "an agent's ID or secret was refused");
+                Err(handshake::refused())
+            }
+        }
     }
 
     /// Brings the socket of an admitted agent, after its 101 was written, with the bytes already read from it. `guard`
@@ -124,16 +208,101 @@ impl Control {
         leftover: Bytes,
         guard: impl Send + 'static,
     ) {
-        drop((ticket, stream, leftover, guard));
+        // Frames are small and written whole; a reply must not wait for the acknowledgement of the last one.
+        let _ = stream.set_nodelay(true);
+        let (read, write) = stream.into_split();
+        self.join(ticket, read, Sink::Tcp(write), leftover, guard);
     }
 
-    /// Starts the clockwork of heartbeats, pings and time-outs. Once `shutdown` is told, no agent is admitted.
+    /// [`Control::attach`] for any other transport.
+    #[doc(hidden)]
+    pub fn attach_transport(
+        self: &Arc<Self>,
+        ticket: Ticket,
+        read: impl AsyncRead + Send + Unpin + 'static,
+        write: impl AsyncWrite + Send + Unpin + 'static,
+        leftover: Bytes,
+        guard: impl Send + 'static,
+    ) {
+        self.join(ticket, read, Sink::Other(Box::new(write)), leftover, guard);
+    }
+
+    fn join(
+        &self,
+        mut ticket: Ticket,
+        read: impl AsyncRead + Send + Unpin + 'static,
+        sink: Sink,
+        leftover: Bytes,
+        guard: impl Send + 'static,
+    ) {
+        ticket.attached = true;
+        let (core, agent, epoch) = (self.core.clone(), ticket.agent.clone(), ticket.epoch);
+        let connection = if agent.attach(&core, epoch, Outlet::new(sink)) {
+            Connection::new(core, agent, epoch, read, &mut Vec::from(leftover), guard)
+        } else {
+            Connection::over(core, agent, epoch, read, guard)
+        };
+        self.tasks.spawn(connection);
+    }
+
+    /// Starts the clockwork of heartbeats, pings and time-outs. It runs until [`Control::stop`] is done, so that
+    /// commands still under way end; once `shutdown` is told, no agent is admitted.
     pub fn start(self: &Arc<Self>, shutdown: Shutdown) {
-        drop(shutdown);
+        let (control, stopped) = (Arc::downgrade(self), self.stopped.clone());
+        tokio::spawn(async move {
+            let mut ticks = interval(Duration::from_millis(wheel::TICK));
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+            loop {
+                tokio::select! {
+                    _ = ticks.tick() => {}
+                    () = stopped.cancelled() => return,
+                }
+                let Some(control) = control.upgrade() else { return };
+                if shutdown.is_cancelled() {
+                    control.stopping.store(true, SeqCst);
+                }
+                control.tick().await;
+            }
+        });
     }
 
-    /// Ends every connection with 1001, spread over `spread`; resolves when they are gone.
+    /// Works off what came up on the wheel.
+    async fn tick(&self) {
+        for (i, due) in self.core.timer.due().into_iter().enumerate() {
+            match due.task {
+                Task::KeepAlive(epoch) => due.agent.keep_alive(&self.core, epoch),
+                Task::Deadlines => due.agent.deadlines(&self.core),
+            }
+            if i % BATCH == BATCH - 1 {
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+
+    /// Admits no one any more, fails what is under way, and ends every connection with 1001, spread over `spread`;
+    /// resolves when the connections are gone, or a few seconds later.
     pub async fn stop(&self, spread: Duration) {
-        let _ = spread;
+        self.stopping.store(true, SeqCst);
+        let agents = self.online();
+        agents.iter().for_each(|agent| agent.fail_commands());
+        let steps = spread.div_duration_f64(CLOSING_STEP).max(1.0);
+        let steps = agents.len().min(steps as usize).max(1);
+        for (i, step) in agents.chunks(agents.len().div_ceil(steps).max(1)).enumerate() {
+            if i > 0 {
+                sleep(spread / u32::try_from(steps).unwrap_or(1)).await;
+            }
+            step.iter().for_each(|agent| agent.disconnect(&self.core, Why::Stopping));
+        }
+        // Whoever was just being admitted when the door was closed.
+        self.online().iter().for_each(|agent| agent.disconnect(&self.core, Why::Stopping));
+        self.tasks.close();
+        if timeout(FAREWELL + RETRY, self.tasks.wait()).await.is_err() {
+            tracing::warn!(connections = self.tasks.len(), "some agents' connections did not end in time");
+        }
+        self.stopped.cancel();
+    }
+
+    fn online(&self) -> Vec<Arc<Agent>> {
+        self.agents.read().values().filter(|agent| agent.is_online()).cloned().collect()
     }
 }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER, SEC_WEBSOCKET_VERSION, UPGRADE};
 use serde::Serialize;
 
 use super::{Answer, Raw, Response, StatusCode};
@@ -69,6 +69,7 @@ pub fn status(kind: Kind) -> StatusCode {
         Kind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         Kind::TimedOut => StatusCode::GATEWAY_TIMEOUT,
         Kind::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
+        Kind::UpgradeRequired => StatusCode::UPGRADE_REQUIRED,
     }
 }
 
@@ -89,6 +90,10 @@ pub fn failed(error: &Error) -> Response {
     *response.status_mut() = status(error.kind());
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, JSON);
+    if error.kind() == Kind::UpgradeRequired {
+        headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+        headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+    }
     if let Some(after) = error.retry_delay() {
         // Rounded up: a client that waits as told must not come too early.
         headers.insert(RETRY_AFTER, HeaderValue::from(after.as_secs() + u64::from(after.subsec_nanos() > 0)));

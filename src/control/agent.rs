@@ -1,0 +1,552 @@
+//! One agent: what it is known by, its newest connection, its line, and the one lock around them.
+//!
+//! Every connection is an epoch of its agent. Whatever comes from a connection names its epoch and is void once a
+//! newer one took over, so there is one live owner at any time and a reply can reach only the caller whose command
+//! went out on that connection. Whoever ends a connection fails its commands in the same breath. Callers and
+//! listeners are told after the lock was let go.
+
+use std::net::IpAddr;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use fastwebsockets::{Frame, OpCode, Payload};
+use parking_lot::Mutex;
+use tokio::sync::oneshot;
+
+use super::close::Why;
+use super::core::{Core, Due, Task};
+use super::credential::{AgentKind, Credential, SecretDigest};
+use super::dispatch::DispatchError;
+use super::frame::Incoming;
+use super::line::{Line, Outcome};
+use super::message::{self, Message};
+use super::outlet::{Outlet, Sent};
+use super::presence::{Presence, PresenceState};
+use super::wheel::{Moment, millis};
+use crate::clock::Millis;
+use crate::plugin::Event;
+use crate::registry::CommandEntry;
+
+/// The command that keeps a connection going; known here by name alone.
+const HEARTBEAT: &str = "HEARTBEAT";
+const HEARTBEAT_EVERY: Duration = Duration::from_secs(60);
+/// A second under what proxies are promised, for the wheel's ticks.
+const PING_EVERY: Duration = Duration::from_secs(24);
+/// An agent that said nothing for so long is gone.
+const SILENCE: Duration = Duration::from_secs(75);
+/// How long a peer that reads nothing of what is queued for it is waited for.
+const STALLED: Duration = Duration::from_secs(10);
+
+/// One agent.
+pub(super) struct Agent {
+    id: i64,
+    state: Mutex<State>,
+}
+
+struct State {
+    kind: AgentKind,
+    digest: Option<SecretDigest>,
+    /// Counts the connections.
+    epoch: u32,
+    link: Link,
+    why: Why,
+    since: Millis,
+    address: Option<IpAddr>,
+    /// The newest command ID. It runs on over connections, so that an answer to an older one meets nobody.
+    last_id: u32,
+    last_seen: Moment,
+    next_heartbeat: Moment,
+    next_ping: Moment,
+    /// There only while something is in it: most agents are idle.
+    line: Option<Box<Line>>,
+}
+
+enum Link {
+    Offline,
+    /// Admitted; the socket comes as soon as the answer is written.
+    Upgrading,
+    Connected(Connection),
+}
+
+struct Connection {
+    outlet: Outlet,
+    /// Wakes the reading side.
+    reader: Option<Waker>,
+    /// Why the reading side is to end the connection.
+    broken: Option<Why>,
+    /// The newest heartbeat, until it is answered.
+    heartbeat: Option<u32>,
+}
+
+/// What became of something an agent said.
+enum Heard {
+    Reply(super::line::Command),
+    Fine,
+    Late,
+    Unknown,
+    Malformed,
+}
+
+impl Agent {
+    pub(super) fn new(core: &Core, credential: Credential) -> Arc<Self> {
+        Arc::new(Self {
+            id: credential.id,
+            state: Mutex::new(State {
+                kind: credential.kind,
+                digest: credential.digest,
+                epoch: 0,
+                link: Link::Offline,
+                why: Why::Never,
+                since: core.clock.now(),
+                address: None,
+                last_id: 0,
+                last_seen: 0,
+                next_heartbeat: 0,
+                next_ping: 0,
+                line: None,
+            }),
+        })
+    }
+
+    /// Starts a new epoch for whoever knows the secret; the older connection is closed.
+    pub(super) fn admit(
+        self: &Arc<Self>,
+        core: &Core,
+        presented: &SecretDigest,
+        address: Option<IpAddr>,
+    ) -> Option<u32> {
+        let mut state = self.state.lock();
+        let nobody = SecretDigest::nobody();
+        let known = *presented == *state.digest.as_ref().unwrap_or(&nobody);
+        if !known || state.digest.is_none() || state.why == Why::Deleted {
+            return None;
+        }
+        let came = !state.is_online();
+        state.hang_up(Why::Replaced, None);
+        let now = core.now();
+        let (heartbeat, ping) = spread(self.id);
+        state.epoch = state.epoch.wrapping_add(1);
+        state.link = Link::Upgrading;
+        state.address = address;
+        state.last_seen = now;
+        state.next_heartbeat = now + heartbeat;
+        state.next_ping = now + ping;
+        if came {
+            state.why = Why::Connected;
+            state.since = core.clock.now();
+        }
+        let epoch = state.epoch;
+        core.timer.at(state.next_look(), Due { agent: self.clone(), task: Task::KeepAlive(epoch) });
+        drop(state);
+        if came {
+            core.tell(&Event::AgentOnline { agent: self.id });
+        }
+        Some(epoch)
+    }
+
+    /// Gives an epoch its socket. If the epoch is over already, the socket is told why; false.
+    pub(super) fn attach(self: &Arc<Self>, core: &Core, epoch: u32, outlet: Outlet) -> bool {
+        let mut state = self.state.lock();
+        if state.epoch != epoch || !matches!(state.link, Link::Upgrading) {
+            let why =
+                if state.epoch == epoch || state.why == Why::Deleted { state.why } else { Why::Replaced };
+            drop(state);
+            outlet.farewell(close_frame(why).as_deref());
+            return false;
+        }
+        state.last_seen = core.now();
+        state.link = Link::Connected(Connection { outlet, reader: None, broken: None, heartbeat: None });
+        self.pump(core, &mut state);
+        true
+    }
+
+    /// Ends the connection of an epoch, if it is not over already.
+    pub(super) fn end(&self, core: &Core, epoch: u32, why: Why) {
+        let state = self.state.lock();
+        // A newer connection has its own fate.
+        if state.epoch == epoch {
+            self.take_offline(core, state, why, None);
+        }
+    }
+
+    /// Ends whatever connection there is.
+    pub(super) fn disconnect(&self, core: &Core, why: Why) {
+        self.take_offline(core, self.state.lock(), why, None);
+    }
+
+    /// Fails every command, in flight or waiting, without ending the connection.
+    pub(super) fn fail_commands(&self) {
+        self.state.lock().fail_commands();
+    }
+
+    fn take_offline(
+        &self,
+        core: &Core,
+        mut state: parking_lot::MutexGuard<'_, State>,
+        why: Why,
+        last: Option<&[u8]>,
+    ) {
+        let went = state.is_online();
+        if went {
+            state.hang_up(why, last);
+            state.since = core.clock.now();
+        }
+        if went || why == Why::Deleted {
+            state.why = why;
+        }
+        drop(state);
+        if went {
+            core.tell(&Event::AgentOffline { agent: self.id, why: why.word() });
+        }
+    }
+
+    /// Changes what the agent is known by. A changed secret ends its connection.
+    pub(super) fn change(self: &Arc<Self>, core: &Core, credential: Credential) {
+        let mut state = self.state.lock();
+        state.kind = credential.kind;
+        if state.digest == credential.digest {
+            self.pump(core, &mut state);
+        } else {
+            state.digest = credential.digest;
+            self.take_offline(core, state, Why::SecretChanged, None);
+        }
+    }
+
+    /// Forgets the agent's secret for good and ends its connection.
+    pub(super) fn delete(&self, core: &Core) {
+        let mut state = self.state.lock();
+        state.digest = None;
+        self.take_offline(core, state, Why::Deleted, None);
+    }
+
+    /// Sends a command, now or when its turn comes.
+    pub(super) fn ask(
+        self: &Arc<Self>,
+        core: &Core,
+        entry: &'static CommandEntry,
+        payload: String,
+    ) -> Result<oneshot::Receiver<Outcome>, DispatchError> {
+        let mut state = self.state.lock();
+        if !state.is_online() {
+            return Err(DispatchError::Offline);
+        }
+        let outcome = state.line.get_or_insert_default().ask(entry, payload);
+        self.pump(core, &mut state);
+        outcome
+    }
+
+    /// Sends what the window allows and sees to it that the wheel looks at the deadlines.
+    fn pump(self: &Arc<Self>, core: &Core, state: &mut State) {
+        let window = state.kind.window();
+        if let Link::Connected(Connection { heartbeat, broken: None, .. }) = state.link {
+            let now = core.now();
+            while let Some(line) = &mut state.line {
+                let last_id = &mut state.last_id;
+                let frame = line.next(window, now, |line| fresh_id(last_id, heartbeat, line));
+                let Some(frame) = frame else { break };
+                self.send(state, &frame);
+            }
+        }
+        if let Some(line) = &mut state.line
+            && let Some(deadline) = line.deadline()
+            && line.armed.is_none_or(|armed| deadline < armed)
+        {
+            line.armed = Some(deadline);
+            core.timer.at(deadline, Due { agent: self.clone(), task: Task::Deadlines });
+        }
+        state.forget_idle_line();
+    }
+
+    /// Writes a frame. A broken connection is ended by its reading side.
+    fn send(self: &Arc<Self>, state: &mut State, frame: &[u8]) {
+        let Link::Connected(connection) = &mut state.link else { return };
+        if connection.broken.is_some() {
+            return;
+        }
+        match connection.outlet.send(frame) {
+            Ok(Sent::Whole) => {}
+            Ok(Sent::NeedsFlush) => drop(tokio::spawn(flush(self.clone(), state.epoch))),
+            Err(why) => connection.give_up(why),
+        }
+    }
+
+    /// Takes in what the connection of an epoch has read; breaks off when that epoch is over.
+    pub(super) fn receive(
+        self: &Arc<Self>,
+        core: &Core,
+        epoch: u32,
+        incoming: Incoming<'_>,
+    ) -> ControlFlow<()> {
+        let mut state = self.state.lock();
+        if !state.is_current(epoch) {
+            return ControlFlow::Break(());
+        }
+        state.last_seen = core.now();
+        match incoming {
+            Incoming::Message(bytes) => {
+                let Some(reply) = Message::parse(bytes) else {
+                    drop(state);
+                    self.finish(core, Heard::Malformed, &[]);
+                    return ControlFlow::Continue(());
+                };
+                let heard = state.hear(reply.id);
+                if matches!(heard, Heard::Reply(_)) {
+                    self.pump(core, &mut state);
+                }
+                drop(state);
+                self.finish(core, heard, reply.json);
+            }
+            Incoming::Ping(payload) => {
+                let pong = message::frame(Frame::pong(Payload::Borrowed(payload)));
+                self.send(&mut state, &pong);
+            }
+            Incoming::Pong => {}
+            Incoming::Close(code) => {
+                let answer = code.map_or_else(
+                    || message::frame(Frame::close_raw(Payload::Borrowed(&[]))),
+                    |code| message::frame(Frame::close(code, &[])),
+                );
+                self.take_offline(core, state, Why::ClosedByAgent, Some(&answer));
+                return ControlFlow::Break(());
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Tells the callers, or counts what nobody waited for.
+    fn finish(&self, core: &Core, heard: Heard, json: &[u8]) {
+        let tally = &core.tally;
+        match heard {
+            Heard::Reply(command) => {
+                let outcome = (command.entry.check_reply)(json).map_err(DispatchError::from);
+                command.finish(&outcome);
+            }
+            Heard::Fine => {}
+            Heard::Late => core.count(&tally.late, self.id, "a reply came late"),
+            Heard::Unknown => core.count(&tally.unknown, self.id, "a reply with an unknown ID came"),
+            Heard::Malformed => core.count(&tally.malformed, self.id, "a frame that is no message came"),
+        }
+    }
+
+    /// The reading side has nothing to read: leaves its waker. Ready when the connection is to end, with the reason
+    /// if the reading side is the one to end it.
+    pub(super) fn park(&self, epoch: u32, waker: &Waker) -> Poll<Option<Why>> {
+        let mut state = self.state.lock();
+        let Some(connection) = state.connection(epoch) else { return Poll::Ready(None) };
+        if connection.broken.is_some() {
+            return Poll::Ready(connection.broken);
+        }
+        if !connection.reader.as_ref().is_some_and(|reader| reader.will_wake(waker)) {
+            connection.reader = Some(waker.clone());
+        }
+        Poll::Pending
+    }
+
+    /// Why the connection of an epoch broke, if it did and is still to be ended.
+    pub(super) fn broken(&self, epoch: u32) -> Option<Why> {
+        self.state.lock().connection(epoch).and_then(|connection| connection.broken)
+    }
+
+    /// The wheel's look at a connection: heartbeat, ping, and the end of a dead one.
+    pub(super) fn keep_alive(self: &Arc<Self>, core: &Core, epoch: u32) {
+        let mut state = self.state.lock();
+        if state.epoch != epoch || !state.is_online() {
+            return;
+        }
+        let now = core.now();
+        if now >= state.last_seen + millis(SILENCE) {
+            return self.take_offline(core, state, Why::Silent, None);
+        }
+        if now >= state.next_heartbeat {
+            state.next_heartbeat = next_round(state.next_heartbeat, now, millis(HEARTBEAT_EVERY));
+            self.send_heartbeat(&mut state);
+        }
+        if now >= state.next_ping {
+            state.next_ping = next_round(state.next_ping, now, millis(PING_EVERY));
+            let ping = Frame::new(true, OpCode::Ping, None, Payload::Borrowed(&[]));
+            self.send(&mut state, &message::frame(ping));
+        }
+        core.timer.at(state.next_look(), Due { agent: self.clone(), task: Task::KeepAlive(epoch) });
+    }
+
+    fn send_heartbeat(self: &Arc<Self>, state: &mut State) {
+        let Link::Connected(connection) = &mut state.link else { return };
+        if let Some(unanswered) = connection.heartbeat.take() {
+            state.line.get_or_insert_default().expect_late(unanswered);
+        }
+        let none = Line::default();
+        let line = state.line.as_deref().unwrap_or(&none);
+        let id = fresh_id(&mut state.last_id, None, line);
+        connection.heartbeat = Some(id);
+        self.send(state, &message::encode(HEARTBEAT, id, "{}"));
+    }
+
+    /// The wheel's look at the commands in flight.
+    pub(super) fn deadlines(self: &Arc<Self>, core: &Core) {
+        let mut state = self.state.lock();
+        let Some(line) = &mut state.line else { return };
+        let now = core.now();
+        if line.armed.is_some_and(|armed| armed <= now) {
+            line.armed = None;
+        }
+        let expired = line.expire(now);
+        self.pump(core, &mut state);
+        drop(state);
+        for command in expired {
+            command.finish(&Err(DispatchError::TimedOut));
+        }
+    }
+
+    pub(super) fn id(&self) -> i64 {
+        self.id
+    }
+
+    pub(super) fn presence(&self) -> Presence {
+        let state = self.state.lock();
+        Presence {
+            state: if state.is_online() { PresenceState::Online } else { PresenceState::Offline },
+            since: state.since,
+            why: state.why.word(),
+            address: state.address,
+        }
+    }
+
+    pub(super) fn is_online(&self) -> bool {
+        self.state.lock().is_online()
+    }
+
+    /// Flushes the queue of an epoch's connection: true while something is left.
+    fn poll_flush(&self, epoch: u32, cx: &mut Context<'_>) -> Poll<bool> {
+        let mut state = self.state.lock();
+        let Some(connection) = state.connection(epoch) else { return Poll::Ready(false) };
+        if connection.broken.is_some() {
+            return Poll::Ready(false);
+        }
+        connection.outlet.poll_flush(cx).map(|flushed| match flushed {
+            Ok(empty) => !empty,
+            Err(why) => {
+                connection.give_up(why);
+                false
+            }
+        })
+    }
+
+    fn give_up(&self, epoch: u32, why: Why) {
+        if let Some(connection) = self.state.lock().connection(epoch) {
+            connection.give_up(why);
+        }
+    }
+}
+
+impl State {
+    fn is_online(&self) -> bool {
+        !matches!(self.link, Link::Offline)
+    }
+
+    fn is_current(&mut self, epoch: u32) -> bool {
+        self.connection(epoch).is_some_and(|connection| connection.broken.is_none())
+    }
+
+    fn connection(&mut self, epoch: u32) -> Option<&mut Connection> {
+        match &mut self.link {
+            Link::Connected(connection) if self.epoch == epoch => Some(connection),
+            _ => None,
+        }
+    }
+
+    /// Lets go of the connection, if there is one: its last frame, its reading side, its callers.
+    fn hang_up(&mut self, why: Why, last: Option<&[u8]>) {
+        if let Link::Connected(connection) = std::mem::replace(&mut self.link, Link::Offline) {
+            let close = last.is_none().then(|| close_frame(why)).flatten();
+            connection.outlet.farewell(last.or(close.as_deref()));
+            if let Some(reader) = connection.reader {
+                reader.wake();
+            }
+        }
+        self.fail_commands();
+    }
+
+    fn fail_commands(&mut self) {
+        for command in self.line.take().into_iter().flat_map(|mut line| line.drain()) {
+            command.finish(&Err(DispatchError::Disconnected));
+        }
+    }
+
+    /// Whose reply came under `id`.
+    fn hear(&mut self, id: u32) -> Heard {
+        if let Link::Connected(connection) = &mut self.link
+            && connection.heartbeat == Some(id)
+        {
+            connection.heartbeat = None;
+            return Heard::Fine;
+        }
+        let Some(line) = &mut self.line else { return Heard::Unknown };
+        if let Some(command) = line.take(id) {
+            return Heard::Reply(command);
+        }
+        let late = line.take_late(id);
+        self.forget_idle_line();
+        if late { Heard::Late } else { Heard::Unknown }
+    }
+
+    /// When the wheel has to look at the connection again.
+    fn next_look(&self) -> Moment {
+        self.next_heartbeat.min(self.next_ping).min(self.last_seen + millis(SILENCE))
+    }
+
+    fn forget_idle_line(&mut self) {
+        if self.line.as_ref().is_some_and(|line| line.is_idle()) {
+            self.line = None;
+        }
+    }
+}
+
+impl Connection {
+    fn give_up(&mut self, why: Why) {
+        self.broken = Some(why);
+        if let Some(reader) = &self.reader {
+            reader.wake_by_ref();
+        }
+    }
+}
+
+/// Flushes a connection's queue until it is empty, as long as the peer reads.
+async fn flush(agent: Arc<Agent>, epoch: u32) {
+    loop {
+        let some = std::future::poll_fn(|cx| agent.poll_flush(epoch, cx));
+        match tokio::time::timeout(STALLED, some).await {
+            Ok(true) => {}
+            Ok(false) => return,
+            Err(_) => return agent.give_up(epoch, Why::Stalled),
+        }
+    }
+}
+
+/// The next ID that nothing under way has.
+fn fresh_id(last_id: &mut u32, heartbeat: Option<u32>, line: &Line) -> u32 {
+    loop {
+        *last_id = last_id.wrapping_add(1);
+        if heartbeat != Some(*last_id) && !line.knows(*last_id) {
+            return *last_id;
+        }
+    }
+}
+
+/// When an agent's first heartbeat and ping come, counted from its connecting: spread evenly, because a restart
+/// brings all agents back within seconds of each other.
+fn spread(agent: i64) -> (u64, u64) {
+    let hash = agent.cast_unsigned().wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    (1 + (hash >> 32) % millis(HEARTBEAT_EVERY), 1 + (hash & 0xffff_ffff) % millis(PING_EVERY))
+}
+
+/// A round after `last`, or after `now` if rounds were missed.
+fn next_round(last: Moment, now: Moment, every: u64) -> Moment {
+    if last + every > now { last + every } else { now + every }
+}
+
+/// The close frame for a reason that has one.
+fn close_frame(why: Why) -> Option<Vec<u8>> {
+    why.close().map(|close| message::frame(Frame::close(close.code, close.reason.as_bytes())))
+}

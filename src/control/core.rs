@@ -1,0 +1,98 @@
+//! What every agent shares: the clockwork, the counters, and whom to tell.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use super::agent::Agent;
+use super::wheel::{Moment, Timer};
+use crate::clock::Clock;
+use crate::plugin::Event;
+
+/// What comes up on the wheel.
+pub(super) struct Due {
+    pub(super) agent: Arc<Agent>,
+    pub(super) task: Task,
+}
+
+/// What is to be done for an agent when its time comes.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Task {
+    /// Heartbeat, ping, and looking whether the connection of this epoch is dead.
+    KeepAlive(u32),
+    /// Looking which commands timed out.
+    Deadlines,
+}
+
+/// Told of what happens.
+pub(super) type Events = Box<dyn Fn(&Event<'_>) + Send + Sync>;
+
+/// How often agents said something nobody waited for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Replies to a command whose caller had given up.
+    pub late: u64,
+    /// Replies with an ID that was never sent, or was answered before.
+    pub unknown: u64,
+    /// Frames that were no message.
+    pub malformed: u64,
+    /// Connections ended because the agent broke the WebSocket protocol.
+    pub violations: u64,
+    /// Handshakes refused for unknown IDs or wrong secrets.
+    pub refused: u64,
+}
+
+/// Counters as they are counted.
+#[derive(Default)]
+pub(super) struct Tally {
+    pub(super) late: AtomicU64,
+    pub(super) unknown: AtomicU64,
+    pub(super) malformed: AtomicU64,
+    pub(super) violations: AtomicU64,
+    pub(super) refused: AtomicU64,
+    /// The second of the newest log line about any of them.
+    logged: AtomicU64,
+}
+
+/// What every agent shares.
+pub(super) struct Core {
+    pub(super) timer: Timer<Due>,
+    pub(super) tally: Tally,
+    pub(super) clock: Clock,
+    events: Events,
+}
+
+impl Core {
+    pub(super) fn new(events: Events) -> Self {
+        Self { timer: Timer::new(), tally: Tally::default(), clock: Clock::default(), events }
+    }
+
+    /// Tells of an event. Never under an agent's lock: a listener may ask the service something.
+    pub(super) fn tell(&self, event: &Event<'_>) {
+        (self.events)(event);
+    }
+
+    pub(super) fn now(&self) -> Moment {
+        self.timer.now()
+    }
+
+    pub(super) fn counters(&self) -> Counters {
+        let Tally { late, unknown, malformed, violations, refused, .. } = &self.tally;
+        Counters {
+            late: late.load(Relaxed),
+            unknown: unknown.load(Relaxed),
+            malformed: malformed.load(Relaxed),
+            violations: violations.load(Relaxed),
+            refused: refused.load(Relaxed),
+        }
+    }
+
+    /// Counts something odd that an agent did and logs it, with others of its kind kept to one line a second:
+    /// nonsense can come faster than a disk can take it.
+    pub(super) fn count(&self, counter: &AtomicU64, agent: i64, what: &'static str) {
+        let count = counter.fetch_add(1, Relaxed) + 1;
+        let second = self.now() / 1000 + 1;
+        if self.tally.logged.swap(second, Relaxed) != second {
+            tracing::info!(agent, count, "{what}");
+        }
+    }
+}

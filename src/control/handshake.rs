@@ -1,0 +1,154 @@
+//! An agent's WebSocket handshake: is it one, may its page ask, who does it claim to be, and what is the answer.
+//!
+//! Judged from the request's head alone. The library computes the accept key and builds the 101; what it leaves
+//! unchecked is checked here. Extensions are never negotiated, and no answer invites a browser to ask for a password.
+
+use base64::Engine;
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use hyper::header::{
+    AUTHORIZATION, AsHeaderName, CONNECTION, HeaderValue, ORIGIN, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
+    SEC_WEBSOCKET_VERSION, UPGRADE,
+};
+use hyper::{Request, Version};
+use zeroize::Zeroizing;
+
+use super::credential::SecretDigest;
+use crate::error::{Error, Kind, Result};
+use crate::http::call::parse_id;
+use crate::http::{HeaderMap, Method, Response};
+
+/// Base64 whose padding is optional.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true),
+);
+/// The bytes of a handshake's key.
+const KEY: usize = 16;
+
+/// Who an agent claims to be.
+pub struct Claim {
+    /// Its ID.
+    pub id: i64,
+    /// The digest of the secret it gave.
+    pub digest: SecretDigest,
+}
+
+/// Judges a handshake: the 101 to answer, and who claims to be there. `origin_ok` says whether an `http(s)` Origin is
+/// one of ours.
+///
+/// # Errors
+/// 405, 426 or 400 for what is no WebSocket handshake, 403 for a foreign Origin, 401 without usable credentials.
+pub fn judge(
+    method: &Method,
+    version: Version,
+    headers: &HeaderMap,
+    origin_ok: bool,
+) -> Result<(Response, Claim)> {
+    let answer = upgrade(method, version, headers)?;
+    match headers.get(ORIGIN).map(HeaderValue::as_bytes) {
+        None | Some(b"file://") => {}
+        Some(_) if origin_ok => {}
+        Some(_) => {
+            return Err(Error::new(
+                Kind::Forbidden,
+                "foreign_origin",
+                "Web pages of another origin may not connect here. If this one belongs to you, list its origin under \
+                 allowedOrigins in the server's configuration.",
+            ));
+        }
+    }
+    Ok((answer, claim(headers).ok_or_else(refused)?))
+}
+
+/// The answer to wrong or missing credentials; it does not tell which.
+pub(super) fn refused() -> Error {
+    Error::unauthenticated(
+        "Unknown agent or wrong secret. Check the ID and the secret the agent is set up with.",
+    )
+}
+
+/// Whether the request is a WebSocket handshake, and the 101 to answer.
+fn upgrade(method: &Method, version: Version, headers: &HeaderMap) -> Result<Response> {
+    if method != Method::GET {
+        return Err(Error::new(
+            Kind::MethodNotAllowed,
+            "method_not_allowed",
+            "Agents connect here with GET and a WebSocket handshake.",
+        )
+        .allow("GET"));
+    }
+    if version != Version::HTTP_11
+        || !lists(headers, CONNECTION, "upgrade")
+        || !lists(headers, UPGRADE, "websocket")
+    {
+        return Err(upgrade_required(
+            "Agents connect here by WebSocket: a handshake over HTTP/1.1 is expected.",
+        ));
+    }
+    if single(headers, SEC_WEBSOCKET_VERSION).map(HeaderValue::as_bytes) != Some(b"13") {
+        return Err(upgrade_required("Only version 13 of the WebSocket protocol is spoken here."));
+    }
+    let key = single(headers, SEC_WEBSOCKET_KEY)
+        .filter(|key| BASE64.decode(key.as_bytes()).is_ok_and(|key| key.len() == KEY))
+        .ok_or_else(|| {
+            Error::new(
+                Kind::Invalid,
+                "invalid_handshake",
+                "The WebSocket handshake has no valid Sec-WebSocket-Key: 16 bytes in base64 are expected.",
+            )
+        })?;
+    // The library wants a request; these two headers are all it reads of it.
+    let mut request = Request::new(());
+    request.headers_mut().insert(SEC_WEBSOCKET_KEY, key.clone());
+    request.headers_mut().insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+    let (answer, _) = fastwebsockets::upgrade::upgrade(&mut request).map_err(Error::internal)?;
+    let mut answer = answer.map(|_| crate::http::Body::default());
+    if let Some(protocol) = first_protocol(headers) {
+        answer.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, protocol);
+    }
+    Ok(answer)
+}
+
+fn upgrade_required(message: &'static str) -> Error {
+    Error::new(Kind::UpgradeRequired, "upgrade_required", message)
+}
+
+/// The only header of a name.
+fn single(headers: &HeaderMap, name: impl AsHeaderName) -> Option<&HeaderValue> {
+    let mut values = headers.get_all(name).iter();
+    values.next().filter(|_| values.next().is_none())
+}
+
+/// The items of a header that holds a list.
+fn items(headers: &HeaderMap, name: impl AsHeaderName) -> impl Iterator<Item = &[u8]> {
+    let values = headers.get_all(name).into_iter();
+    values.flat_map(|value| value.as_bytes().split(|&b| b == b',')).map(<[u8]>::trim_ascii)
+}
+
+fn lists(headers: &HeaderMap, name: impl AsHeaderName, wanted: &str) -> bool {
+    items(headers, name).any(|item| item.eq_ignore_ascii_case(wanted.as_bytes()))
+}
+
+/// The first subprotocol the agent offers.
+fn first_protocol(headers: &HeaderMap) -> Option<HeaderValue> {
+    let first = items(headers, SEC_WEBSOCKET_PROTOCOL).find(|item| !item.is_empty())?;
+    HeaderValue::from_bytes(first).ok()
+}
+
+/// Who the agent claims to be: `Basic base64(ID:secret)`, split at the first colon.
+fn claim(headers: &HeaderMap) -> Option<Claim> {
+    let value = single(headers, AUTHORIZATION)?.as_bytes();
+    let space = value.iter().position(|&b| b == b' ')?;
+    let (scheme, encoded) = value.split_at(space);
+    if !scheme.eq_ignore_ascii_case(b"basic") {
+        return None;
+    }
+    let decoded = Zeroizing::new(BASE64.decode(encoded.trim_ascii()).ok()?);
+    let colon = decoded.iter().position(|&b| b == b':')?;
+    let id = parse_id(std::str::from_utf8(&decoded[..colon]).ok()?)?;
+    let secret = &decoded[colon + 1..];
+    (!secret.is_empty()).then(|| Claim { id, digest: SecretDigest::hash(secret) })
+}
