@@ -1,6 +1,6 @@
 //! `netignite agent`: the agent on this machine. Its secret never stands on the command line.
 
-use std::net::IpAddr;
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -28,7 +28,7 @@ pub(super) struct Arguments {
     secret_file: Option<PathBuf>,
     /// Where magic packets are sent [default: every network this machine is on]
     #[arg(long, value_name = "ADDRESS")]
-    broadcast: Option<IpAddr>,
+    broadcast: Option<Ipv4Addr>,
     /// How much is logged: debug, info, warn, error or critical
     #[arg(long, value_name = "LEVEL", default_value = "info")]
     log_level: Level,
