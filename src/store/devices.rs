@@ -1,1 +1,220 @@
-//! To be written.
+//! The table of devices.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Conn, Row, Whose};
+use crate::error::{Error, Kind, Result};
+
+/// What a device is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum DeviceKind {
+    /// A server.
+    Server,
+    /// A desktop computer.
+    Desktop,
+    /// A laptop.
+    Laptop,
+    /// A printer.
+    Printer,
+    /// A network-attached storage.
+    Nas,
+}
+
+impl DeviceKind {
+    fn stored(self) -> &'static str {
+        match self {
+            Self::Server => "server",
+            Self::Desktop => "desktop",
+            Self::Laptop => "laptop",
+            Self::Printer => "printer",
+            Self::Nas => "nas",
+        }
+    }
+
+    /// An unknown word reads as a desktop: the kind decides nothing but a picture.
+    fn from_stored(word: &str) -> Self {
+        match word {
+            "server" => Self::Server,
+            "laptop" => Self::Laptop,
+            "printer" => Self::Printer,
+            "nas" => Self::Nas,
+            _ => Self::Desktop,
+        }
+    }
+}
+
+/// A device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeviceRow {
+    /// The device's ID.
+    pub id: i64,
+    /// The name people give it.
+    pub name: String,
+    /// What it is.
+    pub kind: DeviceKind,
+    /// What people note about it.
+    pub description: Option<String>,
+    /// The MAC address as it is stored, which need not be one in an adopted database.
+    pub mac_address: String,
+    /// The port to wake it on, a stored fraction cut off. In an adopted database it may be out of range, or none where
+    /// no number is stored.
+    pub port: Option<i64>,
+    /// The agent that reaches it, which may be gone or someone else's in an adopted database: check the agent's owner
+    /// before anything is sent through it.
+    pub agent_id: i64,
+    /// The user whose it is, who may be gone in an adopted database.
+    pub owner: i64,
+    /// What to ask for its status by, in place of the MAC address.
+    pub address: Option<String>,
+}
+
+impl DeviceRow {
+    /// The port to wake the device on, if what is stored is one.
+    pub fn wake_port(&self) -> Option<u16> {
+        self.port.and_then(|port| u16::try_from(port).ok()).filter(|port| *port > 0)
+    }
+}
+
+/// A device to be inserted.
+#[derive(Debug, Clone)]
+pub struct NewDevice {
+    /// The name people give it.
+    pub name: String,
+    /// What it is.
+    pub kind: DeviceKind,
+    /// What people note about it.
+    pub description: Option<String>,
+    /// The MAC address.
+    pub mac_address: String,
+    /// The port to wake it on.
+    pub port: i64,
+    /// The agent that reaches it.
+    pub agent_id: i64,
+    /// The user whose it is.
+    pub owner: i64,
+    /// What to ask for its status by, in place of the MAC address.
+    pub address: Option<String>,
+}
+
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT id, CAST(name AS BLOB), CAST(type AS BLOB), CAST(description AS BLOB), \
+             CAST(macAddress AS BLOB), CAST(port AS BLOB), CAST(agentID AS INTEGER), CAST(ownerID AS INTEGER), \
+             CAST(address AS BLOB) FROM devices ",
+            $rest
+        )
+    };
+}
+
+fn device(row: &Row) -> Result<DeviceRow> {
+    Ok(DeviceRow {
+        id: row.int(0)?,
+        name: row.text(1)?,
+        kind: DeviceKind::from_stored(&row.text(2)?),
+        description: row.opt_text(3)?,
+        mac_address: row.text(4)?,
+        port: row.opt_int(5)?,
+        agent_id: row.int(6)?,
+        owner: row.int(7)?,
+        address: row.opt_text(8)?,
+    })
+}
+
+/// Whose devices there are, by ID.
+///
+/// # Errors
+/// The database refuses.
+pub fn list(db: &Conn, whose: Whose) -> Result<Vec<DeviceRow>> {
+    match whose {
+        Whose::Anyones => db.query(select!("ORDER BY id"), (), device),
+        Whose::User(owner) => db.query(select!("WHERE ownerID = ?1 ORDER BY id"), [owner], device),
+    }
+}
+
+/// The device of an ID, if it is among whose are meant.
+///
+/// # Errors
+/// The database refuses.
+pub fn get(db: &Conn, whose: Whose, id: i64) -> Result<Option<DeviceRow>> {
+    let sql = select!("WHERE id = ?1 AND (?2 IS NULL OR ownerID = ?2)");
+    db.query_one(sql, libsql::params![id, whose.owner()], device)
+}
+
+/// Inserts a device and answers the new ID.
+///
+/// # Errors
+/// The agent is not the owner's; the database refuses.
+pub fn insert(db: &Conn, device: &NewDevice) -> Result<i64> {
+    check_agent(db, device.owner, device.agent_id)?;
+    db.execute(
+        "INSERT INTO devices (name, type, description, macAddress, port, agentID, ownerID, address) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        libsql::params![
+            device.name.as_str(),
+            device.kind.stored(),
+            device.description.as_deref(),
+            device.mac_address.as_str(),
+            device.port,
+            device.agent_id,
+            device.owner,
+            device.address.as_deref(),
+        ],
+    )?;
+    Ok(db.last_insert_rowid())
+}
+
+/// Stores `device` in place of the device of its ID; its owner stays. Answers whether there is such a device.
+///
+/// # Errors
+/// Its agent is a new one and not the owner's; the database refuses.
+pub fn update(db: &Conn, device: &DeviceRow) -> Result<bool> {
+    let Some(stored) = get(db, Whose::Anyones, device.id)? else { return Ok(false) };
+    if device.agent_id != stored.agent_id {
+        check_agent(db, stored.owner, device.agent_id)?;
+        // On its own: SQLite checks the foreign keys that a statement names, changed or not, and an adopted device
+        // whose agent is gone must stay editable.
+        db.execute("UPDATE devices SET agentID = ?2 WHERE id = ?1", [device.id, device.agent_id])?;
+    }
+    // A value that reads the same stays stored as it is, however odd.
+    let changed = |new: &str, old: &str| (new != old).then(|| new.to_owned());
+    db.execute(
+        "UPDATE devices SET name = coalesce(?2, name), type = coalesce(?3, type), \
+         macAddress = coalesce(?4, macAddress), port = coalesce(?5, port), \
+         description = iif(?6, ?7, description), address = iif(?8, ?9, address) WHERE id = ?1",
+        libsql::params![
+            device.id,
+            changed(&device.name, &stored.name),
+            changed(device.kind.stored(), stored.kind.stored()),
+            changed(&device.mac_address, &stored.mac_address),
+            device.port.filter(|_| device.port != stored.port),
+            device.description != stored.description,
+            device.description.as_deref(),
+            device.address != stored.address,
+            device.address.as_deref(),
+        ],
+    )?;
+    Ok(true)
+}
+
+/// Deletes a device. Answers whether there was such a device.
+///
+/// # Errors
+/// The database refuses.
+pub fn delete(db: &Conn, id: i64) -> Result<bool> {
+    Ok(db.execute("DELETE FROM devices WHERE id = ?1", [id])? > 0)
+}
+
+/// Refuses an agent that is not there or not `owner`'s: whoever may name an agent may wake through it.
+fn check_agent(db: &Conn, owner: i64, agent: i64) -> Result<()> {
+    match db.query_int("SELECT count(*) FROM agents WHERE id = ?1 AND ownerID = ?2", [agent, owner])? {
+        0 => Err(Error::new(
+            Kind::Invalid,
+            "no_matching_agent",
+            "No matching agent found for the given AgentID",
+        )),
+        _ => Ok(()),
+    }
+}

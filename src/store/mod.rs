@@ -5,15 +5,49 @@
 //! [`Store::write`] or [`Store::read`] and awaits its result; a write's result arrives after the commit. SQL lives
 //! in this folder only: one file a table, each a set of plain functions over [`Conn`], so that several can share a
 //! transaction.
+//!
+//! Exactly one connection writes and checkpoints: the bundled SQLite can damage a write-ahead log that two of them
+//! reset at once. That other processes keep away is the data directory's lock's business, not this folder's.
 
-#![allow(missing_docs)]
+mod adopt;
+mod backup;
+mod conn;
+mod error;
+mod file;
+mod job;
+mod migrate;
+mod reader;
+mod row;
+mod writer;
 
 pub mod agents;
 pub mod devices;
 pub mod sessions;
 pub mod users;
 
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread::{self, JoinHandle};
+
+use libsql::OpenFlags;
+use parking_lot::Mutex;
+use tokio::sync::mpsc;
+use tracing::error;
+
+pub use self::conn::Conn;
+pub use self::error::StoreError;
+use self::job::{Call, Job, closed};
+pub use self::row::Row;
 use crate::error::Result;
+
+/// How many jobs may wait for the writer, and how many for the readers; further callers wait for a place.
+const QUEUE: usize = 1024;
+/// How many threads read.
+const READERS: usize = 2;
 
 /// Whose rows are meant: the one form in which ownership reaches SQL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,15 +58,86 @@ pub enum Whose {
     User(i64),
 }
 
-/// A connection on its thread: prepared statements are cached by their text.
-pub struct Conn;
+impl Whose {
+    /// The owner to compare with; none if anyone's rows are meant.
+    fn owner(self) -> Option<i64> {
+        match self {
+            Self::Anyones => None,
+            Self::User(id) => Some(id),
+        }
+    }
+}
 
 /// The handle to the database; clones share it.
 #[derive(Clone)]
-pub struct Store;
+pub struct Store(Arc<Inner>);
+
+struct Inner {
+    reading: Queue,
+    writing: Queue,
+    counters: Arc<writer::Counters>,
+}
+
+/// A queue, and the threads that end when nobody can queue any more.
+struct Queue {
+    jobs: Mutex<Option<mpsc::Sender<Box<dyn Job>>>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+/// What the writer has done since the database was opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stats {
+    /// How many transactions were tried.
+    pub batches: u64,
+    /// How many writes they held.
+    pub jobs: u64,
+}
 
 impl Store {
-    /// Runs `job` on a reader thread.
+    /// Opens `db.sqlite` in `data_directory`, both made if missing, and brings its schema up to date; a copy of
+    /// existing data is made before. Runs on a thread where it may block.
+    ///
+    /// # Errors
+    /// The file cannot be opened, holds something else, or was written by a newer program; then it is left as it is.
+    pub async fn open(data_directory: &Path) -> Result<Self, StoreError> {
+        let directory = data_directory.to_owned();
+        tokio::task::spawn_blocking(move || Self::open_blocking(&directory))
+            .await
+            .unwrap_or_else(|_| Err(StoreError::new("opening the database panicked; the log says where")))
+    }
+
+    /// [`open`](Self::open) for a thread that may block.
+    ///
+    /// # Errors
+    /// As for [`open`](Self::open).
+    pub fn open_blocking(data_directory: &Path) -> Result<Self, StoreError> {
+        let path = file::prepare(data_directory)?;
+        let db = migrate::open(&path)?;
+        let readers = (0..READERS).map(|_| open_reader(&path)).collect::<Result<Vec<_>, _>>()?;
+
+        let counters = Arc::<writer::Counters>::default();
+        let (writing, queue) = mpsc::channel(QUEUE);
+        let counted = counters.clone();
+        let writer = spawn("db-writer", &path, move || writer::run(&db, queue, &counted))?;
+
+        let (reading, queue) = mpsc::channel(QUEUE);
+        let queue: reader::Queue = Arc::new(Mutex::new(queue));
+        let readers = readers
+            .into_iter()
+            .map(|db| {
+                let queue = queue.clone();
+                spawn("db-reader", &path, move || reader::run(&db, &queue))
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(Self(Arc::new(Inner {
+            reading: Queue { jobs: Mutex::new(Some(reading)), threads: Mutex::new(readers) },
+            writing: Queue { jobs: Mutex::new(Some(writing)), threads: Mutex::new(vec![writer]) },
+            counters,
+        })))
+    }
+
+    /// Runs `job` on a reader thread. All its questions are answered from one state of the database, which holds
+    /// every write that was answered before.
     ///
     /// # Errors
     /// What `job` answers, or the database is closed.
@@ -41,21 +146,83 @@ impl Store {
         T: Send + 'static,
         F: FnOnce(&Conn) -> Result<T> + Send + 'static,
     {
-        let _ = job;
-        todo!()
+        self.0.reading.run(job).await
     }
 
     /// Runs `job` on the writer thread, in a transaction with whatever else is queued, and answers after the commit.
-    /// An error of `job` undoes what `job` did and nothing else.
+    /// An error or a panic of `job` undoes what `job` did and nothing else. Once queued, a job runs even if its caller
+    /// goes away.
     ///
     /// # Errors
-    /// What `job` answers, or the commit failed.
+    /// What `job` answers, the commit failed, or the database is closed.
     pub async fn write<T, F>(&self, job: F) -> Result<T>
     where
         T: Send + 'static,
         F: FnOnce(&Conn) -> Result<T> + Send + 'static,
     {
-        let _ = job;
-        todo!()
+        self.0.writing.run(job).await
     }
+
+    /// What the writer has done so far.
+    pub fn stats(&self) -> Stats {
+        let counters = &self.0.counters;
+        Stats {
+            batches: counters.batches.load(Ordering::Relaxed),
+            jobs: counters.jobs.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Does what is queued, writes everything back into the database's file and closes it. From then on every read
+    /// and write of any clone is refused.
+    pub async fn close(&self) {
+        let store = self.0.clone();
+        let ended = tokio::task::spawn_blocking(move || {
+            // Readers first: the last connection to close is the one that may write.
+            store.reading.end();
+            store.writing.end();
+        });
+        if ended.await.is_err() {
+            error!("closing the database panicked");
+        }
+    }
+}
+
+impl Queue {
+    async fn run<T, F>(&self, job: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Conn) -> Result<T> + Send + 'static,
+    {
+        let jobs = self.jobs.lock().clone().ok_or_else(closed)?;
+        let (job, result) = Call::new(job);
+        jobs.send(job).await.map_err(|_| closed())?;
+        drop(jobs);
+        result.await.unwrap_or_else(|_| Err(closed()))
+    }
+
+    fn end(&self) {
+        drop(self.jobs.lock().take());
+        // Held while joining, so that a second caller waits too.
+        for thread in self.threads.lock().drain(..) {
+            if thread.join().is_err() {
+                error!("a database thread panicked");
+            }
+        }
+    }
+}
+
+fn open_reader(path: &Path) -> Result<Conn, StoreError> {
+    let db = Conn::open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    db.batch("PRAGMA query_only = ON")?;
+    Ok(db)
+}
+
+fn spawn(name: &str, path: &Path, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, StoreError> {
+    let failed = |e| StoreError::io("start a thread for", path, &e);
+    thread::Builder::new().name(name.into()).spawn(run).map_err(failed)
+}
+
+/// Where the database of a data directory lies.
+pub fn database_path(data_directory: &Path) -> PathBuf {
+    data_directory.join(file::NAME)
 }

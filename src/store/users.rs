@@ -1,9 +1,224 @@
-//! To be written.
-#![allow(missing_docs)]
-use super::Conn;
-use crate::auth::accounts::Account;
-use crate::error::Result;
+//! The table of users.
 
-pub fn account(_db: &Conn, _user: i64) -> Result<Option<Account>> {
-    todo!()
+use secrecy::{ExposeSecret, SecretString};
+
+use super::{Conn, Row};
+use crate::auth::accounts::Account;
+use crate::auth::first_admin;
+use crate::auth::permission::Role;
+use crate::error::{Error, Result};
+
+/// A user.
+#[derive(Debug, Clone)]
+pub struct UserRow {
+    /// The user's ID.
+    pub id: i64,
+    /// The name to log in with.
+    pub username: String,
+    /// The hash of the password, in the words of the function that made it.
+    pub password_hash: SecretString,
+    /// The role.
+    pub role: Role,
+    /// The stored favourites as far as they are integers, whether such devices exist or not.
+    pub favorites: Vec<i64>,
+}
+
+/// A user to be inserted.
+#[derive(Debug, Clone)]
+pub struct NewUser {
+    /// The name to log in with.
+    pub username: String,
+    /// The hash of the password.
+    pub password_hash: SecretString,
+    /// The role.
+    pub role: Role,
+}
+
+/// How much a user owns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Owned {
+    /// How many agents.
+    pub agents: i64,
+    /// How many devices.
+    pub devices: i64,
+}
+
+macro_rules! select {
+    ($($rest:literal)?) => {
+        concat!(
+            "SELECT id, CAST(username AS BLOB), CAST(password_hash AS BLOB), CAST(role AS BLOB), \
+             CAST(superadmin AS INTEGER), CAST(favorites AS BLOB) FROM users ",
+            $($rest)?
+        )
+    };
+}
+
+fn user(row: &Row) -> Result<UserRow> {
+    Ok(UserRow {
+        id: row.int(0)?,
+        username: row.text(1)?,
+        password_hash: row.secret(2)?,
+        role: Role::from_stored(&row.text(3)?, row.flag(4)?),
+        favorites: favorites(&row.text(5)?),
+    })
+}
+
+/// The integers of a stored JSON array; anything else in it, or anything else than an array, counts as nothing.
+fn favorites(stored: &str) -> Vec<i64> {
+    let values: Vec<serde_json::Value> = serde_json::from_str(stored).unwrap_or_default();
+    values.iter().filter_map(serde_json::Value::as_i64).collect()
+}
+
+/// What a session knows of its user: the user, with the favourites that exist and are the user's own.
+///
+/// # Errors
+/// The database refuses.
+pub fn account(db: &Conn, id: i64) -> Result<Option<Account>> {
+    let Some(user) = get(db, id)? else { return Ok(None) };
+    let mut favorites = user.favorites;
+    if !favorites.is_empty() {
+        let own =
+            db.query("SELECT id FROM devices WHERE ownerID = ?1 ORDER BY id", [id], |row| row.int(0))?;
+        favorites.retain(|favorite| own.binary_search(favorite).is_ok());
+    }
+    Ok(Some(Account { id, username: user.username, role: user.role, favorites }))
+}
+
+/// The user of an ID.
+///
+/// # Errors
+/// The database refuses.
+pub fn get(db: &Conn, id: i64) -> Result<Option<UserRow>> {
+    db.query_one(select!("WHERE id = ?1"), [id], user)
+}
+
+/// The user of a name, compared exactly.
+///
+/// # Errors
+/// The database refuses.
+pub fn by_name(db: &Conn, username: &str) -> Result<Option<UserRow>> {
+    db.query_one(select!("WHERE username = ?1"), [username], user)
+}
+
+/// Everyone, by ID.
+///
+/// # Errors
+/// The database refuses.
+pub fn list(db: &Conn) -> Result<Vec<UserRow>> {
+    db.query(select!("ORDER BY id"), (), user)
+}
+
+/// How many users there are.
+///
+/// # Errors
+/// The database refuses.
+pub fn count(db: &Conn) -> Result<i64> {
+    db.query_int("SELECT count(*) FROM users", ())
+}
+
+/// How many superadmins there are. Where there is one, they must stay one and stay.
+///
+/// # Errors
+/// The database refuses.
+pub fn superadmins(db: &Conn) -> Result<i64> {
+    db.query_int("SELECT count(*) FROM users WHERE superadmin <> 0 AND role = 'admin'", ())
+}
+
+/// How much a user owns. A user who owns something cannot be deleted.
+///
+/// # Errors
+/// The database refuses.
+pub fn owned_counts(db: &Conn, id: i64) -> Result<Owned> {
+    Ok(Owned {
+        agents: db.query_int("SELECT count(*) FROM agents WHERE ownerID = ?1", [id])?,
+        devices: db.query_int("SELECT count(*) FROM devices WHERE ownerID = ?1", [id])?,
+    })
+}
+
+/// Inserts a user and answers the new ID.
+///
+/// # Errors
+/// The name is taken; the database refuses.
+pub fn insert(db: &Conn, user: &NewUser) -> Result<i64> {
+    check_name_is_free(db, &user.username, None)?;
+    db.execute(
+        "INSERT INTO users (username, password_hash, role, superadmin) VALUES (?1, ?2, ?3, ?4)",
+        libsql::params![
+            user.username.as_str(),
+            user.password_hash.expose_secret(),
+            user.role.stored(),
+            user.role == Role::Superadmin,
+        ],
+    )?;
+    Ok(db.last_insert_rowid())
+}
+
+/// Inserts the first admin, as the superadmin, if there is no user at all. Answers whether it did.
+///
+/// # Errors
+/// The database refuses.
+pub fn insert_first_admin(db: &Conn, password_hash: &str) -> Result<bool> {
+    let inserted = db.execute(
+        "INSERT INTO users (id, username, password_hash, role, superadmin) \
+         SELECT ?1, ?2, ?3, 'admin', 1 WHERE NOT EXISTS (SELECT 1 FROM users)",
+        libsql::params![first_admin::ID, first_admin::USERNAME, password_hash],
+    )?;
+    Ok(inserted == 1)
+}
+
+/// Stores `user` in place of the user of its ID. Favourites that read the same stay stored as they are. Answers
+/// whether there is such a user.
+///
+/// # Errors
+/// The name is another user's; the database refuses.
+pub fn update(db: &Conn, user: &UserRow) -> Result<bool> {
+    let Some(stored) = get(db, user.id)? else { return Ok(false) };
+    // Only what changed is written: what the original stored oddly stays as it is until it is given anew.
+    if user.username != stored.username {
+        check_name_is_free(db, &user.username, Some(user.id))?;
+        db.execute(
+            "UPDATE users SET username = ?2 WHERE id = ?1",
+            libsql::params![user.id, user.username.as_str()],
+        )?;
+    }
+    if user.role != stored.role {
+        db.execute(
+            "UPDATE users SET role = ?2, superadmin = ?3 WHERE id = ?1",
+            libsql::params![user.id, user.role.stored(), user.role == Role::Superadmin],
+        )?;
+    }
+    if user.favorites != stored.favorites {
+        let favorites = serde_json::Value::from(user.favorites.as_slice()).to_string();
+        db.execute("UPDATE users SET favorites = ?2 WHERE id = ?1", libsql::params![user.id, favorites])?;
+    }
+    if user.password_hash.expose_secret() != stored.password_hash.expose_secret() {
+        set_password_hash(db, user.id, user.password_hash.expose_secret())?;
+    }
+    Ok(true)
+}
+
+/// Stores a password's hash. Answers whether there is such a user.
+///
+/// # Errors
+/// The database refuses.
+pub fn set_password_hash(db: &Conn, id: i64, hash: &str) -> Result<bool> {
+    let sql = "UPDATE users SET password_hash = ?2 WHERE id = ?1";
+    Ok(db.execute(sql, libsql::params![id, hash])? > 0)
+}
+
+/// Deletes a user with their sessions and password resets. Answers whether there was such a user.
+///
+/// # Errors
+/// A conflict if the user owns something; the database refuses.
+pub fn delete(db: &Conn, id: i64) -> Result<bool> {
+    Ok(db.execute("DELETE FROM users WHERE id = ?1", [id])? > 0)
+}
+
+/// One thread writes, so what is free now is free until the commit.
+fn check_name_is_free(db: &Conn, username: &str, but_for: Option<i64>) -> Result<()> {
+    let sql = "SELECT id FROM users WHERE username = ?1 AND id IS NOT ?2";
+    match db.query_one(sql, libsql::params![username, but_for], |row| row.int(0))? {
+        None => Ok(()),
+        Some(_) => Err(Error::conflict("username_taken", "Username is already taken")),
+    }
 }

@@ -1,0 +1,65 @@
+//! A copy of the database beside it, made before a migration touches it.
+//!
+//! The copy is complete and on disk under its name, or it is not there: it is written under another name first. It
+//! holds secrets like the original, so it is its owner's only. It is never removed here.
+
+use std::fs::{self, OpenOptions};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use super::Conn;
+use super::error::StoreError;
+use super::file::sync_directory;
+use crate::clock::Clock;
+
+/// Copies the whole database, what is only in its write-ahead log included. Answers where the copy lies.
+///
+/// # Errors
+/// The copy cannot be written, such as for want of space, or the database is damaged.
+pub(super) fn before_version(db: &Conn, version: i64) -> Result<PathBuf, StoreError> {
+    let file = db.file();
+    let partial = beside(file, ".backup-partial");
+    let failed = |e: io::Error| StoreError::io("write the backup", &partial, &e);
+    remove_if_there(&partial).map_err(failed)?;
+    // SQLite fills an empty file, and would make one that anyone may read.
+    let copy = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&partial).map_err(failed)?;
+    let Some(partial_text) = partial.to_str() else {
+        return Err(StoreError::new(format!("the path {} is no UTF-8; choose another", partial.display())));
+    };
+    db.execute("VACUUM INTO ?1", [partial_text]).map_err(|e| {
+        // The half copy is of no use and takes the space that may be what is missing.
+        let _ = fs::remove_file(&partial);
+        StoreError::new(format!("no backup could be made of {}, so nothing was changed: {e}", file.display()))
+    })?;
+    copy.sync_all().map_err(failed)?;
+
+    let stamp = time_stamp(db)?;
+    let kept = (1..)
+        .map(|n| if n == 1 { String::new() } else { format!("-{n}") })
+        .map(|again| beside(file, &format!(".before-v{version}-{stamp}{again}")))
+        .find(|path| !path.exists())
+        .unwrap_or_else(|| partial.clone());
+    fs::rename(&partial, &kept).map_err(failed)?;
+    file.parent().map_or(Ok(()), sync_directory).map_err(failed)?;
+    Ok(kept)
+}
+
+/// `20260102T030405Z`, by SQLite's calendar.
+fn time_stamp(db: &Conn) -> Result<String, StoreError> {
+    let sql = "SELECT CAST(strftime('%Y%m%dT%H%M%SZ', ?1 / 1000, 'unixepoch') AS BLOB)";
+    Ok(db.query_one(sql, [Clock::default().now()], |row| row.text(0))?.unwrap_or_default())
+}
+
+fn beside(file: &Path, suffix: &str) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+fn remove_if_there(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
+        _ => Ok(()),
+    }
+}

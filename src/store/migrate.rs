@@ -1,0 +1,131 @@
+//! Brings the schema up to date before anything else may use the database.
+//!
+//! The schema's version is SQLite's `user_version`. Each migration is one transaction, the new version included:
+//! whatever interrupts it, the next start finds the version before or the one after. A file that is not ours, or
+//! newer than this program, is looked at through a connection that cannot write, and refused.
+
+use std::path::Path;
+
+use libsql::OpenFlags;
+use tracing::info;
+
+use super::Conn;
+use super::adopt;
+use super::backup;
+use super::error::StoreError;
+use super::file;
+
+/// Marks the file as a database of ours, in SQLite's header: "NIGN".
+const APPLICATION_ID: i64 = 0x4E49_474E;
+
+/// The migrations; the first leads to version 1.
+const MIGRATIONS: &[Migration] = &[adopt::first_schema];
+
+/// What changes the schema by one version, inside a transaction.
+type Migration = fn(&Conn) -> Result<(), StoreError>;
+
+/// What a file holds before anything is changed.
+#[derive(Debug)]
+struct Found {
+    version: i64,
+    empty: bool,
+}
+
+/// Opens the writing connection on a database whose schema is the newest.
+///
+/// # Errors
+/// The file holds something else or is of a newer program; or it cannot be copied or changed.
+pub(super) fn open(path: &Path) -> Result<Conn, StoreError> {
+    open_with(path, MIGRATIONS)
+}
+
+fn open_with(path: &Path, migrations: &[Migration]) -> Result<Conn, StoreError> {
+    let found = look(path)?;
+    let known = migrations.len() as i64;
+    if found.version > known {
+        return Err(StoreError::new(format!(
+            "{} has schema version {}, and this program knows versions up to {known} only; the file was left as it \
+             is: run the newer program again, or put the copy in its place that was made before the upgrade \
+             ({}.before-v…)",
+            path.display(),
+            found.version,
+            path.display(),
+        )));
+    }
+    file::make_private(path)?;
+    let db = Conn::open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    db.batch("PRAGMA synchronous = FULL")?;
+
+    let pending: Vec<_> = (1..).zip(migrations).filter(|(version, _)| *version > found.version).collect();
+    if let Some((first, _)) = pending.first()
+        && !found.empty
+    {
+        let copy = backup::before_version(&db, *first)?;
+        info!(
+            "{} is brought to schema version {known}; a copy from before is {}",
+            path.display(),
+            copy.display()
+        );
+    }
+    for (version, migration) in pending {
+        apply(&db, version, *migration)?;
+    }
+
+    let journal = db.pragma("PRAGMA journal_mode = WAL")?;
+    if journal != "wal" {
+        return Err(StoreError::new(format!(
+            "{} cannot have a write-ahead log (its journal mode stays {journal}); put the data directory on a local \
+             file system",
+            path.display()
+        )));
+    }
+    db.batch("PRAGMA foreign_keys = ON")?;
+    Ok(db)
+}
+
+/// Reads what the file holds, and refuses what is no database of ours.
+fn look(path: &Path) -> Result<Found, StoreError> {
+    // A connection that cannot write leaves the file alone, but cannot read one whose last writer was killed in the
+    // middle: that has to be rolled back first, as any program that opens the file does.
+    let db = Conn::open(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    let (db, version) = match db.query_int("PRAGMA user_version", ()) {
+        Ok(version) => (db, version),
+        Err(_) => {
+            drop(db);
+            let db = Conn::open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+            let version = db.query_int("PRAGMA user_version", ())?;
+            (db, version)
+        }
+    };
+    let application = db.query_int("PRAGMA application_id", ())?;
+    let empty = db.query_int("SELECT count(*) FROM sqlite_schema", ())? == 0;
+    let foreign = |why: &str| {
+        StoreError::new(format!(
+            "{} is a database of another program ({why}); it was left as it is: move it away, or choose another data \
+             directory",
+            path.display()
+        ))
+    };
+    match (version, application) {
+        (1.., APPLICATION_ID) => {}
+        (0, 0) if empty => {}
+        (0, 0) => adopt::check(&db)?.map_err(|why| foreign(&why))?,
+        _ => return Err(foreign(&format!("application ID {application}, schema version {version}"))),
+    }
+    Ok(Found { version, empty })
+}
+
+fn apply(db: &Conn, version: i64, migration: Migration) -> Result<(), StoreError> {
+    // A table cannot be rebuilt while its foreign keys are watched, and inside a transaction the switch does nothing.
+    db.batch("PRAGMA foreign_keys = OFF; BEGIN IMMEDIATE")?;
+    let done = migration(db).and_then(|()| {
+        db.batch(&format!(
+            "PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {version}; COMMIT"
+        ))
+    });
+    if done.is_err() && !db.is_autocommit() {
+        // If this fails too, closing the connection does it.
+        let _ = db.batch("ROLLBACK");
+    }
+    done
+}

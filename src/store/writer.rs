@@ -1,0 +1,89 @@
+//! The writer thread: whatever is queued becomes one transaction.
+//!
+//! While one batch waits for the disk, the next gathers in the queue; so many callers share one `fsync`, and a lone
+//! one waits for nobody. A caller is told only after the commit. Each job of a batch of several runs in a savepoint,
+//! so that its error undoes its own work alone; a commit that fails fails the whole batch.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tokio::sync::mpsc;
+use tracing::{error, warn};
+
+use super::Conn;
+use super::job::Job;
+use crate::error::Result;
+
+/// How many jobs may share a transaction, so that the first of a flood is not told after its last.
+const BATCH: usize = 256;
+
+/// What the writer has done since it was started.
+#[derive(Debug, Default)]
+pub(super) struct Counters {
+    pub(super) batches: AtomicU64,
+    pub(super) jobs: AtomicU64,
+}
+
+/// Runs until nobody can queue anything any more and the queue is empty, then writes everything back into the
+/// database's file.
+pub(super) fn run(db: &Conn, mut queue: mpsc::Receiver<Box<dyn Job>>, counters: &Arc<Counters>) {
+    let mut batch = Vec::with_capacity(BATCH);
+    while let Some(first) = queue.blocking_recv() {
+        batch.push(first);
+        while batch.len() < BATCH
+            && let Ok(next) = queue.try_recv()
+        {
+            batch.push(next);
+        }
+        counters.batches.fetch_add(1, Ordering::Relaxed);
+        counters.jobs.fetch_add(batch.len() as u64, Ordering::Relaxed);
+        let outcome = commit(db, &mut batch);
+        if let Err(e) = &outcome {
+            error!("a transaction of {} changes failed: {e}", batch.len());
+        }
+        batch.drain(..).for_each(|job| job.answer(outcome.clone()));
+    }
+    if let Err(e) = db.batch("PRAGMA wal_checkpoint(TRUNCATE)") {
+        warn!("the write-ahead log stays beside the database and is read at the next start: {e}");
+    }
+}
+
+/// Runs a batch in one transaction. An error means that nothing of it was saved.
+fn commit(db: &Conn, batch: &mut [Box<dyn Job>]) -> Result<()> {
+    if !db.is_autocommit() {
+        // Left behind by a rollback that failed.
+        db.execute("ROLLBACK", ())?;
+    }
+    db.execute("BEGIN IMMEDIATE", ())?;
+    let outcome = run_jobs(db, batch).and_then(|wanted| {
+        let end = if wanted { "COMMIT" } else { "ROLLBACK" };
+        if wanted || !db.is_autocommit() { db.execute(end, ()).map(drop) } else { Ok(()) }
+    });
+    if outcome.is_err()
+        && !db.is_autocommit()
+        && let Err(e) = db.execute("ROLLBACK", ())
+    {
+        error!("a failed transaction could not be rolled back yet: {e}");
+    }
+    outcome
+}
+
+/// Runs the jobs of an open transaction. Answers whether to commit; an error means that the transaction is lost.
+fn run_jobs(db: &Conn, batch: &mut [Box<dyn Job>]) -> Result<bool> {
+    if let [only] = batch {
+        // Its error is its own, and undoes all there is.
+        return Ok(only.run(db).is_ok());
+    }
+    for job in batch {
+        db.execute("SAVEPOINT job", ())?;
+        if let Err(e) = job.run(db) {
+            if db.is_autocommit() {
+                // What went wrong, such as a full disk, made SQLite give up the whole transaction.
+                return Err(e);
+            }
+            db.execute("ROLLBACK TO job", ())?;
+        }
+        db.execute("RELEASE job", ())?;
+    }
+    Ok(true)
+}
