@@ -74,7 +74,11 @@ impl fmt::Display for FieldError {
 
 /// What went wrong, for the caller, for programs and for the log.
 #[derive(Debug, Clone)]
-pub struct Error {
+pub struct Error(Box<Parts>);
+
+/// Boxed, so that every result that may be an [`Error`] stays small.
+#[derive(Debug, Clone)]
+struct Parts {
     kind: Kind,
     code: &'static str,
     message: Cow<'static, str>,
@@ -87,7 +91,7 @@ pub struct Error {
 impl Error {
     /// An error of `kind` with its stable `code` and the text the client reads.
     pub fn new(kind: Kind, code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
-        Self {
+        Self(Box::new(Parts {
             kind,
             code,
             message: message.into(),
@@ -95,7 +99,7 @@ impl Error {
             retry_after: None,
             allow: None,
             detail: None,
-        }
+        }))
     }
 
     /// Bad input: 400, code `invalid_payload`.
@@ -105,7 +109,9 @@ impl Error {
 
     /// Bad input whose wrong fields are named.
     pub fn invalid_fields(message: impl Into<Cow<'static, str>>, fields: Vec<FieldError>) -> Self {
-        Self { fields, ..Self::invalid(message) }
+        let mut error = Self::invalid(message);
+        error.0.fields = fields;
+        error
     }
 
     /// No valid session: 401.
@@ -130,74 +136,72 @@ impl Error {
 
     /// Our own fault. The client reads only that something failed; `detail` goes to the log.
     pub fn internal(detail: impl fmt::Display) -> Self {
-        Self {
-            detail: Some(detail.to_string()),
-            ..Self::new(Kind::Internal, "internal", "Internal server error. The server's log says more.")
-        }
+        Self::new(Kind::Internal, "internal", "Internal server error. The server's log says more.")
+            .detail(detail)
     }
 
     /// The same error with a `Retry-After`.
     #[must_use]
     pub fn retry_after(mut self, after: Duration) -> Self {
-        self.retry_after = Some(after);
+        self.0.retry_after = Some(after);
         self
     }
 
     /// The same error with the methods the path does have.
     #[must_use]
     pub fn allow(mut self, methods: impl Into<String>) -> Self {
-        self.allow = Some(methods.into());
+        self.0.allow = Some(methods.into());
         self
     }
 
     /// The same error with a text for the log.
     #[must_use]
     pub fn detail(mut self, detail: impl fmt::Display) -> Self {
-        self.detail = Some(detail.to_string());
+        self.0.detail = Some(detail.to_string());
         self
     }
 
     /// The class of the error.
     pub fn kind(&self) -> Kind {
-        self.kind
+        self.0.kind
     }
 
     /// The stable snake_case word for programs.
     pub fn code(&self) -> &'static str {
-        self.code
+        self.0.code
     }
 
     /// The text the client reads.
     pub fn message(&self) -> &str {
-        &self.message
+        &self.0.message
     }
 
     /// The wrong fields, if the error is about fields.
     pub fn fields(&self) -> &[FieldError] {
-        &self.fields
+        &self.0.fields
     }
 
     /// After how long another attempt makes sense.
     pub fn retry_delay(&self) -> Option<Duration> {
-        self.retry_after
+        self.0.retry_after
     }
 
     /// The `Allow` header of a 405.
     pub fn allowed_methods(&self) -> Option<&str> {
-        self.allow.as_deref()
+        self.0.allow.as_deref()
     }
 
     /// The text for the log, if it differs from the client's.
     pub fn log_detail(&self) -> Option<&str> {
-        self.detail.as_deref()
+        self.0.detail.as_deref()
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.detail {
+        match &self.0.detail {
             Some(detail) => f.write_str(detail),
-            None => f.write_str(&self.message),
+            None => f.write_str(&self.0.message),
         }
     }
 }

@@ -30,7 +30,7 @@ where
     F: FnOnce(&Conn) -> Result<T> + Send + 'static,
 {
     /// A job, and where its result will be.
-    pub(super) fn new(job: F) -> (Box<dyn Job>, oneshot::Receiver<Result<T>>) {
+    pub(super) fn of(job: F) -> (Box<dyn Job>, oneshot::Receiver<Result<T>>) {
         let (caller, result) = oneshot::channel();
         (Box::new(Self { job: Some(job), result: None, caller }), result)
     }

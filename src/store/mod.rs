@@ -194,7 +194,7 @@ impl Queue {
         F: FnOnce(&Conn) -> Result<T> + Send + 'static,
     {
         let jobs = self.jobs.lock().clone().ok_or_else(closed)?;
-        let (job, result) = Call::new(job);
+        let (job, result) = Call::of(job);
         jobs.send(job).await.map_err(|_| closed())?;
         drop(jobs);
         result.await.unwrap_or_else(|_| Err(closed()))
