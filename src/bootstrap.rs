@@ -1,1 +1,315 @@
-//! To be written.
+//! The start-up sequence, readable as a list, and the stop that undoes it.
+//!
+//! configuration → logging → database → first admin → sessions → command registry → agents → plugins → listening.
+//! Each step is one log line with its duration; any failure is one [`StartError`] naming the thing and the remedy.
+//! Configuration and logging come first and are the command line's business; everything after them is here.
+//! [`open`] ends before the plugins: it is all that a command needs that works on the database of a stopped server.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock, Weak};
+use std::time::{Duration, Instant};
+
+use tokio::net::{TcpListener, UnixListener};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinHandle;
+use tracing::{info, warn};
+
+use crate::auth::accounts::Accounts;
+use crate::auth::first_admin;
+use crate::auth::password::Passwords;
+use crate::auth::session::Sessions;
+use crate::auth::throttle::Throttle;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::control::Control;
+use crate::host::Host;
+use crate::http::router::Router;
+use crate::http::server;
+use crate::local_socket;
+use crate::lock::DataLock;
+use crate::logging::LogLevel;
+use crate::plugin::{self, Shutdown};
+use crate::registry::Registry;
+use crate::store::{Store, agents, users};
+
+/// Why the server did not start: one line that names the thing and the remedy.
+#[derive(Debug)]
+pub struct StartError(String);
+
+impl StartError {
+    fn new(message: impl fmt::Display) -> Self {
+        Self(message.to_string())
+    }
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for StartError {}
+
+/// One step of the start, which ends with one log line.
+struct Step {
+    name: &'static str,
+    begun: Instant,
+}
+
+impl Step {
+    fn begin(name: &'static str) -> Self {
+        Self { name, begun: Instant::now() }
+    }
+
+    fn done(self, what: impl fmt::Display) {
+        log_step(self.name, self.begun.elapsed(), what);
+    }
+}
+
+/// Logs that a step of the start is done, and how long it took.
+pub fn log_step(name: &str, took: Duration, what: impl fmt::Display) {
+    let took = format!("{:.1}", took.as_secs_f64() * 1e3);
+    info!(step = name, took_ms = took, "{name}: {what}");
+}
+
+/// A host on its open database, and the lock that keeps other processes away from it.
+pub struct Opened {
+    /// The host.
+    pub host: Arc<Host>,
+    _lock: DataLock,
+}
+
+/// Opens the data directory: database, first admin, sessions, command registry, agents.
+///
+/// # Errors
+/// The first step that fails, with its remedy.
+pub async fn open(config: Config, log_level: LogLevel) -> Result<Opened, StartError> {
+    let step = Step::begin("database");
+    let clock = Clock::default();
+    let directory = config.data_directory.clone();
+    let lock = DataLock::acquire(&directory).map_err(StartError::new)?;
+    let store = Store::open(&directory).await.map_err(StartError::new)?;
+    step.done(format_args!("{} is open", directory.join("db.sqlite").display()));
+
+    let step = Step::begin("first admin");
+    let passwords = Passwords::new()
+        .map_err(|e| StartError(format!("cannot start the threads that hash passwords: {e}")))?;
+    match make_first_admin(&store, &passwords, &directory).await? {
+        Some(path) => {
+            step.done("created");
+            warn!(
+                "log in as {} with the password in {}, and change it",
+                first_admin::USERNAME,
+                path.display()
+            );
+        }
+        None => step.done("there are users already"),
+    }
+
+    let step = Step::begin("sessions");
+    let sessions = Sessions::load(store.clone(), clock.clone()).await.map_err(StartError::new)?;
+    step.done("loaded");
+
+    let step = Step::begin("command registry");
+    let registry = Registry::build().map_err(StartError::new)?;
+    step.done(format_args!("{} commands", registry.iter().len()));
+
+    let step = Step::begin("agents");
+    let credentials = store.read(agents::all_credentials).await.map_err(StartError::new)?;
+    let count = credentials.len();
+    let host = Arc::new_cyclic(|weak: &Weak<Host>| {
+        let listener = weak.clone();
+        let tell = move |event: &plugin::Event<'_>| {
+            if let Some(host) = listener.upgrade() {
+                host.tell(event);
+            }
+        };
+        Host {
+            config: Arc::new(config),
+            log_level,
+            clock: clock.clone(),
+            accounts: Accounts::new(store.clone()),
+            store,
+            registry,
+            control: Control::new(Box::new(tell)),
+            passwords,
+            sessions,
+            throttle: Throttle::new(clock.clone()),
+            agent_changes: tokio::sync::Mutex::default(),
+            shutdown: Shutdown::new(),
+            plugins: OnceLock::new(),
+        }
+    });
+    host.control.load(credentials);
+    step.done(format_args!("{count} loaded"));
+    Ok(Opened { host, _lock: lock })
+}
+
+/// Makes the first admin where there is no user. Answers where the credentials were written.
+async fn make_first_admin(
+    store: &Store,
+    passwords: &Passwords,
+    directory: &std::path::Path,
+) -> Result<Option<PathBuf>, StartError> {
+    if store.read(users::count).await.map_err(StartError::new)? > 0 {
+        return Ok(None);
+    }
+    let password = first_admin::random_password().map_err(StartError::new)?;
+    let path = first_admin::write_credentials(directory, &password).map_err(|e| {
+        let path = first_admin::credentials_path(directory);
+        StartError(format!("cannot write {}: {e}; make the data directory writable", path.display()))
+    })?;
+    let hash = passwords.hash(password).await.map_err(StartError::new)?;
+    store.write(move |db| users::insert_first_admin(db, &hash)).await.map_err(StartError::new)?;
+    Ok(Some(path))
+}
+
+/// The route table of the host and its plugins.
+///
+/// # Errors
+/// Two routes of one path and method.
+pub fn router(host: &Host) -> Result<Router, StartError> {
+    let mut routes = Vec::new();
+    for plugin in host.plugins.get().into_iter().flatten() {
+        routes.extend(plugin.routes());
+    }
+    Router::new(routes).map_err(StartError::new)
+}
+
+/// A server that listens.
+pub struct Running {
+    opened: Opened,
+    address: SocketAddr,
+    doors: Vec<JoinHandle<()>>,
+    socket: PathBuf,
+}
+
+/// Starts the server: [`open`], then plugins, then listening.
+///
+/// # Errors
+/// The first step that fails, with its remedy.
+pub async fn start(config: Config, log_level: LogLevel) -> Result<Running, StartError> {
+    let opened = open(config, log_level).await?;
+    let host = &opened.host;
+
+    let step = Step::begin("plugins");
+    let mut plugins = Vec::new();
+    for entry in plugin::registered().map_err(StartError::new)? {
+        let section = host.config.plugins.get(entry.name).cloned();
+        let plugin = (entry.make)(section, host)
+            .map_err(|e| StartError(format!("the plugin {} cannot start: {e}", entry.name)))?;
+        plugins.extend(plugin.map(|plugin| (entry.name, plugin)));
+    }
+    let names: Vec<_> = plugins.iter().map(|(name, _)| *name).collect();
+    for (name, plugin) in &plugins {
+        let started = plugin.start(host, host.shutdown.clone()).await;
+        started.map_err(|e| StartError(format!("the plugin {name} cannot start: {e}")))?;
+    }
+    // Set once and here alone, so that it cannot be set already.
+    let _ = host.plugins.set(plugins.into_iter().map(|(_, plugin)| plugin).collect());
+    step.done(if names.is_empty() { "none".to_owned() } else { names.join(", ") });
+
+    let step = Step::begin("listening");
+    let router = Arc::new(router(host)?);
+    let wanted = SocketAddr::new(host.config.server.host, host.config.server.port);
+    let listener = server::bind(wanted).map_err(|e| cannot_listen(wanted, &e))?;
+    let address = listener.local_addr().map_err(StartError::new)?;
+    let socket = host.config.data_directory.join(local_socket::NAME);
+    let local = bind_local(&socket);
+    host.control.start(host.shutdown.clone());
+    let doors = doors(host, &router, listener, local);
+    step.done(format_args!("listening on http://{address}"));
+    Ok(Running { opened, address, doors, socket })
+}
+
+fn cannot_listen(address: SocketAddr, error: &io::Error) -> StartError {
+    let remedy = match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            "another program listens there; stop it, or set another server.port or --port"
+        }
+        io::ErrorKind::PermissionDenied => {
+            "ports below 1024 are the system's; set another server.port or --port"
+        }
+        _ => "set a server.host that is an address of this machine",
+    };
+    StartError(format!("cannot listen on {address}: {error}; {remedy}"))
+}
+
+/// The local operator's socket. Without it the server still serves everyone else.
+fn bind_local(path: &std::path::Path) -> Option<UnixListener> {
+    local_socket::bind(path)
+        .inspect_err(|e| {
+            warn!(
+                "no local socket at {}: {e}; `netignite user` will not work while the server runs",
+                path.display()
+            );
+        })
+        .ok()
+}
+
+fn doors(
+    host: &Arc<Host>,
+    router: &Arc<Router>,
+    listener: TcpListener,
+    local: Option<UnixListener>,
+) -> Vec<JoinHandle<()>> {
+    let stop = || host.shutdown.clone();
+    let mut doors = vec![tokio::spawn(server::serve(listener, host.clone(), router.clone(), stop()))];
+    doors.extend(
+        local.map(|local| tokio::spawn(server::serve_unix(local, host.clone(), router.clone(), stop()))),
+    );
+    doors
+}
+
+impl Running {
+    /// The address it listens on.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The host.
+    pub fn host(&self) -> &Arc<Host> {
+        &self.opened.host
+    }
+
+    /// Stops in order: no new connections, callers told, agents' sockets closed over a few seconds, requests
+    /// finished, database flushed.
+    pub async fn stop(self) {
+        let host = &self.opened.host;
+        host.shutdown.cancel();
+        host.control.stop(Duration::from_secs(host.config.limits.stop_seconds)).await;
+        for door in self.doors {
+            if let Err(e) = door.await {
+                warn!("a listener ended badly: {e}");
+            }
+        }
+        let _ = std::fs::remove_file(&self.socket);
+        host.store.close().await;
+    }
+}
+
+/// Starts the server and serves until a signal says stop; a second signal exits at once.
+///
+/// # Errors
+/// The server cannot start.
+pub async fn serve(config: Config, log_level: LogLevel) -> Result<(), StartError> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(StartError::new)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(StartError::new)?;
+    let running = start(config, log_level).await?;
+    let name = tokio::select! {
+        _ = terminate.recv() => "SIGTERM",
+        _ = interrupt.recv() => "SIGINT",
+    };
+    info!("{name}: stopping; a second signal exits at once");
+    let step = Step::begin("stopped");
+    tokio::select! {
+        () = running.stop() => {}
+        _ = terminate.recv() => std::process::exit(1),
+        _ = interrupt.recv() => std::process::exit(1),
+    }
+    step.done("everything is on disk");
+    Ok(())
+}
