@@ -11,10 +11,11 @@ use crate::auth::throttle::Throttle;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::control::{Control, DispatchError};
+use crate::error::Result;
 use crate::logging::LogLevel;
 use crate::plugin::{ErasedPlugin, Event, Shutdown};
 use crate::registry::{Command, Registry};
-use crate::store::Store;
+use crate::store::{Store, agents};
 
 /// The server's state, shared by everything that runs in it.
 pub struct Host {
@@ -57,6 +58,22 @@ impl Host {
         payload: &C::Payload,
     ) -> Result<C::Reply, DispatchError> {
         self.control.dispatch::<C>(agent, payload).await
+    }
+
+    /// Tells the Agent Control Service what is stored of an agent now. Call it after the commit of every change of an
+    /// agent and before answering, so that the agent can connect, or no longer can, from then on.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub async fn agent_changed(&self, agent: i64) -> Result<()> {
+        // One at a time and reading what is stored only then: of several changes at once, whoever comes last tells
+        // what was committed last.
+        let _turn = self.agent_changes.lock().await;
+        match self.store.read(move |db| agents::credential(db, agent)).await? {
+            Some(credential) => self.control.put(credential),
+            None => self.control.remove(agent),
+        }
+        Ok(())
     }
 
     /// Tells every plugin.

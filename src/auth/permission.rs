@@ -83,6 +83,11 @@ pub enum Scope {
     Any,
 }
 
+/// What it takes to change or delete another user who has `role`.
+pub fn to_manage(role: Role) -> Permission {
+    if role >= Role::Admin { Permission::UsersGrant } else { Permission::UsersWrite }
+}
+
 /// Whether `role` may use `permission` on things of `scope`. This function is the whole table; what it does not
 /// name is denied.
 pub fn allowed(role: Role, permission: Permission, scope: Scope) -> bool {

@@ -1,0 +1,63 @@
+//! `PUT /api/account/{id}`: the account page of existing clients.
+//!
+//! Outside admin mode it is always the caller's own account, whatever the path says: clients put all kinds of things
+//! there.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::check::{Check, FAVORITES, GIVEN_PASSWORD, PASSWORD, USERNAME};
+use super::field::Field;
+use super::user_change::{Change, RoleName, change_user};
+use super::users::ROLE;
+use crate::auth::permission::{Permission, Scope};
+use crate::error::Result;
+use crate::http::{Answer, Call, Json};
+use crate::store::Whose;
+use crate::store::users::UserRow;
+
+/// What is to replace an account.
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct AccountBody {
+    username: Field<String>,
+    favorites: Field<Vec<i64>>,
+    /// A new password; absent or null keeps the old one.
+    #[serde(default)]
+    password: Field<String>,
+    /// Needed for a new password of one's own.
+    #[serde(default)]
+    current_password: Field<String>,
+    /// Ignored unless the caller may grant roles.
+    #[serde(default)]
+    role: Field<RoleName>,
+}
+
+impl AccountBody {
+    fn change(self, stored: &UserRow, may_grant: bool) -> Result<Change> {
+        let mut check = Check::default();
+        let username = check.replaced("username", self.username, &stored.username, &USERNAME);
+        let favorites = check.required("favorites", self.favorites, &FAVORITES);
+        let password = check.optional("password", self.password, &PASSWORD);
+        let current_password = check.optional("currentPassword", self.current_password, &GIVEN_PASSWORD);
+        let role = if may_grant { check.optional("role", self.role, &ROLE) } else { Some(None) };
+        check.done()?;
+        Ok(Change {
+            username,
+            favorites,
+            role: role.flatten(),
+            password: password.flatten(),
+            current_password: current_password.flatten(),
+        })
+    }
+}
+
+pub(super) async fn update(call: Call, Json(body): Json<AccountBody>) -> Result<Answer<()>> {
+    let id = match call.whose(Permission::UsersWrite) {
+        Whose::User(own) => own,
+        Whose::Anyones => call.id()?,
+    };
+    let may_grant = call.caller.may(Permission::UsersGrant, Scope::Any);
+    change_user(&call, id, |stored| body.change(stored, may_grant)).await?;
+    Ok(Answer::done("User Account updated successfully"))
+}

@@ -1,0 +1,96 @@
+//! What a caller reads when a command brought no reply.
+
+use std::time::Duration;
+
+use crate::control::DispatchError;
+use crate::error::{Error, FieldError, Kind};
+
+/// How much of an agent's message is passed on, in characters.
+const AGENT_TEXT: usize = 500;
+
+/// The error of a command. `what` begins the text of a refusal: `Wakeup command failed: <the agent's message>`.
+pub(super) fn agent_error(what: &str, error: DispatchError) -> Error {
+    match error {
+        DispatchError::Payload(message) => {
+            Error::invalid_fields("Invalid payload", vec![FieldError::new("", message)])
+        }
+        DispatchError::Offline => Error::new(Kind::Unavailable, "agent_offline", "Agent is offline"),
+        DispatchError::Busy => Error::new(
+            Kind::Unavailable,
+            "agent_busy",
+            "Agent is busy: too many commands are waiting for it. Try again in a few seconds.",
+        )
+        .retry_after(Duration::from_secs(5)),
+        DispatchError::Disconnected => Error::new(
+            Kind::Unavailable,
+            "agent_disconnected",
+            "Agent disconnected before it answered; whether it did what was asked is unknown",
+        ),
+        DispatchError::TimedOut => Error::new(
+            Kind::TimedOut,
+            "agent_timeout",
+            "Agent did not answer in time; whether it did what was asked is unknown",
+        ),
+        DispatchError::Failed(message) => {
+            let message = match agent_text(&message) {
+                said if said.is_empty() => "the agent gave no reason".to_owned(),
+                said => said,
+            };
+            Error::new(Kind::AgentFailed, "command_failed", format!("{what} command failed: {message}"))
+        }
+        DispatchError::BadReply(detail) => Error::new(
+            Kind::AgentFailed,
+            "bad_reply",
+            "Agent answered something that is no reply to this command. Its firmware may not fit this server.",
+        )
+        .detail(agent_text(&detail)),
+    }
+}
+
+/// An agent's text as it may be shown: bounded, on one line, without control characters.
+pub(super) fn agent_text(text: &str) -> String {
+    let mut shown: String =
+        text.chars().take(AGENT_TEXT).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    if text.chars().nth(AGENT_TEXT).is_some() {
+        shown.push('…');
+    }
+    shown.trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_agents_text_is_bounded_and_cannot_steer_a_terminal() {
+        assert_eq!(agent_text(" no\u{1b}[31m\r\nway "), "no [31m  way");
+        let long = agent_text(&"☃".repeat(600));
+        assert_eq!(long.chars().count(), AGENT_TEXT + 1);
+        assert!(long.ends_with('…'));
+    }
+
+    #[test]
+    fn each_ending_has_its_class_and_code() {
+        let cases = [
+            (DispatchError::Offline, Kind::Unavailable, "agent_offline"),
+            (DispatchError::Busy, Kind::Unavailable, "agent_busy"),
+            (DispatchError::Disconnected, Kind::Unavailable, "agent_disconnected"),
+            (DispatchError::TimedOut, Kind::TimedOut, "agent_timeout"),
+            (DispatchError::Failed("no".into()), Kind::AgentFailed, "command_failed"),
+            (DispatchError::BadReply("x".into()), Kind::AgentFailed, "bad_reply"),
+            (DispatchError::Payload("x".into()), Kind::Invalid, "invalid_payload"),
+        ];
+        for (error, kind, code) in cases {
+            let error = agent_error("Wakeup", error);
+            assert_eq!((error.kind(), error.code()), (kind, code));
+        }
+    }
+
+    #[test]
+    fn a_refusal_carries_the_agents_words() {
+        let error = agent_error("Wakeup", DispatchError::Failed("no network".into()));
+        assert_eq!(error.message(), "Wakeup command failed: no network");
+        let error = agent_error("Wakeup", DispatchError::Failed("\n".into()));
+        assert_eq!(error.message(), "Wakeup command failed: the agent gave no reason");
+    }
+}

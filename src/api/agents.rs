@@ -1,0 +1,196 @@
+//! `/api/agents`: the agents a caller owns or, in admin mode, everyone's.
+//!
+//! A secret is shown to its agent's owner alone, in one place: the agent itself, never a list. Whatever changes an
+//! agent ends with [`Host::agent_changed`](crate::host::Host::agent_changed), so that the agent can connect, or no
+//! longer can, before the caller has the answer.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use secrecy::ExposeSecret;
+use serde::{Deserialize, Serialize};
+
+use super::check::{AGENT_SECRET, Check, DESCRIPTION, NAME, Rule};
+use super::count::counted;
+use super::field::Field;
+use super::ids::asked_ids;
+use super::owner::owner_of_new;
+use crate::auth::permission::{Permission, Scope};
+use crate::control::AgentKind;
+use crate::error::{Error, Result};
+use crate::http::{Answer, Call, Json, NoBody};
+use crate::store::agents::{self, AgentRow, NewAgent};
+
+const KIND: Rule<AgentKind, AgentKind> = Rule::any("server or microcontroller");
+
+/// An agent as it is shown.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct AgentView {
+    id: i64,
+    name: String,
+    #[serde(rename = "type")]
+    kind: AgentKind,
+    description: String,
+    /// Only in the answer about one agent, and only for its owner.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret: Option<String>,
+    #[serde(rename = "ownerID")]
+    owner_id: i64,
+}
+
+impl AgentView {
+    fn listed(row: AgentRow) -> Self {
+        Self {
+            id: row.id,
+            name: row.name,
+            kind: row.kind,
+            description: row.description,
+            secret: None,
+            owner_id: row.owner,
+        }
+    }
+
+    fn detailed(row: AgentRow, with_secret: bool) -> Self {
+        let secret = with_secret.then(|| row.secret.expose_secret().to_owned());
+        Self { secret, ..Self::listed(row) }
+    }
+}
+
+/// Whether an agent is connected.
+#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Connected {
+    Online,
+    Offline,
+}
+
+/// A new agent, or what is to replace one.
+#[derive(Deserialize, JsonSchema)]
+pub(super) struct AgentBody {
+    name: Field<String>,
+    #[serde(rename = "type")]
+    kind: Field<AgentKind>,
+    #[serde(default)]
+    description: Field<String>,
+    /// Required for a new agent; absent or null keeps the secret of an existing one.
+    #[serde(default)]
+    secret: Field<String>,
+}
+
+impl AgentBody {
+    fn for_new(self, owner: i64) -> Result<NewAgent> {
+        let mut check = Check::default();
+        let name = check.required("name", self.name, &NAME);
+        let kind = check.required("type", self.kind, &KIND);
+        let description = check.optional("description", self.description, &DESCRIPTION);
+        let secret = check.required("secret", self.secret, &AGENT_SECRET);
+        let (Some(name), Some(kind), Some(description), Some(secret)) = (name, kind, description, secret)
+        else {
+            return Err(check.error());
+        };
+        Ok(NewAgent { name, kind, description: description.unwrap_or_default(), secret, owner })
+    }
+
+    /// The row as it is to become. `secret_known` says whether the caller may have the stored secret to send back.
+    fn for_stored(self, stored: AgentRow, secret_known: bool) -> Result<AgentRow> {
+        let mut check = Check::default();
+        let name = check.replaced("name", self.name, &stored.name, &NAME);
+        let kind = check.required("type", self.kind, &KIND);
+        let description = match self.description {
+            Field::Absent => Some(stored.description),
+            Field::Null => Some(String::new()),
+            given => check.replaced("description", given, &stored.description, &DESCRIPTION),
+        };
+        let secret = match self.secret {
+            Field::Absent | Field::Null => Some(stored.secret),
+            Field::Value(same) if secret_known && same == stored.secret.expose_secret() => {
+                Some(stored.secret)
+            }
+            given => check.required("secret", given, &AGENT_SECRET),
+        };
+        let (Some(name), Some(kind), Some(description), Some(secret)) = (name, kind, description, secret)
+        else {
+            return Err(check.error());
+        };
+        Ok(AgentRow { name, kind, description, secret, ..stored })
+    }
+}
+
+pub(super) fn not_found() -> Error {
+    Error::not_found("Agent not found")
+}
+
+/// Whether the caller may see the secret of an agent of `owner`.
+fn sees_secret(call: &Call, owner: i64) -> bool {
+    let scope = if call.caller.user_id() == Some(owner) { Scope::Own } else { Scope::Any };
+    call.caller.may(Permission::AgentsSecret, scope)
+}
+
+pub(super) async fn list(call: Call, _: NoBody) -> Result<Answer<Vec<AgentView>>> {
+    let whose = call.whose(Permission::AgentsRead);
+    let rows = call.host.store.read(move |db| agents::list(db, whose)).await?;
+    Ok(Answer::ok("Agents retrieved successfully.", rows.into_iter().map(AgentView::listed).collect()))
+}
+
+pub(super) async fn status(call: Call, _: NoBody) -> Result<Answer<BTreeMap<i64, Connected>>> {
+    let whose = call.whose(Permission::AgentsRead);
+    let ids = asked_ids(&call);
+    let rows = call.host.store.read(move |db| agents::list(db, whose)).await?;
+    let asked = rows.iter().map(|row| row.id).filter(|id| ids.as_ref().is_none_or(|ids| ids.contains(id)));
+    let connected = |id| if call.host.control.is_online(id) { Connected::Online } else { Connected::Offline };
+    let statuses = asked.map(|id| (id, connected(id))).collect();
+    Ok(Answer::ok("Agent status retrieved successfully.", statuses))
+}
+
+pub(super) async fn create(call: Call, Json(body): Json<AgentBody>) -> Result<Answer<i64>> {
+    let agent = body.for_new(owner_of_new(&call).await?)?;
+    let id = call.host.store.write(move |db| agents::insert(db, &agent)).await?;
+    call.host.agent_changed(id).await?;
+    Ok(Answer::created("Agent created successfully", id))
+}
+
+pub(super) async fn get(call: Call, _: NoBody) -> Result<Answer<AgentView>> {
+    let id = call.id()?;
+    let whose = call.whose(Permission::AgentsRead);
+    let row = call.host.store.read(move |db| agents::get(db, whose, id)).await?.ok_or_else(not_found)?;
+    let with_secret = sees_secret(&call, row.owner);
+    Ok(Answer::ok("Agent retrieved successfully", AgentView::detailed(row, with_secret)))
+}
+
+pub(super) async fn update(call: Call, Json(body): Json<AgentBody>) -> Result<Answer<()>> {
+    let id = call.id()?;
+    let whose = call.whose(Permission::AgentsWrite);
+    let host = call.host.clone();
+    host.store
+        .write(move |db| {
+            let stored = agents::get(db, whose, id)?.ok_or_else(not_found)?;
+            let secret_known = sees_secret(&call, stored.owner);
+            agents::update(db, &body.for_stored(stored, secret_known)?)
+        })
+        .await?;
+    host.agent_changed(id).await?;
+    Ok(Answer::done("Agent updated successfully"))
+}
+
+pub(super) async fn delete(call: Call, _: NoBody) -> Result<Answer<()>> {
+    let id = call.id()?;
+    let whose = call.whose(Permission::AgentsWrite);
+    call.host
+        .store
+        .write(move |db| {
+            agents::get(db, whose, id)?.ok_or_else(not_found)?;
+            match agents::device_count(db, id)? {
+                0 => agents::delete(db, id),
+                devices => Err(Error::conflict(
+                    "agent_in_use",
+                    format!(
+                        "The agent is still used by {}. Delete them or give them another agent first.",
+                        counted(devices, "device")
+                    ),
+                )),
+            }
+        })
+        .await?;
+    call.host.agent_changed(id).await?;
+    Ok(Answer::done("Agent deleted successfully"))
+}

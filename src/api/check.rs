@@ -1,0 +1,198 @@
+//! Checks the fields of a body, collecting everything that is wrong before answering.
+//!
+//! A [`Rule`] says what a field must be, in words for people and as a reading into the type the domain works with.
+//! Whether a field is required, optional or may stay as it is stored is said where it is used.
+
+use secrecy::SecretString;
+
+use super::field::Field;
+use crate::error::{Error, FieldError, Result};
+use crate::registry::{MacAddress, ProbeTarget};
+
+/// What a field must be: `T` as it is sent, `U` as it is used.
+pub(super) struct Rule<T, U> {
+    expected: &'static str,
+    read: fn(T) -> Option<U>,
+}
+
+/// Names of agents and devices.
+pub(super) const NAME: Rule<String, String> = Rule {
+    expected: "text of 1 to 100 characters",
+    read: |text| (1..=100).contains(&text.chars().count()).then_some(text),
+};
+
+/// Descriptions of agents and devices.
+pub(super) const DESCRIPTION: Rule<String, String> = Rule {
+    expected: "text of at most 1000 characters",
+    read: |text| (text.chars().count() <= 1000).then_some(text),
+};
+
+/// Agents' secrets.
+pub(super) const AGENT_SECRET: Rule<String, SecretString> = Rule {
+    expected: "text of 8 to 256 characters without control characters",
+    read: |text| {
+        let good = (8..=256).contains(&text.chars().count()) && !text.chars().any(char::is_control);
+        good.then(|| text.into())
+    },
+};
+
+/// MAC addresses, given in either notation and kept in one.
+pub(super) const MAC_ADDRESS: Rule<String, String> = Rule {
+    expected: "a MAC address like AA:BB:CC:DD:EE:FF or AA-BB-CC-DD-EE-FF",
+    read: |text| text.parse::<MacAddress>().ok().map(|mac| mac.to_string()),
+};
+
+/// UDP ports.
+pub(super) const PORT: Rule<i64, i64> = Rule {
+    expected: "a whole number from 1 to 65535",
+    read: |port| (1..=65535).contains(&port).then_some(port),
+};
+
+/// IDs of other objects.
+pub(super) const ID: Rule<i64, i64> = Rule { expected: "the ID of an agent, a whole number", read: Some };
+
+/// Addresses of devices on their network.
+pub(super) const ADDRESS: Rule<String, String> = Rule {
+    expected: "an IP address, a host name or a MAC address",
+    read: |text| text.parse::<ProbeTarget>().is_ok().then_some(text),
+};
+
+/// Names of users.
+pub(super) const USERNAME: Rule<String, String> = Rule {
+    expected: "text of 1 to 64 characters without control characters",
+    read: |text| {
+        let good = (1..=64).contains(&text.chars().count()) && !text.chars().any(char::is_control);
+        good.then_some(text)
+    },
+};
+
+/// New passwords of users.
+pub(super) const PASSWORD: Rule<String, SecretString> = Rule {
+    expected: "text of at least 8 characters and at most 1024 bytes",
+    read: |text| (text.chars().count() >= 8 && text.len() <= 1024).then(|| text.into()),
+};
+
+/// Passwords that are only compared.
+pub(super) const GIVEN_PASSWORD: Rule<String, SecretString> =
+    Rule { expected: "text", read: |text| Some(text.into()) };
+
+/// Text that is only compared.
+pub(super) const GIVEN_TEXT: Rule<String, String> = Rule { expected: "text", read: Some };
+
+/// Favourite devices.
+pub(super) const FAVORITES: Rule<Vec<i64>, Vec<i64>> =
+    Rule { expected: "a list of device IDs, whole numbers", read: Some };
+
+impl<T> Rule<T, T> {
+    /// A rule that every value of the type passes.
+    pub(super) const fn any(expected: &'static str) -> Self {
+        Self { expected, read: Some }
+    }
+}
+
+/// The wrong fields of a body, as they are found.
+#[derive(Default)]
+pub(super) struct Check {
+    wrong: Vec<FieldError>,
+}
+
+impl Check {
+    /// The value of a field that must be there. `None` has been noted as wrong.
+    pub(super) fn required<T, U>(&mut self, name: &str, field: Field<T>, rule: &Rule<T, U>) -> Option<U> {
+        let value = match field {
+            Field::Value(value) => (rule.read)(value),
+            Field::Absent | Field::Null | Field::Wrong => None,
+        };
+        if value.is_none() {
+            self.wrong.push(FieldError::new(name, format!("expected {}", rule.expected)));
+        }
+        value
+    }
+
+    /// The value of a field that may be absent or null. The outer `None` has been noted as wrong.
+    pub(super) fn optional<T, U>(
+        &mut self,
+        name: &str,
+        field: Field<T>,
+        rule: &Rule<T, U>,
+    ) -> Option<Option<U>> {
+        match field {
+            Field::Absent | Field::Null => Some(None),
+            given => self.required(name, given, rule).map(Some),
+        }
+    }
+
+    /// The value of a field that must be there and passes in any case when it is sent as it is `stored`: rows that
+    /// break today's rules stay editable.
+    pub(super) fn replaced<T: PartialEq<U>, U: Clone>(
+        &mut self,
+        name: &str,
+        field: Field<T>,
+        stored: &U,
+        rule: &Rule<T, U>,
+    ) -> Option<U> {
+        match field {
+            Field::Value(value) if value == *stored => Some(stored.clone()),
+            other => self.required(name, other, rule),
+        }
+    }
+
+    /// Ends the check.
+    ///
+    /// # Errors
+    /// 400 naming every wrong field, if there is one.
+    pub(super) fn done(self) -> Result<()> {
+        if self.wrong.is_empty() { Ok(()) } else { Err(self.error()) }
+    }
+
+    /// The error that names every wrong field.
+    pub(super) fn error(self) -> Error {
+        Error::invalid_fields("Invalid payload", self.wrong)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    fn text<U>(rule: &Rule<String, U>, text: &str) -> Option<U> {
+        (rule.read)(text.to_owned())
+    }
+
+    #[test]
+    fn bounds_are_counted_in_characters() {
+        assert!(text(&NAME, "").is_none());
+        assert!(text(&NAME, &"é".repeat(100)).is_some());
+        assert!(text(&NAME, &"é".repeat(101)).is_none());
+        assert!(text(&DESCRIPTION, &"☃".repeat(1000)).is_some());
+        assert!(text(&DESCRIPTION, &"☃".repeat(1001)).is_none());
+        assert!(text(&AGENT_SECRET, "1234567").is_none());
+        assert!(text(&AGENT_SECRET, "12345678").is_some());
+        assert!(text(&AGENT_SECRET, &"☃".repeat(257)).is_none());
+        assert!(text(&AGENT_SECRET, "1234\n5678").is_none());
+        assert!(text(&USERNAME, &"u".repeat(65)).is_none());
+        assert!(text(&USERNAME, "a\u{7f}b").is_none());
+        assert!((PORT.read)(0).is_none() && (PORT.read)(1).is_some());
+        assert!((PORT.read)(65535).is_some() && (PORT.read)(65536).is_none());
+    }
+
+    #[test]
+    fn mac_addresses_are_kept_in_upper_case_with_colons() {
+        assert_eq!(text(&MAC_ADDRESS, "0a-1b-2c-3d-4e-5f").unwrap(), "0A:1B:2C:3D:4E:5F");
+        assert!(text(&MAC_ADDRESS, "0a1b2c3d4e5f").is_none());
+    }
+
+    #[test]
+    fn every_wrong_field_is_named() {
+        let mut check = Check::default();
+        assert_eq!(check.required("name", Field::Null, &NAME), None);
+        assert_eq!(check.optional("port", Field::Wrong, &PORT), None);
+        assert_eq!(check.optional("agentID", Field::Value(4), &ID), Some(Some(4)));
+        assert_eq!(check.optional("agentID", Field::Null, &ID), Some(None));
+        let error = check.done().unwrap_err();
+        let names: Vec<_> = error.fields().iter().map(|f| f.field.as_str()).collect();
+        assert_eq!(names, ["name", "port"]);
+    }
+}

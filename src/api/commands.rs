@@ -1,0 +1,104 @@
+//! The registry's commands: which there are, and sending any of them to an agent.
+
+use bytes::Bytes;
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use super::agent_error::agent_error;
+use super::agents::not_found;
+use crate::auth::permission::Permission;
+use crate::error::{Error, Kind, Result};
+use crate::http::call::FromBody;
+use crate::http::{Answer, Call, NoBody};
+use crate::registry::{Class, CommandEntry};
+use crate::store::agents;
+
+/// A command as it is listed.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct CommandView {
+    name: &'static str,
+    summary: &'static str,
+    /// How long the server waits for the reply, in milliseconds.
+    timeout: u64,
+    /// Whether sending it again does no harm.
+    idempotent: bool,
+    class: Class,
+    /// The JSON Schema of the payload.
+    payload: Value,
+    /// The JSON Schema of the reply.
+    reply: Value,
+}
+
+impl From<&CommandEntry> for CommandView {
+    fn from(entry: &CommandEntry) -> Self {
+        Self {
+            name: entry.name,
+            summary: entry.summary,
+            timeout: u64::try_from(entry.timeout.as_millis()).unwrap_or(u64::MAX),
+            idempotent: entry.idempotent,
+            class: entry.class,
+            payload: (entry.payload_schema)(),
+            reply: (entry.reply_schema)(),
+        }
+    }
+}
+
+pub(super) async fn list(call: Call, _: NoBody) -> Result<Answer<Vec<CommandView>>> {
+    let commands = call.host.registry.iter().map(CommandView::from).collect();
+    Ok(Answer::ok("Commands retrieved successfully.", commands))
+}
+
+/// A command's payload, checked by the command itself. Nothing at all stands for the empty object.
+pub(super) struct Payload(Bytes);
+
+impl FromBody for Payload {
+    fn schema() -> Option<Value> {
+        Some(serde_json::json!({
+            "type": "object",
+            "description": "The payload of the command, as its schema in GET /api/commands says",
+        }))
+    }
+
+    fn from_body(body: &Bytes) -> Result<Self> {
+        Ok(Self(if body.is_empty() { Bytes::from_static(b"{}") } else { body.clone() }))
+    }
+}
+
+/// A command's reply as the agent sent it, checked by the command.
+#[derive(Serialize)]
+#[serde(transparent)]
+pub(super) struct Reply(Box<RawValue>);
+
+impl JsonSchema for Reply {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Reply".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "description": "The reply of the command, as its schema in GET /api/commands says",
+        })
+    }
+}
+
+pub(super) async fn send(call: Call, Payload(payload): Payload) -> Result<Answer<Reply>> {
+    let id = call.id()?;
+    let whose = call.whose(Permission::AgentsCommand);
+    call.host.store.read(move |db| agents::get(db, whose, id)).await?.ok_or_else(not_found)?;
+    let entry = call.host.registry.get(call.param("name")).ok_or_else(|| {
+        Error::new(
+            Kind::NotFound,
+            "unknown_command",
+            "There is no command of this name. GET /api/commands lists all.",
+        )
+    })?;
+    let payload = (entry.check_payload)(&payload)
+        .map_err(|wrong| Error::invalid_fields("Invalid payload", vec![wrong]))?;
+    let reply = call.host.control.dispatch_json(id, entry, payload).await;
+    let reply = reply.map_err(|error| agent_error(entry.name, error))?;
+    let reply = RawValue::from_string(reply).map_err(Error::internal)?;
+    Ok(Answer::ok(format!("{} command answered", entry.name), Reply(reply)))
+}

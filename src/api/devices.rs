@@ -1,0 +1,244 @@
+//! `/api/devices`: the devices a caller owns or, in admin mode, everyone's.
+//!
+//! A device's agent must belong to the device's owner: whoever could name another's agent could wake through it.
+
+use std::collections::HashSet;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::check::{ADDRESS, Check, DESCRIPTION, ID, MAC_ADDRESS, NAME, PORT, Rule};
+use super::field::Field;
+use super::owner::owner_of_new;
+use crate::auth::Caller;
+use crate::auth::permission::Permission;
+use crate::error::{Error, Kind, Result};
+use crate::http::{Answer, Call, Json, NoBody};
+use crate::store::devices::{self, DeviceKind, DeviceRow, NewDevice};
+use crate::store::{Conn, Whose, agents};
+
+const KIND: Rule<DeviceKind, DeviceKind> = Rule::any("server, desktop, laptop, printer or nas");
+/// The port of a device for which none is given: the discard service, where magic packets usually go.
+const DEFAULT_PORT: i64 = 9;
+
+/// A device as it is shown.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct DeviceView {
+    id: i64,
+    name: String,
+    #[serde(rename = "type")]
+    kind: DeviceKind,
+    description: Option<String>,
+    mac_address: String,
+    port: Option<i64>,
+    #[serde(rename = "agentID")]
+    agent_id: i64,
+    #[serde(rename = "ownerID")]
+    owner_id: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    address: Option<String>,
+}
+
+impl From<DeviceRow> for DeviceView {
+    fn from(row: DeviceRow) -> Self {
+        Self {
+            id: row.id,
+            name: row.name,
+            kind: row.kind,
+            description: row.description,
+            mac_address: row.mac_address,
+            port: row.port,
+            agent_id: row.agent_id,
+            owner_id: row.owner,
+            address: row.address,
+        }
+    }
+}
+
+/// A new device, or what is to replace one.
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct DeviceBody {
+    name: Field<String>,
+    #[serde(rename = "type")]
+    kind: Field<DeviceKind>,
+    /// Absent keeps the stored one, null clears it.
+    #[serde(default)]
+    description: Field<String>,
+    mac_address: Field<String>,
+    /// 9 if absent.
+    #[serde(default)]
+    port: Field<i64>,
+    #[serde(rename = "agentID")]
+    agent_id: Field<i64>,
+    /// Asked for status in place of the MAC address. Absent keeps the stored one, null clears it.
+    #[serde(default)]
+    address: Field<String>,
+}
+
+impl DeviceBody {
+    fn for_new(self, owner: i64) -> Result<NewDevice> {
+        let mut check = Check::default();
+        let name = check.required("name", self.name, &NAME);
+        let kind = check.required("type", self.kind, &KIND);
+        let description = check.optional("description", self.description, &DESCRIPTION);
+        let mac_address = check.required("macAddress", self.mac_address, &MAC_ADDRESS);
+        let port = check.optional("port", self.port, &PORT);
+        let agent_id = check.required("agentID", self.agent_id, &ID);
+        let address = check.optional("address", self.address, &ADDRESS);
+        let (
+            Some(name),
+            Some(kind),
+            Some(description),
+            Some(mac_address),
+            Some(port),
+            Some(agent_id),
+            Some(address),
+        ) = (name, kind, description, mac_address, port, agent_id, address)
+        else {
+            return Err(check.error());
+        };
+        let port = port.unwrap_or(DEFAULT_PORT);
+        Ok(NewDevice { name, kind, description, mac_address, port, agent_id, owner, address })
+    }
+
+    /// The row as it is to become.
+    fn for_stored(self, stored: DeviceRow) -> Result<DeviceRow> {
+        let mut check = Check::default();
+        let name = check.replaced("name", self.name, &stored.name, &NAME);
+        let kind = check.required("type", self.kind, &KIND);
+        let description =
+            clearable(&mut check, "description", self.description, stored.description, &DESCRIPTION);
+        let mac_address = check.replaced("macAddress", self.mac_address, &stored.mac_address, &MAC_ADDRESS);
+        let port = match self.port {
+            Field::Absent => Some(Some(DEFAULT_PORT)),
+            // Sent back as it is shown.
+            Field::Null if stored.port.is_none() => Some(None),
+            Field::Value(port) if stored.port == Some(port) => Some(stored.port),
+            given => check.required("port", given, &PORT).map(Some),
+        };
+        let agent_id = check.required("agentID", self.agent_id, &ID);
+        let address = clearable(&mut check, "address", self.address, stored.address, &ADDRESS);
+        let (
+            Some(name),
+            Some(kind),
+            Some(description),
+            Some(mac_address),
+            Some(port),
+            Some(agent_id),
+            Some(address),
+        ) = (name, kind, description, mac_address, port, agent_id, address)
+        else {
+            return Err(check.error());
+        };
+        Ok(DeviceRow {
+            name,
+            kind,
+            description,
+            mac_address,
+            port,
+            agent_id,
+            address,
+            id: stored.id,
+            owner: stored.owner,
+        })
+    }
+}
+
+/// A field that null clears and whose absence keeps what is stored. The outer `None` has been noted as wrong.
+fn clearable(
+    check: &mut Check,
+    name: &str,
+    field: Field<String>,
+    stored: Option<String>,
+    rule: &Rule<String, String>,
+) -> Option<Option<String>> {
+    match field {
+        Field::Absent => Some(stored),
+        Field::Null => Some(None),
+        Field::Value(same) if stored.as_ref() == Some(&same) => Some(stored),
+        given => check.required(name, given, rule).map(Some),
+    }
+}
+
+pub(super) fn not_found() -> Error {
+    Error::not_found("Device not found")
+}
+
+/// Refuses an agent that is not the device's owner's.
+fn check_agent(db: &Conn, owner: i64, agent: i64) -> Result<()> {
+    agents::get(db, Whose::User(owner), agent)?.map(drop).ok_or_else(|| {
+        Error::new(Kind::Invalid, "no_matching_agent", "No matching agent found for the given AgentID")
+    })
+}
+
+pub(super) async fn list(call: Call, _: NoBody) -> Result<Answer<Vec<DeviceView>>> {
+    let whose = call.whose(Permission::DevicesRead);
+    let rows = call.host.store.read(move |db| devices::list(db, whose)).await?;
+    let favorites: Option<HashSet<i64>> = match (call.query("onlyFavorites").as_deref(), &call.caller) {
+        (Some("true"), Caller::User { account, .. }) => Some(account.favorites.iter().copied().collect()),
+        (Some("true"), _) => Some(HashSet::new()),
+        _ => None,
+    };
+    let shown =
+        rows.into_iter().filter(|row| favorites.as_ref().is_none_or(|favorites| favorites.contains(&row.id)));
+    Ok(Answer::ok("Devices retrieved successfully.", shown.map(DeviceView::from).collect()))
+}
+
+pub(super) async fn create(call: Call, Json(body): Json<DeviceBody>) -> Result<Answer<i64>> {
+    let owner = owner_of_new(&call).await?;
+    let device = body.for_new(owner)?;
+    let id = call
+        .host
+        .store
+        .write(move |db| {
+            check_agent(db, owner, device.agent_id)?;
+            devices::insert(db, &device)
+        })
+        .await?;
+    // A favourite may have named the device before it was there.
+    call.host.accounts.forget(owner);
+    Ok(Answer::created("Device created successfully", id))
+}
+
+pub(super) async fn get(call: Call, _: NoBody) -> Result<Answer<DeviceView>> {
+    let id = call.id()?;
+    let whose = call.whose(Permission::DevicesRead);
+    let row = call.host.store.read(move |db| devices::get(db, whose, id)).await?.ok_or_else(not_found)?;
+    Ok(Answer::ok("Device retrieved successfully", row.into()))
+}
+
+pub(super) async fn update(call: Call, Json(body): Json<DeviceBody>) -> Result<Answer<()>> {
+    let id = call.id()?;
+    let whose = call.whose(Permission::DevicesWrite);
+    call.host
+        .store
+        .write(move |db| {
+            let stored = devices::get(db, whose, id)?.ok_or_else(not_found)?;
+            let agent_before = stored.agent_id;
+            let device = body.for_stored(stored)?;
+            if device.agent_id != agent_before {
+                check_agent(db, device.owner, device.agent_id)?;
+            }
+            devices::update(db, &device)
+        })
+        .await?;
+    Ok(Answer::done("Device updated successfully"))
+}
+
+pub(super) async fn delete(call: Call, _: NoBody) -> Result<Answer<()>> {
+    let id = call.id()?;
+    let whose = call.whose(Permission::DevicesWrite);
+    let owner = call
+        .host
+        .store
+        .write(move |db| {
+            let stored = devices::get(db, whose, id)?.ok_or_else(not_found)?;
+            devices::delete(db, id)?;
+            Ok(stored.owner)
+        })
+        .await?;
+    call.host.accounts.forget(owner);
+    Ok(Answer::done("Device deleted successfully"))
+}

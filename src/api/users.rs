@@ -1,0 +1,164 @@
+//! `/api/admin/users`: user management, for admins and the local operator.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::check::{Check, FAVORITES, GIVEN_PASSWORD, PASSWORD, Rule, USERNAME};
+use super::count::counted;
+use super::field::Field;
+use super::user_change::{
+    Change, RoleName, change_user, check_may_grant, check_may_manage, check_name_free,
+    check_superadmin_stays, not_found,
+};
+use crate::auth::accounts::Account;
+use crate::auth::permission::{Scope, to_manage};
+use crate::error::{Error, Result};
+use crate::http::{Answer, Call, Json, NoBody};
+use crate::store::users::{self, NewUser, UserRow};
+
+pub(super) const ROLE: Rule<RoleName, RoleName> = Rule::any("admin or user");
+
+/// A user as it is shown.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct UserView {
+    id: i64,
+    username: String,
+    role: RoleName,
+    favorites: Vec<i64>,
+}
+
+impl From<Account> for UserView {
+    fn from(account: Account) -> Self {
+        Self {
+            id: account.id,
+            username: account.username,
+            role: RoleName::of(account.role),
+            favorites: account.favorites,
+        }
+    }
+}
+
+/// A new user.
+#[derive(Deserialize, JsonSchema)]
+pub(super) struct NewUserBody {
+    username: Field<String>,
+    password: Field<String>,
+    role: Field<RoleName>,
+}
+
+/// What is to change of a user; what is absent or null stays.
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct UserBody {
+    #[serde(default)]
+    username: Field<String>,
+    #[serde(default)]
+    role: Field<RoleName>,
+    #[serde(default)]
+    favorites: Field<Vec<i64>>,
+    /// A new password.
+    #[serde(default)]
+    password: Field<String>,
+    /// Needed for a new password of one's own.
+    #[serde(default)]
+    current_password: Field<String>,
+}
+
+impl UserBody {
+    fn change(self, stored: &UserRow) -> Result<Change> {
+        let mut check = Check::default();
+        let username = match self.username {
+            Field::Absent | Field::Null => Some(None),
+            given => check.replaced("username", given, &stored.username, &USERNAME).map(Some),
+        };
+        let role = check.optional("role", self.role, &ROLE);
+        let favorites = check.optional("favorites", self.favorites, &FAVORITES);
+        let password = check.optional("password", self.password, &PASSWORD);
+        let current_password = check.optional("currentPassword", self.current_password, &GIVEN_PASSWORD);
+        check.done()?;
+        Ok(Change {
+            username: username.flatten(),
+            favorites: favorites.flatten(),
+            role: role.flatten(),
+            password: password.flatten(),
+            current_password: current_password.flatten(),
+        })
+    }
+}
+
+pub(super) async fn list(call: Call, _: NoBody) -> Result<Answer<Vec<UserView>>> {
+    let accounts = call.host.store.read(users::accounts).await?;
+    Ok(Answer::ok("Users retrieved successfully.", accounts.into_iter().map(UserView::from).collect()))
+}
+
+pub(super) async fn get(call: Call, _: NoBody) -> Result<Answer<UserView>> {
+    let id = call.id()?;
+    let account = call.host.store.read(move |db| users::account(db, id)).await?.ok_or_else(not_found)?;
+    Ok(Answer::ok("User retrieved successfully", account.into()))
+}
+
+pub(super) async fn create(call: Call, Json(body): Json<NewUserBody>) -> Result<Answer<i64>> {
+    let mut check = Check::default();
+    let username = check.required("username", body.username, &USERNAME);
+    let password = check.required("password", body.password, &PASSWORD);
+    let role = check.required("role", body.role, &ROLE);
+    let (Some(username), Some(password), Some(role)) = (username, password, role) else {
+        return Err(check.error());
+    };
+    let role = role.of_new();
+    if !call.caller.may(to_manage(role), Scope::Any) {
+        check_may_grant(&call.caller)?;
+    }
+    // Asked before the hashing, which is dear; asked again with the insert, which decides.
+    let name = username.clone();
+    call.host.store.read(move |db| check_name_free(db, &name, None)).await?;
+    let password_hash = call.host.passwords.hash(password).await?;
+    let id = call
+        .host
+        .store
+        .write(move |db| {
+            check_name_free(db, &username, None)?;
+            users::insert(db, &NewUser { username, password_hash, role })
+        })
+        .await?;
+    Ok(Answer::created("User created successfully", id))
+}
+
+pub(super) async fn update(call: Call, Json(body): Json<UserBody>) -> Result<Answer<()>> {
+    let id = call.id()?;
+    change_user(&call, id, |stored| body.change(stored)).await?;
+    Ok(Answer::done("User updated successfully"))
+}
+
+pub(super) async fn delete(call: Call, _: NoBody) -> Result<Answer<()>> {
+    let id = call.id()?;
+    let caller = call.caller.clone();
+    call.host
+        .store
+        .write(move |db| {
+            let user = users::get(db, id)?.ok_or_else(not_found)?;
+            check_may_manage(&caller, &user)?;
+            check_superadmin_stays(db, &user)?;
+            if !caller.may(to_manage(user.role), Scope::Any) {
+                // An admin who deletes themselves takes an admin's role.
+                check_may_grant(&caller)?;
+            }
+            let owned = users::owned_counts(db, id)?;
+            if owned.agents + owned.devices > 0 {
+                return Err(Error::conflict(
+                    "user_owns_things",
+                    format!(
+                        "{} still owns {} and {}. Delete them first, in admin mode.",
+                        user.username,
+                        counted(owned.agents, "agent"),
+                        counted(owned.devices, "device")
+                    ),
+                ));
+            }
+            users::delete(db, id)
+        })
+        .await?;
+    call.host.accounts.forget(id);
+    call.host.sessions.end_all_of(id, None).await?;
+    Ok(Answer::done("User deleted successfully"))
+}
