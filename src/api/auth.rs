@@ -1,7 +1,7 @@
 //! `/api/auth`: logging in, the session as its user sees it, logging out.
 
 use schemars::JsonSchema;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
 use super::check::{Check, GIVEN_PASSWORD, GIVEN_TEXT};
@@ -80,7 +80,7 @@ pub(super) async fn login(call: Call, Json(body): Json<Credentials>) -> Result<A
 /// The user of this name if the password is theirs, with the hash that is stored now.
 async fn verified(host: &Host, username: String, password: &SecretString) -> Result<Option<UserRow>> {
     let user = host.store.read(move |db| users::by_name(db, &username)).await?;
-    let hash = user.as_ref().map(|user| user.password_hash.clone());
+    let hash = user.as_ref().map(|user| user.password_hash.expose_secret().to_owned());
     let verdict = host.passwords.verify(hash, password.clone()).await?;
     let Some(mut user) = user.filter(|_| verdict.ok) else { return Ok(None) };
     if verdict.needs_rehash {
@@ -93,11 +93,18 @@ async fn verified(host: &Host, username: String, password: &SecretString) -> Res
 }
 
 /// Replaces the old hash of a password just verified, unless it was replaced meanwhile. Gives the hash to expect.
-async fn rehash(host: &Host, user: &UserRow, password: &SecretString) -> Result<String> {
-    let (id, old) = (user.id, user.password_hash.clone());
-    let new = host.passwords.hash(password.clone()).await?;
-    let stored = new.clone();
-    host.store.write(move |db| users::set_password_hash(db, id, Some(&old), &stored)).await?;
+async fn rehash(host: &Host, user: &UserRow, password: &SecretString) -> Result<SecretString> {
+    let new = SecretString::from(host.passwords.hash(password.clone()).await?);
+    let (id, old, replacing) = (user.id, user.password_hash.clone(), new.clone());
+    host.store
+        .write(move |db| {
+            let stored = users::get(db, id)?;
+            if stored.is_some_and(|user| user.password_hash.expose_secret() == old.expose_secret()) {
+                users::set_password_hash(db, id, replacing.expose_secret())?;
+            }
+            Ok(())
+        })
+        .await?;
     Ok(new)
 }
 
@@ -105,11 +112,12 @@ async fn rehash(host: &Host, user: &UserRow, password: &SecretString) -> Result<
 async fn still_valid(host: &Host, user: &UserRow, password: &SecretString) -> Result<bool> {
     let id = user.id;
     let Some(now) = host.store.read(move |db| users::get(db, id)).await? else { return Ok(false) };
-    if now.password_hash == user.password_hash {
+    if now.password_hash.expose_secret() == user.password_hash.expose_secret() {
         return Ok(true);
     }
     // Another login may have replaced the old hash of the same password.
-    Ok(host.passwords.verify(Some(now.password_hash), password.clone()).await?.ok)
+    let hash = now.password_hash.expose_secret().to_owned();
+    Ok(host.passwords.verify(Some(hash), password.clone()).await?.ok)
 }
 
 fn no_match() -> Error {

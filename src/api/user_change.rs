@@ -4,10 +4,10 @@
 //! and what a new password ends.
 
 use schemars::JsonSchema;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
-use crate::auth::permission::{Permission, Role, Scope, to_manage};
+use crate::auth::permission::{Role, Scope, to_manage};
 use crate::auth::session::SessionKey;
 use crate::auth::{Caller, first_admin};
 use crate::error::{Error, Kind, Result};
@@ -75,7 +75,7 @@ pub(super) async fn change_user(
             if own {
                 confirm(call, &stored, change.current_password).await?;
             }
-            Some(host.passwords.hash(password).await?)
+            Some(SecretString::from(host.passwords.hash(password).await?))
         }
     };
 
@@ -86,11 +86,11 @@ pub(super) async fn change_user(
         .write(move |db| {
             let row = users::get(db, id)?.ok_or_else(not_found)?;
             check_may_manage(&caller, &row)?;
-            if let Some(username) = &username {
-                check_name_free(db, username, Some(id))?;
-            }
             // What was confirmed is the password that was stored then.
-            if own && new_password && row.password_hash != stored.password_hash {
+            if own
+                && new_password
+                && row.password_hash.expose_secret() != stored.password_hash.expose_secret()
+            {
                 return Err(Error::conflict(
                     "password_changed",
                     "The password was changed by someone else in the meantime. Log in again.",
@@ -98,7 +98,7 @@ pub(super) async fn change_user(
             }
             let new_role = role.map_or(row.role, |role| role.given_to(row.role));
             if new_role != row.role {
-                check_may_grant(&caller)?;
+                check_may_grant(&caller, new_role.max(row.role))?;
                 check_superadmin_stays(db, &row)?;
             }
             users::update(
@@ -154,7 +154,8 @@ async fn confirm(call: &Call, stored: &UserRow, given: Option<SecretString>) -> 
         ));
     };
     let attempt = call.host.throttle.attempt(&stored.username, call.peer.address).await?;
-    let verdict = call.host.passwords.verify(Some(stored.password_hash.clone()), given).await?;
+    let hash = stored.password_hash.expose_secret().to_owned();
+    let verdict = call.host.passwords.verify(Some(hash), given).await?;
     if verdict.ok {
         attempt.succeeded();
         return Ok(());
@@ -175,22 +176,12 @@ pub(super) fn check_may_manage(caller: &Caller, user: &UserRow) -> Result<()> {
     Err(Error::forbidden("Only the superadmin changes or deletes other admins"))
 }
 
-/// Refuses a caller who may not grant or take the admin role.
-pub(super) fn check_may_grant(caller: &Caller) -> Result<()> {
-    if caller.may(Permission::UsersGrant, Scope::Any) {
+/// Refuses a caller who may not grant or take this role.
+pub(super) fn check_may_grant(caller: &Caller, role: Role) -> Result<()> {
+    if caller.may(to_manage(role), Scope::Any) {
         return Ok(());
     }
     Err(Error::forbidden("Only the superadmin grants or takes the admin role"))
-}
-
-/// Refuses a name that another user has.
-pub(super) fn check_name_free(db: &Conn, username: &str, except: Option<i64>) -> Result<()> {
-    match users::by_name(db, username)? {
-        Some(other) if Some(other.id) != except => {
-            Err(Error::conflict("username_taken", "Username is already taken"))
-        }
-        _ => Ok(()),
-    }
 }
 
 /// Refuses that the last superadmin goes.
@@ -198,8 +189,7 @@ pub(super) fn check_superadmin_stays(db: &Conn, going: &UserRow) -> Result<()> {
     if going.role != Role::Superadmin {
         return Ok(());
     }
-    let others = users::list(db)?.iter().any(|user| user.role == Role::Superadmin && user.id != going.id);
-    if others {
+    if users::superadmins(db)? > 1 {
         return Ok(());
     }
     Err(Error::conflict("last_superadmin", "The last superadmin cannot be deleted or made a user"))

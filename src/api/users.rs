@@ -7,11 +7,9 @@ use super::check::{Check, FAVORITES, GIVEN_PASSWORD, PASSWORD, Rule, USERNAME};
 use super::count::counted;
 use super::field::Field;
 use super::user_change::{
-    Change, RoleName, change_user, check_may_grant, check_may_manage, check_name_free,
-    check_superadmin_stays, not_found,
+    Change, RoleName, change_user, check_may_grant, check_may_manage, check_superadmin_stays, not_found,
 };
 use crate::auth::accounts::Account;
-use crate::auth::permission::{Scope, to_manage};
 use crate::error::{Error, Result};
 use crate::http::{Answer, Call, Json, NoBody};
 use crate::store::users::{self, NewUser, UserRow};
@@ -87,7 +85,14 @@ impl UserBody {
 }
 
 pub(super) async fn list(call: Call, _: NoBody) -> Result<Answer<Vec<UserView>>> {
-    let accounts = call.host.store.read(users::accounts).await?;
+    let accounts = call
+        .host
+        .store
+        .read(|db| {
+            users::list(db)?.iter().filter_map(|user| users::account(db, user.id).transpose()).collect()
+        })
+        .await;
+    let accounts: Vec<Account> = accounts?;
     Ok(Answer::ok("Users retrieved successfully.", accounts.into_iter().map(UserView::from).collect()))
 }
 
@@ -106,21 +111,10 @@ pub(super) async fn create(call: Call, Json(body): Json<NewUserBody>) -> Result<
         return Err(check.error());
     };
     let role = role.of_new();
-    if !call.caller.may(to_manage(role), Scope::Any) {
-        check_may_grant(&call.caller)?;
-    }
-    // Asked before the hashing, which is dear; asked again with the insert, which decides.
-    let name = username.clone();
-    call.host.store.read(move |db| check_name_free(db, &name, None)).await?;
-    let password_hash = call.host.passwords.hash(password).await?;
-    let id = call
-        .host
-        .store
-        .write(move |db| {
-            check_name_free(db, &username, None)?;
-            users::insert(db, &NewUser { username, password_hash, role })
-        })
-        .await?;
+    check_may_grant(&call.caller, role)?;
+    let password_hash = call.host.passwords.hash(password).await?.into();
+    let user = NewUser { username, password_hash, role };
+    let id = call.host.store.write(move |db| users::insert(db, &user)).await?;
     Ok(Answer::created("User created successfully", id))
 }
 
@@ -139,10 +133,8 @@ pub(super) async fn delete(call: Call, _: NoBody) -> Result<Answer<()>> {
             let user = users::get(db, id)?.ok_or_else(not_found)?;
             check_may_manage(&caller, &user)?;
             check_superadmin_stays(db, &user)?;
-            if !caller.may(to_manage(user.role), Scope::Any) {
-                // An admin who deletes themselves takes an admin's role.
-                check_may_grant(&caller)?;
-            }
+            // Also of oneself: deleting an admin takes their role.
+            check_may_grant(&caller, user.role)?;
             let owned = users::owned_counts(db, id)?;
             if owned.agents + owned.devices > 0 {
                 return Err(Error::conflict(

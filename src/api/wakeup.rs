@@ -50,12 +50,11 @@ fn payload(device: &DeviceRow) -> Result<Payload> {
             ),
         )
     })?;
-    let port =
-        device.port.and_then(|port| u16::try_from(port).ok()).and_then(NonZeroU16::new).ok_or_else(|| {
-            Error::conflict(
-                "no_port",
-                "The device's port is not a number from 1 to 65535: the device cannot be woken until it is",
-            )
-        })?;
+    let port = device.wake_port().and_then(NonZeroU16::new).ok_or_else(|| {
+        Error::conflict(
+            "no_port",
+            "The device's port is not a number from 1 to 65535: the device cannot be woken until it is",
+        )
+    })?;
     Ok(Payload { mac_address, port })
 }
