@@ -17,6 +17,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 use tracing::{info, warn};
 
+use crate::api;
 use crate::auth::accounts::Accounts;
 use crate::auth::first_admin;
 use crate::auth::password::Passwords;
@@ -172,7 +173,7 @@ async fn make_first_admin(
 /// # Errors
 /// Two routes of one path and method.
 pub fn router(host: &Host) -> Result<Router, StartError> {
-    let mut routes = Vec::new();
+    let mut routes = api::table();
     for plugin in host.plugins.get().into_iter().flatten() {
         routes.extend(plugin.routes());
     }
