@@ -6,6 +6,7 @@
 
 pub mod accounts;
 pub mod first_admin;
+mod hasher;
 pub mod password;
 pub mod permission;
 pub mod session;

@@ -1,16 +1,30 @@
-//! From method and path to a row of the route table. (Bodies follow.)
+//! From method and path to a row of the route table.
+//!
+//! Paths come first, methods second, so that an unknown path is 404 and a known one without the method 405 with what
+//! it does have. One trailing slash is tolerated, and `HEAD` is served wherever `GET` is.
 
-use super::Route;
+use percent_encoding::percent_decode_str;
+
+use super::{Method, Route};
+use crate::error::{Error, Kind};
 
 /// The route table, ready to be asked.
 #[derive(Debug)]
 pub struct Router {
     routes: Vec<Route>,
+    paths: matchit::Router<Path>,
+}
+
+/// One path: its routes by their place in the table, and the `Allow` header of a 405.
+#[derive(Debug)]
+struct Path {
+    methods: Vec<(Method, usize)>,
+    allow: String,
 }
 
 /// Why the routes of this server cannot be served together.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RouteError(pub String);
+pub struct RouteError(String);
 
 impl std::fmt::Display for RouteError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -20,17 +34,198 @@ impl std::fmt::Display for RouteError {
 
 impl std::error::Error for RouteError {}
 
+/// A route that was found, with the values of its path's placeholders.
+#[derive(Debug)]
+pub struct Found<'a> {
+    /// The route.
+    pub route: &'a Route,
+    /// Its placeholders by name, percent-decoded.
+    pub params: Vec<(String, String)>,
+}
+
 impl Router {
     /// The router of `routes`.
     ///
     /// # Errors
-    /// Two routes have one method and path, or two paths contradict each other.
+    /// Two routes have one method and path, or a path is malformed or contradicts another.
     pub fn new(routes: Vec<Route>) -> Result<Self, RouteError> {
-        Ok(Self { routes })
+        let mut methods: Vec<(&str, Vec<(Method, usize)>)> = Vec::new();
+        for (index, route) in routes.iter().enumerate() {
+            let path = &*route.path;
+            if !path.starts_with('/') || path.len() > 1 && path.ends_with('/') {
+                return Err(RouteError(format!(
+                    "the route {route:?} must have a path that starts with a slash and does not end with one"
+                )));
+            }
+            let known = match methods.iter_mut().find(|(known, _)| *known == path) {
+                Some((_, known)) => known,
+                None => &mut methods.push_mut((path, Vec::new())).1,
+            };
+            if let Some((_, first)) = known.iter().find(|(method, _)| *method == route.method) {
+                return Err(RouteError(format!(
+                    "two routes are {} {path}: {:?} and {:?}; remove or rename one of them",
+                    route.method, routes[*first].summary, route.summary
+                )));
+            }
+            known.push((route.method.clone(), index));
+        }
+        let mut paths = matchit::Router::new();
+        for (path, methods) in methods {
+            let allow = allow(&methods);
+            paths
+                .insert(path, Path { methods, allow })
+                .map_err(|e| RouteError(format!("the route {path} cannot be served: {e}")))?;
+        }
+        Ok(Self { routes, paths })
     }
 
     /// Every route, in the order of the table.
     pub fn routes(&self) -> &[Route] {
         &self.routes
+    }
+
+    /// The route of `method` and `path`.
+    ///
+    /// # Errors
+    /// 404 for an unknown path, 405 for a known one that does not have the method.
+    pub fn find(&self, method: &Method, path: &str) -> Result<Found<'_>, Error> {
+        let path = match path.strip_suffix('/') {
+            Some(rest) if !rest.is_empty() => rest,
+            _ => path,
+        };
+        let Ok(matched) = self.paths.at(path) else {
+            return Err(Error::not_found("There is nothing at this path"));
+        };
+        let wanted = if method == Method::HEAD { &Method::GET } else { method };
+        let methods = &matched.value.methods;
+        let exact = methods.iter().find(|(m, _)| m == method);
+        let Some((_, index)) = exact.or_else(|| methods.iter().find(|(m, _)| m == wanted)) else {
+            let allow = &matched.value.allow;
+            let message = format!("{method} is not possible here, only {allow}");
+            return Err(Error::new(Kind::MethodNotAllowed, "method_not_allowed", message).allow(allow));
+        };
+        let decoded = |value: &str| percent_decode_str(value).decode_utf8_lossy().into_owned();
+        let params = matched.params.iter().map(|(name, value)| (name.to_owned(), decoded(value))).collect();
+        Ok(Found { route: &self.routes[*index], params })
+    }
+}
+
+fn allow(methods: &[(Method, usize)]) -> String {
+    let has = |method: &Method| methods.iter().any(|(m, _)| m == method);
+    let mut names: Vec<&str> = methods.iter().map(|(method, _)| method.as_str()).collect();
+    if has(&Method::GET) && !has(&Method::HEAD) {
+        names.push("HEAD");
+    }
+    names.sort_unstable();
+    names.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use super::*;
+    use crate::http::{Access, Answer, Call, NoBody};
+
+    async fn nothing(_: Call, _: NoBody) -> crate::error::Result<Answer<()>> {
+        Ok(Answer::done("done"))
+    }
+
+    fn route(method: Method, path: &'static str, summary: &'static str) -> Route {
+        Route::new(method, path, Access::Public, summary, nothing)
+    }
+
+    fn router() -> Router {
+        Router::new(vec![
+            route(Method::GET, "/", "root"),
+            route(Method::GET, "/api/agents", "list"),
+            route(Method::POST, "/api/agents", "create"),
+            route(Method::GET, "/api/agents/status", "status"),
+            route(Method::GET, "/api/agents/{id}", "one"),
+            route(Method::POST, "/api/agents/{id}/commands/{name}", "command"),
+            route(Method::POST, "/api/auth/login", "login"),
+        ])
+        .unwrap()
+    }
+
+    fn found(method: Method, path: &str) -> (&'static str, Vec<String>) {
+        let router = router();
+        let found = router.find(&method, path).unwrap();
+        (found.route.summary, found.params.iter().map(|(n, v)| format!("{n}={v}")).collect())
+    }
+
+    fn refused(method: Method, path: &str) -> (Kind, Option<String>) {
+        let error = router().find(&method, path).unwrap_err();
+        (error.kind(), error.allowed_methods().map(str::to_owned))
+    }
+
+    #[test]
+    fn finds_by_path_and_method() {
+        assert_eq!(found(Method::GET, "/").0, "root");
+        assert_eq!(found(Method::GET, "/api/agents").0, "list");
+        assert_eq!(found(Method::POST, "/api/agents").0, "create");
+        assert_eq!(found(Method::GET, "/api/agents/status").0, "status");
+        assert_eq!(found(Method::GET, "/api/agents/7"), ("one", vec!["id=7".to_owned()]));
+    }
+
+    #[test]
+    fn placeholders_are_decoded() {
+        let (_, params) = found(Method::POST, "/api/agents/%37/commands/A%2FB%20%ff");
+        assert_eq!(params, ["id=7", "name=A/B \u{fffd}"]);
+    }
+
+    #[test]
+    fn one_trailing_slash_is_tolerated() {
+        assert_eq!(found(Method::GET, "/api/agents/").0, "list");
+        assert_eq!(found(Method::GET, "/api/agents/7/").0, "one");
+        assert_eq!(refused(Method::GET, "/api/agents//").0, Kind::NotFound);
+        assert_eq!(refused(Method::GET, "//").0, Kind::NotFound);
+    }
+
+    #[test]
+    fn head_is_served_where_get_is() {
+        assert_eq!(found(Method::HEAD, "/api/agents").0, "list");
+        assert_eq!(
+            refused(Method::HEAD, "/api/auth/login"),
+            (Kind::MethodNotAllowed, Some("POST".to_owned()))
+        );
+    }
+
+    #[test]
+    fn a_wrong_method_names_the_right_ones() {
+        let all = Some("GET, HEAD, POST".to_owned());
+        assert_eq!(refused(Method::DELETE, "/api/agents"), (Kind::MethodNotAllowed, all.clone()));
+        assert_eq!(refused(Method::OPTIONS, "/api/agents"), (Kind::MethodNotAllowed, all));
+    }
+
+    #[test]
+    fn an_unknown_path_is_not_found_whatever_the_method() {
+        for method in [Method::GET, Method::POST, Method::OPTIONS] {
+            assert_eq!(refused(method, "/api/nothing"), (Kind::NotFound, None));
+        }
+        assert_eq!(refused(Method::GET, "").0, Kind::NotFound);
+        assert_eq!(refused(Method::GET, "*").0, Kind::NotFound);
+    }
+
+    #[test]
+    fn two_of_one_method_and_path_are_refused() {
+        let twice = vec![
+            route(Method::GET, "/metrics", "the first"),
+            route(Method::POST, "/metrics", "another method"),
+            route(Method::GET, "/metrics", "the second"),
+        ];
+        let error = Router::new(twice).unwrap_err().to_string();
+        for part in ["GET /metrics", "the first", "the second"] {
+            assert!(error.contains(part), "{error}");
+        }
+    }
+
+    #[test]
+    fn contradicting_and_malformed_paths_are_refused() {
+        for paths in
+            [&["/a/{id}", "/a/{name}"][..], &["no-slash"], &["/a/"], &["/a/{"], &["/a/{*rest}/more"]]
+        {
+            let routes = paths.iter().map(|path| route(Method::GET, path, "x")).collect();
+            assert!(Router::new(routes).is_err(), "{paths:?}");
+        }
     }
 }
