@@ -35,6 +35,8 @@ pub struct Session {
     pub last_used: Millis,
     /// When it ends unless used.
     pub expires: Millis,
+    /// Whether the browser should get its cookie again, whose lifetime would end before the session's.
+    pub cookie_due: bool,
 }
 
 /// The sessions, in memory and in the database.
@@ -69,6 +71,11 @@ impl Sessions {
     pub fn get(&self, key: SessionKey) -> Option<Session> {
         let _ = key;
         todo!()
+    }
+
+    /// Notes that the browser gets its cookie again.
+    pub fn cookie_sent(&self, key: SessionKey) {
+        let _ = key;
     }
 
     /// Ends a session; one that is not there is no error.

@@ -1,13 +1,29 @@
 //! A small HTTP client for the command line: one JSON request at a time to the server, over TCP or the local
-//! operator's Unix socket. (Bodies follow.)
+//! operator's Unix socket.
 
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::Request;
+use hyper::client::conn::http1;
+use hyper::header::{ACCEPT, CONNECTION, CONTENT_TYPE, HOST};
+use hyper_util::rt::TokioIo;
 use serde_json::Value;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 use super::{Method, StatusCode};
+use crate::local_socket;
+
+/// How long a request may take, connecting included; longer than any handler does.
+const TIMEOUT: Duration = Duration::from_secs(30);
+/// Largest answer, in bytes.
+const MAX_ANSWER: usize = 16 * 1024 * 1024;
 
 /// Where the server is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +44,57 @@ pub async fn request(
     path: &str,
     body: Option<&Value>,
 ) -> io::Result<(StatusCode, Value)> {
-    let _ = (target, method, path, body);
-    todo!()
+    let exchange = async {
+        match target {
+            Target::Tcp(address) => {
+                let host = address.to_string();
+                send(TcpStream::connect(address).await?, &host, method, path, body).await
+            }
+            Target::Unix(socket) => {
+                send(local_socket::connect(socket).await?, "localhost", method, path, body).await
+            }
+        }
+    };
+    let late = || io::Error::new(io::ErrorKind::TimedOut, "the server did not answer within 30 s");
+    timeout(TIMEOUT, exchange).await.map_err(|_| late())?
+}
+
+async fn send<T>(
+    stream: T,
+    host: &str,
+    method: Method,
+    path: &str,
+    body: Option<&Value>,
+) -> io::Result<(StatusCode, Value)>
+where
+    T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let mut request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header(HOST, host)
+        .header(ACCEPT, "application/json")
+        .header(CONNECTION, "close");
+    let mut bytes = Bytes::new();
+    if let Some(body) = body {
+        request = request.header(CONTENT_TYPE, "application/json");
+        bytes = serde_json::to_vec(body)?.into();
+    }
+    let request = request.body(Full::new(bytes)).map_err(io::Error::other)?;
+
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
+    let exchange = async {
+        let response = sender.send_request(request).await.map_err(io::Error::other)?;
+        let status = response.status();
+        let body =
+            Limited::new(response.into_body(), MAX_ANSWER).collect().await.map_err(io::Error::other)?;
+        Ok((status, serde_json::from_slice(&body.to_bytes()).unwrap_or_default()))
+    };
+    // The connection must be driven for the exchange to move; what ends it early shows in the exchange.
+    let mut exchange = std::pin::pin!(exchange);
+    tokio::select! {
+        biased;
+        answer = &mut exchange => answer,
+        _ = connection => exchange.await,
+    }
 }

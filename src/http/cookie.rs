@@ -23,6 +23,7 @@ pub fn tokens(headers: &HeaderMap) -> impl Iterator<Item = &str> {
         .filter_map(|pair| pair.split_once('='))
         .filter(|(name, _)| name.trim() == NAME)
         .map(|(_, value)| value.trim().trim_matches('"'))
+        .filter(|value| !value.is_empty())
 }
 
 /// Whether the cookie carries `Secure` for this client: as configured, else in production and where a trusted proxy

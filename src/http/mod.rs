@@ -1,12 +1,15 @@
 //! The HTTP server: accepting, limits, routing, and the one conversion from results to answers.
 //!
-//! `server` accepts connections and drains them; `service` takes one request from the route table through session,
-//! permission and body to its handler; `route` is the table's row; `call` is what a handler gets; `answer` what it
-//! gives; `response` makes HTTP of either. Deliberately absent: any domain knowledge.
+//! `server` accepts connections and drains them; `connection` drives one of them; `service` takes one request from the
+//! route table through session, permission and body to its handler; `route` is the table's row; `call` is what a
+//! handler gets; `answer` what it gives; `response` makes HTTP of either. Deliberately absent: any domain knowledge.
 
 pub mod answer;
+mod body;
 pub mod call;
+mod capacity;
 pub mod client;
+mod connection;
 pub mod cookie;
 pub mod origin;
 pub mod peer;

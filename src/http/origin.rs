@@ -146,8 +146,11 @@ mod tests {
 
     #[test]
     fn the_browsers_own_word_comes_first() {
-        for (site, good) in [("same-origin", true), ("none", true), ("same-site", false), ("cross-site", false)] {
-            let pairs = [("host", "home.example"), ("origin", "http://home.example"), ("sec-fetch-site", site)];
+        for (site, good) in
+            [("same-origin", true), ("none", true), ("same-site", false), ("cross-site", false)]
+        {
+            let pairs =
+                [("host", "home.example"), ("origin", "http://home.example"), ("sec-fetch-site", site)];
             assert_eq!(writes(&DIRECT, &pairs, &[]), good, "{site}");
         }
         let rewritten =
@@ -186,9 +189,15 @@ mod tests {
 
     #[test]
     fn null_and_junk_are_refused() {
-        for origin in
-            ["null", "", "home.example", "file://", "ftp://home.example", "http://home.example:x", "http://[::1"]
-        {
+        for origin in [
+            "null",
+            "",
+            "home.example",
+            "file://",
+            "ftp://home.example",
+            "http://home.example:x",
+            "http://[::1",
+        ] {
             assert!(!from("home.example", origin), "{origin}");
         }
         assert!(!from("", "http://"));

@@ -34,7 +34,8 @@ impl Peer {
         if !trusts(trusted, socket) {
             return Self { address: Some(socket), secure: false, proxied: false };
         }
-        let secure = first_word(headers, "x-forwarded-proto").is_some_and(|p| p.eq_ignore_ascii_case("https"));
+        let secure =
+            first_word(headers, "x-forwarded-proto").is_some_and(|p| p.eq_ignore_ascii_case("https"));
         Self { address: Some(client(socket, headers, trusted)), secure, proxied: true }
     }
 
@@ -102,10 +103,7 @@ mod tests {
         let headers =
             [("x-forwarded-for", "1.1.1.1"), ("x-forwarded-proto", "https"), ("x-forwarded-host", "evil")];
         let stranger = peer("203.0.113.9", &headers);
-        assert_eq!(
-            stranger,
-            Peer { address: Some([203, 0, 113, 9].into()), secure: false, proxied: false }
-        );
+        assert_eq!(stranger, Peer { address: Some([203, 0, 113, 9].into()), secure: false, proxied: false });
         let mut map = HeaderMap::new();
         map.insert("x-forwarded-host", HeaderValue::from_static("evil"));
         assert_eq!(stranger.forwarded_host(&map), None);

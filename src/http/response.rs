@@ -73,20 +73,9 @@ pub fn status(kind: Kind) -> StatusCode {
     }
 }
 
-/// The envelope of an error. What only the log may know is logged here.
+/// The envelope of an error. What only the log may know is left to whoever knows the request.
 pub fn failed(error: &Error) -> Response {
-    if error.kind() == Kind::Internal {
-        tracing::error!(code = error.code(), "{error}");
-    }
-    let failure = Failure {
-        status: "ERROR",
-        message: error.message(),
-        data: None,
-        code: error.code(),
-        errors: error.fields(),
-    };
-    let body = serde_json::to_vec(&failure).unwrap_or_default();
-    let mut response = Response::new(Full::new(Bytes::from(body)));
+    let mut response = Response::new(Full::new(Bytes::from(failed_text(error))));
     *response.status_mut() = status(error.kind());
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, JSON);
@@ -102,4 +91,16 @@ pub fn failed(error: &Error) -> Response {
         headers.insert(ALLOW, allow);
     }
     response
+}
+
+/// The envelope of an error as text.
+pub(super) fn failed_text(error: &Error) -> String {
+    let failure = Failure {
+        status: "ERROR",
+        message: error.message(),
+        data: None,
+        code: error.code(),
+        errors: error.fields(),
+    };
+    serde_json::to_string(&failure).unwrap_or_default()
 }

@@ -89,11 +89,7 @@ impl Router {
     /// # Errors
     /// 404 for an unknown path, 405 for a known one that does not have the method.
     pub fn find(&self, method: &Method, path: &str) -> Result<Found<'_>, Error> {
-        let path = match path.strip_suffix('/') {
-            Some(rest) if !rest.is_empty() => rest,
-            _ => path,
-        };
-        let Ok(matched) = self.paths.at(path) else {
+        let Ok(matched) = self.paths.at(without_slash(path)) else {
             return Err(Error::not_found("There is nothing at this path"));
         };
         let wanted = if method == Method::HEAD { &Method::GET } else { method };
@@ -107,6 +103,14 @@ impl Router {
         let decoded = |value: &str| percent_decode_str(value).decode_utf8_lossy().into_owned();
         let params = matched.params.iter().map(|(name, value)| (name.to_owned(), decoded(value))).collect();
         Ok(Found { route: &self.routes[*index], params })
+    }
+}
+
+/// The path without its one tolerated trailing slash.
+pub(super) fn without_slash(path: &str) -> &str {
+    match path.strip_suffix('/') {
+        Some(rest) if !rest.is_empty() => rest,
+        _ => path,
     }
 }
 
@@ -221,8 +225,7 @@ mod tests {
 
     #[test]
     fn contradicting_and_malformed_paths_are_refused() {
-        for paths in
-            [&["/a/{id}", "/a/{name}"][..], &["no-slash"], &["/a/"], &["/a/{"], &["/a/{*rest}/more"]]
+        for paths in [&["/a/{id}", "/a/{name}"][..], &["no-slash"], &["/a/"], &["/a/{"], &["/a/{*rest}/more"]]
         {
             let routes = paths.iter().map(|path| route(Method::GET, path, "x")).collect();
             assert!(Router::new(routes).is_err(), "{paths:?}");

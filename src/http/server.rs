@@ -1,44 +1,191 @@
-//! Accepting connections, and draining them at the end. (Bodies follow.)
+//! Accepting connections, and draining them at the end.
+//!
+//! There is room for a fixed number of connections, agents included. Who comes when it is full is told so with a 503
+//! and hung up on; a process out of descriptors pauses and goes on. Neither ends the server.
 
 use std::io;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
-use tokio::net::{TcpListener, UnixListener};
+use bytes::Bytes;
+use hyper::body::Body as _;
+use tokio::io::AsyncWriteExt;
+use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener};
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, sleep, timeout};
 
+use super::connection::{DRAIN, End, Line, close};
 use super::router::Router;
+use super::service::{Door, Site};
+use super::{capacity, response};
+use crate::error::{Error, Kind};
 use crate::host::Host;
 use crate::plugin::Shutdown;
+
+/// Connections that may wait to be accepted: after a restart the whole fleet dials within a minute, and the system
+/// lets those wait for seconds that find no place.
+const BACKLOG: u32 = 4096;
+/// The local operator's connections at once.
+const OPERATORS: usize = 64;
+/// Connections beyond the cap that are told so at once; further ones are just closed.
+const REFUSING: usize = 32;
+/// The pause after the system refused a descriptor, and how often it is logged.
+const PAUSE: Duration = Duration::from_millis(100);
+const LOG_EVERY: Duration = Duration::from_secs(30);
 
 /// Listens on `address`, with a backlog that bears a whole fleet dialling at once.
 ///
 /// # Errors
 /// The address is taken or not ours.
 pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
-    let _ = address;
-    todo!()
-}
-
-/// Listens on a Unix socket at `path` that only the owner can open; a stale socket there is replaced. The caller
-/// holds the data directory's lock, so that a socket found there belongs to nobody.
-///
-/// # Errors
-/// The path cannot be created, or something that is no socket lies there.
-pub fn bind_unix(path: &Path) -> io::Result<UnixListener> {
-    let _ = path;
-    todo!()
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // Connections of an earlier run that are still winding down do not keep the port.
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// Serves everyone on `listener` until `shutdown` is told; returns when the requests in flight are answered, or a few
 /// seconds later.
 pub async fn serve(listener: TcpListener, host: Arc<Host>, router: Arc<Router>, shutdown: Shutdown) {
-    let _ = (listener, host, router, shutdown);
-    todo!()
+    let capacity = capacity::connections(host.config.limits.connections);
+    tracing::debug!(capacity, "Accepting connections");
+    let line = Line::new(Arc::new(Site::new(host.clone(), router)), &host.config.limits);
+    let room = Arc::new(Semaphore::new(capacity));
+    let refusing = Arc::new(Semaphore::new(REFUSING));
+    let full = full_answer();
+    let mut trouble = Trouble::default();
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = shutdown.cancelled() => break,
+            accepted = listener.accept() => accepted,
+        };
+        let (stream, from) = match accepted {
+            Ok(accepted) => accepted,
+            Err(e) => {
+                trouble.pause(&e).await;
+                continue;
+            }
+        };
+        // Answers and frames are small and complete: waiting to fill a packet only delays them.
+        let _ = stream.set_nodelay(true);
+        if let Ok(place) = room.clone().try_acquire_owned() {
+            let line = line.clone();
+            let tasks = line.site.tasks.clone();
+            tasks.spawn(async move {
+                // Boxed, so that it is gone when the socket goes on as an agent's.
+                let end = Box::pin(line.drive(stream, Door::Network(from.ip()))).await;
+                if let End::Upgraded(ticket, stream, leftover) = end {
+                    line.site.host.control.attach(ticket, stream, leftover, place);
+                }
+            });
+        } else {
+            trouble.log("every connection is taken (limits.connections)");
+            if let Ok(turn) = refusing.clone().try_acquire_owned() {
+                let full = full.clone();
+                line.site.tasks.spawn(async move {
+                    refuse(stream, &full).await;
+                    drop(turn);
+                });
+            }
+        }
+    }
+    drop(listener);
+    drain(&line).await;
 }
 
 /// Serves the local operator on `listener`, as [`serve`] does, without sessions.
 pub async fn serve_unix(listener: UnixListener, host: Arc<Host>, router: Arc<Router>, shutdown: Shutdown) {
-    let _ = (listener, host, router, shutdown);
-    todo!()
+    let line = Line::new(Arc::new(Site::new(host.clone(), router)), &host.config.limits);
+    let room = Arc::new(Semaphore::new(OPERATORS));
+    let mut trouble = Trouble::default();
+    loop {
+        // A place comes before accepting: the operator waits rather than being refused.
+        let accepted = tokio::select! {
+            biased;
+            () = shutdown.cancelled() => break,
+            accepted = async {
+                let place = room.clone().acquire_owned().await;
+                (listener.accept().await, place)
+            } => accepted,
+        };
+        match accepted {
+            (Ok((stream, _)), place) => {
+                let line = line.clone();
+                let tasks = line.site.tasks.clone();
+                tasks.spawn(async move {
+                    line.drive(stream, Door::Operator).await;
+                    drop(place);
+                });
+            }
+            (Err(e), _) => trouble.pause(&e).await,
+        }
+    }
+    drop(listener);
+    drain(&line).await;
+}
+
+/// Ends idle connections at once and waits for requests in flight.
+async fn drain(line: &Line) {
+    line.stop();
+    line.site.tasks.close();
+    // A second beyond what each connection grants itself: here only a handler that hangs can be waited for.
+    if timeout(DRAIN + Duration::from_secs(1), line.site.tasks.wait()).await.is_err() {
+        tracing::warn!(left = line.site.tasks.len(), "Some requests did not end in time");
+    }
+}
+
+/// What is logged of an accept loop's trouble, which would otherwise fill the log.
+#[derive(Default)]
+struct Trouble {
+    logged: Option<Instant>,
+}
+
+impl Trouble {
+    fn log(&mut self, what: &str) {
+        if self.logged.is_none_or(|at| at.elapsed() >= LOG_EVERY) {
+            self.logged = Some(Instant::now());
+            tracing::warn!("Connections are being refused: {what}");
+        }
+    }
+
+    /// A connection that ended before it was accepted is nothing; anything else needs time to pass.
+    async fn pause(&mut self, error: &io::Error) {
+        use io::ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted};
+        if matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted) {
+            return;
+        }
+        self.log(&format!("{error}; raise the file limit (ulimit -n, LimitNOFILE=)"));
+        sleep(PAUSE).await;
+    }
+}
+
+async fn refuse(mut stream: TcpStream, answer: &[u8]) {
+    let written = timeout(Duration::from_secs(2), stream.write_all(answer)).await;
+    if let Ok(Ok(())) = written {
+        close(stream, true).await;
+    }
+}
+
+/// The 503 of a full server, ready to be written.
+fn full_answer() -> Bytes {
+    let error = Error::new(
+        Kind::Unavailable,
+        "too_many_connections",
+        "The server holds as many connections as it may. Try again in a few seconds.",
+    )
+    .retry_after(Duration::from_secs(5));
+    let response = response::failed(&error);
+    let length = response.body().size_hint().exact().unwrap_or_default();
+    let mut text =
+        format!("HTTP/1.1 {}\r\nconnection: close\r\ncontent-length: {length}\r\n", response.status());
+    text.push_str("cache-control: no-store\r\nx-content-type-options: nosniff\r\n");
+    for (name, value) in response.headers() {
+        text.push_str(&format!("{name}: {}\r\n", value.to_str().unwrap_or_default()));
+    }
+    text.push_str("\r\n");
+    text.push_str(&response::failed_text(&error));
+    Bytes::from(text)
 }

@@ -1,1 +1,334 @@
-//! To be written.
+//! The way of one request: route → session → cross-site check → permission → body → handler → answer.
+//!
+//! Every end of it is the envelope, a panicking handler's included. A handler that writes runs to its end even if its
+//! client hangs up: what follows a commit, such as telling the Agent Control Service, must not get lost.
+
+use std::any::Any;
+use std::future::Future;
+use std::net::IpAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use hyper::Request;
+use hyper::body::Body;
+use hyper::header::{
+    CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HeaderMap, HeaderValue, SET_COOKIE,
+    X_CONTENT_TYPE_OPTIONS,
+};
+use hyper::http::request::Parts;
+use tokio_util::task::TaskTracker;
+
+use super::body::RequestBody;
+use super::peer::Peer;
+use super::router::{Router, without_slash};
+use super::{Access, Call, Method, Response, Route, cookie, origin, response};
+use crate::auth::Caller;
+use crate::auth::permission::{Permission, Scope};
+use crate::auth::session::SessionKey;
+use crate::control::Ticket;
+use crate::error::{Error, Kind, Result};
+use crate::host::Host;
+use crate::plugin::Event;
+
+/// The one path that takes agents' WebSockets.
+pub const AGENT_PATH: &str = "/api/agent-control-service";
+
+/// Session cookies of one request that are looked at.
+const MAX_COOKIES: usize = 8;
+
+/// What every request is served from.
+pub(super) struct Site {
+    pub(super) host: Arc<Host>,
+    pub(super) router: Arc<Router>,
+    /// Handlers that must come to their end, and the connections.
+    pub(super) tasks: TaskTracker,
+    requests: AtomicU64,
+}
+
+/// Where a request came in.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Door {
+    /// Over the network, from this address.
+    Network(IpAddr),
+    /// Over the local socket that only the server's owner can open.
+    Operator,
+}
+
+/// What became of a request.
+pub(super) struct Served {
+    pub(super) response: Response,
+    /// With a 101: the agent the connection belongs to from now on.
+    pub(super) ticket: Option<Ticket>,
+    /// Whether the client may still be sending a body that nobody reads.
+    pub(super) unread: bool,
+}
+
+/// A session whose cookie the browser should get again.
+struct StaleCookie {
+    key: SessionKey,
+    set: HeaderValue,
+}
+
+impl Site {
+    pub(super) fn new(host: Arc<Host>, router: Arc<Router>) -> Self {
+        Self { host, router, tasks: TaskTracker::new(), requests: AtomicU64::new(1) }
+    }
+
+    /// Serves one request.
+    pub(super) async fn serve<B>(&self, request: Request<B>, door: Door) -> Served
+    where
+        B: Body<Data = Bytes> + Unpin,
+    {
+        let started = Instant::now();
+        let (parts, body) = request.into_parts();
+        let config = &self.host.config;
+        let peer = match door {
+            Door::Network(socket) => Peer::of(socket, &parts.headers, &config.trusted_proxies),
+            Door::Operator => Peer::LOCAL,
+        };
+        let summary = Summary {
+            id: self.requests.fetch_add(1, Ordering::Relaxed),
+            method: parts.method.clone(),
+            peer,
+            started,
+        };
+        let path = parts.uri.path();
+        let is_api = path == "/api" || path.starts_with("/api/");
+        let expects = parts.headers.contains_key(EXPECT);
+        let mut body = RequestBody::new(body);
+        let mut route = "other";
+        let mut ticket = None;
+        let mut close = false;
+
+        let result = if without_slash(path) == AGENT_PATH {
+            route = AGENT_PATH;
+            self.admit(&parts, peer, door).map(|(response, admitted)| {
+                ticket = Some(admitted);
+                response
+            })
+        } else {
+            self.answer(parts, &mut body, peer, door, &mut route).await
+        };
+        let mut response = result.unwrap_or_else(|error| {
+            close = route == AGENT_PATH || error.kind() == Kind::RequestTimeout;
+            summary.failed(route, &error);
+            response::failed(&error)
+        });
+
+        if !body.ended() && ticket.is_none() {
+            // A client that waits for `100 Continue` has not sent its body and shall not.
+            if !close && !expects {
+                body.drain(config.limits.body_bytes).await;
+            }
+            close |= !body.ended();
+        }
+        let headers = response.headers_mut();
+        if close {
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        if is_api {
+            headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        }
+        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        if summary.method == Method::HEAD {
+            bodiless(&mut response);
+        }
+        summary.done(&self.host, route, response.status().as_u16());
+        Served { response, ticket, unread: !body.ended() }
+    }
+
+    /// The agents' door.
+    fn admit(&self, parts: &Parts, peer: Peer, door: Door) -> Result<(Response, Ticket)> {
+        if let Door::Operator = door {
+            return Err(Error::invalid(
+                "Agents connect to the server's network address, not to its local socket",
+            ));
+        }
+        let origin_ok = origin::may_connect(&parts.headers, &peer, &self.host.config.allowed_origins);
+        self.host.control.admit(&parts.method, parts.version, &parts.headers, peer, origin_ok)
+    }
+
+    async fn answer<'a, B>(
+        &'a self,
+        parts: Parts,
+        body: &mut RequestBody<B>,
+        peer: Peer,
+        door: Door,
+        name: &mut &'a str,
+    ) -> Result<Response>
+    where
+        B: Body<Data = Bytes> + Unpin,
+    {
+        let Parts { method, uri, headers, .. } = parts;
+        let found = self.router.find(&method, uri.path())?;
+        let route = found.route;
+        *name = &route.path;
+        let writes = !method.is_safe();
+
+        let (caller, stale) = match (door, route.access) {
+            (Door::Operator, _) => (Caller::Operator, None),
+            (Door::Network(_), Access::Public) => (Caller::Nobody, None),
+            (Door::Network(_), Access::Session | Access::Needs(_)) => self.identify(&headers, &peer).await?,
+        };
+        if writes && !caller.is_operator() {
+            origin::check_write(&headers, &peer, &self.host.config.allowed_origins)?;
+        }
+        let permission = match route.access {
+            Access::Needs(permission) => Some(permitted(&caller, permission)?),
+            Access::Public | Access::Session => None,
+        };
+        let limits = &self.host.config.limits;
+        let body = body.read(limits.body_bytes, Duration::from_secs(limits.body_seconds)).await?;
+        if writes && !body.is_empty() && !is_json(&headers) {
+            return Err(Error::new(
+                Kind::UnsupportedMedia,
+                "unsupported_media_type",
+                "The body must be JSON: send it with Content-Type: application/json",
+            ));
+        }
+        let call = Call {
+            host: self.host.clone(),
+            caller,
+            peer,
+            method,
+            headers,
+            params: found.params,
+            query: uri.query().map(str::to_owned),
+            permission,
+        };
+        let mut response = if writes {
+            let route = route.clone();
+            let handler = self.tasks.spawn(async move { run(&route, call, body).await });
+            handler.await.map_err(|e| Error::internal(format_args!("a handler was ended: {e}")))??
+        } else {
+            run(route, call, body).await?
+        };
+        if let Some(StaleCookie { key, set }) = stale
+            && !response.headers().contains_key(SET_COOKIE)
+        {
+            response.headers_mut().insert(SET_COOKIE, set);
+            self.host.sessions.cookie_sent(key);
+        }
+        Ok(response)
+    }
+
+    /// The user whose valid session the request brings.
+    async fn identify(&self, headers: &HeaderMap, peer: &Peer) -> Result<(Caller, Option<StaleCookie>)> {
+        let host = &self.host;
+        let mut brought = false;
+        for token in cookie::tokens(headers).take(MAX_COOKIES) {
+            brought = true;
+            let Some(session) = host.sessions.find(token) else { continue };
+            let Some(account) = host.accounts.get(session.user).await? else {
+                host.sessions.end_all_of(session.user, None).await?;
+                continue;
+            };
+            let stale = session.cookie_due.then(|| StaleCookie {
+                key: session.key,
+                set: cookie::set(&token.to_owned().into(), cookie::secure(&host.config, peer)),
+            });
+            return Ok((Caller::User { account, session: session.key }, stale));
+        }
+        Err(Error::unauthenticated(if brought { "Invalid session" } else { "No session found" }))
+    }
+}
+
+/// Calls a route's handler and makes a panic in it an error.
+async fn run(route: &Route, call: Call, body: Bytes) -> Result<Response> {
+    let handler = std::pin::pin!(async move { route.call(call, body).await });
+    CatchPanic(handler).await.unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<&str>().copied();
+        let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no text");
+        Err(Error::internal(format_args!("a handler panicked: {text}")))
+    })
+}
+
+/// A future whose panic is its result.
+struct CatchPanic<'a, F>(Pin<&'a mut F>);
+
+impl<F: Future> Future for CatchPanic<'_, F> {
+    type Output = Result<F::Output, Box<dyn Any + Send>>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match catch_unwind(AssertUnwindSafe(|| self.0.as_mut().poll(cx))) {
+            Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
+            Ok(Poll::Pending) => Poll::Pending,
+            Err(panic) => Poll::Ready(Err(panic)),
+        }
+    }
+}
+
+fn permitted(caller: &Caller, permission: Permission) -> Result<Permission> {
+    if caller.may(permission, Scope::Own) || caller.may(permission, Scope::Any) {
+        return Ok(permission);
+    }
+    let name = serde_json::to_value(permission).ok();
+    let name = name.as_ref().and_then(serde_json::Value::as_str).unwrap_or_default();
+    Err(Error::forbidden(format!("Your role does not have the permission {name}")))
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let Some(value) = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()) else { return false };
+    let essence = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    essence == "application/json" || essence.starts_with("application/") && essence.ends_with("+json")
+}
+
+/// Drops the body for `HEAD` and keeps its length.
+fn bodiless(response: &mut Response) {
+    if let Some(length) = response.body().size_hint().exact() {
+        response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    *response.body_mut() = http_body_util::Full::default();
+}
+
+/// What is told of a request once it is answered. Path and query are left out of the log: they are the client's, and
+/// may hold anything.
+struct Summary {
+    id: u64,
+    method: Method,
+    peer: Peer,
+    started: Instant,
+}
+
+impl Summary {
+    fn failed(&self, route: &str, error: &Error) {
+        if error.kind() == Kind::Internal {
+            tracing::error!(request = self.id, method = %self.method, route, "Request failed: {error}");
+        } else if let Some(detail) = error.log_detail() {
+            tracing::debug!(request = self.id, route, code = error.code(), "{detail}");
+        }
+    }
+
+    fn done(&self, host: &Host, route: &str, status: u16) {
+        let took = self.started.elapsed();
+        host.tell(&Event::RequestDone { route, method: known(&self.method), status, took });
+        tracing::debug!(
+            request = self.id,
+            method = known(&self.method),
+            route,
+            status,
+            address = self.peer.address.map(tracing::field::display),
+            took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
+            "Request answered"
+        );
+    }
+}
+
+/// The method as plugins and the log are told: one a client made up could be anything, and so many.
+fn known(method: &Method) -> &str {
+    match *method {
+        Method::GET
+        | Method::HEAD
+        | Method::POST
+        | Method::PUT
+        | Method::DELETE
+        | Method::PATCH
+        | Method::OPTIONS => method.as_str(),
+        _ => "other",
+    }
+}
