@@ -83,15 +83,21 @@ pub struct Opened {
     _lock: DataLock,
 }
 
-/// Opens the data directory: database, first admin, sessions, command registry, agents.
+impl Opened {
+    /// Writes everything to disk and gives the data directory back.
+    pub async fn close(self) {
+        self.host.store.close().await;
+    }
+}
+
+/// Opens the data directory that `lock` is of: database, first admin, sessions, command registry, agents.
 ///
 /// # Errors
 /// The first step that fails, with its remedy.
-pub async fn open(config: Config, log_level: LogLevel) -> Result<Opened, StartError> {
+pub async fn open(lock: DataLock, config: Config, log_level: LogLevel) -> Result<Opened, StartError> {
     let step = Step::begin("database");
     let clock = Clock::default();
     let directory = config.data_directory.clone();
-    let lock = DataLock::acquire(&directory).map_err(StartError::new)?;
     let store = Store::open(&directory).await.map_err(StartError::new)?;
     step.done(format_args!("{} is open", directory.join("db.sqlite").display()));
 
@@ -193,7 +199,8 @@ pub struct Running {
 /// # Errors
 /// The first step that fails, with its remedy.
 pub async fn start(config: Config, log_level: LogLevel) -> Result<Running, StartError> {
-    let opened = open(config, log_level).await?;
+    let lock = DataLock::acquire(&config.data_directory).map_err(StartError::new)?;
+    let opened = open(lock, config, log_level).await?;
     let host = &opened.host;
 
     let step = Step::begin("plugins");
@@ -288,7 +295,7 @@ impl Running {
             }
         }
         let _ = std::fs::remove_file(&self.socket);
-        host.store.close().await;
+        self.opened.close().await;
     }
 }
 

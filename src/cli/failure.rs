@@ -4,6 +4,7 @@ use std::fmt;
 use std::process::ExitCode;
 
 use crate::agent::AgentError;
+use crate::bootstrap::StartError;
 use crate::config::ConfigError;
 use crate::logging::LoggingError;
 use crate::registry::RegistryError;
@@ -47,4 +48,4 @@ macro_rules! plain_failures {
     };
 }
 
-plain_failures!(AgentError, LoggingError, RegistryError);
+plain_failures!(AgentError, LoggingError, RegistryError, StartError);

@@ -9,6 +9,7 @@ mod commands;
 mod completions;
 mod config;
 mod failure;
+mod healthcheck;
 mod output;
 mod serve;
 
@@ -41,6 +42,8 @@ enum Command {
     /// Show or check the configuration
     #[command(subcommand)]
     Config(config::Command),
+    /// Ask the server on this machine whether it is ready; the exit status tells
+    Healthcheck(healthcheck::Arguments),
     /// Print the completions for a shell
     Completions(completions::Arguments),
 }
@@ -99,6 +102,7 @@ pub fn main() -> ExitCode {
         Some(Command::Agent(arguments)) => agent::run(arguments),
         Some(Command::Commands(arguments)) => commands::run(&arguments),
         Some(Command::Config(command)) => config::run(command),
+        Some(Command::Healthcheck(arguments)) => healthcheck::run(arguments),
         Some(Command::Completions(arguments)) => completions::run(&arguments),
     };
     match done {

@@ -1,11 +1,18 @@
 //! `netignite serve`: the server. Configuration and logging, the first steps of its start, are made here; the others
-//! are [`bootstrap`](crate::bootstrap)'s.
+//! are [`bootstrap`]'s.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 
 use super::failure::Failure;
 use super::{ConfigArguments, ServerArguments, keep_files_private};
+use crate::bootstrap::{self, log_step};
 use crate::logging;
+
+/// How long work that nobody waits for may still run at the end.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -16,10 +23,26 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: Arguments) -> Result<(), Failure> {
+    let begun = Instant::now();
     let loaded = arguments.config.load_with(Some(arguments.server))?;
+    let configured = begun.elapsed();
     keep_files_private();
+
+    let begun = Instant::now();
     let config = loaded.config;
     let log = logging::start(config.log_level, &config.log)?;
+    match loaded.file.as_deref().map(Path::display) {
+        Some(file) => log_step("configuration", configured, format_args!("read from {file}")),
+        None => log_step("configuration", configured, "defaults, there is no file"),
+    }
+    match config.log.file.as_deref().map(Path::display) {
+        Some(file) => log_step("logging", begun.elapsed(), format_args!("to standard error and {file}")),
+        None => log_step("logging", begun.elapsed(), "to standard error"),
+    }
+
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::new)?;
+    let done = runtime.block_on(bootstrap::serve(config, log.level.clone()));
+    runtime.shutdown_timeout(PATIENCE);
     drop(log);
-    Ok(())
+    Ok(done?)
 }

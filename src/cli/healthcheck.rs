@@ -1,0 +1,81 @@
+//! `netignite healthcheck`: asks the server on this machine whether it is ready, for containers.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use clap::Args;
+
+use super::failure::Failure;
+use super::{ConfigArguments, ServerArguments, block_on, output};
+use crate::http::client::{self, Target};
+use crate::http::{Method, StatusCode};
+
+/// How long the server may take to answer. Containers' own limit is mostly 5 s.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    config: ConfigArguments,
+    #[command(flatten)]
+    server: ServerArguments,
+}
+
+pub(super) fn run(arguments: Arguments) -> Result<(), Failure> {
+    let config = arguments.config.load_with(Some(arguments.server))?.config;
+    let address = reachable(SocketAddr::new(config.server.host, config.server.port));
+    if address.port() == 0 {
+        return Err(Failure::new(
+            "the port is 0, so that the system chooses one: name the server's with --port or server.port",
+        ));
+    }
+    let status = block_on(async {
+        let target = Target::Tcp(address);
+        let request = client::request(&target, Method::GET, "/readyz", None);
+        match tokio::time::timeout(PATIENCE, request).await {
+            Ok(Ok((status, _))) => Ok(status),
+            Ok(Err(e)) => Err(Failure::new(format!("no server answers at http://{address}: {e}"))),
+            Err(_) => Err(Failure::new(format!(
+                "the server at http://{address} did not answer within {} s",
+                PATIENCE.as_secs()
+            ))),
+        }
+    })?;
+    match status {
+        StatusCode::OK => output::print("ready"),
+        // The plugin that answers may be switched off: a server that says so is up.
+        StatusCode::NOT_FOUND => output::print("up (/readyz is not served)"),
+        status => Err(Failure::new(format!(
+            "the server at http://{address} is not ready: it answered {status}; its log says why"
+        ))),
+    }
+}
+
+/// An address to reach a server at that is bound to `bound`: a wildcard is reached through loopback.
+fn reachable(bound: SocketAddr) -> SocketAddr {
+    let ip = match bound.ip() {
+        IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    SocketAddr::new(ip, bound.port())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    #[test]
+    fn a_wildcard_is_reached_through_loopback() {
+        for (bound, reached) in [
+            ("0.0.0.0:1", "127.0.0.1:1"),
+            ("[::]:1", "[::1]:1"),
+            ("192.0.2.7:1", "192.0.2.7:1"),
+            ("127.0.0.1:1", "127.0.0.1:1"),
+        ] {
+            assert_eq!(reachable(bound.parse().unwrap()), reached.parse().unwrap());
+        }
+    }
+}
