@@ -13,6 +13,8 @@ mod ping;
 mod probe;
 mod runner;
 mod secret;
+#[cfg(test)]
+mod tests;
 mod url;
 
 use std::net::Ipv4Addr;

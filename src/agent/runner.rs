@@ -249,7 +249,7 @@ where
     }
 
     /// Takes one message: starts its command, or answers why not.
-    async fn take(&self, message: &[u8]) -> Result<(), Ended> {
+    async fn take(&mut self, message: &[u8]) -> Result<(), Ended> {
         let Ok(text) = std::str::from_utf8(message) else {
             return Err(Ended::Broken(1007, "a message was no UTF-8"));
         };

@@ -1,0 +1,371 @@
+//! The agent against a server played by an independent WebSocket library.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::result_large_err)]
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
+use tokio::task::JoinHandle;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
+use tokio_tungstenite::tungstenite::protocol::frame::{Frame, Utf8Bytes};
+
+use super::*;
+use crate::registry::{Class, Command, CommandEntry, CommandError, Empty, Outcome};
+
+/// Waits for something that must happen soon.
+async fn soon<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(20), future).await.expect("nothing happened within 20 s")
+}
+
+/// Answers after as many milliseconds as asked.
+struct Wait;
+
+#[derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+struct Milliseconds {
+    milliseconds: u64,
+}
+
+impl Command for Wait {
+    const NAME: &'static str = "WAIT";
+    const SUMMARY: &'static str = "Wait";
+    const TIMEOUT: Duration = Duration::from_secs(2);
+    type Payload = Milliseconds;
+    type Reply = Outcome;
+
+    async fn run(_: &AgentContext, payload: Milliseconds) -> Result<Outcome, CommandError> {
+        tokio::time::sleep(Duration::from_millis(payload.milliseconds)).await;
+        Ok(Outcome::ok(payload.milliseconds.to_string()))
+    }
+}
+
+struct Panic;
+
+impl Command for Panic {
+    const NAME: &'static str = "PANIC";
+    const SUMMARY: &'static str = "Panic";
+    const CLASS: Class = Class::Question;
+    type Payload = Empty;
+    type Reply = Empty;
+
+    async fn run(_: &AgentContext, _: Empty) -> Result<Empty, CommandError> {
+        panic!("as it was told")
+    }
+}
+
+static WAIT: CommandEntry = CommandEntry::of::<Wait>();
+static PANIC: CommandEntry = CommandEntry::of::<Panic>();
+
+/// A running agent.
+struct Running {
+    shutdown: Shutdown,
+    task: JoinHandle<()>,
+}
+
+impl Running {
+    /// Starts agent 7 with the secret `s3:cret`.
+    fn start(base: &str) -> Self {
+        let mut entries: Vec<_> = Registry::build().unwrap().iter().collect();
+        entries.extend([&WAIT, &PANIC]);
+        let url = ServerUrl::parse(base).unwrap();
+        let agent = Agent {
+            connector: Connector::new(url.clone(), 7).unwrap(),
+            url,
+            id: 7,
+            secret: Secret::Known("s3:cret".into()),
+            registry: Registry::from_entries(entries).unwrap(),
+            context: AgentContext::new(Arc::new(LocalNetwork::new(Some(Ipv4Addr::LOCALHOST)))),
+        };
+        let shutdown = Shutdown::new();
+        let told = shutdown.clone();
+        Self { task: tokio::spawn(async move { agent.run(&told).await }), shutdown }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// A server on a free port, and its base URL with a path.
+async fn listen() -> (TcpListener, String) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address: SocketAddr = listener.local_addr().unwrap();
+    (listener, format!("ws://{address}/power"))
+}
+
+/// Takes the agent's next connection, checking what it says of itself.
+async fn accept(listener: &TcpListener) -> WebSocketStream<TcpStream> {
+    let (stream, _) = soon(listener.accept()).await.unwrap();
+    let check = |request: &Request, response: Response| -> Result<Response, ErrorResponse> {
+        assert_eq!(request.uri(), "/power/api/agent-control-service");
+        // 7:s3:cret
+        assert_eq!(request.headers()["authorization"], "Basic NzpzMzpjcmV0");
+        assert_eq!(request.headers()["host"], listener.local_addr().unwrap().to_string().as_str());
+        assert!(request.headers().get("origin").is_none());
+        Ok(response)
+    };
+    soon(tokio_tungstenite::accept_hdr_async(stream, check)).await.unwrap()
+}
+
+async fn connected() -> (WebSocketStream<TcpStream>, Running) {
+    let (listener, url) = listen().await;
+    let agent = Running::start(&url);
+    (accept(&listener).await, agent)
+}
+
+async fn ask(server: &mut WebSocketStream<TcpStream>, text: &str) -> String {
+    server.send(Message::text(text)).await.unwrap();
+    next(server).await
+}
+
+async fn next(server: &mut WebSocketStream<TcpStream>) -> String {
+    soon(server.next()).await.unwrap().unwrap().into_text().unwrap().to_string()
+}
+
+#[tokio::test]
+async fn every_command_of_the_protocol_is_answered() {
+    let (mut server, _agent) = connected().await;
+    assert_eq!(ask(&mut server, "HEARTBEAT:1:{}").await, "HEARTBEAT:1:{}");
+    assert_eq!(
+        ask(&mut server, "SELF_DESTRUCT:4294967295:{}").await,
+        r#"SELF_DESTRUCT:4294967295:{"message":"Unknown command","status":"ERROR"}"#
+    );
+    let status = ask(&mut server, r#"GET_STATUS:2:{"address":"127.0.0.1"}"#).await;
+    assert_eq!(status, r#"GET_STATUS:2:{"status":"OK","message":"127.0.0.1 answers","online":"online"}"#);
+
+    let device = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let port = device.local_addr().unwrap().port();
+    let woken =
+        ask(&mut server, &format!(r#"WAKEUP:3:{{"macAddress":"AA:BB:CC:DD:EE:FF","port":{port}}}"#)).await;
+    assert!(woken.starts_with(r#"WAKEUP:3:{"status":"OK","#), "{woken}");
+    for _ in 0..3 {
+        assert_eq!(soon(device.recv(&mut [0; 1500])).await.unwrap(), 102);
+    }
+}
+
+#[tokio::test]
+async fn a_payload_that_does_not_fit_is_refused_with_the_field() {
+    let (mut server, _agent) = connected().await;
+    for (payload, field) in [
+        (r#"{"macAddress":"nonsense","port":9}"#, "macAddress"),
+        (r#"{"macAddress":"AA:BB:CC:DD:EE:FF","port":0}"#, "port"),
+        (r#"{"macAddress":"AA:BB:CC:DD:EE:FF"}"#, "port"),
+        ("not json", "Invalid payload"),
+    ] {
+        let reply = ask(&mut server, &format!("WAKEUP:1:{payload}")).await;
+        assert!(reply.contains(r#""status":"ERROR""#) && reply.contains(field), "{payload}: {reply}");
+    }
+}
+
+#[tokio::test]
+async fn commands_run_side_by_side_and_are_answered_as_they_finish() {
+    let (mut server, _agent) = connected().await;
+    for (id, milliseconds) in [(1, 600), (2, 300), (3, 0)] {
+        let text = format!(r#"WAIT:{id}:{{"milliseconds":{milliseconds}}}"#);
+        server.send(Message::text(text)).await.unwrap();
+    }
+    for id in [3, 2, 1] {
+        let reply = next(&mut server).await;
+        assert!(reply.starts_with(&format!("WAIT:{id}:")), "{reply}");
+    }
+}
+
+#[tokio::test]
+async fn no_more_than_sixteen_run_at_once_and_heartbeats_pass_them() {
+    let (mut server, _agent) = connected().await;
+    for id in 0..17 {
+        server.send(Message::text(format!(r#"WAIT:{id}:{{"milliseconds":1000}}"#))).await.unwrap();
+    }
+    let refused = next(&mut server).await;
+    assert_eq!(refused, r#"WAIT:16:{"message":"Too many commands at once","status":"ERROR"}"#);
+    assert_eq!(ask(&mut server, "HEARTBEAT:99:{}").await, "HEARTBEAT:99:{}");
+    for _ in 0..16 {
+        assert!(next(&mut server).await.contains(r#""status":"OK""#));
+    }
+}
+
+#[tokio::test]
+async fn a_command_that_panics_or_hangs_is_answered_and_the_connection_lives() {
+    let (mut server, _agent) = connected().await;
+    let reply = ask(&mut server, "PANIC:1:{}").await;
+    assert!(reply.starts_with(r#"PANIC:1:{"message":"The command failed"#), "{reply}");
+    let reply = ask(&mut server, r#"WAIT:2:{"milliseconds":60000}"#).await;
+    assert_eq!(reply, r#"WAIT:2:{"message":"The command took longer than 2s","status":"ERROR"}"#);
+    assert_eq!(ask(&mut server, "HEARTBEAT:3:{}").await, "HEARTBEAT:3:{}");
+}
+
+#[tokio::test]
+async fn pings_are_answered_and_what_is_no_command_is_passed_over() {
+    let (mut server, _agent) = connected().await;
+    for text in ["", "nonsense", "HEARTBEAT:x:{}", "HEARTBEAT:4294967296:{}", "HEARTBEAT:1"] {
+        server.send(Message::text(text)).await.unwrap();
+    }
+    server.send(Message::Ping("are you there".into())).await.unwrap();
+    match soon(server.next()).await.unwrap().unwrap() {
+        Message::Pong(payload) => assert_eq!(&payload[..], b"are you there"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn fragments_make_one_message_even_with_a_ping_between() {
+    let (mut server, _agent) = connected().await;
+    let (text, more) = (OpCode::Data(Data::Text), OpCode::Data(Data::Continue));
+    server.send(Message::Frame(Frame::message("HEART", text, false))).await.unwrap();
+    server.send(Message::Ping("".into())).await.unwrap();
+    server.send(Message::Frame(Frame::message("BEAT:5", more, false))).await.unwrap();
+    server.send(Message::Frame(Frame::message(":{}", more, true))).await.unwrap();
+    assert!(soon(server.next()).await.unwrap().unwrap().is_pong());
+    assert_eq!(next(&mut server).await, "HEARTBEAT:5:{}");
+}
+
+/// The code of the close frame that comes next.
+async fn close_code(server: &mut WebSocketStream<TcpStream>) -> u16 {
+    loop {
+        match soon(server.next()).await.expect("no close frame").unwrap() {
+            Message::Close(frame) => return frame.expect("a close frame without a code").code.into(),
+            _ => continue,
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_message_beyond_64_kib_ends_the_connection_however_it_is_cut() {
+    let (mut server, _agent) = connected().await;
+    server.send(Message::text("x".repeat(65_537))).await.unwrap();
+    assert_eq!(close_code(&mut server).await, 1009);
+
+    let (mut server, _agent) = connected().await;
+    server.send(Message::Frame(Frame::message("x", OpCode::Data(Data::Text), false))).await.unwrap();
+    for _ in 0..5 {
+        let part = Frame::message(vec![b'x'; 16_384], OpCode::Data(Data::Continue), false);
+        server.send(Message::Frame(part)).await.unwrap();
+    }
+    assert_eq!(close_code(&mut server).await, 1009);
+}
+
+#[tokio::test]
+async fn what_breaks_the_protocol_ends_the_connection_with_its_code() {
+    for (frame, code) in [
+        (Frame::message("x", OpCode::Data(Data::Continue), true), 1002),
+        (Frame::message(vec![0xFF, 0xFE], OpCode::Data(Data::Text), true), 1007),
+        (Frame::message(vec![0xFF, 0xFE], OpCode::Data(Data::Binary), true), 1007),
+    ] {
+        let (mut server, _agent) = connected().await;
+        server.send(Message::Frame(frame)).await.unwrap();
+        assert_eq!(close_code(&mut server).await, code);
+    }
+}
+
+#[tokio::test]
+async fn it_comes_back_after_the_server_has_gone() {
+    let (listener, url) = listen().await;
+    let _agent = Running::start(&url);
+    drop(accept(&listener).await);
+    let mut server = accept(&listener).await;
+    assert_eq!(ask(&mut server, "HEARTBEAT:1:{}").await, "HEARTBEAT:1:{}");
+    let frame = CloseFrame { code: 1001.into(), reason: Utf8Bytes::from_static("stopping") };
+    server.close(Some(frame)).await.unwrap();
+    assert_eq!(close_code(&mut server).await, 1001, "the close frame is answered");
+    let mut server = accept(&listener).await;
+    assert_eq!(ask(&mut server, "HEARTBEAT:2:{}").await, "HEARTBEAT:2:{}");
+}
+
+#[tokio::test]
+async fn told_to_stop_it_says_goodbye() {
+    let (mut server, mut agent) = connected().await;
+    // Only then has the agent seen that it is connected.
+    assert_eq!(ask(&mut server, "HEARTBEAT:1:{}").await, "HEARTBEAT:1:{}");
+    agent.shutdown.cancel();
+    assert_eq!(close_code(&mut server).await, 1000);
+    // The server answers the close frame by itself and the agent ends.
+    let _ = server.next().await;
+    soon(&mut agent.task).await.unwrap();
+}
+
+#[tokio::test]
+async fn told_to_stop_while_nobody_answers_it_stops_too() {
+    let (_listener, url) = listen().await;
+    let mut agent = Running::start(&url);
+    agent.shutdown.cancel();
+    soon(&mut agent.task).await.unwrap();
+}
+
+/// Connects to a server that gives one fixed answer.
+async fn refused_by(answer: &'static str) -> ConnectError {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let (listener, url) = listen().await;
+    let server = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let _ = stream.read(&mut [0; 4096]).await.unwrap();
+        stream.write_all(answer.as_bytes()).await.unwrap();
+        stream.shutdown().await.unwrap();
+        let _ = stream.read(&mut [0; 16]).await;
+    });
+    let connector = Connector::new(ServerUrl::parse(&url).unwrap(), 7).unwrap();
+    let refusal = soon(connector.connect(&"s3cret".into())).await.err().expect("no connection");
+    server.abort();
+    refusal
+}
+
+#[tokio::test]
+async fn a_refusal_is_told_apart_and_said_in_the_servers_words() {
+    let refusal = refused_by("HTTP/1.1 401 Unauthorized\r\ncontent-length: 2\r\n\r\n{}").await;
+    assert!(matches!(refusal, ConnectError::Unauthorized) && refusal.lasts());
+    assert!(refusal.to_string().contains("check --id and the secret"));
+
+    let refusal =
+        refused_by("HTTP/1.1 404 Not Found\r\ncontent-length: 23\r\n\r\n{\"message\":\"No\\u0007thing\"}")
+            .await;
+    assert!(refusal.lasts(), "{refusal}");
+    assert!(!refusal.to_string().contains('\u{7}'));
+
+    let refusal =
+        refused_by("HTTP/1.1 503 Service Unavailable\r\ncontent-length: 18\r\n\r\n{\"message\":\"Full\"}")
+            .await;
+    assert!(!refusal.lasts());
+    assert_eq!(refusal.to_string(), "the server answered 503 Service Unavailable (Full)");
+
+    let refusal = refused_by("SSH-2.0-OpenSSH_9.9\r\n").await;
+    assert!(matches!(refusal, ConnectError::Unreachable(_)) && !refusal.lasts());
+
+    let wrong_accept = "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
+                        sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+    let refusal = refused_by(wrong_accept).await;
+    assert!(refusal.to_string().contains("does not fit"), "{refusal}");
+}
+
+#[tokio::test]
+async fn a_server_without_tls_is_told_apart_from_one_that_is_down() {
+    let (listener, url) = listen().await;
+    let url = url.replace("ws://", "wss://");
+    let server = tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        drop(stream);
+    });
+    let connector = Connector::new(ServerUrl::parse(&url).unwrap(), 7).unwrap();
+    let refusal = soon(connector.connect(&"s3cret".into())).await.err().expect("no connection");
+    assert!(refusal.to_string().starts_with("TLS: "), "{refusal}");
+    server.await.unwrap();
+}
+
+#[test]
+fn the_servers_close_codes_are_explained() {
+    for (code, word, lasts) in [
+        (4001, "running twice", true),
+        (4002, "secret was changed", true),
+        (4003, "deleted", true),
+        (4004, "heard nothing", false),
+        (1001, "stopping", false),
+        (1011, "1011 (oops)", false),
+    ] {
+        let ended = Ended::Closed(Some(code), "oops".into());
+        assert!(ended.to_string().contains(word) && ended.lasts() == lasts, "{code}: {ended}");
+    }
+}
