@@ -1,1 +1,4 @@
 //! The server plugins, one file or folder each. A new plugin is a file and its line here.
+
+mod health;
+mod metrics;

@@ -36,6 +36,9 @@ pub mod store;
 #[doc(hidden)]
 pub mod testing;
 
+/// The version of the server, and of the agent in it.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
 /// What the registration macros need in the crate that calls them.
 #[doc(hidden)]
 pub mod __private {

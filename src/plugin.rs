@@ -5,6 +5,7 @@
 //! unless written. As with commands, two of one name stop the start.
 
 use std::future::Future;
+use std::net::SocketAddr;
 use std::panic::Location;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +15,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::host::Host;
-use crate::http::Route;
+use crate::http::router::Router;
+use crate::http::{Route, server};
 use crate::registry::BoxFuture;
 
 /// Told once, when the server stops.
@@ -219,6 +221,24 @@ fn make<P: Plugin>(
 ) -> Result<Option<Box<dyn ErasedPlugin>>, PluginError> {
     let config = section.as_ref().map_or_else(|| Ok(P::Config::default()), parse_config::<P>)?;
     Ok(P::new(config, host)?.map(|plugin| Box::new(Erased(Arc::new(plugin))) as Box<dyn ErasedPlugin>))
+}
+
+/// Serves `routes`, and nothing else, at an address of the plugin's own until `shutdown` is told, with the limits and
+/// the envelope of the host. Answers the address, whose port differs from `bind`'s if that is 0.
+///
+/// # Errors
+/// The address is taken or not this machine's, or two routes have one path and method.
+pub fn serve_routes(
+    host: &Arc<Host>,
+    bind: SocketAddr,
+    routes: Vec<Route>,
+    shutdown: Shutdown,
+) -> Result<SocketAddr, PluginError> {
+    let router = Router::new(routes).map_err(|e| PluginError(e.to_string()))?;
+    let listening = server::bind(bind).and_then(|listener| Ok((listener.local_addr()?, listener)));
+    let (address, listener) = listening.map_err(|e| PluginError(format!("cannot listen on {bind}: {e}")))?;
+    tokio::spawn(server::serve(listener, host.clone(), Arc::new(router), shutdown));
+    Ok(address)
 }
 
 /// The plugins the binary was built with, sorted by name.

@@ -3,17 +3,20 @@
 pub use std::future::Future;
 pub use std::num::NonZeroU16;
 pub use std::sync::Arc;
-pub use std::time::Duration;
+pub use std::time::{Duration, Instant};
 
 pub use schemars::JsonSchema;
+pub use secrecy::{ExposeSecret, SecretString};
 pub use serde::{Deserialize, Serialize};
-pub use tokio::time::sleep;
+pub use tokio::task::spawn_blocking;
+pub use tokio::time::{sleep, timeout};
 
+pub use crate::VERSION;
 pub use crate::auth::permission::Permission;
-pub use crate::error::{Error, FieldError, Result};
+pub use crate::error::{Error, FieldError, Kind as ErrorKind, Result};
 pub use crate::host::Host;
-pub use crate::http::{Access, Answer, Call, Json, Method, NoBody, Raw, Route};
-pub use crate::plugin::{CommandOutcome, Event, Plugin, PluginError, Shutdown};
+pub use crate::http::{Access, Answer, Call, HeaderValue, Json, Method, NoBody, Raw, Route, StatusCode};
+pub use crate::plugin::{CommandOutcome, Event, Plugin, PluginError, Shutdown, serve_routes};
 pub use crate::registry::{
     AgentContext, Class, Command, CommandError, Empty, MacAddress, Network, OkStatus, Outcome, ProbeTarget,
     Reachability,

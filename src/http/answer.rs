@@ -55,3 +55,11 @@ pub struct Raw {
     /// The body.
     pub body: Bytes,
 }
+
+impl Raw {
+    /// Plain text.
+    pub fn text(status: StatusCode, text: &'static str) -> Self {
+        let content_type = HeaderValue::from_static("text/plain; charset=utf-8");
+        Self { status, content_type, body: Bytes::from_static(text.as_bytes()) }
+    }
+}

@@ -163,6 +163,14 @@ impl Store {
         self.0.writing.run(job).await
     }
 
+    /// Asks the database the least there is to ask.
+    ///
+    /// # Errors
+    /// It does not answer.
+    pub async fn check(&self) -> Result<()> {
+        self.read(|db| db.query_int("SELECT 1", ()).map(drop)).await
+    }
+
     /// What the writer has done so far.
     pub fn stats(&self) -> Stats {
         let counters = &self.0.counters;

@@ -1,0 +1,94 @@
+//! Health: whether the server lives, and whether it can serve.
+//!
+//! `/livez` answers as long as requests are answered at all: a supervisor restarts what fails it. `/readyz` also asks
+//! the database, and says no while the server stops: a load balancer sends no requests to what fails it. Both are
+//! public and tell nothing else. `/api/health` tells more and, as everything under `/api`, needs a session.
+
+use netignite::prelude::*;
+
+/// How long the database may take to answer.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Nothing can be configured.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {}
+
+/// See the module.
+pub struct Health {
+    started: Instant,
+}
+
+/// What a user may know of the server's state.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Report {
+    /// The server's version.
+    pub version: &'static str,
+    /// Seconds since the server started.
+    pub uptime: u64,
+}
+
+impl Plugin for Health {
+    const NAME: &'static str = "health";
+    const SUMMARY: &'static str = "Say whether the server lives and is ready: /livez, /readyz, /api/health";
+    type Config = Config;
+
+    fn new(_: Config, _: &Arc<Host>) -> Result<Option<Self>, PluginError> {
+        Ok(Some(Self { started: Instant::now() }))
+    }
+
+    fn routes(self: &Arc<Self>) -> Vec<Route> {
+        let started = self.started;
+        vec![
+            Route::raw(Method::GET, "/livez", Access::Public, "Whether the server lives", async |_| {
+                Ok(Raw::text(StatusCode::OK, "ok\n"))
+            }),
+            Route::raw(
+                Method::GET,
+                "/readyz",
+                Access::Public,
+                "Whether the server can serve",
+                |call| async move {
+                    Ok(match ready(&call.host).await {
+                        Ok(()) => Raw::text(StatusCode::OK, "ok\n"),
+                        // The reason is the log's: anyone may ask here.
+                        Err(_) => Raw::text(StatusCode::SERVICE_UNAVAILABLE, "not ready\n"),
+                    })
+                },
+            ),
+            Route::new(
+                Method::GET,
+                "/api/health",
+                Access::Session,
+                "The server's state, for users",
+                move |call: Call, NoBody| async move {
+                    ready(&call.host).await?;
+                    let report = Report { version: VERSION, uptime: started.elapsed().as_secs() };
+                    Ok(Answer::ok("The server is healthy", report))
+                },
+            ),
+        ]
+    }
+}
+
+/// Whether the server can serve: it is not stopping, and the database answers.
+async fn ready(host: &Host) -> Result<()> {
+    let not_ready = |message| Error::new(ErrorKind::Unavailable, "not_ready", message);
+    if host.shutdown.is_cancelled() {
+        return Err(not_ready("The server is stopping"));
+    }
+    match timeout(PATIENCE, host.store.check()).await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(e)) => {
+            tracing::error!("not ready: the database cannot be read: {e}");
+            Err(not_ready("The database cannot be read"))
+        }
+        Err(_) => {
+            tracing::error!("not ready: the database did not answer within {PATIENCE:?}");
+            Err(not_ready("The database does not answer"))
+        }
+    }
+}
+
+register_plugin!(Health);
