@@ -1,15 +1,57 @@
-//! Who is logged in. (Bodies follow.)
+//! Who is logged in.
+//!
+//! Every session is kept in memory, so that a request asks no database, and in the database, so that it survives a
+//! restart. The cookie's token is 256 random bits; what is kept is its SHA-256. A session lasts [`LIFETIME`] from its
+//! last use, which is written behind, at most once in [`WRITE_EVERY`] and waited for by nobody.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use parking_lot::RwLock;
 use secrecy::SecretString;
+use sha2::{Digest, Sha256};
+use tokio_util::task::TaskTracker;
+use zeroize::Zeroizing;
 
 use crate::clock::{Clock, Millis};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::http::peer::Peer;
 use crate::store::Store;
+use crate::store::sessions::{self, SessionRow};
+
+/// How long a session lasts after its last use: 30 days.
+pub const LIFETIME: Millis = 30 * DAY;
+const DAY: Millis = 24 * 60 * 60 * 1000;
+/// How often a session's use is written, at most.
+const WRITE_EVERY: Millis = 5 * 60 * 1000;
+/// How often the browser gets its cookie again, at most.
+const COOKIE_EVERY: Millis = DAY;
+/// How often expired sessions are looked for.
+const PURGE_EVERY: Millis = 60 * 60 * 1000;
+/// Sessions of one user at once; a further one ends the one unused for longest.
+const MAX_OF_USER: usize = 100;
+/// Longest `User-Agent` that is kept, in bytes.
+const MAX_USER_AGENT: usize = 256;
+/// How long stopping waits for uses still being written.
+const FLUSH: Duration = Duration::from_secs(2);
+/// The random bytes of a token, and its length in base64.
+const TOKEN_BYTES: usize = 32;
+const TOKEN_LENGTH: usize = 43;
 
 /// The hash under which a session is kept: SHA-256 of the cookie's token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct SessionKey(pub [u8; 32]);
+
+impl SessionKey {
+    /// The key of a token.
+    fn of(token: &str) -> Self {
+        Self(Sha256::digest(token).into())
+    }
+}
 
 /// A fresh session, whose token is known only now.
 #[derive(Debug)]
@@ -40,7 +82,30 @@ pub struct Session {
 }
 
 /// The sessions, in memory and in the database.
-pub struct Sessions {}
+pub struct Sessions {
+    store: Store,
+    clock: Clock,
+    kept: RwLock<Kept>,
+    purged: AtomicI64,
+    writes: TaskTracker,
+}
+
+#[derive(Default)]
+struct Kept {
+    by_key: HashMap<SessionKey, Arc<Entry>>,
+    by_user: HashMap<i64, Vec<SessionKey>>,
+}
+
+struct Entry {
+    user: i64,
+    created: Millis,
+    last_used: AtomicI64,
+    expires: AtomicI64,
+    /// When its use was last written.
+    written: AtomicI64,
+    /// When the browser last got the cookie; 0 if that was before this start.
+    cookie_sent: AtomicI64,
+}
 
 impl Sessions {
     /// Loads the stored sessions; expired ones are deleted.
@@ -48,34 +113,108 @@ impl Sessions {
     /// # Errors
     /// The database cannot be read.
     pub async fn load(store: Store, clock: Clock) -> Result<Self> {
-        let _ = (store, clock);
-        todo!()
+        let now = clock.now();
+        let rows = store
+            .write(move |db| {
+                sessions::delete_expired(db, now)?;
+                sessions::load_all(db)
+            })
+            .await?;
+        let mut kept = Kept::default();
+        for row in rows {
+            kept.insert(SessionKey(row.key), Entry::of(&row, 0));
+        }
+        Ok(Self {
+            store,
+            clock,
+            kept: RwLock::new(kept),
+            purged: AtomicI64::new(now),
+            writes: TaskTracker::new(),
+        })
     }
 
     /// Starts a session of `user`. The oldest of too many sessions of one user are ended.
     ///
     /// # Errors
-    /// The database cannot be written.
+    /// The database cannot be written, or the user is no more.
     pub async fn issue(&self, user: i64, peer: &Peer, user_agent: Option<&str>) -> Result<Issued> {
-        let _ = (user, peer, user_agent);
-        todo!()
+        let now = self.clock.now();
+        self.purge(now);
+        let token = fresh_token()?;
+        let key = SessionKey::of(&token);
+        let row = SessionRow {
+            key: key.0,
+            user,
+            created: now,
+            last_used: now,
+            expires: now + LIFETIME,
+            address: peer.address.map(|address| address.to_string()),
+            user_agent: user_agent.map(|name| cut(name, MAX_USER_AGENT).to_owned()),
+        };
+        // In memory first: whoever ends all sessions of the user from here on also ends this one.
+        let crowd = {
+            let mut kept = self.kept.write();
+            let crowd = kept.crowd_of(user);
+            crowd.iter().for_each(|old| kept.remove(*old));
+            kept.insert(key, Entry::of(&row, now));
+            crowd
+        };
+        let written = self
+            .store
+            .write(move |db| {
+                for SessionKey(old) in crowd {
+                    sessions::delete(db, &old)?;
+                }
+                sessions::insert(db, &row)
+            })
+            .await;
+        match written {
+            Ok(true) if self.kept.read().by_key.contains_key(&key) => {}
+            written => {
+                self.end(key).await?;
+                let gone = || Error::unauthenticated("Invalid session");
+                return Err(written.err().unwrap_or_else(gone));
+            }
+        }
+        Ok(Issued { token: SecretString::from(token.as_str()), key, expires: now + LIFETIME })
     }
 
     /// The valid session a cookie's token names, counted as used now.
     pub fn find(&self, token: &str) -> Option<Session> {
-        let _ = token;
-        todo!()
+        if token.len() != TOKEN_LENGTH {
+            return None;
+        }
+        let key = SessionKey::of(token);
+        let now = self.clock.now();
+        let kept = self.kept.read();
+        let entry = kept.by_key.get(&key)?;
+        if entry.expires.load(Relaxed) <= now {
+            return None;
+        }
+        entry.last_used.store(now, Relaxed);
+        entry.expires.store(now + LIFETIME, Relaxed);
+        let written = entry.written.load(Relaxed);
+        if now - written >= WRITE_EVERY
+            && entry.written.compare_exchange(written, now, Relaxed, Relaxed).is_ok()
+        {
+            self.write_use(key, now);
+        }
+        Some(entry.session(key, now))
     }
 
     /// The session kept under `key`, if it is still valid.
     pub fn get(&self, key: SessionKey) -> Option<Session> {
-        let _ = key;
-        todo!()
+        let now = self.clock.now();
+        let kept = self.kept.read();
+        let entry = kept.by_key.get(&key)?;
+        (entry.expires.load(Relaxed) > now).then(|| entry.session(key, now))
     }
 
     /// Notes that the browser gets its cookie again.
     pub fn cookie_sent(&self, key: SessionKey) {
-        let _ = key;
+        if let Some(entry) = self.kept.read().by_key.get(&key) {
+            entry.cookie_sent.store(self.clock.now(), Relaxed);
+        }
     }
 
     /// Ends a session; one that is not there is no error.
@@ -83,8 +222,8 @@ impl Sessions {
     /// # Errors
     /// The database cannot be written; the session is ended until the next start all the same.
     pub async fn end(&self, key: SessionKey) -> Result<()> {
-        let _ = key;
-        todo!()
+        self.kept.write().remove(key);
+        self.store.write(move |db| sessions::delete(db, &key.0)).await.map(drop)
     }
 
     /// Ends all sessions of a user but one.
@@ -92,7 +231,323 @@ impl Sessions {
     /// # Errors
     /// As [`Sessions::end`].
     pub async fn end_all_of(&self, user: i64, except: Option<SessionKey>) -> Result<()> {
-        let _ = (user, except);
-        todo!()
+        self.end_in_memory(user, except);
+        self.store
+            .write(move |db| sessions::delete_of_user(db, user, except.map(|key| key.0).as_ref()))
+            .await?;
+        // Again for one that was being issued meanwhile: its row is gone, if it was written first.
+        self.end_in_memory(user, except);
+        Ok(())
+    }
+
+    /// Waits until uses that are being written are, for a short time. Called when the server stops.
+    pub async fn flush(&self) {
+        self.writes.close();
+        if tokio::time::timeout(FLUSH, self.writes.wait()).await.is_err() {
+            tracing::warn!("the last use of some sessions was not written");
+        }
+    }
+
+    fn end_in_memory(&self, user: i64, except: Option<SessionKey>) {
+        let mut kept = self.kept.write();
+        for key in kept.by_user.get(&user).cloned().unwrap_or_default() {
+            if Some(key) != except {
+                kept.remove(key);
+            }
+        }
+    }
+
+    fn write_use(&self, key: SessionKey, now: Millis) {
+        self.write_behind(move |db| sessions::touch(db, &key.0, now, now + LIFETIME).map(drop));
+    }
+
+    /// Forgets expired sessions, now and then.
+    fn purge(&self, now: Millis) {
+        let purged = self.purged.load(Relaxed);
+        if now - purged < PURGE_EVERY || self.purged.compare_exchange(purged, now, Relaxed, Relaxed).is_err()
+        {
+            return;
+        }
+        let mut kept = self.kept.write();
+        let expired =
+            |(key, entry): (&SessionKey, &Arc<Entry>)| (entry.expires.load(Relaxed) <= now).then_some(*key);
+        let expired: Vec<_> = kept.by_key.iter().filter_map(expired).collect();
+        expired.into_iter().for_each(|key| kept.remove(key));
+        drop(kept);
+        // What the database holds may be behind memory by what is still being written, which is far from expired.
+        self.write_behind(move |db| sessions::delete_expired(db, now - WRITE_EVERY).map(drop));
+    }
+
+    fn write_behind<F>(&self, job: F)
+    where
+        F: FnOnce(&crate::store::Conn) -> Result<()> + Send + 'static,
+    {
+        let store = self.store.clone();
+        self.writes.spawn(async move {
+            if let Err(e) = store.write(job).await {
+                tracing::warn!("the use of sessions could not be written: {e}");
+            }
+        });
+    }
+}
+
+impl Kept {
+    fn insert(&mut self, key: SessionKey, entry: Entry) {
+        self.by_user.entry(entry.user).or_default().push(key);
+        self.by_key.insert(key, Arc::new(entry));
+    }
+
+    fn remove(&mut self, key: SessionKey) {
+        let Some(entry) = self.by_key.remove(&key) else { return };
+        if let Some(keys) = self.by_user.get_mut(&entry.user) {
+            keys.retain(|other| *other != key);
+            if keys.is_empty() {
+                self.by_user.remove(&entry.user);
+            }
+        }
+    }
+
+    /// The sessions that must end before `user` may have another one: those unused for longest.
+    fn crowd_of(&self, user: i64) -> Vec<SessionKey> {
+        let keys = self.by_user.get(&user).map(Vec::as_slice).unwrap_or_default();
+        let surplus = (keys.len() + 1).saturating_sub(MAX_OF_USER);
+        if surplus == 0 {
+            return Vec::new();
+        }
+        let mut keys = keys.to_vec();
+        keys.sort_by_key(|key| self.by_key.get(key).map(|entry| entry.last_used.load(Relaxed)));
+        keys.truncate(surplus);
+        keys
+    }
+}
+
+impl Entry {
+    fn of(row: &SessionRow, cookie_sent: Millis) -> Self {
+        Self {
+            user: row.user,
+            created: row.created,
+            last_used: AtomicI64::new(row.last_used),
+            expires: AtomicI64::new(row.expires),
+            written: AtomicI64::new(row.last_used),
+            cookie_sent: AtomicI64::new(cookie_sent),
+        }
+    }
+
+    fn session(&self, key: SessionKey, now: Millis) -> Session {
+        Session {
+            key,
+            user: self.user,
+            created: self.created,
+            last_used: self.last_used.load(Relaxed),
+            expires: self.expires.load(Relaxed),
+            cookie_due: now - self.cookie_sent.load(Relaxed) >= COOKIE_EVERY,
+        }
+    }
+}
+
+fn fresh_token() -> Result<Zeroizing<String>> {
+    let mut bytes = Zeroizing::new([0; TOKEN_BYTES]);
+    getrandom::fill(&mut *bytes).map_err(Error::internal)?;
+    Ok(Zeroizing::new(URL_SAFE_NO_PAD.encode(&*bytes)))
+}
+
+/// The longest start of `text` of at most `bytes` bytes that is whole characters.
+fn cut(text: &str, bytes: usize) -> &str {
+    &text[..text.floor_char_boundary(bytes)]
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::expect_used)]
+    use secrecy::ExposeSecret;
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::auth::permission::Role;
+    use crate::store::users::{self, NewUser};
+
+    struct Fixture {
+        _directory: TempDir,
+        store: Store,
+        clock: Clock,
+        sessions: Sessions,
+        user: i64,
+    }
+
+    async fn fixture() -> Fixture {
+        let directory = tempfile::tempdir().unwrap();
+        let store = Store::open(directory.path()).await.unwrap();
+        let user = new_user(&store, "someone").await;
+        let clock = Clock::default();
+        let sessions = Sessions::load(store.clone(), clock.clone()).await.unwrap();
+        Fixture { _directory: directory, store, clock, sessions, user }
+    }
+
+    async fn new_user(store: &Store, name: &str) -> i64 {
+        let name = name.to_owned();
+        store
+            .write(move |db| {
+                let new = NewUser { username: name, password_hash: String::new().into(), role: Role::User };
+                users::insert(db, &new)
+            })
+            .await
+            .unwrap()
+    }
+
+    impl Fixture {
+        async fn issue(&self) -> Issued {
+            self.sessions.issue(self.user, &Peer::LOCAL, Some("a browser")).await.unwrap()
+        }
+
+        fn find(&self, issued: &Issued) -> Option<Session> {
+            self.sessions.find(issued.token.expose_secret())
+        }
+
+        async fn rows(&self) -> Vec<SessionRow> {
+            self.store.read(sessions::load_all).await.unwrap()
+        }
+
+        /// The sessions as a server finds them that starts now.
+        async fn restarted(&self) -> Sessions {
+            Sessions::load(self.store.clone(), self.clock.clone()).await.unwrap()
+        }
+    }
+
+    const MINUTE: Duration = Duration::from_secs(60);
+    const DAYS: fn(u64) -> Duration = |days| MINUTE * 60 * 24 * u32::try_from(days).unwrap();
+
+    #[tokio::test]
+    async fn a_token_is_long_random_and_stored_as_a_hash_alone() {
+        let fixture = fixture().await;
+        let (one, two) = (fixture.issue().await, fixture.issue().await);
+        assert_ne!(one.token.expose_secret(), two.token.expose_secret());
+        let bytes = URL_SAFE_NO_PAD.decode(one.token.expose_secret()).unwrap();
+        assert_eq!(bytes.len(), 32);
+        let rows = fixture.rows().await;
+        let expected: [u8; 32] = Sha256::digest(one.token.expose_secret()).into();
+        assert!(rows.iter().any(|row| row.key == expected));
+        assert!(rows.iter().all(|row| row.key[..] != bytes[..]));
+        assert!(!format!("{one:?}").contains(one.token.expose_secret()));
+    }
+
+    #[tokio::test]
+    async fn it_is_found_until_it_is_ended_and_after_a_restart() {
+        let fixture = fixture().await;
+        let issued = fixture.issue().await;
+        let found = fixture.find(&issued).unwrap();
+        assert_eq!((found.user, found.key), (fixture.user, issued.key));
+        assert!(fixture.sessions.find("junk").is_none());
+        assert!(fixture.sessions.find(&"x".repeat(TOKEN_LENGTH)).is_none());
+
+        let restarted = fixture.restarted().await;
+        assert_eq!(restarted.find(issued.token.expose_secret()).unwrap().user, fixture.user);
+
+        fixture.sessions.end(issued.key).await.unwrap();
+        fixture.sessions.end(issued.key).await.unwrap();
+        assert!(fixture.find(&issued).is_none());
+        assert!(fixture.rows().await.is_empty());
+    }
+
+    #[tokio::test]
+    async fn thirty_days_run_from_the_last_use() {
+        let fixture = fixture().await;
+        let (used, unused) = (fixture.issue().await, fixture.issue().await);
+        fixture.clock.advance(DAYS(20));
+        let found = fixture.find(&used).unwrap();
+        assert!(found.expires - used.expires >= 20 * DAY);
+        fixture.clock.advance(DAYS(20));
+        assert!(fixture.find(&unused).is_none());
+        assert!(fixture.sessions.get(unused.key).is_none());
+        assert!(fixture.find(&used).is_some());
+
+        fixture.sessions.flush().await;
+        let restarted = fixture.restarted().await;
+        assert!(restarted.find(used.token.expose_secret()).is_some(), "its use was written");
+        assert_eq!(fixture.rows().await.len(), 1, "the expired one was deleted");
+    }
+
+    #[tokio::test]
+    async fn its_use_is_written_at_most_once_in_five_minutes() {
+        let fixture = fixture().await;
+        let issued = fixture.issue().await;
+        let created = fixture.rows().await[0].last_used;
+        fixture.clock.advance(MINUTE * 4);
+        fixture.find(&issued).unwrap();
+        assert_eq!(fixture.sessions.writes.len(), 0);
+        assert_eq!(fixture.rows().await[0].last_used, created);
+        fixture.clock.advance(MINUTE);
+        fixture.find(&issued).unwrap();
+        fixture.find(&issued).unwrap();
+        assert_eq!(fixture.sessions.writes.len(), 1);
+        fixture.sessions.flush().await;
+        let row = &fixture.rows().await[0];
+        assert!(row.last_used >= created + 5 * 60 * 1000);
+        assert_eq!(row.expires, row.last_used + LIFETIME);
+    }
+
+    #[tokio::test]
+    async fn the_browsers_cookie_is_due_once_a_day() {
+        let fixture = fixture().await;
+        let issued = fixture.issue().await;
+        assert!(!fixture.find(&issued).unwrap().cookie_due);
+        fixture.clock.advance(DAYS(1));
+        assert!(fixture.find(&issued).unwrap().cookie_due);
+        fixture.sessions.cookie_sent(issued.key);
+        assert!(!fixture.find(&issued).unwrap().cookie_due);
+    }
+
+    #[tokio::test]
+    async fn all_of_a_user_end_but_one() {
+        let fixture = fixture().await;
+        let (keep, other) = (fixture.issue().await, fixture.issue().await);
+        let stranger = new_user(&fixture.store, "stranger").await;
+        let theirs = fixture.sessions.issue(stranger, &Peer::LOCAL, None).await.unwrap();
+        fixture.sessions.end_all_of(fixture.user, Some(keep.key)).await.unwrap();
+        assert!(fixture.find(&keep).is_some() && fixture.find(&theirs).is_some());
+        assert!(fixture.find(&other).is_none());
+        fixture.sessions.end_all_of(fixture.user, None).await.unwrap();
+        assert!(fixture.find(&keep).is_none() && fixture.find(&theirs).is_some());
+        assert_eq!(fixture.rows().await.len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_user_has_a_hundred_and_the_longest_unused_goes() {
+        let fixture = fixture().await;
+        let mut issued = Vec::new();
+        for _ in 0..MAX_OF_USER {
+            issued.push(fixture.issue().await);
+            fixture.clock.advance(Duration::from_millis(10));
+        }
+        fixture.find(&issued[0]).unwrap();
+        fixture.clock.advance(Duration::from_millis(10));
+        let last = fixture.issue().await;
+        assert!(fixture.find(&last).is_some() && fixture.find(&issued[0]).is_some());
+        assert!(fixture.find(&issued[1]).is_none() && fixture.find(&issued[2]).is_some());
+        assert_eq!(fixture.rows().await.len(), MAX_OF_USER);
+    }
+
+    #[tokio::test]
+    async fn expired_ones_are_forgotten_when_someone_logs_in() {
+        let fixture = fixture().await;
+        fixture.issue().await;
+        fixture.clock.advance(DAYS(31));
+        let fresh = fixture.issue().await;
+        assert_eq!(fixture.sessions.kept.read().by_key.len(), 1);
+        fixture.sessions.flush().await;
+        assert_eq!(fixture.rows().await.len(), 1);
+        assert!(fixture.find(&fresh).is_some());
+    }
+
+    #[tokio::test]
+    async fn a_user_who_is_no_more_gets_none() {
+        let fixture = fixture().await;
+        assert!(fixture.sessions.issue(fixture.user + 1, &Peer::LOCAL, None).await.is_err());
+        assert!(fixture.sessions.kept.read().by_key.is_empty());
+    }
+
+    #[test]
+    fn user_agents_are_cut_at_a_character() {
+        assert_eq!(cut("abc", 5), "abc");
+        assert_eq!(cut("aäb", 2), "a");
     }
 }

@@ -182,7 +182,6 @@ mod tests {
         assert_eq!(found(Method::GET, "/api/agents/").0, "list");
         assert_eq!(found(Method::GET, "/api/agents/7/").0, "one");
         assert_eq!(refused(Method::GET, "/api/agents//").0, Kind::NotFound);
-        assert_eq!(refused(Method::GET, "//").0, Kind::NotFound);
     }
 
     #[test]
