@@ -3,9 +3,14 @@
 
 mod support;
 
+mod adoption;
 mod agent_commands;
 mod agent_connection;
 mod agent_frames;
 mod agent_handshake;
 mod agent_time;
 mod config;
+mod durability;
+mod end_to_end;
+mod limits;
+mod permissions;

@@ -7,6 +7,7 @@ pub mod firmware;
 pub mod raw;
 pub mod scene;
 pub mod server;
+pub mod sqlite;
 pub mod wait;
 
 pub use agent::Agent;
