@@ -229,7 +229,7 @@ pub async fn start(config: Config, log_level: LogLevel) -> Result<Running, Start
     let local = bind_local(&socket);
     host.control.start(host.shutdown.clone());
     let doors = doors(host, &router, listener, local);
-    step.done(format_args!("listening on http://{address}"));
+    step.done(format_args!("http://{address}"));
     Ok(Running { opened, address, doors, socket })
 }
 
