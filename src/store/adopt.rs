@@ -38,6 +38,11 @@ const NUMBERED: &[(&str, &[(&str, &str)])] = &[
 /// # Errors
 /// The database cannot be read.
 pub(super) fn check(db: &Conn) -> Result<Result<(), String>, StoreError> {
+    // First: the names below are read byte by byte.
+    let encoding = db.pragma("PRAGMA encoding")?;
+    if encoding != "UTF-8" {
+        return Ok(Err(format!("its text is stored as {encoding}")));
+    }
     let things = db.query(
         "SELECT CAST(type AS BLOB), CAST(name AS BLOB) FROM sqlite_schema WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\'",
         (),
@@ -62,8 +67,7 @@ pub(super) fn check(db: &Conn) -> Result<Result<(), String>, StoreError> {
             _ => return Ok(Err(format!("it has a {kind} {name}"))),
         }
     }
-    let encoding = db.pragma("PRAGMA encoding")?;
-    Ok(if encoding == "UTF-8" { Ok(()) } else { Err(format!("its text is stored as {encoding}")) })
+    Ok(Ok(()))
 }
 
 fn columns(db: &Conn, table: &str) -> Result<Vec<String>, StoreError> {
