@@ -18,7 +18,7 @@ use crate::store::agents;
 /// A command as it is listed.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct CommandView {
+pub(crate) struct CommandView {
     name: &'static str,
     summary: &'static str,
     /// How long the server waits for the reply, in milliseconds.

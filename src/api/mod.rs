@@ -9,7 +9,7 @@ mod agent_error;
 mod agents;
 mod auth;
 mod check;
-mod commands;
+pub(crate) mod commands;
 mod count;
 mod device_status;
 mod devices;

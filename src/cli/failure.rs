@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use crate::agent::AgentError;
 use crate::bootstrap::StartError;
 use crate::config::ConfigError;
+use crate::lock::LockError;
 use crate::logging::LoggingError;
 use crate::registry::RegistryError;
 
@@ -48,4 +49,4 @@ macro_rules! plain_failures {
     };
 }
 
-plain_failures!(AgentError, LoggingError, RegistryError, StartError);
+plain_failures!(AgentError, LockError, LoggingError, RegistryError, StartError);

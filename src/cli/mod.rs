@@ -10,8 +10,11 @@ mod completions;
 mod config;
 mod failure;
 mod healthcheck;
+mod operator;
 mod output;
+mod password;
 mod serve;
+mod user;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -42,6 +45,9 @@ enum Command {
     /// Show or check the configuration
     #[command(subcommand)]
     Config(config::Command),
+    /// Manage users, whether the server runs or not
+    #[command(subcommand)]
+    User(user::Command),
     /// Ask the server on this machine whether it is ready; the exit status tells
     Healthcheck(healthcheck::Arguments),
     /// Print the completions for a shell
@@ -74,6 +80,10 @@ struct ServerArguments {
 }
 
 impl ConfigArguments {
+    fn load(self) -> Result<Loaded, Failure> {
+        self.load_with(None)
+    }
+
     fn load_with(self, server: Option<ServerArguments>) -> Result<Loaded, Failure> {
         let mut overrides =
             Overrides { file: self.config, data_directory: self.data_dir, ..Overrides::default() };
@@ -102,6 +112,7 @@ pub fn main() -> ExitCode {
         Some(Command::Agent(arguments)) => agent::run(arguments),
         Some(Command::Commands(arguments)) => commands::run(&arguments),
         Some(Command::Config(command)) => config::run(command),
+        Some(Command::User(command)) => user::run(command),
         Some(Command::Healthcheck(arguments)) => healthcheck::run(arguments),
         Some(Command::Completions(arguments)) => completions::run(&arguments),
     };

@@ -17,8 +17,8 @@ pub(super) fn print(text: impl fmt::Display) -> Result<(), Failure> {
 }
 
 /// Prints JSON for programs.
-pub(super) fn print_json(value: &serde_json::Value) -> Result<(), Failure> {
-    print(format_args!("{value:#}"))
+pub(super) fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
+    print(serde_json::to_string_pretty(value).map_err(Failure::new)?)
 }
 
 /// Says on standard error, in one line, why the program ends.

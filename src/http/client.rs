@@ -1,9 +1,10 @@
 //! A small HTTP client for the command line: one JSON request at a time to the server, over TCP or the local
-//! operator's Unix socket.
+//! operator's Unix socket, or to a host in this very process, as the local operator and without any socket.
 
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -17,7 +18,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use super::router::Router;
+use super::service::{Door, Site};
 use super::{Method, StatusCode};
+use crate::host::Host;
 use crate::local_socket;
 
 /// How long a request may take, connecting included; longer than any handler does.
@@ -59,6 +63,24 @@ pub async fn request(
     timeout(TIMEOUT, exchange).await.map_err(|_| late())?
 }
 
+/// Serves one request of the local operator in this process, with the same routes that a server has.
+///
+/// # Errors
+/// The path is none.
+pub async fn operate(
+    host: &Arc<Host>,
+    router: &Arc<Router>,
+    method: Method,
+    path: &str,
+    body: Option<&Value>,
+) -> io::Result<(StatusCode, Value)> {
+    let request = build("localhost", method, path, body)?;
+    let served = Site::new(host.clone(), router.clone()).serve(request, Door::Operator).await;
+    let status = served.response.status();
+    let Ok(body) = served.response.into_body().collect().await;
+    Ok((status, serde_json::from_slice(&body.to_bytes()).unwrap_or_default()))
+}
+
 async fn send<T>(
     stream: T,
     host: &str,
@@ -69,19 +91,7 @@ async fn send<T>(
 where
     T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
-    let mut request = Request::builder()
-        .method(method)
-        .uri(path)
-        .header(HOST, host)
-        .header(ACCEPT, "application/json")
-        .header(CONNECTION, "close");
-    let mut bytes = Bytes::new();
-    if let Some(body) = body {
-        request = request.header(CONTENT_TYPE, "application/json");
-        bytes = serde_json::to_vec(body)?.into();
-    }
-    let request = request.body(Full::new(bytes)).map_err(io::Error::other)?;
-
+    let request = build(host, method, path, body)?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
     let exchange = async {
         let response = sender.send_request(request).await.map_err(io::Error::other)?;
@@ -97,4 +107,19 @@ where
         answer = &mut exchange => answer,
         _ = connection => exchange.await,
     }
+}
+
+fn build(host: &str, method: Method, path: &str, body: Option<&Value>) -> io::Result<Request<Full<Bytes>>> {
+    let mut request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header(HOST, host)
+        .header(ACCEPT, "application/json")
+        .header(CONNECTION, "close");
+    let mut bytes = Bytes::new();
+    if let Some(body) = body {
+        request = request.header(CONTENT_TYPE, "application/json");
+        bytes = serde_json::to_vec(body)?.into();
+    }
+    request.body(Full::new(bytes)).map_err(io::Error::other)
 }

@@ -5,6 +5,7 @@
 
 use std::fmt::{self, Write as _};
 
+use serde::Serialize;
 use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Metadata, Subscriber};
@@ -17,6 +18,15 @@ use super::CRITICAL;
 
 /// `{"timestamp":…,"level":…,"message":…,"target":…,"fields":{…}}`, an object a line.
 pub(super) struct JsonLines;
+
+#[derive(Serialize)]
+struct Line<'a> {
+    timestamp: String,
+    level: &'static str,
+    message: &'a str,
+    target: &'a str,
+    fields: &'a Map<String, Value>,
+}
 
 /// `2030-01-31T12:00:00.000000Z INFO message key=value`.
 pub(super) struct PrettyLines {
@@ -31,14 +41,14 @@ where
     fn format_event(&self, _: &FmtContext<'_, S, N>, mut to: Writer<'_>, event: &Event<'_>) -> fmt::Result {
         let (message, fields) = taken_apart(event);
         let metadata = event.metadata();
-        let line = serde_json::json!({
-            "timestamp": timestamp()?,
-            "level": level(metadata).0,
-            "message": message,
-            "target": metadata.target(),
-            "fields": fields,
-        });
-        writeln!(to, "{line}")
+        let line = Line {
+            timestamp: timestamp()?,
+            level: level(metadata).0,
+            message: &message,
+            target: metadata.target(),
+            fields: &fields,
+        };
+        writeln!(to, "{}", serde_json::to_string(&line).map_err(|_| fmt::Error)?)
     }
 }
 

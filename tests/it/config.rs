@@ -352,3 +352,50 @@ fn the_sample_loads_and_names_every_key() {
         assert_eq!(setting["value"], defaults[key]["value"], "the sample shows the default of {key}");
     }
 }
+
+#[test]
+fn a_plugins_section_is_checked_by_the_plugin() {
+    let file = |section: &str| Program::with_file(&format!(r#"{{"plugins": {section}}}"#));
+    file(r#"{"metrix": {}}"#).assert_refused(
+        "./config/config.json: plugins.metrix: unknown plugin \"metrix\"; the nearest known plugin is \"metrics\"",
+    );
+    file(r#"{"metrics": {"enabeld": true}}"#).assert_refused(
+        "./config/config.json: unknown key \"plugins.metrics.enabeld\"; the nearest known key is \
+         \"plugins.metrics.enabled\"",
+    );
+    file(r#"{"metrics": {"enabled": "yes"}}"#).assert_refused(
+        "./config/config.json: plugins.metrics.enabled: expected true or false, found \"yes\"",
+    );
+    let (line, _) = Program::new().with("NETIGNITE_PLUGINS__METRICS__ENABLED", "true").refused(&[]);
+    let expected =
+        "netignite: NETIGNITE_PLUGINS__METRICS__ENABLED: plugins.metrics: metrics must not be open";
+    assert!(line.starts_with(expected), "{line}");
+}
+
+#[test]
+fn secrets_are_neither_shown_nor_told() {
+    // All digits: still a text, and still a secret.
+    let canary = "80231194417703256618";
+    let variable = "NETIGNITE_PLUGINS__METRICS__TOKEN";
+    let program = Program::new();
+    std::fs::write(program.path("token"), format!("{canary}\n")).unwrap();
+    let variable_file = "NETIGNITE_PLUGINS__METRICS__TOKEN_FILE";
+    for (program, origin) in [
+        (Program::new().with(variable, canary), variable),
+        (program.with(variable_file, "token"), "NETIGNITE_PLUGINS__METRICS__TOKEN_FILE (token)"),
+    ] {
+        assert_eq!(program.shown(&[])["plugins.metrics.token"], setting("[redacted]", origin));
+        let table = text(&program.run(&["config", "show"]).stdout);
+        assert!(table.contains("[redacted]") && !table.contains(canary), "{table}");
+    }
+    for wrong in [
+        format!(r#"{{"metrics": {{"token": ["{canary}"]}}}}"#),
+        format!(r#"{{"metrics": {{"token": {canary}}}}}"#),
+        format!(r#"{{"metrics": {{"tokn": "{canary}"}}}}"#),
+        format!(r#"{{"metrics": "{canary}"}}"#),
+        format!(r#"{{"metrics": {{"enabled": true, "token": "{}"}}}}"#, &canary[..7]),
+    ] {
+        let (line, _) = Program::with_file(&format!(r#"{{"plugins": {wrong}}}"#)).refused(&[]);
+        assert!(!line.contains(&canary[..7]), "{line}");
+    }
+}

@@ -9,6 +9,7 @@ mod agent_connection;
 mod agent_frames;
 mod agent_handshake;
 mod agent_time;
+mod cli;
 mod config;
 mod durability;
 mod end_to_end;

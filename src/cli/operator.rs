@@ -1,0 +1,113 @@
+//! The local operator's way to the API: through the running server's socket or, when no server runs, on the database
+//! itself. Either way the very same routes answer.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::failure::Failure;
+use crate::bootstrap::{self, Opened};
+use crate::config::{Config, Level, LogConfig, LogFormat};
+use crate::http::client::{self, Target};
+use crate::http::router::Router;
+use crate::http::{Method, StatusCode};
+use crate::local_socket;
+use crate::lock::{DataLock, LockError};
+use crate::logging::{self, Logging};
+
+/// How long a server that has the data directory may take until it listens: it may be starting.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The local operator.
+pub(super) enum Operator {
+    /// Asks the running server.
+    Socket(Target),
+    /// Answers from the database, which is this process's for now.
+    InProcess(Box<InProcess>),
+}
+
+/// A host that listens nowhere.
+pub(super) struct InProcess {
+    opened: Opened,
+    router: Arc<Router>,
+    _log: Logging,
+}
+
+impl Operator {
+    /// Finds the server that has the data directory, or takes the directory.
+    pub(super) async fn open(config: Config) -> Result<Self, Failure> {
+        let directory = config.data_directory.clone();
+        let socket = directory.join(local_socket::NAME);
+        let begun = Instant::now();
+        loop {
+            let held = match DataLock::acquire(&directory) {
+                Ok(lock) => return Self::in_process(lock, config).await,
+                Err(held @ LockError::Held { .. }) => held,
+                Err(e) => return Err(e.into()),
+            };
+            match local_socket::connect(&socket).await {
+                Ok(_) => return Ok(Self::Socket(Target::Unix(socket))),
+                Err(e) if begun.elapsed() > PATIENCE => return Err(silent(&held, &socket, &e)),
+                // It starts, or it ends and leaves the lock.
+                Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+            }
+        }
+    }
+
+    async fn in_process(lock: DataLock, config: Config) -> Result<Self, Failure> {
+        // Only what the operator must know, such as where the first admin's password lies.
+        let look = LogConfig { format: LogFormat::Pretty, ..LogConfig::default() };
+        let log = logging::start(Level::Warn, &look)?;
+        let opened = bootstrap::open(lock, config, log.level.clone()).await?;
+        let router = Arc::new(bootstrap::router(&opened.host)?);
+        Ok(Self::InProcess(Box::new(InProcess { opened, router, _log: log })))
+    }
+
+    /// Calls a route and gives the answer's `data`.
+    pub(super) async fn request(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Value, Failure> {
+        let answer = match self {
+            Self::Socket(target) => client::request(target, method, path, body).await,
+            Self::InProcess(here) => {
+                client::operate(&here.opened.host, &here.router, method, path, body).await
+            }
+        };
+        let (status, mut answer) =
+            answer.map_err(|e| Failure::new(format!("the running server does not answer: {e}")))?;
+        if status.is_success() { Ok(answer["data"].take()) } else { Err(refused(status, &answer)) }
+    }
+
+    /// Writes everything to disk and gives the data directory back.
+    pub(super) async fn close(self) {
+        if let Self::InProcess(here) = self {
+            here.opened.close().await;
+        }
+    }
+}
+
+fn silent(held: &LockError, socket: &Path, error: &std::io::Error) -> Failure {
+    let LockError::Held { directory, process } = held else { return Failure::new(held) };
+    let who = process.map(|id| format!(" (process {id})")).unwrap_or_default();
+    let directory = directory.display();
+    let socket = socket.display();
+    Failure::new(format!(
+        "a netignite{who} uses the data directory {directory} but cannot be asked at {socket}: {error}; run this as \
+         the server's user or as root, or stop the server and try again"
+    ))
+}
+
+/// The API's refusal in one line.
+fn refused(status: StatusCode, answer: &Value) -> Failure {
+    let message = answer["message"].as_str().map_or_else(|| status.to_string(), ToOwned::to_owned);
+    let fields = answer["errors"].as_array().into_iter().flatten();
+    let text = |error: &Value, key: &str| error[key].as_str().unwrap_or_default().to_owned();
+    let fields: Vec<_> = fields.map(|e| format!("{}: {}", text(e, "field"), text(e, "message"))).collect();
+    let colon = if fields.is_empty() { "" } else { ": " };
+    Failure::new(format!("{message}{colon}{}", fields.join("; ")))
+}

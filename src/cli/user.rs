@@ -1,0 +1,176 @@
+//! `netignite user add|list|reset-password`: calls of the API as the local operator.
+
+use clap::{Args, Subcommand, ValueEnum};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Value, json};
+
+use super::failure::Failure;
+use super::operator::Operator;
+use super::password::new_password;
+use super::{ConfigArguments, block_on, keep_files_private, output};
+use crate::auth::first_admin::random_password;
+use crate::config::Config;
+use crate::http::Method;
+use crate::store::database_path;
+
+const USERS: &str = "/api/admin/users";
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Add a user; the password is asked for, or read from standard input
+    Add(Add),
+    /// List all users
+    List(List),
+    /// Give a user a new password and end their sessions; the password is asked for, or read from standard input
+    ResetPassword(ResetPassword),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Add {
+    /// The name to log in with
+    name: String,
+    /// What the user may do
+    #[arg(long, value_enum, default_value_t = Role::User)]
+    role: Role,
+    /// Make up a password and print it
+    #[arg(long)]
+    generate: bool,
+    #[command(flatten)]
+    config: ConfigArguments,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct List {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    config: ConfigArguments,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ResetPassword {
+    /// The user's name
+    name: String,
+    /// Make up a password and print it
+    #[arg(long)]
+    generate: bool,
+    #[command(flatten)]
+    config: ConfigArguments,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Role {
+    /// Manages what is theirs
+    User,
+    /// Manages users too, and everyone's agents and devices
+    Admin,
+}
+
+impl Role {
+    fn word(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Admin => "admin",
+        }
+    }
+}
+
+pub(super) fn run(command: Command) -> Result<(), Failure> {
+    keep_files_private();
+    match command {
+        Command::Add(arguments) => add(arguments),
+        Command::List(arguments) => list(arguments),
+        Command::ResetPassword(arguments) => reset_password(arguments),
+    }
+}
+
+fn add(arguments: Add) -> Result<(), Failure> {
+    let config = arguments.config.load()?.config;
+    let password = password_for(&arguments.name, arguments.generate)?;
+    let body = json!({
+        "username": arguments.name,
+        "password": password.expose_secret(),
+        "role": arguments.role.word(),
+    });
+    let id = block_on(async {
+        let operator = Operator::open(config).await?;
+        let id = operator.request(Method::POST, USERS, Some(&body)).await;
+        operator.close().await;
+        id
+    })?;
+    output::print(format_args!("User {:?} was added with ID {id}.", arguments.name))?;
+    show(arguments.generate, &password)
+}
+
+fn list(arguments: List) -> Result<(), Failure> {
+    let config = with_database(arguments.config)?;
+    let users = block_on(async {
+        let operator = Operator::open(config).await?;
+        let users = operator.request(Method::GET, USERS, None).await;
+        operator.close().await;
+        users
+    })?;
+    if arguments.json {
+        return output::print_json(&users);
+    }
+    let text = |user: &Value, key: &str| match &user[key] {
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    let row = |user: &Value| ["id", "username", "role"].map(|key| text(user, key)).to_vec();
+    let rows: Vec<_> = users.as_array().into_iter().flatten().map(row).collect();
+    output::print(output::table(&["ID", "NAME", "ROLE"], &rows))
+}
+
+fn reset_password(arguments: ResetPassword) -> Result<(), Failure> {
+    let config = with_database(arguments.config)?;
+    let name = arguments.name;
+    let password = block_on(async {
+        let operator = Operator::open(config).await?;
+        let done = give_password(&operator, &name, arguments.generate).await;
+        operator.close().await;
+        done
+    })?;
+    output::print(format_args!("{name:?} has a new password; all their sessions have ended."))?;
+    show(arguments.generate, &password)
+}
+
+async fn give_password(operator: &Operator, name: &str, generate: bool) -> Result<SecretString, Failure> {
+    let users = operator.request(Method::GET, USERS, None).await?;
+    let user = users.as_array().into_iter().flatten().find(|user| user["username"] == name);
+    let Some(id) = user.map(|user| &user["id"]) else {
+        return Err(Failure::new(format!("there is no user {name:?}; `netignite user list` shows all")));
+    };
+    // Asked for only now: nobody wants to type a password for a user who does not exist.
+    let password = password_for(name, generate)?;
+    let body = json!({ "password": password.expose_secret() });
+    operator.request(Method::PUT, &format!("{USERS}/{id}"), Some(&body)).await?;
+    Ok(password)
+}
+
+/// The configuration, if its data directory has a database. In a wrong directory nobody wants a new one.
+fn with_database(arguments: ConfigArguments) -> Result<Config, Failure> {
+    let config = arguments.load()?.config;
+    let directory = &config.data_directory;
+    if database_path(directory).try_exists().is_ok_and(|exists| !exists) {
+        return Err(Failure::new(format!(
+            "there is no database in {}; name the server's data directory with --data-dir, or its configuration with \
+             --config",
+            directory.display()
+        )));
+    }
+    Ok(config)
+}
+
+fn password_for(name: &str, generate: bool) -> Result<SecretString, Failure> {
+    if generate {
+        random_password().map_err(|e| Failure::new(format!("cannot make up a password: {e}")))
+    } else {
+        new_password(name)
+    }
+}
+
+fn show(generated: bool, password: &SecretString) -> Result<(), Failure> {
+    if generated { output::print(format_args!("Password: {}", password.expose_secret())) } else { Ok(()) }
+}
