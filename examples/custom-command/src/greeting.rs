@@ -1,0 +1,69 @@
+//! Greeting: a plugin with a configuration, a route and an ear for what happens.
+//!
+//! `GET /api/hello` greets whoever is logged in, in the words of `plugins.greeting.text`, and tells how many commands
+//! have ended since the server started.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use netignite::prelude::*;
+
+/// The section `plugins.greeting` of the configuration.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub(crate) struct Config {
+    /// What is said.
+    text: String,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { text: "Hello".to_owned() }
+    }
+}
+
+/// What the route answers.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Hello {
+    /// How many commands have ended.
+    commands: u64,
+}
+
+/// See the module.
+pub(crate) struct Greeting {
+    text: String,
+    commands: AtomicU64,
+}
+
+impl Plugin for Greeting {
+    const NAME: &'static str = "greeting";
+    const SUMMARY: &'static str = "Greet users at /api/hello";
+    type Config = Config;
+
+    fn new(config: Config, _: &Arc<Host>) -> Result<Option<Self>, PluginError> {
+        if config.text.trim().is_empty() {
+            return Err(PluginError::new("plugins.greeting.text is empty; write what is to be said"));
+        }
+        Ok(Some(Self { text: config.text, commands: AtomicU64::new(0) }))
+    }
+
+    fn routes(self: &Arc<Self>) -> Vec<Route> {
+        let greeting = self.clone();
+        let hello = move |_: Call, NoBody| {
+            let greeting = greeting.clone();
+            async move {
+                let hello = Hello { commands: greeting.commands.load(Ordering::Relaxed) };
+                Ok(Answer::ok(greeting.text.clone(), hello))
+            }
+        };
+        vec![Route::new(Method::GET, "/api/hello", Access::Session, "Greet the user", hello)]
+    }
+
+    fn on_event(&self, event: &Event<'_>) {
+        if let Event::CommandDone { .. } = event {
+            self.commands.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+register_plugin!(Greeting);
