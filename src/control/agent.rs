@@ -399,6 +399,12 @@ impl Agent {
         }
     }
 
+    /// Has the IDs go on after `id`.
+    #[cfg(test)]
+    pub(super) fn set_last_id(&self, id: u32) {
+        self.state.lock().last_id = id;
+    }
+
     pub(super) fn id(&self) -> i64 {
         self.id
     }

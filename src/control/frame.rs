@@ -157,13 +157,16 @@ impl Head {
         let last = first & 0x80 != 0;
         let opcode =
             OpCode::try_from(first & 0x0f).map_err(|_| Violation::Protocol("an opcode is reserved"))?;
+        if is_control(opcode) && !last {
+            return Err(Violation::Protocol("a control frame is fragmented"));
+        }
         let Some(&second) = bytes.get(1) else { return Ok(None) };
         if second & 0x80 == 0 {
             return Err(Violation::Protocol("a frame is not masked"));
         }
         let short = second & 0x7f;
-        if is_control(opcode) && (!last || usize::from(short) > MAX_CONTROL) {
-            return Err(Violation::Protocol("a control frame is fragmented or longer than 125 bytes"));
+        if is_control(opcode) && usize::from(short) > MAX_CONTROL {
+            return Err(Violation::Protocol("a control frame is longer than 125 bytes"));
         }
         let extended = match short {
             126 => 2,
