@@ -237,7 +237,7 @@ pub fn serve_routes(
     let router = Router::new(routes).map_err(|e| PluginError(e.to_string()))?;
     let listening = server::bind(bind).and_then(|listener| Ok((listener.local_addr()?, listener)));
     let (address, listener) = listening.map_err(|e| PluginError(format!("cannot listen on {bind}: {e}")))?;
-    tokio::spawn(server::serve(listener, host.clone(), Arc::new(router), shutdown));
+    tokio::spawn(server::serve_beside(listener, host.clone(), Arc::new(router), shutdown));
     Ok(address)
 }
 

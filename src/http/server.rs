@@ -26,8 +26,9 @@ use crate::plugin::Shutdown;
 /// Connections that may wait to be accepted: after a restart the whole fleet dials within a minute, and the system
 /// lets those wait for seconds that find no place.
 const BACKLOG: u32 = 4096;
-/// The local operator's connections at once.
+/// The local operator's connections at once, and those of a listener beside the main one.
 const OPERATORS: usize = 64;
+const BESIDE: usize = 64;
 /// Connections beyond the cap that are told so at once; further ones are just closed.
 const REFUSING: usize = 32;
 /// The pause after the system refused a descriptor, and how often it is logged.
@@ -51,7 +52,20 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 pub async fn serve(listener: TcpListener, host: Arc<Host>, router: Arc<Router>, shutdown: Shutdown) {
     let capacity = capacity::connections(host.config.limits.connections);
     tracing::debug!(capacity, "Accepting connections");
-    let line = Line::new(Arc::new(Site::new(host.clone(), router)), &host.config.limits);
+    let limits = &host.config.limits;
+    let line = Line::new(Arc::new(Site::new(host.clone(), router)), limits);
+    accept(listener, &line, capacity, shutdown).await;
+}
+
+/// Serves a few clients at an address of its own, as [`serve`] does, but no agents: their connections count among
+/// those of the main listener.
+pub async fn serve_beside(listener: TcpListener, host: Arc<Host>, router: Arc<Router>, shutdown: Shutdown) {
+    let site = Site::new(host.clone(), router).without_agents();
+    let line = Line::new(Arc::new(site), &host.config.limits);
+    accept(listener, &line, BESIDE, shutdown).await;
+}
+
+async fn accept(listener: TcpListener, line: &Arc<Line>, capacity: usize, shutdown: Shutdown) {
     let room = Arc::new(Semaphore::new(capacity));
     let refusing = Arc::new(Semaphore::new(REFUSING));
     let full = full_answer();
@@ -93,7 +107,7 @@ pub async fn serve(listener: TcpListener, host: Arc<Host>, router: Arc<Router>, 
         }
     }
     drop(listener);
-    drain(&line).await;
+    drain(line).await;
 }
 
 /// Serves the local operator on `listener`, as [`serve`] does, without sessions.

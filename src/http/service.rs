@@ -47,6 +47,8 @@ pub(super) struct Site {
     pub(super) router: Arc<Router>,
     /// Handlers that must come to their end, and the connections.
     pub(super) tasks: TaskTracker,
+    /// Whether agents may connect here.
+    agents: bool,
     requests: AtomicU64,
 }
 
@@ -76,7 +78,12 @@ struct StaleCookie {
 
 impl Site {
     pub(super) fn new(host: Arc<Host>, router: Arc<Router>) -> Self {
-        Self { host, router, tasks: TaskTracker::new(), requests: AtomicU64::new(1) }
+        Self { host, router, tasks: TaskTracker::new(), agents: true, requests: AtomicU64::new(1) }
+    }
+
+    /// The same without the agents' path.
+    pub(super) fn without_agents(self) -> Self {
+        Self { agents: false, ..self }
     }
 
     /// Serves one request.
@@ -105,7 +112,7 @@ impl Site {
         let mut ticket = None;
         let mut close = false;
 
-        let result = if without_slash(path) == AGENT_PATH {
+        let result = if self.agents && without_slash(path) == AGENT_PATH {
             route = AGENT_PATH;
             self.admit(&parts, peer, door).map(|(response, admitted)| {
                 ticket = Some(admitted);
