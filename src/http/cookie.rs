@@ -58,3 +58,55 @@ fn marked_sensitive(cookie: &str) -> HeaderValue {
     value.set_sensitive(true);
     value
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    const DIRECT: Peer = Peer { address: None, secure: false, proxied: false };
+
+    fn read(cookies: &[&'static str]) -> Vec<String> {
+        let mut headers = HeaderMap::new();
+        for cookie in cookies {
+            headers.append(COOKIE, HeaderValue::from_static(cookie));
+        }
+        tokens(&headers).map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn every_cookie_of_the_name_is_read_in_order() {
+        assert!(read(&[]).is_empty());
+        assert_eq!(read(&["session=abc"]), ["abc"]);
+        assert_eq!(read(&["a=1; session=abc;session=def", "session=\"ghi\"; b=2"]), ["abc", "def", "ghi"]);
+        assert_eq!(read(&["xsession=1; session2=2; Session=3; session"]), [""; 0]);
+        assert_eq!(read(&["session=; session=a=b"]), ["a=b"]);
+    }
+
+    #[test]
+    fn attributes_are_exactly_these() {
+        let token = SecretString::from("abc");
+        assert_eq!(
+            set(&token, false).to_str().unwrap(),
+            "session=abc; Path=/; Max-Age=2592000; SameSite=Strict; HttpOnly"
+        );
+        assert_eq!(
+            set(&token, true).to_str().unwrap(),
+            "session=abc; Path=/; Max-Age=2592000; SameSite=Strict; HttpOnly; Secure"
+        );
+        assert_eq!(clear(false).to_str().unwrap(), "session=; Path=/; Max-Age=0; SameSite=Strict; HttpOnly");
+        assert!(!format!("{:?}", set(&token, false)).contains("abc"), "not in any debug output");
+    }
+
+    #[test]
+    fn secure_follows_configuration_production_and_proxy() {
+        let tls = Peer { secure: true, ..DIRECT };
+        let production = Config { production: true, ..Config::default() };
+        let with = |secure_cookies| Config { secure_cookies, ..Config::default() };
+        assert!(!secure(&Config::default(), &DIRECT));
+        assert!(secure(&Config::default(), &tls));
+        assert!(secure(&production, &DIRECT));
+        assert!(secure(&with(SecureCookies::Always), &DIRECT));
+        assert!(!secure(&with(SecureCookies::Never), &tls));
+    }
+}

@@ -18,6 +18,8 @@ pub mod route;
 pub mod router;
 pub mod server;
 pub mod service;
+#[cfg(test)]
+mod tests;
 
 pub use answer::{Answer, Raw};
 pub use call::{Call, Json, NoBody};
