@@ -348,7 +348,7 @@ impl Entry {
 fn fresh_token() -> Result<Zeroizing<String>> {
     let mut bytes = Zeroizing::new([0; TOKEN_BYTES]);
     getrandom::fill(&mut *bytes).map_err(Error::internal)?;
-    Ok(Zeroizing::new(URL_SAFE_NO_PAD.encode(&*bytes)))
+    Ok(Zeroizing::new(URL_SAFE_NO_PAD.encode(bytes.as_slice())))
 }
 
 /// The longest start of `text` of at most `bytes` bytes that is whole characters.
