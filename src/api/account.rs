@@ -30,7 +30,8 @@ pub(super) struct AccountBody {
     current_password: Field<String>,
     /// Ignored unless the caller may grant roles.
     #[serde(default)]
-    role: Field<RoleName>,
+    #[schemars(with = "RoleName")]
+    role: Field<String>,
 }
 
 impl AccountBody {

@@ -21,7 +21,7 @@ use crate::error::{Error, Result};
 use crate::http::{Answer, Call, Json, NoBody};
 use crate::store::agents::{self, AgentRow, NewAgent};
 
-const KIND: Rule<AgentKind, AgentKind> = Rule::any("server or microcontroller");
+const KIND: Rule<String, AgentKind> = Rule::word("server or microcontroller");
 
 /// An agent as it is shown.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -69,7 +69,8 @@ pub(super) enum Connected {
 pub(super) struct AgentBody {
     name: Field<String>,
     #[serde(rename = "type")]
-    kind: Field<AgentKind>,
+    #[schemars(with = "AgentKind")]
+    kind: Field<String>,
     #[serde(default)]
     description: Field<String>,
     /// Required for a new agent; absent or null keeps the secret of an existing one.

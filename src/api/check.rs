@@ -4,6 +4,7 @@
 //! Whether a field is required, optional or may stay as it is stored is said where it is used.
 
 use secrecy::SecretString;
+use serde::de::DeserializeOwned;
 
 use super::field::Field;
 use crate::error::{Error, FieldError, Result};
@@ -83,10 +84,10 @@ pub(super) const GIVEN_TEXT: Rule<String, String> = Rule { expected: "text", rea
 pub(super) const FAVORITES: Rule<Vec<i64>, Vec<i64>> =
     Rule { expected: "a list of device IDs, whole numbers", read: Some };
 
-impl<T> Rule<T, T> {
-    /// A rule that every value of the type passes.
-    pub(super) const fn any(expected: &'static str) -> Self {
-        Self { expected, read: Some }
+impl<T: DeserializeOwned> Rule<String, T> {
+    /// One of the words of an enum. Read from text: serde would also take `{"word": null}`.
+    pub(super) const fn word(expected: &'static str) -> Self {
+        Self { expected, read: |text| serde_json::from_value(text.into()).ok() }
     }
 }
 

@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::http::{Answer, Call, Json, NoBody};
 use crate::store::devices::{self, DeviceKind, DeviceRow, NewDevice};
 
-const KIND: Rule<DeviceKind, DeviceKind> = Rule::any("server, desktop, laptop, printer or nas");
+const KIND: Rule<String, DeviceKind> = Rule::word("server, desktop, laptop, printer or nas");
 /// The port of a device for which none is given: the discard service, where magic packets usually go.
 const DEFAULT_PORT: i64 = 9;
 
@@ -62,7 +62,8 @@ impl From<DeviceRow> for DeviceView {
 pub(super) struct DeviceBody {
     name: Field<String>,
     #[serde(rename = "type")]
-    kind: Field<DeviceKind>,
+    #[schemars(with = "DeviceKind")]
+    kind: Field<String>,
     /// Absent keeps the stored one, null clears it.
     #[serde(default)]
     description: Field<String>,

@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::http::{Answer, Call, Json, NoBody};
 use crate::store::users::{self, NewUser, UserRow};
 
-pub(super) const ROLE: Rule<RoleName, RoleName> = Rule::any("admin or user");
+pub(super) const ROLE: Rule<String, RoleName> = Rule::word("admin or user");
 
 /// A user as it is shown.
 #[derive(Serialize, JsonSchema)]
@@ -41,7 +41,8 @@ impl From<Account> for UserView {
 pub(super) struct NewUserBody {
     username: Field<String>,
     password: Field<String>,
-    role: Field<RoleName>,
+    #[schemars(with = "RoleName")]
+    role: Field<String>,
 }
 
 /// What is to change of a user; what is absent or null stays.
@@ -51,7 +52,8 @@ pub(super) struct UserBody {
     #[serde(default)]
     username: Field<String>,
     #[serde(default)]
-    role: Field<RoleName>,
+    #[schemars(with = "RoleName")]
+    role: Field<String>,
     #[serde(default)]
     favorites: Field<Vec<i64>>,
     /// A new password.
