@@ -89,7 +89,7 @@ impl Control {
 
     async fn send_and_wait(&self, agent: i64, entry: &'static CommandEntry, payload: String) -> Outcome {
         check_payload(entry, &payload)?;
-        let agent = self.find(agent).ok_or(DispatchError::Offline)?;
+        let agent = self.find(agent).filter(|_| !self.is_stopping()).ok_or(DispatchError::Offline)?;
         let outcome = agent.ask(&self.core, entry, payload)?;
         outcome.await.unwrap_or(Err(DispatchError::Disconnected))
     }

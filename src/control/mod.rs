@@ -158,6 +158,10 @@ impl Control {
         self.core.counters()
     }
 
+    fn is_stopping(&self) -> bool {
+        self.stopping.load(SeqCst)
+    }
+
     fn find(&self, agent: i64) -> Option<Arc<Agent>> {
         self.agents.read().get(&agent).cloned()
     }
@@ -177,7 +181,7 @@ impl Control {
         peer: Peer,
         origin_ok: bool,
     ) -> Result<(Response, Ticket)> {
-        if self.stopping.load(SeqCst) {
+        if self.is_stopping() {
             let message = "The server is stopping. Connect again in a moment.";
             return Err(Error::new(Kind::Unavailable, "stopping", message).retry_after(RETRY));
         }
@@ -246,7 +250,7 @@ impl Control {
     }
 
     /// Starts the clockwork of heartbeats, pings and time-outs. It runs until [`Control::stop`] is done, so that
-    /// commands still under way end; once `shutdown` is told, no agent is admitted.
+    /// commands still under way end; once `shutdown` is told, no agent is admitted and no new command taken.
     pub fn start(self: &Arc<Self>, shutdown: Shutdown) {
         let (control, stopped) = (Arc::downgrade(self), self.stopped.clone());
         tokio::spawn(async move {

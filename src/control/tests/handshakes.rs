@@ -8,7 +8,7 @@ use super::*;
 use crate::error::Kind;
 
 fn ask(control: &Arc<Control>, headers: &HeaderMap) -> Result<(Response, Ticket)> {
-    control.admit(&Method::GET, Version::HTTP_11, headers, Peer { address: None, secure: false }, false)
+    control.admit(&Method::GET, Version::HTTP_11, headers, Peer::LOCAL, false)
 }
 
 fn kind(result: Result<(Response, Ticket)>) -> Option<Kind> {
@@ -86,7 +86,7 @@ fn an_agent_with_an_empty_secret_never_connects() {
 fn what_is_no_handshake_is_refused_by_its_kind() {
     let (control, _) = service();
     let good = headers(1, SECRET);
-    let peer = Peer { address: None, secure: false };
+    let peer = Peer::LOCAL;
     let other = |method: Method, version| kind(control.admit(&method, version, &good, peer, false));
     assert_eq!(other(Method::POST, Version::HTTP_11), Some(Kind::MethodNotAllowed));
     assert_eq!(other(Method::GET, Version::HTTP_10), Some(Kind::UpgradeRequired));
@@ -114,7 +114,7 @@ fn what_is_no_handshake_is_refused_by_its_kind() {
 #[test]
 fn a_foreign_page_does_not_get_in() {
     let (control, _) = service();
-    let peer = Peer { address: None, secure: false };
+    let peer = Peer::LOCAL;
     for (origin, ours, expected) in [
         ("https://evil.example", false, Some(Kind::Forbidden)),
         ("null", false, Some(Kind::Forbidden)),

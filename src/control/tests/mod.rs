@@ -104,7 +104,7 @@ pub(super) fn headers(id: i64, secret: &str) -> HeaderMap {
 }
 
 pub(super) fn admit(control: &Arc<Control>, id: i64, secret: &str) -> Result<Ticket> {
-    let peer = Peer { address: Some([192, 0, 2, 7].into()), secure: false };
+    let peer = Peer { address: Some([192, 0, 2, 7].into()), ..Peer::LOCAL };
     let headers = headers(id, secret);
     control.admit(&Method::GET, Version::HTTP_11, &headers, peer, false).map(|(_, ticket)| ticket)
 }
