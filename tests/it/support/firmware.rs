@@ -221,6 +221,7 @@ impl Firmware {
                     let reason = payload.get(2..).unwrap_or_default().to_vec();
                     // The library answers and disconnects; the server may be gone already.
                     self.try_send(&Frame::new(CLOSE, payload)).await.ok();
+                    self.connection.stream.shutdown().await.ok();
                     return Heard::Close(code, String::from_utf8(reason).expect("a reason in UTF-8"));
                 }
                 PING => {
