@@ -1,0 +1,209 @@
+//! The rules of the house, checked on every unit and every file of the source.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use netignite::plugin;
+use netignite::registry::Registry;
+
+use super::support::Server;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Every Rust file below a folder of the repository: its path from the root, and its text.
+fn sources(folder: &str) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    let mut folders = vec![root().join(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let path: PathBuf = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let name = path.strip_prefix(root()).unwrap().to_str().unwrap().to_owned();
+                found.insert(name, std::fs::read_to_string(&path).unwrap());
+            }
+        }
+    }
+    assert!(!found.is_empty(), "{folder} holds no Rust file");
+    found
+}
+
+/// A file's lines that are code, with their numbers: no comments, and nothing from its tests on.
+fn code(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    let lines = text.lines().enumerate().map(|(i, line)| (i + 1, line.trim()));
+    lines.take_while(|(_, line)| *line != "#[cfg(test)]").filter(|(_, line)| !line.starts_with("//"))
+}
+
+/// The units of a folder: its files and folders but `mod.rs`.
+fn units(folder: &str) -> BTreeSet<String> {
+    let entries = std::fs::read_dir(root().join(folder)).unwrap();
+    let names = entries.map(|entry| entry.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned());
+    names.filter(|name| name != "mod").collect()
+}
+
+#[test]
+fn every_unit_has_its_mod_line_and_mod_rs_holds_nothing_else() {
+    for folder in ["commands", "plugins"] {
+        let text = std::fs::read_to_string(root().join(folder).join("mod.rs")).unwrap();
+        let named: Vec<_> = code(&text)
+            .filter(|(_, line)| !line.is_empty())
+            .map(|(number, line)| {
+                let line = line.strip_prefix("pub(crate) ").unwrap_or(line);
+                let name = line.strip_prefix("mod ").and_then(|rest| rest.strip_suffix(';'));
+                name.unwrap_or_else(|| panic!("{folder}/mod.rs:{number} is no mod line: {line}")).to_owned()
+            })
+            .collect();
+        let expected: Vec<_> = units(folder).into_iter().collect();
+        assert_eq!(named, expected, "{folder}/mod.rs, sorted");
+    }
+}
+
+#[test]
+fn a_unit_could_move_to_another_crate_unchanged() {
+    for (folder, macro_call) in [("commands", "register_command!("), ("plugins", "register_plugin!(")] {
+        for (file, text) in sources(folder).into_iter().filter(|(file, _)| !file.ends_with("/mod.rs")) {
+            for (number, line) in code(&text) {
+                let reaches = line.contains("crate::") || line.contains("super::");
+                assert!(!reaches, "{file}:{number} reaches into its crate: {line}");
+                let ours = line.contains("netignite::") && line != "use netignite::prelude::*;";
+                assert!(!ours, "{file}:{number} uses more than the prelude: {line}");
+                let foreign = folder == "commands" && line.starts_with("use ") && !line.contains("netignite");
+                assert!(!foreign, "{file}:{number}: a command uses the prelude alone: {line}");
+            }
+            let registered = code(&text).filter(|(_, line)| line.starts_with(macro_call)).count();
+            assert_eq!(registered, 1, "{file} registers one unit");
+        }
+    }
+}
+
+#[test]
+fn every_command_is_named_described_and_takes_an_object() {
+    let registry = Registry::build().unwrap();
+    let files: BTreeSet<_> = registry.iter().map(|entry| entry.name.to_lowercase()).collect();
+    assert_eq!(files, units("commands"), "a file is called as its command");
+    let mut summaries = BTreeSet::new();
+    for entry in registry.iter() {
+        let name = entry.name;
+        assert_eq!(name, name.to_uppercase());
+        let file = format!("commands/{}.rs", name.to_lowercase());
+        assert!(entry.location.file().ends_with(&file), "{name} is registered in {}", entry.location);
+        is_summary(name, entry.summary);
+        assert!(summaries.insert(entry.summary), "{name}: another command has this summary");
+        assert!((1..=60).contains(&entry.timeout.as_secs()), "{name}: a time-out of {:?}", entry.timeout);
+        let payload = (entry.payload_schema)();
+        assert_eq!(payload["type"], "object", "{name}: {payload}");
+        for (field, schema) in payload["properties"].as_object().into_iter().flatten() {
+            assert!(
+                schema["description"].is_string(),
+                "{name}: the field {field} is not described: {payload}"
+            );
+        }
+        assert!((entry.reply_schema)().is_object(), "{name}");
+    }
+}
+
+#[test]
+fn every_plugin_is_named_described_and_strict() {
+    let entries = plugin::registered().unwrap();
+    let files: BTreeSet<_> = entries.iter().map(|entry| entry.name.to_owned()).collect();
+    assert_eq!(files, units("plugins"), "a file is called as its plugin");
+    for entry in entries {
+        let name = entry.name;
+        assert!(name.bytes().all(|b| b.is_ascii_lowercase()), "{name}");
+        is_summary(name, entry.summary);
+        let mut config = (entry.default_config)();
+        (entry.check_config)(&config).unwrap_or_else(|e| panic!("{name}: its defaults are refused: {e}"));
+        config["noSuchKey"] = 1.into();
+        let refused = (entry.check_config)(&config).expect_err("an unknown key passed").to_string();
+        assert!(refused.contains("noSuchKey"), "{name}: {refused}");
+    }
+}
+
+/// One short line that starts with a capital and is no sentence with a full stop.
+fn is_summary(what: &str, summary: &str) {
+    let good = (5..=80).contains(&summary.len())
+        && summary.starts_with(|c: char| c.is_uppercase())
+        && !summary.ends_with('.')
+        && !summary.contains('\n');
+    assert!(good, "{what}: not a summary: {summary:?}");
+}
+
+#[tokio::test]
+async fn every_route_is_described() {
+    let server = Server::start_with(|config| {
+        let metrics = serde_json::json!({"enabled": true, "token": "a long enough token"});
+        config.plugins.insert("metrics".into(), metrics);
+    })
+    .await;
+    let of_plugins = server.host().plugins.get().unwrap().iter().flat_map(|plugin| plugin.routes());
+    let mut seen = BTreeSet::new();
+    for route in netignite::api::table().into_iter().chain(of_plugins) {
+        let name = format!("{} {}", route.method, route.path);
+        is_summary(&name, route.summary);
+        let bodiless = ["GET", "HEAD"].contains(&route.method.as_str());
+        assert!(!bodiless || (route.takes)().is_none(), "{name} takes a body");
+        assert!(seen.insert(name.clone()), "{name} is there twice");
+    }
+    server.stop().await;
+}
+
+/// Panics for every line of code in `folders` that holds one of `words`.
+fn none_of(words: &[&str], folders: &[&str], but: &[&str], why: &str) {
+    for folder in folders {
+        for (file, text) in sources(folder) {
+            if but.iter().any(|prefix| file.starts_with(prefix)) || file.contains("/tests") {
+                continue;
+            }
+            for (number, line) in code(&text) {
+                for word in words {
+                    assert!(!line.contains(word), "{file}:{number} holds {word:?}; {why}: {line}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn every_wall_of_the_house_stands() {
+    let all = &["src", "commands", "plugins"];
+    let sql =
+        ["SELECT ", "INSERT INTO", "UPDATE ", "DELETE FROM", "PRAGMA ", "CREATE TABLE", "VACUUM", "libsql::"];
+    none_of(&sql, all, &["src/store/"], "SQL lives in store/ only");
+    none_of(
+        &["fastwebsockets"],
+        all,
+        &["src/control/", "src/agent/", "src/logging/"],
+        "frames live in control/ and agent/",
+    );
+    let foreign =
+        ["crate::http", "crate::store", "crate::control", "crate::api", "hyper", "libsql", "tokio::net"];
+    none_of(&foreign, &["src/registry"], &[], "the registry knows neither HTTP, database nor sockets");
+    none_of(&["crate::store", "crate::api"], &["src/control"], &[], "control reads no database");
+    none_of(
+        &["crate::api", "crate::http", "crate::host"],
+        &["src/store"],
+        &[],
+        "the store knows no caller",
+    );
+    none_of(&["crate::store", "crate::api", "crate::control"], &["src/agent"], &[], "the agent is no server");
+    none_of(&["todo!(", "unimplemented!(", "dbg!("], all, &[], "nothing is left half done");
+}
+
+#[test]
+fn files_stay_short() {
+    const LONGEST: usize = 500;
+    for folder in ["src", "commands", "plugins"] {
+        for (file, text) in sources(folder) {
+            let lines = text.lines().take_while(|line| *line != "#[cfg(test)]").count();
+            if lines > 400 {
+                println!("{file}: {lines} lines; what second noun hides in it?");
+            }
+            assert!(lines <= LONGEST, "{file} has {lines} lines: split it by its nouns");
+            let essay = file.ends_with("main.rs") || text.lines().take(3).any(|line| line.starts_with("//! "));
+            assert!(essay, "{file} does not open by saying what it is for");
+        }
+    }
+}
