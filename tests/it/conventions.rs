@@ -182,12 +182,7 @@ fn every_wall_of_the_house_stands() {
         ["crate::http", "crate::store", "crate::control", "crate::api", "hyper", "libsql", "tokio::net"];
     none_of(&foreign, &["src/registry"], &[], "the registry knows neither HTTP, database nor sockets");
     none_of(&["crate::store", "crate::api"], &["src/control"], &[], "control reads no database");
-    none_of(
-        &["crate::api", "crate::http", "crate::host"],
-        &["src/store"],
-        &[],
-        "the store knows no caller",
-    );
+    none_of(&["crate::api", "crate::http", "crate::host"], &["src/store"], &[], "the store knows no caller");
     none_of(&["crate::store", "crate::api", "crate::control"], &["src/agent"], &[], "the agent is no server");
     none_of(&["todo!(", "unimplemented!(", "dbg!("], all, &[], "nothing is left half done");
 }
@@ -202,7 +197,8 @@ fn files_stay_short() {
                 println!("{file}: {lines} lines; what second noun hides in it?");
             }
             assert!(lines <= LONGEST, "{file} has {lines} lines: split it by its nouns");
-            let essay = file.ends_with("main.rs") || text.lines().take(3).any(|line| line.starts_with("//! "));
+            let essay =
+                file.ends_with("main.rs") || text.lines().take(3).any(|line| line.starts_with("//! "));
             assert!(essay, "{file} does not open by saying what it is for");
         }
     }
