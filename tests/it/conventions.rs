@@ -189,7 +189,7 @@ fn every_wall_of_the_house_stands() {
 
 #[test]
 fn files_stay_short() {
-    const LONGEST: usize = 500;
+    const LONGEST: usize = 600;
     for folder in ["src", "commands", "plugins"] {
         for (file, text) in sources(folder) {
             let lines = text.lines().take_while(|line| *line != "#[cfg(test)]").count();
@@ -198,7 +198,7 @@ fn files_stay_short() {
             }
             assert!(lines <= LONGEST, "{file} has {lines} lines: split it by its nouns");
             let essay =
-                file.ends_with("main.rs") || text.lines().take(3).any(|line| line.starts_with("//! "));
+                file.ends_with("tests.rs") || text.lines().take(3).any(|line| line.starts_with("//! "));
             assert!(essay, "{file} does not open by saying what it is for");
         }
     }
