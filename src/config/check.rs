@@ -81,7 +81,7 @@ impl Merged {
             return unknown_key(&self.origin(&key), &key, defaults);
         }
         let at = path.strip_prefix(&root).unwrap_or_default().split('.').filter(|s| !s.is_empty());
-        let value = at.fold(Some(section), |v, segment| v?.get(segment));
+        let value = at.clone().try_fold(section, |v, segment| v.get(segment));
         let told = value.filter(|_| path != root).map(|v| found(path, v)).unwrap_or_default();
         let echoes = ["invalid type: ", "invalid value: ", "invalid length ", "unknown variant `"];
         let text = match message.rfind(", expected ") {
