@@ -7,8 +7,9 @@ WORKDIR /src
 COPY Cargo.toml Cargo.lock ./
 COPY examples/custom-command/Cargo.toml examples/custom-command/Cargo.toml
 RUN mkdir -p src examples/custom-command/src \
-    && touch src/lib.rs examples/custom-command/src/main.rs \
-    && echo 'fn main() {}' > src/main.rs \
+    && touch examples/custom-command/src/main.rs \
+    && echo '//! Stands in.' > src/lib.rs \
+    && printf '//! Stands in.\nfn main() {}\n' > src/main.rs \
     && cargo build --release --locked --package netignite --bin netignite
 
 # The program itself. Copied files keep their times, which may lie before those of the stand-ins above: cargo would
