@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use super::rest_envelope::wrong_fields;
 use super::support::firmware::Heard;
-use super::support::{Client, Firmware, Reply, Server, soon, within};
+use super::support::wait::within;
+use super::support::{Client, Firmware, Reply, Server, soon};
 
 const SECRET: &str = "a secret of an agent";
 

@@ -6,7 +6,8 @@ use netignite::store::devices::{self, DeviceKind, NewDevice};
 use serde_json::{Value, json};
 
 use super::rest_envelope::wrong_fields;
-use super::support::{Client, Firmware, Reply, Server, soon, within};
+use super::support::wait::within;
+use super::support::{Client, Firmware, Reply, Server, soon};
 
 const SECRET: &str = "a secret of an agent";
 const MAC: &str = "AA:BB:CC:DD:EE:FF";

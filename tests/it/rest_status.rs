@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use super::support::firmware::Message;
-use super::support::{Client, Firmware, Reply, Server, soon, within};
+use super::support::wait::within;
+use super::support::{Client, Firmware, Reply, Server, soon};
 
 const SECRET: &str = "a secret of an agent";
 
