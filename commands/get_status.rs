@@ -15,6 +15,8 @@ pub struct Payload {
 /// What the agent saw.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+// The wire's words.
+#[allow(clippy::enum_variant_names)]
 pub enum Online {
     /// The host answered.
     Online,

@@ -309,7 +309,7 @@ async fn refused_by(answer: &'static str) -> ConnectError {
         let _ = stream.read(&mut [0; 16]).await;
     });
     let connector = Connector::new(ServerUrl::parse(&url).unwrap(), 7).unwrap();
-    let refusal = soon(connector.connect(&"s3cret".into())).await.err().expect("no connection");
+    let refusal = soon(connector.connect(&"s3cret".into())).await.expect_err("no connection");
     server.abort();
     refusal
 }
@@ -350,7 +350,7 @@ async fn a_server_without_tls_is_told_apart_from_one_that_is_down() {
         drop(stream);
     });
     let connector = Connector::new(ServerUrl::parse(&url).unwrap(), 7).unwrap();
-    let refusal = soon(connector.connect(&"s3cret".into())).await.err().expect("no connection");
+    let refusal = soon(connector.connect(&"s3cret".into())).await.expect_err("no connection");
     assert!(refusal.to_string().starts_with("TLS: "), "{refusal}");
     server.await.unwrap();
 }
