@@ -369,3 +369,29 @@ fn the_servers_close_codes_are_explained() {
         assert!(ended.to_string().contains(word) && ended.lasts() == lasts, "{code}: {ended}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_only_listens_is_given_up_and_one_that_pings_is_not() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let (registry, shutdown) = (Registry::build().unwrap(), Shutdown::new());
+    let context = AgentContext::new(Arc::new(LocalNetwork::new(None)));
+    let (ours, mut theirs) = tokio::io::duplex(1024);
+    let began = Instant::now();
+    let server = async {
+        for _ in 0..4 {
+            tokio::time::sleep(Duration::from_secs(70)).await;
+            theirs.write_all(&[0x89, 0]).await.unwrap();
+            // A masked pong without payload.
+            let mut pong = [0; 6];
+            theirs.read_exact(&mut pong).await.unwrap();
+            assert_eq!(pong[..2], [0x8A, 0x80]);
+        }
+        std::future::pending().await
+    };
+    let ended = tokio::select! {
+        ended = runner::run(ours, &registry, &context, &shutdown) => ended,
+        () = server => unreachable!(),
+    };
+    assert_eq!(ended, Ended::Silent);
+    assert_eq!(began.elapsed().as_secs(), 4 * 70 + 80);
+}
