@@ -184,6 +184,8 @@ async fn frames_that_answer_nothing_leave_the_connection_open() {
     // The command in flight is still waiting for its own reply, and gets it.
     firmware.reply_ok(&command).await;
     wake.answer().await.expect(200);
+    let heard = scene.server.host().control.counters();
+    assert_eq!((heard.unknown, heard.malformed, heard.late), (1, 11, 0), "each is counted for what it is");
     assert_eq!(scene.admin.agent_status(scene.agent).await, "online");
 }
 
@@ -376,6 +378,8 @@ async fn a_wake_times_out_five_seconds_after_it_is_sent() {
     firmware.reply(&later, "nonsense").await;
     firmware.reply_ok(&command).await;
     third.answer().await.expect(200);
+    let heard = scene.server.host().control.counters();
+    assert_eq!((heard.late, heard.unknown, heard.malformed), (2, 0, 0));
 }
 
 #[tokio::test]
