@@ -157,8 +157,6 @@ pub enum Heard {
 /// A connected agent.
 pub struct Firmware {
     connection: RawConnection,
-    /// The server's answer to the handshake.
-    pub answer: RawAnswer,
     /// Frames it dropped because they were fragments.
     pub dropped: usize,
     /// Whether it answers pings, as its library does.
@@ -198,7 +196,7 @@ impl Firmware {
         let accepted =
             answer.header("Sec-WebSocket-Accept") == Some(derive_accept_key(key.as_bytes()).as_str());
         if answer.status == 101 && is("Connection", "upgrade") && is("Upgrade", "websocket") && accepted {
-            Ok(Self { connection, answer, dropped: 0, answers_pings: true })
+            Ok(Self { connection, dropped: 0, answers_pings: true })
         } else {
             Err(answer)
         }

@@ -16,4 +16,4 @@ pub use client::{Client, Reply};
 pub use firmware::Firmware;
 pub use scene::Scene;
 pub use server::Server;
-pub use wait::{soon, within};
+pub use wait::soon;
