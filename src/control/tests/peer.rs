@@ -89,11 +89,12 @@ impl Agent {
         }
     }
 
-    /// The code and reason of the close frame that comes next, pings aside.
+    /// The code and reason of the close frame that comes next, pings and heartbeats aside.
     pub(super) async fn closed(&mut self) -> (u16, String) {
         loop {
             match self.frame().await.expect("a close frame before the end") {
                 (PING, _) => {}
+                (TEXT, payload) if payload.starts_with(b"HEARTBEAT:") => {}
                 (CLOSE, payload) => {
                     let code = u16::from_be_bytes([payload[0], payload[1]]);
                     return (code, String::from_utf8(payload[2..].to_vec()).expect("UTF-8"));

@@ -158,3 +158,13 @@ async fn stopping_waits_for_the_sockets_but_not_for_long() {
     assert!(closed.load(Ordering::SeqCst));
     within("a second stop", control.stop(Duration::ZERO)).await;
 }
+
+#[test]
+fn an_idle_connection_is_small() {
+    use tokio::net::tcp::OwnedReadHalf;
+    // What the service itself keeps; the runtime's and the kernel's share come on top.
+    let task = size_of::<connection::Connection<OwnedReadHalf, Arc<()>>>();
+    let agent = size_of::<agent::Agent>();
+    assert!(task <= 64, "{task} bytes for the reading side");
+    assert!(agent <= 256, "{agent} bytes for the agent");
+}
