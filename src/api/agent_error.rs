@@ -9,7 +9,7 @@ use crate::error::{Error, FieldError, Kind};
 const AGENT_TEXT: usize = 500;
 
 /// The error of a command. `what` begins the text of a refusal: `Wakeup command failed: <the agent's message>`.
-pub(super) fn agent_error(what: &str, error: DispatchError) -> Error {
+pub(super) fn agent_error(agent: i64, what: &str, error: DispatchError) -> Error {
     match error {
         DispatchError::Payload(message) => {
             Error::invalid_fields("Invalid payload", vec![FieldError::new("", message)])
@@ -38,12 +38,14 @@ pub(super) fn agent_error(what: &str, error: DispatchError) -> Error {
             };
             Error::new(Kind::AgentFailed, "command_failed", format!("{what} command failed: {message}"))
         }
-        DispatchError::BadReply(detail) => Error::new(
-            Kind::AgentFailed,
-            "bad_reply",
-            "Agent answered something that is no reply to this command. Its firmware may not fit this server.",
-        )
-        .detail(agent_text(&detail)),
+        DispatchError::BadReply(detail) => {
+            tracing::warn!(agent, "The agent's reply to {what} is none: {}", agent_text(&detail));
+            Error::new(
+                Kind::AgentFailed,
+                "bad_reply",
+                "Agent answered something that is no reply to this command. Its firmware may not fit this server.",
+            )
+        }
     }
 }
 
@@ -81,16 +83,16 @@ mod tests {
             (DispatchError::Payload("x".into()), Kind::Invalid, "invalid_payload"),
         ];
         for (error, kind, code) in cases {
-            let error = agent_error("Wakeup", error);
+            let error = agent_error(1, "Wakeup", error);
             assert_eq!((error.kind(), error.code()), (kind, code));
         }
     }
 
     #[test]
     fn a_refusal_carries_the_agents_words() {
-        let error = agent_error("Wakeup", DispatchError::Failed("no network".into()));
+        let error = agent_error(1, "Wakeup", DispatchError::Failed("no network".into()));
         assert_eq!(error.message(), "Wakeup command failed: no network");
-        let error = agent_error("Wakeup", DispatchError::Failed("\n".into()));
+        let error = agent_error(1, "Wakeup", DispatchError::Failed("\n".into()));
         assert_eq!(error.message(), "Wakeup command failed: the agent gave no reason");
     }
 }

@@ -98,7 +98,7 @@ pub(super) async fn send(call: Call, Payload(payload): Payload) -> Result<Answer
     let payload = (entry.check_payload)(&payload)
         .map_err(|wrong| Error::invalid_fields("Invalid payload", vec![wrong]))?;
     let reply = call.host.control.dispatch_json(id, entry, payload).await;
-    let reply = reply.map_err(|error| agent_error(entry.name, error))?;
+    let reply = reply.map_err(|error| agent_error(id, entry.name, error))?;
     let reply = RawValue::from_string(reply).map_err(Error::internal)?;
     Ok(Answer::ok(format!("{} command answered", entry.name), Reply(reply)))
 }

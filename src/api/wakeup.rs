@@ -28,7 +28,7 @@ pub(super) async fn wakeup(call: Call, _: NoBody, recent: Arc<Recent>) -> Result
         })
         .await?;
     let payload = payload(&device)?;
-    let failed = |error| agent_error("Wakeup", error);
+    let failed = |error| agent_error(device.agent_id, "Wakeup", error);
     let agent = agent.ok_or_else(|| failed(DispatchError::Offline))?;
     recent.forget(id);
     call.host.dispatch::<Wakeup>(agent.id, &payload).await.map_err(failed)?;

@@ -10,7 +10,7 @@ use super::peer::Peer;
 use super::{HeaderMap, Method};
 use crate::auth::Caller;
 use crate::auth::permission::{Permission, Scope};
-use crate::error::{Error, FieldError, Result};
+use crate::error::{Error, Result};
 use crate::host::Host;
 use crate::registry::decode_object;
 use crate::store::Whose;
@@ -108,17 +108,6 @@ impl<T: DeserializeOwned + JsonSchema + Send + 'static> FromBody for Json<T> {
             Err(e) => Err(Error::invalid_fields("Invalid payload", vec![e])),
         }
     }
-}
-
-/// Refuses a body that is no JSON object: serde would also read an array into a struct.
-///
-/// # Errors
-/// 400.
-pub fn check_object(body: &[u8]) -> Result<()> {
-    if body.trim_ascii_start().starts_with(b"{") {
-        return Ok(());
-    }
-    Err(Error::invalid_fields("Invalid payload", vec![FieldError::new("", "expected a JSON object")]))
 }
 
 /// No body: whatever is sent is read and ignored.

@@ -24,5 +24,6 @@ mod rest_auth;
 mod rest_commands;
 mod rest_devices;
 mod rest_envelope;
+mod rest_operator;
 mod rest_status;
 mod rest_users;

@@ -1,4 +1,4 @@
-//! User management: by admins, by the superadmin and by the local operator.
+//! User management by admins and by the superadmin.
 
 use serde_json::{Value, json};
 
