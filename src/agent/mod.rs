@@ -1,9 +1,8 @@
 //! The agent itself: connects to a server and runs the commands' agent side on this machine.
 //!
 //! `client` dials and shakes hands, `runner` reads commands and answers them, `backoff` decides when to dial again,
-//! `network`, `probe`, `ping` and `neighbours` are the real network behind
-//! [`AgentContext`](crate::registry::AgentContext), `secret` finds the agent's secret and `url` the server. It knows
-//! nothing of the server's side: no database, no sessions, no configuration file.
+//! `network`, `probe`, `ping` and `neighbours` are the real network behind [`AgentContext`], `secret` finds the agent's
+//! secret and `url` the server. It knows nothing of the server's side: no database, no sessions, no configuration file.
 
 mod backoff;
 mod client;

@@ -2,7 +2,7 @@
 //!
 //! Every session is kept in memory, so that a request asks no database, and in the database, so that it survives a
 //! restart. The cookie's token is 256 random bits; what is kept is its SHA-256. A session lasts [`LIFETIME`] from its
-//! last use, which is written behind, at most once in [`WRITE_EVERY`] and waited for by nobody.
+//! last use, which is written behind, at most once in `WRITE_EVERY` and waited for by nobody.
 
 use std::collections::HashMap;
 use std::sync::Arc;

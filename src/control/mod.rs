@@ -1,8 +1,8 @@
 //! The Agent Control Service: who is connected, and the way of a command to an agent and back.
 //!
-//! A frame's way in: socket → [`connection`] (reads into a buffer of the thread) → [`frame`] (bytes to messages) →
-//! [`agent`] (whose reply is it) → the caller. The way out: [`dispatch`] → [`agent`]'s [`line`] (its turn, its ID) →
-//! [`outlet`] (one write). One timing wheel ([`wheel`]) drives heartbeats, pings and time-outs for everyone.
+//! A frame's way in: socket → `connection` (reads into a buffer of the thread) → `frame` (bytes to messages) →
+//! `agent` (whose reply is it) → the caller. The way out: `dispatch` → `agent`'s `line` (its turn, its ID) →
+//! `outlet` (one write). One timing wheel (`wheel`) drives heartbeats, pings and time-outs for everyone.
 //!
 //! It is built for many idle agents on little memory. An idle agent is an entry of the map with one small lock, and
 //! one small task that waits in the poller; it has no buffer, no channel and no timer of its own. Whoever sends
