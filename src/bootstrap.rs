@@ -87,6 +87,7 @@ pub struct Opened {
 impl Opened {
     /// Writes everything to disk and gives the data directory back.
     pub async fn close(self) {
+        self.host.sessions.flush().await;
         self.host.store.close().await;
     }
 }
