@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
 
-use crate::support::Scene;
 use crate::support::firmware::{Firmware, Heard, Message};
+use crate::support::{Scene, Server};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -156,4 +156,34 @@ async fn a_dead_connection_shows_as_offline() {
     tokio::time::resume();
     assert!(watch.end.is_some(), "{watch:?}");
     assert_eq!(scene.admin.agent_status(agent).await, "offline");
+}
+
+#[tokio::test]
+async fn a_stop_closes_agents_one_after_the_other() {
+    const SPREAD: Duration = Duration::from_secs(10);
+    let server = Server::start_with(|config| config.limits.stop_seconds = SPREAD.as_secs()).await;
+    let admin = server.superadmin().await;
+    let mut agents = Vec::new();
+    for _ in 0..20 {
+        let agent = admin.create_agent("server", "a common secret").await;
+        agents.push(Firmware::connect(server.address(), agent, "a common secret").await);
+    }
+    tokio::time::pause();
+    let watches: Vec<_> =
+        agents.into_iter().map(|agent| tokio::spawn(watch(agent, Answers::Everything, MINUTE))).collect();
+    let stopping = tokio::spawn(server.stop());
+    let mut ends = Vec::new();
+    for watch in watches {
+        let (at, code, _) = watch.await.unwrap().end.expect("closed");
+        assert_eq!(code, 1001);
+        ends.push(at);
+    }
+    tokio::time::resume();
+    stopping.await.unwrap();
+    // The fleet comes back a minute later as spread as it left.
+    let (first, last) = (*ends.iter().min().unwrap(), *ends.iter().max().unwrap());
+    assert!(last <= SPREAD + Duration::from_secs(1), "the last was closed after {last:?}");
+    assert!(last - first >= SPREAD / 2, "all within {:?}", last - first);
+    let halfway = ends.iter().filter(|at| **at < SPREAD / 2).count();
+    assert!((5..=15).contains(&halfway), "{halfway} of 20 in the first half: {ends:?}");
 }
