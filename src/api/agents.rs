@@ -16,7 +16,7 @@ use super::field::Field;
 use super::ids::asked_ids;
 use super::owner::owner_of_new;
 use crate::auth::permission::{Permission, Scope};
-use crate::control::AgentKind;
+use crate::control::{AgentKind, Control, Presence, PresenceState};
 use crate::error::{Error, Result};
 use crate::http::{Answer, Call, Json, NoBody};
 use crate::store::agents::{self, AgentRow, NewAgent};
@@ -36,11 +36,14 @@ pub(super) struct AgentView {
     secret: Option<String>,
     #[serde(rename = "ownerID")]
     owner_id: i64,
+    /// Whether it is connected, since when and why. None for an agent that is being deleted.
+    presence: Option<Presence>,
 }
 
 impl AgentView {
-    fn listed(row: AgentRow) -> Self {
+    fn listed(row: AgentRow, control: &Control) -> Self {
         Self {
+            presence: control.presence(row.id),
             id: row.id,
             name: row.name,
             kind: row.kind,
@@ -50,18 +53,10 @@ impl AgentView {
         }
     }
 
-    fn detailed(row: AgentRow, with_secret: bool) -> Self {
+    fn detailed(row: AgentRow, control: &Control, with_secret: bool) -> Self {
         let secret = with_secret.then(|| row.secret.expose_secret().to_owned());
-        Self { secret, ..Self::listed(row) }
+        Self { secret, ..Self::listed(row, control) }
     }
-}
-
-/// Whether an agent is connected.
-#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum Connected {
-    Online,
-    Offline,
 }
 
 /// A new agent, or what is to replace one.
@@ -130,16 +125,17 @@ fn sees_secret(call: &Call, owner: i64) -> bool {
 pub(super) async fn list(call: Call, _: NoBody) -> Result<Answer<Vec<AgentView>>> {
     let whose = call.whose(Permission::AgentsRead);
     let rows = call.host.store.read(move |db| agents::list(db, whose)).await?;
-    Ok(Answer::ok("Agents retrieved successfully.", rows.into_iter().map(AgentView::listed).collect()))
+    let listed = rows.into_iter().map(|row| AgentView::listed(row, &call.host.control)).collect();
+    Ok(Answer::ok("Agents retrieved successfully.", listed))
 }
 
-pub(super) async fn status(call: Call, _: NoBody) -> Result<Answer<BTreeMap<i64, Connected>>> {
+pub(super) async fn status(call: Call, _: NoBody) -> Result<Answer<BTreeMap<i64, PresenceState>>> {
     let whose = call.whose(Permission::AgentsRead);
     let ids = asked_ids(&call);
     let rows = call.host.store.read(move |db| agents::list(db, whose)).await?;
     let asked = rows.iter().map(|row| row.id).filter(|id| ids.as_ref().is_none_or(|ids| ids.contains(id)));
-    let connected = |id| if call.host.control.is_online(id) { Connected::Online } else { Connected::Offline };
-    let statuses = asked.map(|id| (id, connected(id))).collect();
+    let state = |id| call.host.control.presence(id).map_or(PresenceState::Offline, |presence| presence.state);
+    let statuses = asked.map(|id| (id, state(id))).collect();
     Ok(Answer::ok("Agent status retrieved successfully.", statuses))
 }
 
@@ -155,7 +151,7 @@ pub(super) async fn get(call: Call, _: NoBody) -> Result<Answer<AgentView>> {
     let whose = call.whose(Permission::AgentsRead);
     let row = call.host.store.read(move |db| agents::get(db, whose, id)).await?.ok_or_else(not_found)?;
     let with_secret = sees_secret(&call, row.owner);
-    Ok(Answer::ok("Agent retrieved successfully", AgentView::detailed(row, with_secret)))
+    Ok(Answer::ok("Agent retrieved successfully", AgentView::detailed(row, &call.host.control, with_secret)))
 }
 
 pub(super) async fn update(call: Call, Json(body): Json<AgentBody>) -> Result<Answer<()>> {

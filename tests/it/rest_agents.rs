@@ -6,8 +6,8 @@ use netignite::store::agents::{self, NewAgent};
 use serde_json::{Value, json};
 
 use super::rest_envelope::wrong_fields;
-use super::support::wait::until_equal;
-use super::support::{Client, Firmware, Server, soon};
+use super::support::wait::{until, until_equal};
+use super::support::{Agent, Client, Firmware, Server, soon};
 
 const SECRET: &str = "a secret: of an agent ☃";
 
@@ -45,10 +45,13 @@ async fn an_agent_is_created_shown_listed_changed_and_deleted() {
     assert_eq!(reply.message(), "Agent retrieved successfully");
     let mut agent = json!({"id": id, "name": "Server A", "type": "server", "description": "Main host",
         "secret": SECRET, "ownerID": 1});
-    assert_eq!(reply.data(), &agent);
+    let shown = reply.data();
+    agent["presence"] = json!({"state": "offline", "since": shown["presence"]["since"], "why": "never_connected", "address": null});
+    assert_eq!(shown, &agent);
 
     let reply = admin.get("/api/agents").await.expect(200);
     assert_eq!(reply.message(), "Agents retrieved successfully.");
+    let presence = agent["presence"].clone();
     agent.as_object_mut().unwrap().remove("secret");
     assert_eq!(reply.data(), &json!([agent]));
 
@@ -57,7 +60,7 @@ async fn an_agent_is_created_shown_listed_changed_and_deleted() {
     assert_eq!(reply.message(), "Agent updated successfully");
     assert_eq!(reply.data(), &Value::Null);
     let agent = json!({"id": id, "name": "B", "type": "microcontroller", "description": "",
-        "secret": "another secret", "ownerID": 1});
+        "secret": "another secret", "ownerID": 1, "presence": presence});
     assert_eq!(admin.get(&path(id)).await.expect(200).data(), &agent);
 
     let reply = admin.delete(&path(id)).await.expect(200);
@@ -69,6 +72,30 @@ async fn an_agent_is_created_shown_listed_changed_and_deleted() {
         assert_eq!(reply.expect(404).message(), "Agent not found");
     }
     assert_eq!(admin.get("/api/agents").await.expect(200).data(), &json!([]));
+}
+
+#[tokio::test]
+async fn presence_tells_state_since_why_and_address() {
+    let server = Server::start().await;
+    let admin = server.superadmin().await;
+    let id = admin.create_agent("server", SECRET).await;
+    let created = admin.get(&path(id)).await.expect(200).data()["presence"].clone();
+    assert_eq!((&created["state"], &created["why"]), (&json!("offline"), &json!("never_connected")));
+
+    let agent = Agent::connect(server.address(), id, SECRET).await;
+    let there = admin.get(&path(id)).await.expect(200).data()["presence"].clone();
+    assert_eq!((&there["state"], &there["why"]), (&json!("online"), &json!("connected")));
+    assert_eq!(there["address"], "127.0.0.1");
+    assert!(there["since"].as_i64() >= created["since"].as_i64(), "{created} {there}");
+
+    drop(agent);
+    let gone = until("the agent is gone", || async {
+        let presence = admin.get("/api/agents").await.expect(200).data()[0]["presence"].clone();
+        (presence["state"] == "offline").then_some(presence)
+    })
+    .await;
+    assert_eq!((&gone["why"], &gone["address"]), (&json!("connection_lost"), &json!("127.0.0.1")));
+    assert!(gone["since"].as_i64() >= there["since"].as_i64(), "{there} {gone}");
 }
 
 #[tokio::test]
