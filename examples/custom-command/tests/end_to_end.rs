@@ -53,7 +53,7 @@ async fn start<T>(mut command: Command, find: impl Fn(&str) -> Option<T>) -> (Ch
 
 /// The URL in the line that says that the server listens.
 fn listening(line: &str) -> Option<String> {
-    let (_, address) = line.split_once("listening on http://")?;
+    let (_, address) = line.contains("listening").then(|| line.split_once("http://")).flatten()?;
     let end = address.find(|c: char| !c.is_ascii_digit() && c != '.' && c != ':').unwrap_or(address.len());
     Some(format!("http://{}", &address[..end]))
 }
