@@ -133,7 +133,7 @@ async fn what_happens_is_counted_without_ids_or_names() {
     let command = firmware.command().await;
     firmware.reply_ok(&command).await;
     wake.answer().await.expect(200);
-    scene.admin.get("/api/agents/4711").await.expect(404);
+    scene.admin.get("/api/agents/4711471147114711").await.expect(404);
     scene.admin.get("/no/such/page").await.expect(404);
 
     let authorization = format!("Bearer {TOKEN}");
@@ -153,7 +153,7 @@ async fn what_happens_is_counted_without_ids_or_names() {
     assert!(value(&text, "process_open_fds") > 3.0);
     assert!(value(&text, "process_start_time_seconds") > 1.7e9);
     assert!(text.contains(concat!("netignite_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1")));
-    for private in ["4711", "admin\"", "AA:BB", "no/such"] {
+    for private in ["4711471147114711", "admin\"", "AA:BB", "no/such"] {
         assert!(!text.contains(private), "{private} is in the metrics:\n{text}");
     }
 
