@@ -5,11 +5,15 @@ use serde_json::json;
 use super::client::{Client, Reply};
 use super::firmware::Firmware;
 use super::server::Server;
+use super::wait::until_equal;
 
 /// The secret of the scene's agent.
 pub const SECRET: &str = "correct horse battery staple";
 /// The MAC address of the scene's device.
 pub const MAC: &str = "AA:BB:CC:DD:EE:FF";
+
+/// A reply to GET_STATUS.
+pub const ONLINE: &str = r#"{"status":"OK","message":"m","online":"online"}"#;
 
 pub struct Scene {
     pub server: Server,
@@ -55,6 +59,20 @@ impl Scene {
     pub fn heartbeat(&self) -> Pending {
         let (admin, agent) = (self.admin.clone(), self.agent);
         Pending::new(async move { admin.command(agent, "HEARTBEAT", json!({})).await })
+    }
+
+    /// Panics unless everything that was sent to the agent has been read: what a HEARTBEAT meets first is itself.
+    pub async fn assert_nothing_more(&self, firmware: &mut Firmware) {
+        let beat = self.heartbeat();
+        while !beat.is_answered() {
+            let message = tokio::select! {
+                message = firmware.message() => message,
+                () = until_equal("the heartbeat's answer", true, || async { beat.is_answered() }) => break,
+            };
+            assert_eq!(message.command, "HEARTBEAT", "sent beyond the window: {message:?}");
+            firmware.reply_ok(&message).await;
+        }
+        beat.answer().await.expect(200);
     }
 }
 
