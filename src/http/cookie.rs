@@ -18,11 +18,12 @@ pub fn tokens(headers: &HeaderMap) -> impl Iterator<Item = &str> {
     headers
         .get_all(COOKIE)
         .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(';'))
-        .filter_map(|pair| pair.split_once('='))
-        .filter(|(name, _)| name.trim() == NAME)
-        .map(|(_, value)| value.trim().trim_matches('"'))
+        // As bytes: another application's cookie on the same host may hold anything.
+        .flat_map(|value| value.as_bytes().split(|&b| b == b';'))
+        .filter_map(|pair| pair.trim_ascii_start().strip_prefix(NAME.as_bytes()))
+        .filter_map(|rest| rest.trim_ascii_start().strip_prefix(b"="))
+        .filter_map(|value| std::str::from_utf8(value).ok())
+        .map(|value| value.trim().trim_matches('"'))
         .filter(|value| !value.is_empty())
 }
 
@@ -81,6 +82,15 @@ mod tests {
         assert_eq!(read(&["a=1; session=abc;session=def", "session=\"ghi\"; b=2"]), ["abc", "def", "ghi"]);
         assert_eq!(read(&["xsession=1; session2=2; Session=3; session"]), [""; 0]);
         assert_eq!(read(&["session=; session=a=b"]), ["a=b"]);
+        assert_eq!(read(&[" session = abc ;session"]), ["abc"]);
+    }
+
+    #[test]
+    fn a_foreign_cookie_may_hold_any_bytes() {
+        let mut headers = HeaderMap::new();
+        let cookies = b"name=Ren\xc3\xa9; session=\xff; session=abc; last=\xe9";
+        headers.insert(COOKIE, HeaderValue::from_bytes(cookies).unwrap());
+        assert_eq!(tokens(&headers).collect::<Vec<_>>(), ["abc"]);
     }
 
     #[test]

@@ -202,13 +202,20 @@ struct Verdict {
 }
 
 fn check_reply<C: Command>(json: &[u8]) -> Result<String, ReplyError> {
-    if let Ok(Verdict { status: Some(status), message }) = serde_json::from_slice(json)
+    let opens = json.iter().find(|b| !b.is_ascii_whitespace());
+    if opens == Some(&b'{')
+        && let Ok(Verdict { status: Some(status), message }) = serde_json::from_slice(json)
         && status == "ERROR"
     {
         return Err(ReplyError::Failed(message.unwrap_or_default()));
     }
     let reply: C::Reply = decode(json).map_err(|e| ReplyError::Bad(e.to_string()))?;
-    serde_json::to_string(&reply).map_err(|e| ReplyError::Bad(e.to_string()))
+    let reply = serde_json::to_string(&reply).map_err(|e| ReplyError::Bad(e.to_string()))?;
+    // Serde also reads a struct from an array of its fields' values, which is no reply of the command.
+    if opens == Some(&b'[') && !reply.starts_with('[') {
+        return Err(ReplyError::Bad("an array where an object was expected".to_owned()));
+    }
+    Ok(reply)
 }
 
 fn run<'a, C: Command>(agent: &'a AgentContext, json: &'a [u8]) -> BoxFuture<'a, String> {

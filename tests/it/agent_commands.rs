@@ -107,6 +107,8 @@ async fn a_nonsense_reply_fails_the_command_at_once() {
         "",
         "no JSON",
         r#""OK""#,
+        r#"["OK","","online"]"#,
+        r#"["ERROR","no"]"#,
         r#"{"status":"OK","message":"no verdict"}"#,
         r#"{"status":"OK","message":"","online":"perhaps"}"#,
         r#"{"status":"FINE","message":"","online":"online"}"#,
@@ -119,10 +121,12 @@ async fn a_nonsense_reply_fails_the_command_at_once() {
         assert_eq!(asked.answer().await.expect(502).code(), "bad_reply", "{nonsense}");
         assert!(answered.elapsed() < AT_ONCE, "{nonsense}: failed after {:?}", answered.elapsed());
     }
-    let wake = scene.wake();
-    let command = firmware.command().await;
-    firmware.reply(&command, r#"{"done":true}"#).await;
-    assert_eq!(wake.answer().await.expect(502).code(), "bad_reply");
+    for nonsense in [r#"{"done":true}"#, r#"["OK","sent"]"#] {
+        let wake = scene.wake();
+        let command = firmware.command().await;
+        firmware.reply(&command, nonsense).await;
+        assert_eq!(wake.answer().await.expect(502).code(), "bad_reply", "{nonsense}");
+    }
     assert_eq!(scene.admin.agent_status(scene.agent).await, "online");
 }
 

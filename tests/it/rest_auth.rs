@@ -3,6 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use netignite::store::users;
+use reqwest::header::HeaderValue;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
@@ -90,6 +91,16 @@ async fn without_a_session_there_is_none_and_with_a_wrong_one_it_is_invalid() {
     let reply = server.anonymous().get("/api/auth/session").await.expect(401);
     assert_eq!(reply.message(), "No session found");
     assert_eq!(session_of(&server, "nonsense").await.expect(401).message(), "Invalid session");
+}
+
+#[tokio::test]
+async fn another_applications_cookies_do_not_hide_the_session() {
+    let server = Server::start().await;
+    let (token, _) = cookie(&login(&server.anonymous(), "admin", &server.password).await.expect(200));
+    let nobody = server.anonymous();
+    let cookies = HeaderValue::from_bytes(format!("name=René; session={token}; x").as_bytes()).unwrap();
+    let request = nobody.http.get(nobody.url("/api/auth/session")).header("Cookie", cookies);
+    nobody.send(request).await.expect(200);
 }
 
 #[tokio::test]
