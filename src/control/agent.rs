@@ -2,8 +2,8 @@
 //!
 //! Every connection is an epoch of its agent. Whatever comes from a connection names its epoch and is void once a
 //! newer one took over, so there is one live owner at any time and a reply can reach only the caller whose command
-//! went out on that connection. Whoever ends a connection fails its commands in the same breath. Callers and
-//! listeners are told after the lock was let go.
+//! went out on that connection. Whoever ends a connection fails its commands in the same breath. Listeners, and callers
+//! whose reply came, are told after the lock was let go.
 
 use std::net::IpAddr;
 use std::ops::ControlFlow;
@@ -17,15 +17,15 @@ use tokio::sync::oneshot;
 
 use super::close::Why;
 use super::core::{Core, Due, Task};
-use super::credential::{AgentKind, Credential, SecretDigest};
+use super::credential::{Credential, SecretDigest};
 use super::dispatch::DispatchError;
 use super::frame::Incoming;
 use super::line::{Line, Outcome};
 use super::message::{self, Message};
 use super::outlet::{Outlet, Sent};
 use super::presence::{Presence, PresenceState};
+use super::state::{Connection, Heard, Link, SILENCE, State, close_frame, fresh_id};
 use super::wheel::{Moment, millis};
-use crate::clock::Millis;
 use crate::plugin::Event;
 use crate::registry::CommandEntry;
 
@@ -34,8 +34,6 @@ const HEARTBEAT: &str = "HEARTBEAT";
 const HEARTBEAT_EVERY: Duration = Duration::from_secs(60);
 /// A second under what proxies are promised, for the wheel's ticks.
 const PING_EVERY: Duration = Duration::from_secs(24);
-/// An agent that said nothing for so long is gone.
-const SILENCE: Duration = Duration::from_secs(75);
 /// How long a peer that reads nothing of what is queued for it is waited for.
 const STALLED: Duration = Duration::from_secs(10);
 
@@ -45,69 +43,10 @@ pub(super) struct Agent {
     state: Mutex<State>,
 }
 
-struct State {
-    kind: AgentKind,
-    digest: Option<SecretDigest>,
-    /// Counts the connections.
-    epoch: u32,
-    link: Link,
-    why: Why,
-    since: Millis,
-    address: Option<IpAddr>,
-    /// The newest command ID. It runs on over connections, so that an answer to an older one meets nobody.
-    last_id: u32,
-    last_seen: Moment,
-    next_heartbeat: Moment,
-    next_ping: Moment,
-    /// There only while something is in it: most agents are idle.
-    line: Option<Box<Line>>,
-}
-
-enum Link {
-    Offline,
-    /// Admitted; the socket comes as soon as the answer is written.
-    Upgrading,
-    Connected(Connection),
-}
-
-struct Connection {
-    outlet: Outlet,
-    /// Wakes the reading side.
-    reader: Option<Waker>,
-    /// Why the reading side is to end the connection.
-    broken: Option<Why>,
-    /// The newest heartbeat, until it is answered.
-    heartbeat: Option<u32>,
-}
-
-/// What became of something an agent said.
-enum Heard {
-    Reply(super::line::Command),
-    Fine,
-    Late,
-    Unknown,
-    Malformed,
-}
-
 impl Agent {
     pub(super) fn new(core: &Core, credential: Credential) -> Arc<Self> {
-        Arc::new(Self {
-            id: credential.id,
-            state: Mutex::new(State {
-                kind: credential.kind,
-                digest: credential.digest,
-                epoch: 0,
-                link: Link::Offline,
-                why: Why::Never,
-                since: core.clock.now(),
-                address: None,
-                last_id: 0,
-                last_seen: 0,
-                next_heartbeat: 0,
-                next_ping: 0,
-                line: None,
-            }),
-        })
+        let id = credential.id;
+        Arc::new(Self { id, state: Mutex::new(State::new(credential, core.clock.now())) })
     }
 
     /// Starts a new epoch for whoever knows the secret; the older connection is closed.
@@ -446,78 +385,6 @@ impl Agent {
     }
 }
 
-impl State {
-    fn is_online(&self) -> bool {
-        !matches!(self.link, Link::Offline)
-    }
-
-    fn is_current(&mut self, epoch: u32) -> bool {
-        self.connection(epoch).is_some_and(|connection| connection.broken.is_none())
-    }
-
-    fn connection(&mut self, epoch: u32) -> Option<&mut Connection> {
-        match &mut self.link {
-            Link::Connected(connection) if self.epoch == epoch => Some(connection),
-            _ => None,
-        }
-    }
-
-    /// Lets go of the connection, if there is one: its last frame, its reading side, its callers.
-    fn hang_up(&mut self, why: Why, last: Option<&[u8]>) {
-        if let Link::Connected(connection) = std::mem::replace(&mut self.link, Link::Offline) {
-            let close = last.is_none().then(|| close_frame(why)).flatten();
-            connection.outlet.farewell(last.or(close.as_deref()));
-            if let Some(reader) = connection.reader {
-                reader.wake();
-            }
-        }
-        self.fail_commands();
-    }
-
-    fn fail_commands(&mut self) {
-        for command in self.line.take().into_iter().flat_map(|mut line| line.drain()) {
-            command.finish(&Err(DispatchError::Disconnected));
-        }
-    }
-
-    /// Whose reply came under `id`.
-    fn hear(&mut self, id: u32) -> Heard {
-        if let Link::Connected(connection) = &mut self.link
-            && connection.heartbeat == Some(id)
-        {
-            connection.heartbeat = None;
-            return Heard::Fine;
-        }
-        let Some(line) = &mut self.line else { return Heard::Unknown };
-        if let Some(command) = line.take(id) {
-            return Heard::Reply(command);
-        }
-        let late = line.take_late(id);
-        self.forget_idle_line();
-        if late { Heard::Late } else { Heard::Unknown }
-    }
-
-    /// When the wheel has to look at the connection again.
-    fn next_look(&self) -> Moment {
-        self.next_heartbeat.min(self.next_ping).min(self.last_seen + millis(SILENCE))
-    }
-
-    fn forget_idle_line(&mut self) {
-        if self.line.as_ref().is_some_and(|line| line.is_idle()) {
-            self.line = None;
-        }
-    }
-}
-
-impl Connection {
-    fn give_up(&mut self, why: Why) {
-        self.broken = Some(why);
-        if let Some(reader) = &self.reader {
-            reader.wake_by_ref();
-        }
-    }
-}
-
 /// Flushes a connection's queue until it is empty, as long as the peer reads.
 async fn flush(agent: Arc<Agent>, epoch: u32) {
     loop {
@@ -526,16 +393,6 @@ async fn flush(agent: Arc<Agent>, epoch: u32) {
             Ok(true) => {}
             Ok(false) => return,
             Err(_) => return agent.give_up(epoch, Why::Stalled),
-        }
-    }
-}
-
-/// The next ID that nothing under way has.
-fn fresh_id(last_id: &mut u32, heartbeat: Option<u32>, line: &Line) -> u32 {
-    loop {
-        *last_id = last_id.wrapping_add(1);
-        if heartbeat != Some(*last_id) && !line.knows(*last_id) {
-            return *last_id;
         }
     }
 }
@@ -550,9 +407,4 @@ fn spread(agent: i64) -> (u64, u64) {
 /// A round after `last`, or after `now` if rounds were missed.
 fn next_round(last: Moment, now: Moment, every: u64) -> Moment {
     if last + every > now { last + every } else { now + every }
-}
-
-/// The close frame for a reason that has one.
-fn close_frame(why: Why) -> Option<Vec<u8>> {
-    why.close().map(|close| message::frame(Frame::close(close.code, close.reason.as_bytes())))
 }

@@ -27,6 +27,7 @@ mod line;
 pub mod message;
 mod outlet;
 mod presence;
+mod state;
 #[cfg(test)]
 mod tests;
 mod wheel;

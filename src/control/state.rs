@@ -1,0 +1,173 @@
+//! What the one lock of an agent guards: its newest connection, its line, and what was last heard of it.
+//!
+//! Nothing here takes the lock or tells anyone but the callers of failed commands; [`Agent`](super::agent::Agent) does.
+
+use std::net::IpAddr;
+use std::task::Waker;
+use std::time::Duration;
+
+use fastwebsockets::Frame;
+
+use super::close::Why;
+use super::credential::{AgentKind, Credential, SecretDigest};
+use super::dispatch::DispatchError;
+use super::line::{Command, Line};
+use super::message;
+use super::outlet::Outlet;
+use super::wheel::{Moment, millis};
+use crate::clock::Millis;
+
+/// An agent that said nothing for so long is gone.
+pub(super) const SILENCE: Duration = Duration::from_secs(75);
+
+/// What an agent's lock guards.
+pub(super) struct State {
+    pub(super) kind: AgentKind,
+    pub(super) digest: Option<SecretDigest>,
+    /// Counts the connections.
+    pub(super) epoch: u32,
+    pub(super) link: Link,
+    pub(super) why: Why,
+    pub(super) since: Millis,
+    pub(super) address: Option<IpAddr>,
+    /// The newest command ID. It runs on over connections, so that an answer to an older one meets nobody.
+    pub(super) last_id: u32,
+    pub(super) last_seen: Moment,
+    pub(super) next_heartbeat: Moment,
+    pub(super) next_ping: Moment,
+    /// There only while something is in it: most agents are idle.
+    pub(super) line: Option<Box<Line>>,
+}
+
+/// Where the agent's newest connection is.
+pub(super) enum Link {
+    Offline,
+    /// Admitted; the socket comes as soon as the answer is written.
+    Upgrading,
+    Connected(Connection),
+}
+
+/// A connection with its socket.
+pub(super) struct Connection {
+    pub(super) outlet: Outlet,
+    /// Wakes the reading side.
+    pub(super) reader: Option<Waker>,
+    /// Why the reading side is to end the connection.
+    pub(super) broken: Option<Why>,
+    /// The newest heartbeat, until it is answered.
+    pub(super) heartbeat: Option<u32>,
+}
+
+/// What became of something an agent said.
+pub(super) enum Heard {
+    Reply(Command),
+    Fine,
+    Late,
+    Unknown,
+    Malformed,
+}
+
+impl State {
+    /// Of an agent that has not connected yet.
+    pub(super) fn new(Credential { kind, digest, .. }: Credential, now: Millis) -> Self {
+        Self {
+            kind,
+            digest,
+            epoch: 0,
+            link: Link::Offline,
+            why: Why::Never,
+            since: now,
+            address: None,
+            last_id: 0,
+            last_seen: 0,
+            next_heartbeat: 0,
+            next_ping: 0,
+            line: None,
+        }
+    }
+
+    pub(super) fn is_online(&self) -> bool {
+        !matches!(self.link, Link::Offline)
+    }
+
+    pub(super) fn is_current(&mut self, epoch: u32) -> bool {
+        self.connection(epoch).is_some_and(|connection| connection.broken.is_none())
+    }
+
+    pub(super) fn connection(&mut self, epoch: u32) -> Option<&mut Connection> {
+        match &mut self.link {
+            Link::Connected(connection) if self.epoch == epoch => Some(connection),
+            _ => None,
+        }
+    }
+
+    /// Lets go of the connection, if there is one: its last frame, its reading side, its callers.
+    pub(super) fn hang_up(&mut self, why: Why, last: Option<&[u8]>) {
+        if let Link::Connected(connection) = std::mem::replace(&mut self.link, Link::Offline) {
+            let close = last.is_none().then(|| close_frame(why)).flatten();
+            connection.outlet.farewell(last.or(close.as_deref()));
+            if let Some(reader) = connection.reader {
+                reader.wake();
+            }
+        }
+        self.fail_commands();
+    }
+
+    pub(super) fn fail_commands(&mut self) {
+        for command in self.line.take().into_iter().flat_map(|mut line| line.drain()) {
+            command.finish(&Err(DispatchError::Disconnected));
+        }
+    }
+
+    /// Whose reply came under `id`.
+    pub(super) fn hear(&mut self, id: u32) -> Heard {
+        if let Link::Connected(connection) = &mut self.link
+            && connection.heartbeat == Some(id)
+        {
+            connection.heartbeat = None;
+            return Heard::Fine;
+        }
+        let Some(line) = &mut self.line else { return Heard::Unknown };
+        if let Some(command) = line.take(id) {
+            return Heard::Reply(command);
+        }
+        let late = line.take_late(id);
+        self.forget_idle_line();
+        if late { Heard::Late } else { Heard::Unknown }
+    }
+
+    /// When the wheel has to look at the connection again.
+    pub(super) fn next_look(&self) -> Moment {
+        self.next_heartbeat.min(self.next_ping).min(self.last_seen + millis(SILENCE))
+    }
+
+    pub(super) fn forget_idle_line(&mut self) {
+        if self.line.as_ref().is_some_and(|line| line.is_idle()) {
+            self.line = None;
+        }
+    }
+}
+
+impl Connection {
+    pub(super) fn give_up(&mut self, why: Why) {
+        self.broken = Some(why);
+        if let Some(reader) = &self.reader {
+            reader.wake_by_ref();
+        }
+    }
+}
+
+/// The next ID that nothing under way has.
+pub(super) fn fresh_id(last_id: &mut u32, heartbeat: Option<u32>, line: &Line) -> u32 {
+    loop {
+        *last_id = last_id.wrapping_add(1);
+        if heartbeat != Some(*last_id) && !line.knows(*last_id) {
+            return *last_id;
+        }
+    }
+}
+
+/// The close frame for a reason that has one.
+pub(super) fn close_frame(why: Why) -> Option<Vec<u8>> {
+    why.close().map(|close| message::frame(Frame::close(close.code, close.reason.as_bytes())))
+}
