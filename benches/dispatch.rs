@@ -82,6 +82,7 @@ async fn echo(role_name: &str, rounds: u32) -> (Duration, Duration) {
         let start = Instant::now();
         stream.write_all(&message).await.unwrap();
         stream.read_exact(&mut buffer[..answer]).await.unwrap();
+        assert!(buffer[..answer].ends_with(&message[message.len() - 34..]), "{:?}", &buffer[..answer]);
         times.push(start.elapsed());
     }
     (quantile(&mut times, 0.5), (server.process.cpu() - before) / rounds)

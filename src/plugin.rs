@@ -64,7 +64,7 @@ pub enum CommandOutcome {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Event<'a> {
-    /// An agent's connection was accepted.
+    /// An agent came online: it was offline before. A connection that replaces an older one is not told.
     AgentOnline {
         /// The agent.
         agent: i64,

@@ -73,7 +73,9 @@ async fn websocket(mut stream: tokio::net::TcpStream) {
     }
     let mut socket = fastwebsockets::WebSocket::after_handshake(stream, fastwebsockets::Role::Server);
     while let Ok(frame) = socket.read_frame().await {
-        if frame.opcode == fastwebsockets::OpCode::Close || socket.write_frame(frame).await.is_err() {
+        // Anew, because a frame that was read keeps its mask, and a server's must have none.
+        let answer = fastwebsockets::Frame::new(true, frame.opcode, None, frame.payload);
+        if frame.opcode == fastwebsockets::OpCode::Close || socket.write_frame(answer).await.is_err() {
             return;
         }
     }
