@@ -15,6 +15,8 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
+use serde::Deserializer;
+use serde::de::Error as _;
 use subtle::ConstantTimeEq;
 
 /// The media type of what `prometheus-client` writes.
@@ -30,9 +32,16 @@ struct Section {
     /// Whether there are metrics at all.
     enabled: bool,
     /// An address of their own, such as `127.0.0.1:9464`.
+    #[serde(deserialize_with = "address")]
     bind: Option<SocketAddr>,
     /// The bearer token that must be sent.
     token: Option<String>,
+}
+
+fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SocketAddr>, D::Error> {
+    let text = Option::<String>::deserialize(deserializer)?;
+    let expected = "expected an address and a port such as \"127.0.0.1:9464\"";
+    text.map(|text| text.parse().map_err(|_| D::Error::custom(expected))).transpose()
 }
 
 /// The section, found to be safe.

@@ -4,6 +4,7 @@
 //! Frames are not known here.
 
 use std::fmt;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -89,6 +90,27 @@ fn unreachable(what: &str, why: impl fmt::Display) -> ConnectError {
     ConnectError::Unreachable(format!("{what}: {why}"))
 }
 
+/// Why TLS could not be agreed on, and what to do about it.
+fn no_tls(error: &io::Error) -> ConnectError {
+    let remedy = match error.get_ref().and_then(|e| e.downcast_ref::<rustls::Error>()) {
+        Some(rustls::Error::InvalidCertificate(_)) => {
+            "; use the name the certificate is for, and have this machine trust who signed it (SSL_CERT_FILE names a \
+             file of trusted certificates)"
+        }
+        Some(rustls::Error::InvalidMessage(_)) => {
+            "; it seems to speak no TLS at this port: check the port, or use http://"
+        }
+        _ => "",
+    };
+    unreachable("TLS", format_args!("{error}{remedy}"))
+}
+
+/// Why a request was not answered in HTTP, and what to do about it.
+fn no_answer(error: &hyper::Error) -> ConnectError {
+    let remedy = if error.is_parse() { "; check the port, or use https:// if the server does" } else { "" };
+    unreachable("handshake", format_args!("{error}{remedy}"))
+}
+
 /// Dials one server as one agent.
 pub(super) struct Connector {
     url: ServerUrl,
@@ -132,7 +154,7 @@ impl Connector {
         match &self.tls {
             None => self.shake_hands(tcp, secret).await,
             Some((tls, name)) => {
-                let stream = tls.connect(name.clone(), tcp).await.map_err(|e| unreachable("TLS", e))?;
+                let stream = tls.connect(name.clone(), tcp).await.map_err(|e| no_tls(&e))?;
                 self.shake_hands(stream, secret).await
             }
         }
@@ -152,7 +174,7 @@ impl Connector {
         getrandom::fill(&mut random).map_err(|e| unreachable("handshake", e))?;
         let key = BASE64_STANDARD.encode(random);
         let request = self.request(&key, secret).map_err(|e| unreachable("handshake", e))?;
-        let response = sender.send_request(request).await.map_err(|e| unreachable("handshake", e))?;
+        let response = sender.send_request(request).await.map_err(|e| no_answer(&e))?;
         match response.status() {
             StatusCode::SWITCHING_PROTOCOLS => {}
             StatusCode::UNAUTHORIZED => return Err(ConnectError::Unauthorized),

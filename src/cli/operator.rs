@@ -1,7 +1,7 @@
 //! The local operator's way to the API: through the running server's socket or, when no server runs, on the database
 //! itself. Either way the very same routes answer.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -22,8 +22,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The local operator.
 pub(super) enum Operator {
-    /// Asks the running server.
-    Socket(Target),
+    /// Asks the server that runs in the data directory.
+    Socket(Target, PathBuf),
     /// Answers from the database, which is this process's for now.
     InProcess(Box<InProcess>),
 }
@@ -48,7 +48,7 @@ impl Operator {
                 Err(e) => return Err(e.into()),
             };
             match local_socket::connect(&socket).await {
-                Ok(_) => return Ok(Self::Socket(Target::Unix(socket))),
+                Ok(_) => return Ok(Self::Socket(Target::Unix(socket), directory)),
                 Err(e) if begun.elapsed() > PATIENCE => return Err(silent(&held, &socket, &e)),
                 // It starts, or it ends and leaves the lock.
                 Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
@@ -73,13 +73,14 @@ impl Operator {
         body: Option<&Value>,
     ) -> Result<Value, Failure> {
         let answer = match self {
-            Self::Socket(target) => client::request(target, method, path, body).await,
-            Self::InProcess(here) => {
-                client::operate(&here.opened.host, &here.router, method, path, body).await
+            Self::Socket(target, directory) => {
+                client::request(target, method, path, body).await.map_err(|e| unanswered(directory, &e))?
             }
+            Self::InProcess(here) => client::operate(&here.opened.host, &here.router, method, path, body)
+                .await
+                .map_err(Failure::new)?,
         };
-        let (status, mut answer) =
-            answer.map_err(|e| Failure::new(format!("the running server does not answer: {e}")))?;
+        let (status, mut answer) = answer;
         if status.is_success() { Ok(answer["data"].take()) } else { Err(refused(status, &answer)) }
     }
 
@@ -99,6 +100,15 @@ fn silent(held: &LockError, socket: &Path, error: &std::io::Error) -> Failure {
     Failure::new(format!(
         "a netignite{who} uses the data directory {directory} but cannot be asked at {socket}: {error}; run this as \
          the server's user or as root, or stop the server and try again"
+    ))
+}
+
+/// The server took the call and did not answer it. What was asked may have been done.
+fn unanswered(directory: &Path, error: &std::io::Error) -> Failure {
+    Failure::new(format!(
+        "the server that uses the data directory {} does not answer: {error}; look at its log, restart it if it hangs, \
+         and see what was done before you try again",
+        directory.display()
     ))
 }
 

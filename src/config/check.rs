@@ -91,7 +91,11 @@ impl Merged {
             _ if mentions_secret(message, path, section) => "the value is not valid here".to_owned(),
             _ => format!("{message}{told}"),
         };
-        ConfigError::at(&self.origin(path), format!("{path}: {text}"))
+        // A plugin that looks at several keys together names the wrong one itself.
+        match text.starts_with(&format!("{path}.")) {
+            true => ConfigError::at(&self.origin(path), text),
+            false => ConfigError::at(&self.origin(path), format!("{path}: {text}")),
+        }
     }
 
     fn settings(&self, config: &Config) -> Vec<Setting> {

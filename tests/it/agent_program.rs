@@ -10,6 +10,7 @@ use rcgen::{CertificateParams, KeyPair};
 use rustix::process::Signal;
 use rustls::ServerConfig;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::process::Command;
 use tokio_rustls::TlsAcceptor;
@@ -92,7 +93,25 @@ async fn a_certificate_nobody_vouches_for_is_refused() {
     let program = Binary::spawn(program);
     let (tcp, _) = soon("the agent", listener.accept()).await.unwrap();
     assert!(soon("the TLS handshake", tls.accept(tcp)).await.is_err());
-    program.line(&["not connected", "TLS", "certificate"]).await;
+    program.line(&["not connected", "TLS", "certificate", "SSL_CERT_FILE"]).await;
+}
+
+#[tokio::test]
+async fn tls_on_one_side_alone_is_told_with_the_remedy() {
+    let directory = tempfile::tempdir().unwrap();
+    let (listener, tls, _) = tls_server().await;
+    let port = listener.local_addr().unwrap().port();
+
+    let program = Binary::spawn(agent(directory.path(), &format!("http://localhost:{port}")));
+    let (tcp, _) = soon("the agent", listener.accept()).await.unwrap();
+    // The alert that this ends with is no HTTP.
+    assert!(soon("the TLS handshake", tls.accept(tcp)).await.is_err());
+    program.line(&["not connected", "check the port", "https://"]).await;
+
+    let program = Binary::spawn(agent(directory.path(), &format!("https://localhost:{port}")));
+    let (mut tcp, _) = soon("the agent", listener.accept()).await.unwrap();
+    tcp.write_all(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+    program.line(&["not connected", "no TLS at this port", "http://"]).await;
 }
 
 #[tokio::test]

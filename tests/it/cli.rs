@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Output, Stdio};
 
+use netignite::local_socket;
 use netignite::lock::DataLock;
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -184,6 +185,20 @@ async fn a_data_directory_serves_one_process() {
     let line = refusal(here.path(), &["user", "list"], "").await;
     let expected = format!("netignite: a netignite (process {}) uses the data directory", std::process::id());
     assert!(line.starts_with(&expected), "{line}");
+
+    // One that takes the call and says nothing to it.
+    let socket = local_socket::bind(&here.path().join("data").join(local_socket::NAME)).unwrap();
+    let mute = tokio::spawn(async move {
+        while let Ok((caller, _)) = socket.accept().await {
+            drop(caller);
+        }
+    });
+    let line = refusal(here.path(), &["user", "list"], "").await;
+    assert!(
+        line.starts_with("netignite: the server that uses the data directory ./data does not answer"),
+        "{line}"
+    );
+    mute.abort();
 }
 
 #[tokio::test]

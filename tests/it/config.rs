@@ -366,6 +366,12 @@ fn a_plugins_section_is_checked_by_the_plugin() {
     file(r#"{"metrics": {"enabled": "yes"}}"#).assert_refused(
         "./config/config.json: plugins.metrics.enabled: expected true or false, found \"yes\"",
     );
+    file(r#"{"metrics": {"bind": "localhost:9464"}}"#).assert_refused(
+        "./config/config.json: plugins.metrics.bind: expected an address and a port such as \"127.0.0.1:9464\", found \
+         \"localhost:9464\"",
+    );
+    file(r#"{"metrics": {"token": "too short"}}"#)
+        .assert_refused("./config/config.json: plugins.metrics.token must have at least 16 characters");
     let (line, _) = Program::new().with("NETIGNITE_PLUGINS__METRICS__ENABLED", "true").refused(&[]);
     let expected =
         "netignite: NETIGNITE_PLUGINS__METRICS__ENABLED: plugins.metrics: metrics must not be open";

@@ -73,7 +73,7 @@ async fn metrics_open_to_everyone_stop_the_start() {
         (json!({"enabled": true}), ["plugins.metrics.bind", "plugins.metrics.token"]),
         (json!({"enabled": true, "token": "short"}), ["plugins.metrics.token", "16 characters"]),
         (json!({"enabled": true, "tokn": TOKEN}), ["plugins.metrics", "tokn"]),
-        (json!({"enabled": true, "bind": "localhost"}), ["plugins.metrics", "socket address"]),
+        (json!({"enabled": true, "bind": "localhost"}), ["plugins.metrics.bind", "127.0.0.1:9464"]),
     ] {
         let directory = tempfile::tempdir().unwrap();
         let mut config = testing::config(directory.path());
