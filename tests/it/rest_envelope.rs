@@ -258,6 +258,10 @@ async fn cross_site_writes_are_refused() {
         let reply = post("Sec-Fetch-Site", site.to_owned()).await.expect(403);
         assert!(reply.message().contains("allowedOrigins"), "{}", reply.message());
     }
+    // What the browser says counts, even of a listed origin.
+    let request = admin.http.post(admin.url("/api/agents")).json(&agent());
+    let request = request.header("Origin", "https://home.example").header("Sec-Fetch-Site", "cross-site");
+    admin.send(request).await.expect(403);
     for site in ["same-origin", "none"] {
         post("Sec-Fetch-Site", site.to_owned()).await.expect(201);
     }
