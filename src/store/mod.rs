@@ -35,7 +35,6 @@ use std::thread::{self, JoinHandle};
 
 use libsql::OpenFlags;
 use parking_lot::Mutex;
-use tokio::sync::mpsc;
 use tracing::error;
 
 pub use self::conn::Conn;
@@ -78,9 +77,9 @@ struct Inner {
     counters: Arc<writer::Counters>,
 }
 
-/// A queue, and the threads that end when nobody can queue any more.
+/// A queue, and the threads that end once it is closed and empty.
 struct Queue {
-    jobs: Mutex<Option<mpsc::Sender<Box<dyn Job>>>>,
+    jobs: async_channel::Sender<Box<dyn Job>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -116,12 +115,11 @@ impl Store {
         let readers = (0..READERS).map(|_| open_reader(&path)).collect::<Result<Vec<_>, _>>()?;
 
         let counters = Arc::<writer::Counters>::default();
-        let (writing, queue) = mpsc::channel(QUEUE);
+        let (writing, queue) = async_channel::bounded(QUEUE);
         let counted = counters.clone();
-        let writer = spawn("db-writer", &path, move || writer::run(&db, queue, &counted))?;
+        let writer = spawn("db-writer", &path, move || writer::run(&db, &queue, &counted))?;
 
-        let (reading, queue) = mpsc::channel(QUEUE);
-        let queue: reader::Queue = Arc::new(Mutex::new(queue));
+        let (reading, queue) = async_channel::bounded(QUEUE);
         let readers = readers
             .into_iter()
             .map(|db| {
@@ -130,8 +128,8 @@ impl Store {
             })
             .collect::<Result<_, _>>()?;
         Ok(Self(Arc::new(Inner {
-            reading: Queue { jobs: Mutex::new(Some(reading)), threads: Mutex::new(readers) },
-            writing: Queue { jobs: Mutex::new(Some(writing)), threads: Mutex::new(vec![writer]) },
+            reading: Queue { jobs: reading, threads: Mutex::new(readers) },
+            writing: Queue { jobs: writing, threads: Mutex::new(vec![writer]) },
             counters,
         })))
     }
@@ -201,15 +199,14 @@ impl Queue {
         T: Send + 'static,
         F: FnOnce(&Conn) -> Result<T> + Send + 'static,
     {
-        let jobs = self.jobs.lock().clone().ok_or_else(closed)?;
         let (job, result) = Call::of(job);
-        jobs.send(job).await.map_err(|_| closed())?;
-        drop(jobs);
+        self.jobs.send(job).await.map_err(|_| closed())?;
         result.await.unwrap_or_else(|_| Err(closed()))
     }
 
     fn end(&self) {
-        drop(self.jobs.lock().take());
+        // What is queued already is still done.
+        self.jobs.close();
         // Held while joining, so that a second caller waits too.
         for thread in self.threads.lock().drain(..) {
             if thread.join().is_err() {

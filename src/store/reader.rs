@@ -4,24 +4,13 @@
 //! database: the latest commit when its first question was asked. Between jobs nothing is held open, or the
 //! write-ahead log could never be written back.
 
-use std::sync::Arc;
-
-use parking_lot::Mutex;
-use tokio::sync::mpsc;
-
 use super::Conn;
 use super::job::Job;
 use crate::error::Result;
 
-/// The queue that the readers share.
-pub(super) type Queue = Arc<Mutex<mpsc::Receiver<Box<dyn Job>>>>;
-
-/// Runs until nobody can queue anything any more and the queue is empty.
-pub(super) fn run(db: &Conn, queue: &Queue) {
-    loop {
-        // One reader waits for the next job, the others for their turn to wait.
-        let next = queue.lock().blocking_recv();
-        let Some(mut job) = next else { return };
+/// Runs until the queue is closed and empty.
+pub(super) fn run(db: &Conn, queue: &async_channel::Receiver<Box<dyn Job>>) {
+    while let Ok(mut job) = queue.recv_blocking() {
         let outcome = snapshot(db, job.as_mut());
         job.answer(outcome);
     }

@@ -7,7 +7,6 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use tokio::sync::mpsc;
 use tracing::{error, warn};
 
 use super::Conn;
@@ -24,11 +23,11 @@ pub(super) struct Counters {
     pub(super) jobs: AtomicU64,
 }
 
-/// Runs until nobody can queue anything any more and the queue is empty, then writes everything back into the
+/// Runs until the queue is closed and empty, then writes everything back into the
 /// database's file.
-pub(super) fn run(db: &Conn, mut queue: mpsc::Receiver<Box<dyn Job>>, counters: &Arc<Counters>) {
+pub(super) fn run(db: &Conn, queue: &async_channel::Receiver<Box<dyn Job>>, counters: &Arc<Counters>) {
     let mut batch = Vec::with_capacity(BATCH);
-    while let Some(first) = queue.blocking_recv() {
+    while let Ok(first) = queue.recv_blocking() {
         batch.push(first);
         while batch.len() < BATCH
             && let Ok(next) = queue.try_recv()
