@@ -127,8 +127,11 @@ pub fn main() -> ExitCode {
 
 /// Runs a future that has no need of more than this thread.
 fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.map_err(Failure::new)?.block_on(work)
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::new)?;
+    let done = runtime.block_on(work);
+    // What still blocks a thread, such as looking up a name nobody answers for, must not hold up the end.
+    runtime.shutdown_background();
+    done
 }
 
 /// Files this process makes are its owner's alone: databases, credentials, logs.

@@ -19,6 +19,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 
 use super::support::binary::{command, run};
+use super::support::wait::until;
 use super::support::{Binary, soon};
 
 const SECRET: &str = "correct horse battery staple";
@@ -160,4 +161,30 @@ async fn without_what_it_needs_it_does_not_start() {
         assert!(words.iter().all(|word| said.contains(word)), "{arguments:?}: {said}");
         assert!(!said.contains("hunter22") && !said.contains(SECRET), "{said}");
     }
+}
+
+#[tokio::test]
+async fn it_stops_when_told_even_while_the_system_keeps_it_waiting() {
+    let directory = tempfile::tempdir().unwrap();
+    let secret = directory.path().join("secret");
+    std::fs::write(&secret, SECRET).unwrap();
+    let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let mut program = agent(directory.path(), &format!("http://{nobody}"));
+    program.env_remove("NETIGNITE_AGENT_SECRET").arg("--secret-file").arg(&secret);
+    let program = Binary::spawn(program);
+    program.line(&["not connected", "Trying again"]).await;
+
+    // A pipe that somebody holds open and writes nothing into: reading the secret anew does not end.
+    let pipe = directory.path().join("pipe");
+    rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR).unwrap();
+    std::fs::rename(&pipe, &secret).unwrap();
+    let _held = until("the agent to read its secret", || {
+        let flags = rustix::fs::OFlags::WRONLY | rustix::fs::OFlags::NONBLOCK;
+        let opened = rustix::fs::open(&secret, flags, rustix::fs::Mode::empty()).ok();
+        async { opened }
+    })
+    .await;
+    program.signal(Signal::TERM);
+    let (status, log) = program.ended().await;
+    assert!(status.success(), "{log}");
 }
