@@ -1,5 +1,5 @@
 //! Idle agents: memory each (the slope over fleets of growing size), CPU per connect and per heartbeat, and a whole
-//! fleet reconnecting at once. `NETIGNITE_BENCH_AGENTS=1000` keeps it small.
+//! fleet reconnecting at once. `BENCH_AGENTS=1000` keeps it small.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used)]
 
@@ -57,7 +57,7 @@ fn numbers(line: &str) -> Vec<u64> {
 
 async fn bench() {
     let most: usize =
-        std::env::var("NETIGNITE_BENCH_AGENTS").ok().and_then(|n| n.parse().ok()).unwrap_or(19_000);
+        std::env::var("BENCH_AGENTS").ok().and_then(|n| n.parse().ok()).unwrap_or(19_000);
     let server = Server::start();
     let fresh = server.process.resident();
     let (_, cookie) = server.admin().await;
