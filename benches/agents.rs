@@ -56,8 +56,7 @@ fn numbers(line: &str) -> Vec<u64> {
 }
 
 async fn bench() {
-    let most: usize =
-        std::env::var("BENCH_AGENTS").ok().and_then(|n| n.parse().ok()).unwrap_or(19_000);
+    let most: usize = std::env::var("BENCH_AGENTS").ok().and_then(|n| n.parse().ok()).unwrap_or(19_000);
     let server = Server::start();
     let fresh = server.process.resident();
     let (_, cookie) = server.admin().await;

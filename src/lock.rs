@@ -46,12 +46,20 @@ impl fmt::Display for LockError {
                     directory.display()
                 )
             }
-            Self::Io { directory, error } => write!(
-                f,
-                "cannot use the data directory {}: {error}; make it a directory that this user may write, or choose \
-                 another with dataDirectory or --data-dir",
-                directory.display()
-            ),
+            Self::Io { directory, error } => {
+                let remedy = match error.kind() {
+                    io::ErrorKind::PermissionDenied => {
+                        "run this as the user whose server uses it, make it a directory that this user may write"
+                    }
+                    _ => "make it a directory that this user may write",
+                };
+                write!(
+                    f,
+                    "cannot use the data directory {}: {error}; {remedy}, or choose another with dataDirectory or \
+                     --data-dir",
+                    directory.display()
+                )
+            }
         }
     }
 }
@@ -123,5 +131,9 @@ mod tests {
         std::fs::write(&path, "").unwrap();
         let text = DataLock::acquire(&path).unwrap_err().to_string();
         assert!(text.contains(&path.display().to_string()) && text.contains("dataDirectory"), "{text}");
+
+        let error = io::ErrorKind::PermissionDenied.into();
+        let text = LockError::Io { directory: path, error }.to_string();
+        assert!(text.contains("run this as the user whose server uses it"), "{text}");
     }
 }
