@@ -16,6 +16,7 @@ mod config;
 mod conventions;
 mod durability;
 mod end_to_end;
+mod http_forms;
 mod limits;
 mod permissions;
 mod plugins;
