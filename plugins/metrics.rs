@@ -26,7 +26,7 @@ const OPENMETRICS: HeaderValue =
 const SHORTEST_TOKEN: usize = 16;
 
 /// The section `plugins.metrics`.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 struct Section {
     /// Whether there are metrics at all.
