@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
 use super::failure::Failure;
-use super::{ConfigArguments, ServerArguments, output};
+use super::{ServerArguments, output};
 use crate::config::Loaded;
 
 #[derive(Debug, Subcommand)]
@@ -14,13 +14,11 @@ pub(super) enum Command {
     /// Print every effective setting and where it came from; secrets are not shown
     Show(Show),
     /// Check the file, the environment and the flags without starting anything
-    Check(Check),
+    Check(ServerArguments),
 }
 
 #[derive(Debug, Args)]
 pub(super) struct Show {
-    #[command(flatten)]
-    config: ConfigArguments,
     #[command(flatten)]
     server: ServerArguments,
     /// Print JSON
@@ -28,22 +26,14 @@ pub(super) struct Show {
     json: bool,
 }
 
-#[derive(Debug, Args)]
-pub(super) struct Check {
-    #[command(flatten)]
-    config: ConfigArguments,
-    #[command(flatten)]
-    server: ServerArguments,
-}
-
 pub(super) fn run(command: Command) -> Result<(), Failure> {
     match command {
-        Command::Show(Show { config, server, json }) => {
-            let loaded = config.load_with(Some(server))?;
+        Command::Show(Show { server, json }) => {
+            let loaded = server.load()?;
             if json { output::print_json(&as_json(&loaded)) } else { output::print(as_table(&loaded)) }
         }
-        Command::Check(Check { config, server }) => {
-            let loaded = config.load_with(Some(server))?;
+        Command::Check(arguments) => {
+            let loaded = arguments.load()?;
             let file = loaded.file.as_deref().map(Path::display);
             output::print(match file {
                 Some(file) => format!("The configuration is valid ({file})."),

@@ -3,26 +3,16 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use clap::Args;
-
 use super::failure::Failure;
-use super::{ConfigArguments, ServerArguments, block_on, output};
+use super::{ServerArguments, block_on, output};
 use crate::http::client::{self, Target};
 use crate::http::{Method, StatusCode};
 
 /// How long the server may take to answer. Containers' own limit is mostly 5 s.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-#[derive(Debug, Args)]
-pub(super) struct Arguments {
-    #[command(flatten)]
-    config: ConfigArguments,
-    #[command(flatten)]
-    server: ServerArguments,
-}
-
-pub(super) fn run(arguments: Arguments) -> Result<(), Failure> {
-    let config = arguments.config.load_with(Some(arguments.server))?.config;
+pub(super) fn run(arguments: ServerArguments) -> Result<(), Failure> {
+    let config = arguments.load()?.config;
     let address = reachable(SocketAddr::new(config.server.host, config.server.port));
     if address.port() == 0 {
         return Err(Failure::new(

@@ -31,13 +31,13 @@ struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
     #[command(flatten)]
-    serve: serve::Arguments,
+    serve: ServerArguments,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the server; this is what happens without a subcommand
-    Serve(serve::Arguments),
+    Serve(ServerArguments),
     /// Run an agent on this machine: connect to a server and do what it asks
     Agent(agent::Arguments),
     /// List the agent commands this program knows
@@ -49,7 +49,7 @@ enum Command {
     #[command(subcommand)]
     User(user::Command),
     /// Ask the server on this machine whether it is ready; the exit status tells
-    Healthcheck(healthcheck::Arguments),
+    Healthcheck(ServerArguments),
     /// Print the completions for a shell
     Completions(completions::Arguments),
 }
@@ -65,9 +65,11 @@ struct ConfigArguments {
     data_dir: Option<PathBuf>,
 }
 
-/// What moves the server's own address and log.
+/// What moves the server's own address and log, too.
 #[derive(Debug, Clone, Args)]
 struct ServerArguments {
+    #[command(flatten)]
+    config: ConfigArguments,
     /// The address to listen on
     #[arg(long, value_name = "ADDRESS")]
     host: Option<String>,
@@ -80,19 +82,19 @@ struct ServerArguments {
 }
 
 impl ConfigArguments {
-    fn load(self) -> Result<Loaded, Failure> {
-        self.load_with(None)
+    fn overrides(self) -> Overrides {
+        Overrides { file: self.config, data_directory: self.data_dir, ..Overrides::default() }
     }
 
-    fn load_with(self, server: Option<ServerArguments>) -> Result<Loaded, Failure> {
-        let mut overrides =
-            Overrides { file: self.config, data_directory: self.data_dir, ..Overrides::default() };
-        if let Some(server) = server {
-            overrides.host = server.host;
-            overrides.port = server.port;
-            overrides.log_level = server.log_level;
-        }
-        Ok(Config::load(&overrides)?)
+    fn load(self) -> Result<Loaded, Failure> {
+        Ok(Config::load(&self.overrides())?)
+    }
+}
+
+impl ServerArguments {
+    fn load(self) -> Result<Loaded, Failure> {
+        let Self { config, host, port, log_level } = self;
+        Ok(Config::load(&Overrides { host, port, log_level, ..config.overrides() })?)
     }
 }
 

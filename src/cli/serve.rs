@@ -4,27 +4,17 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use clap::Args;
-
 use super::failure::Failure;
-use super::{ConfigArguments, ServerArguments, keep_files_private};
+use super::{ServerArguments, keep_files_private};
 use crate::bootstrap::{self, log_step};
 use crate::logging;
 
 /// How long work that nobody waits for may still run at the end.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-#[derive(Debug, Args)]
-pub(super) struct Arguments {
-    #[command(flatten)]
-    config: ConfigArguments,
-    #[command(flatten)]
-    server: ServerArguments,
-}
-
-pub(super) fn run(arguments: Arguments) -> Result<(), Failure> {
+pub(super) fn run(arguments: ServerArguments) -> Result<(), Failure> {
     let begun = Instant::now();
-    let loaded = arguments.config.load_with(Some(arguments.server))?;
+    let loaded = arguments.load()?;
     let configured = begun.elapsed();
     keep_files_private();
 
