@@ -10,13 +10,13 @@
 mod format;
 
 use std::fmt;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use tracing::level_filters::LevelFilter;
-use tracing_appender::non_blocking::{NonBlocking, WorkerGuard};
+use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
 use tracing_appender::rolling::{RollingFileAppender, Rotation};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
@@ -28,6 +28,10 @@ use format::{JsonLines, PrettyLines};
 
 /// The target of messages that are logged at every level: what ends the server or loses data.
 pub const CRITICAL: &str = "critical";
+
+/// Lines that may wait for a slow reader before further ones are dropped. The library's own number would keep 5 MB of
+/// places for them.
+const WAITING_LINES: usize = 4096;
 
 /// Libraries that are heard from `warn` on only, and from `info` on when the level is `debug`. Everything else, such
 /// as a crate that brings commands or plugins of its own, follows the level.
@@ -140,7 +144,7 @@ impl std::error::Error for LoggingError {}
 /// The log file cannot be written, or the process logs already.
 pub fn start(level: Level, config: &LogConfig) -> Result<Logging, LoggingError> {
     let (filter, handle) = reload::Layer::new(targets(level));
-    let (stderr, stderr_guard) = tracing_appender::non_blocking(std::io::stderr());
+    let (stderr, stderr_guard) = written_behind(std::io::stderr());
     let mut writers = vec![stderr_guard];
 
     let terminal = std::io::stderr().is_terminal();
@@ -157,7 +161,7 @@ pub fn start(level: Level, config: &LogConfig) -> Result<Logging, LoggingError> 
     };
     let file = match &config.file {
         Some(path) => {
-            let (file, guard) = tracing_appender::non_blocking(open(path, config.keep_days)?);
+            let (file, guard) = written_behind(open(path, config.keep_days)?);
             writers.push(guard);
             Some(json_to(file))
         }
@@ -171,6 +175,11 @@ pub fn start(level: Level, config: &LogConfig) -> Result<Logging, LoggingError> 
         .map_err(|_| LoggingError::Twice)?;
     let level = LogLevel { filter: Some(handle), ..LogLevel::detached(level) };
     Ok(Logging { level, _writers: writers })
+}
+
+/// A writer on a thread of its own.
+fn written_behind<W: Write + Send + 'static>(writer: W) -> (NonBlocking, WorkerGuard) {
+    NonBlockingBuilder::default().buffered_lines_limit(WAITING_LINES).finish(writer)
 }
 
 fn json_to<S>(writer: NonBlocking) -> Box<dyn Layer<S> + Send + Sync>
