@@ -23,8 +23,6 @@ use crate::error::{Error, Kind};
 use crate::host::Host;
 use crate::plugin::Shutdown;
 
-/// The code of the answer to a connection beyond the cap.
-pub const FULL: &str = "too_many_connections";
 /// Connections that may wait to be accepted: after a restart the whole fleet dials within a minute, and the system
 /// lets those wait for seconds that find no place.
 const BACKLOG: u32 = 4096;
@@ -189,7 +187,7 @@ async fn refuse(mut stream: TcpStream, answer: &[u8]) {
 fn full_answer() -> Bytes {
     let error = Error::new(
         Kind::Unavailable,
-        FULL,
+        "too_many_connections",
         "The server holds as many connections as it may. Try again in a few seconds.",
     )
     .retry_after(Duration::from_secs(5));
