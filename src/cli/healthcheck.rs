@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::failure::Failure;
 use super::{ServerArguments, block_on, output};
 use crate::http::client::{self, Target};
-use crate::http::{Method, StatusCode};
+use crate::http::{Method, StatusCode, server};
 
 /// How long the server may take to answer. Containers' own limit is mostly 5 s.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -19,11 +19,11 @@ pub(super) fn run(arguments: ServerArguments) -> Result<(), Failure> {
             "the port is 0, so that the system chooses one: name the server's with --port or server.port",
         ));
     }
-    let status = block_on(async {
+    let (status, answer) = block_on(async {
         let target = Target::Tcp(address);
         let request = client::request(&target, Method::GET, "/readyz", None);
         match tokio::time::timeout(PATIENCE, request).await {
-            Ok(Ok((status, _))) => Ok(status),
+            Ok(Ok(answer)) => Ok(answer),
             Ok(Err(e)) => Err(Failure::new(format!("no server answers at http://{address}: {e}"))),
             Err(_) => Err(Failure::new(format!(
                 "the server at http://{address} did not answer within {} s",
@@ -35,6 +35,8 @@ pub(super) fn run(arguments: ServerArguments) -> Result<(), Failure> {
         StatusCode::OK => output::print("ready"),
         // The plugin that answers may be switched off: a server that says so is up.
         StatusCode::NOT_FOUND => output::print("up (/readyz is not served)"),
+        // Whoever restarts what fails here would hang up on everyone it serves.
+        _ if answer["code"] == server::FULL => output::print("up (every connection is taken)"),
         status => Err(Failure::new(format!(
             "the server at http://{address} is not ready: it answered {status}; its log says why"
         ))),

@@ -23,6 +23,8 @@ use crate::error::{Error, Kind};
 use crate::host::Host;
 use crate::plugin::Shutdown;
 
+/// The code of the answer to a connection beyond the cap.
+pub const FULL: &str = "too_many_connections";
 /// Connections that may wait to be accepted: after a restart the whole fleet dials within a minute, and the system
 /// lets those wait for seconds that find no place.
 const BACKLOG: u32 = 4096;
@@ -31,6 +33,8 @@ const OPERATORS: usize = 64;
 const BESIDE: usize = 64;
 /// Connections beyond the cap that are told so at once; further ones are just closed.
 const REFUSING: usize = 32;
+/// How long a client that is refused may take until its request begins to arrive.
+const ASKED: Duration = Duration::from_secs(1);
 /// The pause after the system refused a descriptor, and how often it is logged.
 const PAUSE: Duration = Duration::from_millis(100);
 const LOG_EVERY: Duration = Duration::from_secs(30);
@@ -177,6 +181,8 @@ impl Trouble {
 }
 
 async fn refuse(mut stream: TcpStream, answer: &[u8]) {
+    // A client that is answered before it asked takes the answer for a fault of the connection.
+    let _ = timeout(ASKED, stream.peek(&mut [0])).await;
     let written = timeout(Duration::from_secs(2), stream.write_all(answer)).await;
     if let Ok(Ok(())) = written {
         close(stream, true).await;
@@ -187,7 +193,7 @@ async fn refuse(mut stream: TcpStream, answer: &[u8]) {
 fn full_answer() -> Bytes {
     let error = Error::new(
         Kind::Unavailable,
-        "too_many_connections",
+        FULL,
         "The server holds as many connections as it may. Try again in a few seconds.",
     )
     .retry_after(Duration::from_secs(5));

@@ -9,7 +9,7 @@ use netignite::local_socket;
 use netignite::lock::DataLock;
 use rustix::process::Signal;
 use serde_json::{Value, json};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::support::binary::{command, superadmin};
 use super::support::{Binary, Client};
@@ -255,6 +255,23 @@ async fn a_server_tells_its_health() {
     );
     let line = refusal(here.path(), &["healthcheck", "--port", "0"], "").await;
     assert!(line.contains("--port"), "{line}");
+}
+
+#[tokio::test]
+async fn a_full_server_is_up() {
+    let here = tempfile::tempdir().unwrap();
+    let mut program = command(here.path(), &[]);
+    program.env("NETIGNITE_LIMITS__CONNECTIONS", "1");
+    let mut server = Binary::spawn(program);
+    let address = server.listening().await;
+    // Answered once, so that its place is surely taken.
+    let mut only = tokio::net::TcpStream::connect(address).await.unwrap();
+    only.write_all(b"GET /livez HTTP/1.1\r\nHost: here\r\n\r\n").await.unwrap();
+    only.read_u8().await.unwrap();
+    let port = address.port().to_string();
+    let said = answer(here.path(), &["healthcheck", "--host", "127.0.0.1", "--port", &port], "").await;
+    assert_eq!(said, "up (every connection is taken)\n");
+    server.kill().await;
 }
 
 #[tokio::test]
