@@ -75,6 +75,7 @@ async fn bench() {
         let before = server.process.cpu();
         let already = points.last().map_or(0, |p: &(f64, f64)| p.0 as usize);
         let line = numbers(&fleet.ask(&format!("grow {share}")));
+        assert_eq!(line[0] as usize, share - already, "agents did not connect");
         let each = (server.process.cpu() - before) / u32::try_from(share - already).unwrap();
         let rate = (share - already) as f64 / Duration::from_nanos(line[1]).as_secs_f64();
         // At least three heartbeats each, counted where they arrive.
