@@ -6,8 +6,8 @@ use bytes::Bytes;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
+use super::HeaderMap;
 use super::peer::Peer;
-use super::{HeaderMap, Method};
 use crate::auth::Caller;
 use crate::auth::permission::{Permission, Scope};
 use crate::error::{Error, Result};
@@ -23,16 +23,12 @@ pub struct Call {
     pub caller: Caller,
     /// Where the request came from.
     pub peer: Peer,
-    /// The method.
-    pub method: Method,
     /// The headers.
     pub headers: HeaderMap,
     /// The path's placeholders, by name.
     pub params: Vec<(String, String)>,
     /// The query as it was sent, without the question mark.
     pub query: Option<String>,
-    /// The permission the route names, if it names one.
-    pub permission: Option<Permission>,
 }
 
 impl Call {

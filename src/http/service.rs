@@ -185,10 +185,9 @@ impl Site {
         if writes && !caller.is_operator() {
             origin::check_write(&headers, &peer, &self.host.config.allowed_origins)?;
         }
-        let permission = match route.access {
-            Access::Needs(permission) => Some(permitted(&caller, permission)?),
-            Access::Public | Access::Session => None,
-        };
+        if let Access::Needs(permission) = route.access {
+            check_permission(&caller, permission)?;
+        }
         let limits = &self.host.config.limits;
         let body = body.read(limits.body_bytes, Duration::from_secs(limits.body_seconds)).await?;
         if writes && !body.is_empty() && !is_json(&headers) {
@@ -202,11 +201,9 @@ impl Site {
             host: self.host.clone(),
             caller,
             peer,
-            method,
             headers,
             params: found.params,
             query: uri.query().map(str::to_owned),
-            permission,
         };
         let mut response = if writes {
             let route = route.clone();
@@ -270,9 +267,9 @@ impl<F: Future> Future for CatchPanic<'_, F> {
     }
 }
 
-fn permitted(caller: &Caller, permission: Permission) -> Result<Permission> {
+fn check_permission(caller: &Caller, permission: Permission) -> Result<()> {
     if caller.may(permission, Scope::Own) || caller.may(permission, Scope::Any) {
-        return Ok(permission);
+        return Ok(());
     }
     let name = serde_json::to_value(permission).ok();
     let name = name.as_ref().and_then(serde_json::Value::as_str).unwrap_or_default();
