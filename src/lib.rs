@@ -17,6 +17,7 @@ mod plugins;
 
 pub mod agent;
 pub mod api;
+pub mod audit;
 pub mod auth;
 pub mod bootstrap;
 pub mod cli;

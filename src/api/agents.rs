@@ -15,6 +15,8 @@ use super::count::counted;
 use super::field::Field;
 use super::ids::asked_ids;
 use super::owner::owner_of_new;
+use crate::audit::{Action, SubjectKind};
+use crate::auth::Caller;
 use crate::auth::permission::{Permission, Scope};
 use crate::control::{AgentKind, Control, Presence, PresenceState};
 use crate::error::{Error, Result};
@@ -117,9 +119,9 @@ pub(super) fn not_found() -> Error {
 }
 
 /// Whether the caller may see the secret of an agent of `owner`.
-fn sees_secret(call: &Call, owner: i64) -> bool {
-    let scope = if call.caller.user_id() == Some(owner) { Scope::Own } else { Scope::Any };
-    call.caller.may(Permission::AgentsSecret, scope)
+fn sees_secret(caller: &Caller, owner: i64) -> bool {
+    let scope = if caller.user_id() == Some(owner) { Scope::Own } else { Scope::Any };
+    caller.may(Permission::AgentsSecret, scope)
 }
 
 pub(super) async fn list(call: Call, _: NoBody) -> Result<Answer<Vec<AgentView>>> {
@@ -141,7 +143,13 @@ pub(super) async fn status(call: Call, _: NoBody) -> Result<Answer<BTreeMap<i64,
 
 pub(super) async fn create(call: Call, Json(body): Json<AgentBody>) -> Result<Answer<i64>> {
     let agent = body.for_new(owner_of_new(&call).await?)?;
-    let id = call.host.store.write(move |db| agents::insert(db, &agent)).await?;
+    let id = call
+        .change(Action::AgentCreate, move |db, entry| {
+            let id = agents::insert(db, &agent)?;
+            entry.on(SubjectKind::Agent, id, agent.name);
+            Ok(id)
+        })
+        .await?;
     call.host.agent_changed(id).await?;
     Ok(Answer::created("Agent created successfully", id))
 }
@@ -150,44 +158,43 @@ pub(super) async fn get(call: Call, _: NoBody) -> Result<Answer<AgentView>> {
     let id = call.id()?;
     let whose = call.whose(Permission::AgentsRead);
     let row = call.host.store.read(move |db| agents::get(db, whose, id)).await?.ok_or_else(not_found)?;
-    let with_secret = sees_secret(&call, row.owner);
+    let with_secret = sees_secret(&call.caller, row.owner);
     Ok(Answer::ok("Agent retrieved successfully", AgentView::detailed(row, &call.host.control, with_secret)))
 }
 
 pub(super) async fn update(call: Call, Json(body): Json<AgentBody>) -> Result<Answer<()>> {
     let id = call.id()?;
     let whose = call.whose(Permission::AgentsWrite);
-    let host = call.host.clone();
-    host.store
-        .write(move |db| {
-            let stored = agents::get(db, whose, id)?.ok_or_else(not_found)?;
-            let secret_known = sees_secret(&call, stored.owner);
-            agents::update(db, &body.for_stored(stored, secret_known)?)
-        })
-        .await?;
-    host.agent_changed(id).await?;
+    let caller = call.caller.clone();
+    call.change(Action::AgentUpdate, move |db, entry| {
+        let stored = agents::get(db, whose, id)?.ok_or_else(not_found)?;
+        entry.on(SubjectKind::Agent, id, stored.name.as_str());
+        let secret_known = sees_secret(&caller, stored.owner);
+        agents::update(db, &body.for_stored(stored, secret_known)?)
+    })
+    .await?;
+    call.host.agent_changed(id).await?;
     Ok(Answer::done("Agent updated successfully"))
 }
 
 pub(super) async fn delete(call: Call, _: NoBody) -> Result<Answer<()>> {
     let id = call.id()?;
     let whose = call.whose(Permission::AgentsWrite);
-    call.host
-        .store
-        .write(move |db| {
-            agents::get(db, whose, id)?.ok_or_else(not_found)?;
-            match agents::device_count(db, id)? {
-                0 => agents::delete(db, id),
-                devices => Err(Error::conflict(
-                    "agent_in_use",
-                    format!(
-                        "The agent is still used by {}. Delete them or give them another agent first.",
-                        counted(devices, "device")
-                    ),
-                )),
-            }
-        })
-        .await?;
+    call.change(Action::AgentDelete, move |db, entry| {
+        let stored = agents::get(db, whose, id)?.ok_or_else(not_found)?;
+        entry.on(SubjectKind::Agent, id, stored.name);
+        match agents::device_count(db, id)? {
+            0 => agents::delete(db, id),
+            devices => Err(Error::conflict(
+                "agent_in_use",
+                format!(
+                    "The agent is still used by {}. Delete them or give them another agent first.",
+                    counted(devices, "device")
+                ),
+            )),
+        }
+    })
+    .await?;
     call.host.agent_changed(id).await?;
     Ok(Answer::done("Agent deleted successfully"))
 }

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::check::{ADDRESS, Check, DESCRIPTION, ID, MAC_ADDRESS, NAME, PORT, Rule};
 use super::field::Field;
 use super::owner::owner_of_new;
+use crate::audit::{Action, SubjectKind};
 use crate::auth::Caller;
 use crate::auth::permission::Permission;
 use crate::error::{Error, Result};
@@ -183,7 +184,13 @@ pub(super) async fn list(call: Call, _: NoBody) -> Result<Answer<Vec<DeviceView>
 pub(super) async fn create(call: Call, Json(body): Json<DeviceBody>) -> Result<Answer<i64>> {
     let owner = owner_of_new(&call).await?;
     let device = body.for_new(owner)?;
-    let id = call.host.store.write(move |db| devices::insert(db, &device)).await?;
+    let id = call
+        .change(Action::DeviceCreate, move |db, entry| {
+            let id = devices::insert(db, &device)?;
+            entry.on(SubjectKind::Device, id, device.name);
+            Ok(id)
+        })
+        .await?;
     // A favourite may have named the device before it was there.
     call.host.accounts.forget(owner);
     Ok(Answer::created("Device created successfully", id))
@@ -199,13 +206,12 @@ pub(super) async fn get(call: Call, _: NoBody) -> Result<Answer<DeviceView>> {
 pub(super) async fn update(call: Call, Json(body): Json<DeviceBody>) -> Result<Answer<()>> {
     let id = call.id()?;
     let whose = call.whose(Permission::DevicesWrite);
-    call.host
-        .store
-        .write(move |db| {
-            let stored = devices::get(db, whose, id)?.ok_or_else(not_found)?;
-            devices::update(db, &body.for_stored(stored)?)
-        })
-        .await?;
+    call.change(Action::DeviceUpdate, move |db, entry| {
+        let stored = devices::get(db, whose, id)?.ok_or_else(not_found)?;
+        entry.on(SubjectKind::Device, id, stored.name.as_str());
+        devices::update(db, &body.for_stored(stored)?)
+    })
+    .await?;
     Ok(Answer::done("Device updated successfully"))
 }
 
@@ -213,11 +219,10 @@ pub(super) async fn delete(call: Call, _: NoBody) -> Result<Answer<()>> {
     let id = call.id()?;
     let whose = call.whose(Permission::DevicesWrite);
     let owner = call
-        .host
-        .store
-        .write(move |db| {
+        .change(Action::DeviceDelete, move |db, entry| {
             let stored = devices::get(db, whose, id)?.ok_or_else(not_found)?;
             devices::delete(db, id)?;
+            entry.on(SubjectKind::Device, id, stored.name);
             Ok(stored.owner)
         })
         .await?;

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
+use crate::audit::{Action, SubjectKind};
 use crate::auth::permission::{Role, Scope, to_manage};
 use crate::auth::session::SessionKey;
 use crate::auth::{Caller, first_admin};
@@ -82,37 +83,34 @@ pub(super) async fn change_user(
     let new_password = password_hash.is_some();
     let caller = call.caller.clone();
     let (username, favorites, role) = (change.username, change.favorites, change.role);
-    host.store
-        .write(move |db| {
-            let row = users::get(db, id)?.ok_or_else(not_found)?;
-            check_may_manage(&caller, &row)?;
-            // What was confirmed is the password that was stored then.
-            if own
-                && new_password
-                && row.password_hash.expose_secret() != stored.password_hash.expose_secret()
-            {
-                return Err(Error::conflict(
-                    "password_changed",
-                    "The password was changed by someone else in the meantime. Log in again.",
-                ));
-            }
-            let new_role = role.map_or(row.role, |role| role.given_to(row.role));
-            if new_role != row.role {
-                check_may_grant(&caller, new_role.max(row.role))?;
-                check_superadmin_stays(db, &row)?;
-            }
-            users::update(
-                db,
-                &UserRow {
-                    id,
-                    username: username.unwrap_or(row.username),
-                    password_hash: password_hash.unwrap_or(row.password_hash),
-                    role: new_role,
-                    favorites: favorites.unwrap_or(row.favorites),
-                },
-            )
-        })
-        .await?;
+    call.change(Action::UserUpdate, move |db, entry| {
+        let row = users::get(db, id)?.ok_or_else(not_found)?;
+        entry.on(SubjectKind::User, id, row.username.as_str());
+        check_may_manage(&caller, &row)?;
+        // What was confirmed is the password that was stored then.
+        if own && new_password && row.password_hash.expose_secret() != stored.password_hash.expose_secret() {
+            return Err(Error::conflict(
+                "password_changed",
+                "The password was changed by someone else in the meantime. Log in again.",
+            ));
+        }
+        let new_role = role.map_or(row.role, |role| role.given_to(row.role));
+        if new_role != row.role {
+            check_may_grant(&caller, new_role.max(row.role))?;
+            check_superadmin_stays(db, &row)?;
+        }
+        users::update(
+            db,
+            &UserRow {
+                id,
+                username: username.unwrap_or(row.username),
+                password_hash: password_hash.unwrap_or(row.password_hash),
+                role: new_role,
+                favorites: favorites.unwrap_or(row.favorites),
+            },
+        )
+    })
+    .await?;
     host.accounts.forget(id);
     if new_password {
         let except = match &call.caller {

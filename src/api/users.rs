@@ -9,6 +9,7 @@ use super::field::Field;
 use super::user_change::{
     Change, RoleName, change_user, check_may_grant, check_may_manage, check_superadmin_stays, not_found,
 };
+use crate::audit::{Action, SubjectKind};
 use crate::auth::accounts::Account;
 use crate::error::{Error, Result};
 use crate::http::{Answer, Call, Json, NoBody};
@@ -116,7 +117,13 @@ pub(super) async fn create(call: Call, Json(body): Json<NewUserBody>) -> Result<
     check_may_grant(&call.caller, role)?;
     let password_hash = call.host.passwords.hash(password).await?.into();
     let user = NewUser { username, password_hash, role };
-    let id = call.host.store.write(move |db| users::insert(db, &user)).await?;
+    let id = call
+        .change(Action::UserCreate, move |db, entry| {
+            let id = users::insert(db, &user)?;
+            entry.on(SubjectKind::User, id, user.username);
+            Ok(id)
+        })
+        .await?;
     Ok(Answer::created("User created successfully", id))
 }
 
@@ -129,29 +136,28 @@ pub(super) async fn update(call: Call, Json(body): Json<UserBody>) -> Result<Ans
 pub(super) async fn delete(call: Call, _: NoBody) -> Result<Answer<()>> {
     let id = call.id()?;
     let caller = call.caller.clone();
-    call.host
-        .store
-        .write(move |db| {
-            let user = users::get(db, id)?.ok_or_else(not_found)?;
-            check_may_manage(&caller, &user)?;
-            check_superadmin_stays(db, &user)?;
-            // Also of oneself: deleting an admin takes their role.
-            check_may_grant(&caller, user.role)?;
-            let owned = users::owned_counts(db, id)?;
-            if owned.agents + owned.devices > 0 {
-                return Err(Error::conflict(
-                    "user_owns_things",
-                    format!(
-                        "{} still owns {} and {}. Delete them first, in admin mode.",
-                        user.username,
-                        counted(owned.agents, "agent"),
-                        counted(owned.devices, "device")
-                    ),
-                ));
-            }
-            users::delete(db, id)
-        })
-        .await?;
+    call.change(Action::UserDelete, move |db, entry| {
+        let user = users::get(db, id)?.ok_or_else(not_found)?;
+        entry.on(SubjectKind::User, id, user.username.as_str());
+        check_may_manage(&caller, &user)?;
+        check_superadmin_stays(db, &user)?;
+        // Also of oneself: deleting an admin takes their role.
+        check_may_grant(&caller, user.role)?;
+        let owned = users::owned_counts(db, id)?;
+        if owned.agents + owned.devices > 0 {
+            return Err(Error::conflict(
+                "user_owns_things",
+                format!(
+                    "{} still owns {} and {}. Delete them first, in admin mode.",
+                    user.username,
+                    counted(owned.agents, "agent"),
+                    counted(owned.devices, "device")
+                ),
+            ));
+        }
+        users::delete(db, id)
+    })
+    .await?;
     call.host.accounts.forget(id);
     call.host.sessions.end_all_of(id, None).await?;
     Ok(Answer::done("User deleted successfully"))

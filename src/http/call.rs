@@ -8,12 +8,13 @@ use serde::de::DeserializeOwned;
 
 use super::HeaderMap;
 use super::peer::Peer;
+use crate::audit::{Action, Actor, Entry, Outcome};
 use crate::auth::Caller;
 use crate::auth::permission::{Permission, Scope};
 use crate::error::{Error, Result};
 use crate::host::Host;
 use crate::registry::decode_object;
-use crate::store::Whose;
+use crate::store::{Conn, Whose, audit};
 
 /// One request on its way to its handler, after session and permission were checked.
 pub struct Call {
@@ -70,6 +71,36 @@ impl Call {
         } else {
             Whose::User(self.caller.user_id().unwrap_or(0))
         }
+    }
+
+    /// Changes what is stored, as [`Store::write`](crate::store::Store::write), and notes in the audit log that the
+    /// caller did `action`: both or neither. `job` says with [`Entry::on`] what it was done to.
+    ///
+    /// # Errors
+    /// What `job` answers, or the database refuses; then nothing was changed.
+    pub async fn change<T, F>(&self, action: Action, job: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Conn, &mut Entry) -> Result<T> + Send + 'static,
+    {
+        let mut entry = Entry {
+            at: self.host.clock.now(),
+            actor: Actor::of(&self.caller),
+            action,
+            subject: None,
+            address: self.peer.address,
+            outcome: Outcome::Done,
+            detail: None,
+            count: 1,
+        };
+        self.host
+            .store
+            .write(move |db| {
+                let value = job(db, &mut entry)?;
+                audit::insert(db, &entry)?;
+                Ok(value)
+            })
+            .await
     }
 }
 

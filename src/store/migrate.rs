@@ -19,10 +19,15 @@ use super::file;
 const APPLICATION_ID: i64 = 0x4E49_474E;
 
 /// The migrations; the first leads to version 1.
-const MIGRATIONS: &[Migration] = &[adopt::first_schema];
+const MIGRATIONS: &[Migration] = &[adopt::first_schema, people];
 
 /// What changes the schema by one version, inside a transaction.
 type Migration = fn(&Conn) -> Result<(), StoreError>;
+
+/// Version 2: people, programs and secrets.
+fn people(db: &Conn) -> Result<(), StoreError> {
+    db.batch(include_str!("migrations/0002_people.sql"))
+}
 
 /// What a file holds before anything is changed.
 #[derive(Debug)]

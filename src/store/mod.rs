@@ -21,6 +21,7 @@ mod row;
 mod writer;
 
 pub mod agents;
+pub mod audit;
 pub mod devices;
 pub mod sessions;
 pub mod users;

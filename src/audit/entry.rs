@@ -1,0 +1,131 @@
+//! An entry of the audit log, and the words it is made of.
+
+use std::net::IpAddr;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::auth::Caller;
+use crate::clock::Millis;
+
+/// What was done. The wire name is the noun, a dot and the verb.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+pub enum Action {
+    /// An agent was made.
+    #[serde(rename = "agent.create")]
+    AgentCreate,
+    /// An agent was changed.
+    #[serde(rename = "agent.update")]
+    AgentUpdate,
+    /// An agent was deleted.
+    #[serde(rename = "agent.delete")]
+    AgentDelete,
+    /// A device was made.
+    #[serde(rename = "device.create")]
+    DeviceCreate,
+    /// A device was changed.
+    #[serde(rename = "device.update")]
+    DeviceUpdate,
+    /// A device was deleted.
+    #[serde(rename = "device.delete")]
+    DeviceDelete,
+    /// A user was made.
+    #[serde(rename = "user.create")]
+    UserCreate,
+    /// A user was changed.
+    #[serde(rename = "user.update")]
+    UserUpdate,
+    /// A user was deleted.
+    #[serde(rename = "user.delete")]
+    UserDelete,
+}
+
+/// What became of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// It was done.
+    Done,
+    /// The server did not allow it.
+    Refused,
+    /// It was allowed and did not succeed.
+    Failed,
+}
+
+/// The kind of thing something was done to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum SubjectKind {
+    /// An agent.
+    Agent,
+    /// A device.
+    Device,
+    /// A user.
+    User,
+}
+
+/// What something was done to, by the name it had then.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Subject {
+    /// The kind of thing.
+    pub kind: SubjectKind,
+    /// Its ID, if it has one.
+    pub id: Option<i64>,
+    /// Its name.
+    pub name: String,
+}
+
+/// Who did it, by the name they had then.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Actor {
+    /// Somebody who did not prove who they are.
+    Nobody,
+    /// A user, in a session.
+    User {
+        /// The user's ID.
+        id: i64,
+        /// The user's name.
+        name: String,
+    },
+    /// Whoever owns the data directory, through the local socket or the command line.
+    Operator,
+}
+
+impl Actor {
+    /// The actor that a request's caller is.
+    pub fn of(caller: &Caller) -> Self {
+        match caller {
+            Caller::Nobody => Self::Nobody,
+            Caller::User { account, .. } => Self::User { id: account.id, name: account.username.clone() },
+            Caller::Operator => Self::Operator,
+        }
+    }
+}
+
+/// An entry to be written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// When.
+    pub at: Millis,
+    /// Who.
+    pub actor: Actor,
+    /// What.
+    pub action: Action,
+    /// On what; none where there is no such thing.
+    pub subject: Option<Subject>,
+    /// From where; none for the local operator.
+    pub address: Option<IpAddr>,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// More words of ours, such as an error's code: never anything a client sent.
+    pub detail: Option<String>,
+    /// How many times it happened.
+    pub count: i64,
+}
+
+impl Entry {
+    /// Notes what it was done to.
+    pub fn on(&mut self, kind: SubjectKind, id: impl Into<Option<i64>>, name: impl Into<String>) {
+        self.subject = Some(Subject { kind, id: id.into(), name: name.into() });
+    }
+}
