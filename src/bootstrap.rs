@@ -35,6 +35,7 @@ use crate::logging::LogLevel;
 use crate::plugin::{self, Shutdown};
 use crate::registry::Registry;
 use crate::store::{Store, agents, users};
+use crate::vault::Given;
 
 /// Why the server did not start: one line that names the thing and the remedy.
 #[derive(Debug)]
@@ -100,7 +101,8 @@ pub async fn open(lock: DataLock, config: Config, log_level: LogLevel) -> Result
     let step = Step::begin("database");
     let clock = Clock::default();
     let directory = config.data_directory.clone();
-    let store = Store::open(&directory).await.map_err(StartError::new)?;
+    let master_key = Given::from_environment().map_err(StartError::new)?;
+    let store = Store::open(&directory, master_key).await.map_err(StartError::new)?;
     step.done(format_args!("{} is open", directory.join("db.sqlite").display()));
 
     let step = Step::begin("first admin");

@@ -36,6 +36,7 @@ pub mod registry;
 pub mod store;
 #[doc(hidden)]
 pub mod testing;
+pub mod vault;
 
 /// The version of the server, and of the agent in it.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

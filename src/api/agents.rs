@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
 use super::check::{AGENT_SECRET, Check, DESCRIPTION, NAME, Rule};
@@ -55,9 +55,8 @@ impl AgentView {
         }
     }
 
-    fn detailed(row: AgentRow, control: &Control, with_secret: bool) -> Self {
-        let secret = with_secret.then(|| row.secret.expose_secret().to_owned());
-        Self { secret, ..Self::listed(row, control) }
+    fn detailed(row: AgentRow, control: &Control, secret: Option<&SecretString>) -> Self {
+        Self { secret: secret.map(|secret| secret.expose_secret().to_owned()), ..Self::listed(row, control) }
     }
 }
 
@@ -89,8 +88,13 @@ impl AgentBody {
         Ok(NewAgent { name, kind, description: description.unwrap_or_default(), secret, owner })
     }
 
-    /// The row as it is to become. `secret_known` says whether the caller may have the stored secret to send back.
-    fn for_stored(self, stored: AgentRow, secret_known: bool) -> Result<AgentRow> {
+    /// The row as it is to become, and its new secret if it gets one. `known` is the stored secret if the caller may
+    /// have it to send back.
+    fn for_stored(
+        self,
+        stored: AgentRow,
+        known: Option<&SecretString>,
+    ) -> Result<(AgentRow, Option<SecretString>)> {
         let mut check = Check::default();
         let name = check.replaced("name", self.name, &stored.name, &NAME);
         let kind = check.required("type", self.kind, &KIND);
@@ -100,17 +104,15 @@ impl AgentBody {
             given => check.replaced("description", given, &stored.description, &DESCRIPTION),
         };
         let secret = match self.secret {
-            Field::Absent | Field::Null => Some(stored.secret),
-            Field::Value(same) if secret_known && same == stored.secret.expose_secret() => {
-                Some(stored.secret)
-            }
-            given => check.required("secret", given, &AGENT_SECRET),
+            Field::Absent | Field::Null => Some(None),
+            Field::Value(same) if known.is_some_and(|known| same == known.expose_secret()) => Some(None),
+            given => check.required("secret", given, &AGENT_SECRET).map(Some),
         };
         let (Some(name), Some(kind), Some(description), Some(secret)) = (name, kind, description, secret)
         else {
             return Err(check.error());
         };
-        Ok(AgentRow { name, kind, description, secret, ..stored })
+        Ok((AgentRow { name, kind, description, ..stored }, secret))
     }
 }
 
@@ -157,9 +159,15 @@ pub(super) async fn create(call: Call, Json(body): Json<AgentBody>) -> Result<An
 pub(super) async fn get(call: Call, _: NoBody) -> Result<Answer<AgentView>> {
     let id = call.id()?;
     let whose = call.whose(Permission::AgentsRead);
-    let row = call.host.store.read(move |db| agents::get(db, whose, id)).await?.ok_or_else(not_found)?;
-    let with_secret = sees_secret(&call.caller, row.owner);
-    Ok(Answer::ok("Agent retrieved successfully", AgentView::detailed(row, &call.host.control, with_secret)))
+    let caller = call.caller.clone();
+    let read = call.host.store.read(move |db| {
+        let row = agents::get(db, whose, id)?.ok_or_else(not_found)?;
+        let secret = if sees_secret(&caller, row.owner) { agents::secret(db, id)? } else { None };
+        Ok((row, secret))
+    });
+    let (row, secret) = read.await?;
+    let view = AgentView::detailed(row, &call.host.control, secret.as_ref());
+    Ok(Answer::ok("Agent retrieved successfully", view))
 }
 
 pub(super) async fn update(call: Call, Json(body): Json<AgentBody>) -> Result<Answer<()>> {
@@ -169,8 +177,12 @@ pub(super) async fn update(call: Call, Json(body): Json<AgentBody>) -> Result<An
     call.change(Action::AgentUpdate, move |db, entry| {
         let stored = agents::get(db, whose, id)?.ok_or_else(not_found)?;
         entry.on(SubjectKind::Agent, id, stored.name.as_str());
-        let secret_known = sees_secret(&caller, stored.owner);
-        agents::update(db, &body.for_stored(stored, secret_known)?)
+        // One that cannot be opened is known to nobody, and can be replaced.
+        let known =
+            sees_secret(&caller, stored.owner).then(|| agents::secret(db, id)).and_then(Result::ok).flatten();
+        let (row, secret) = body.for_stored(stored, known.as_ref())?;
+        agents::update(db, &row)?;
+        secret.map_or(Ok(true), |secret| agents::set_secret(db, id, &secret))
     })
     .await?;
     call.host.agent_changed(id).await?;

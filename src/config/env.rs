@@ -26,6 +26,8 @@ const NOT_CONFIGURATION: &[&str] = &[
     "NETIGNITE_AGENT_SECRET_FILE",
     "NETIGNITE_SECRET_KEY",
     "NETIGNITE_SECRET_KEY_FILE",
+    "NETIGNITE_NEW_SECRET_KEY",
+    "NETIGNITE_NEW_SECRET_KEY_FILE",
 ];
 
 /// The largest file a `…_FILE` variable may name, in bytes.

@@ -2,11 +2,14 @@
 
 use secrecy::{ExposeSecret, SecretString};
 
+use tracing::error;
+
+use super::data_keys::Sealed;
 use super::{Conn, Row, Whose};
 use crate::control::{AgentKind, Credential, SecretDigest};
 use crate::error::Result;
 
-/// An agent.
+/// An agent, without its secret.
 #[derive(Debug, Clone)]
 pub struct AgentRow {
     /// The agent's ID.
@@ -17,8 +20,6 @@ pub struct AgentRow {
     pub kind: AgentKind,
     /// What people note about it.
     pub description: String,
-    /// What it proves itself with. An empty one never connects.
-    pub secret: SecretString,
     /// The user whose it is, who may be gone in an adopted database.
     pub owner: i64,
 }
@@ -41,8 +42,7 @@ pub struct NewAgent {
 macro_rules! select {
     ($rest:literal) => {
         concat!(
-            "SELECT id, CAST(name AS BLOB), CAST(type AS BLOB), CAST(description AS BLOB), CAST(secret AS BLOB), \
-             CAST(ownerID AS INTEGER) FROM agents ",
+            "SELECT id, CAST(name AS BLOB), CAST(type AS BLOB), CAST(description AS BLOB), CAST(ownerID AS INTEGER) FROM agents ",
             $rest
         )
     };
@@ -54,8 +54,7 @@ fn agent(row: &Row) -> Result<AgentRow> {
         name: row.text(1)?,
         kind: kind_from_stored(&row.text(2)?),
         description: row.text(3)?,
-        secret: row.secret(4)?,
-        owner: row.int(5)?,
+        owner: row.int(4)?,
     })
 }
 
@@ -97,16 +96,41 @@ pub fn get(db: &Conn, whose: Whose, id: i64) -> Result<Option<AgentRow>> {
 /// A conflict if the owner is gone; the database refuses.
 pub fn insert(db: &Conn, agent: &NewAgent) -> Result<i64> {
     db.execute(
-        "INSERT INTO agents (name, type, description, secret, ownerID) VALUES (?1, ?2, ?3, ?4, ?5)",
+        "INSERT INTO agents (name, type, description, secret, ownerID) VALUES (?1, ?2, ?3, X'', ?4)",
         libsql::params![
             agent.name.as_str(),
             stored_kind(agent.kind),
             agent.description.as_str(),
-            agent.secret.expose_secret(),
             agent.owner,
         ],
     )?;
-    Ok(db.last_insert_rowid())
+    let id = db.last_insert_rowid();
+    set_secret(db, id, &agent.secret)?;
+    Ok(id)
+}
+
+/// What the agent of an ID proves itself with, if there is that agent. An empty secret never connects.
+///
+/// # Errors
+/// The secret cannot be opened; the database refuses.
+pub fn secret(db: &Conn, id: i64) -> Result<Option<SecretString>> {
+    let sql = "SELECT CAST(secret AS BLOB) FROM agents WHERE id = ?1";
+    let sealed = db.query_one(sql, [id], |row| row.blob(0))?;
+    sealed.map(|sealed| unsealed(db, id, &sealed)).transpose()
+}
+
+/// Nothing is sealed where there is no secret.
+fn unsealed(db: &Conn, id: i64, sealed: &[u8]) -> Result<SecretString> {
+    if sealed.is_empty() { Ok(SecretString::default()) } else { db.unseal(Sealed::AgentSecret, id, sealed) }
+}
+
+/// Gives the agent of an ID a new secret. Answers whether there is such an agent.
+///
+/// # Errors
+/// The database refuses.
+pub fn set_secret(db: &Conn, id: i64, secret: &SecretString) -> Result<bool> {
+    let sealed = db.seal(Sealed::AgentSecret, id, secret)?;
+    Ok(db.execute("UPDATE agents SET secret = ?2 WHERE id = ?1", libsql::params![id, sealed])? > 0)
 }
 
 /// Stores `agent` in place of the agent of its ID; its owner stays. Answers whether there is such an agent.
@@ -119,13 +143,12 @@ pub fn update(db: &Conn, agent: &AgentRow) -> Result<bool> {
     let changed = |new: &str, old: &str| (new != old).then(|| new.to_owned());
     db.execute(
         "UPDATE agents SET name = coalesce(?2, name), type = coalesce(?3, type), \
-         description = coalesce(?4, description), secret = coalesce(?5, secret) WHERE id = ?1",
+         description = coalesce(?4, description) WHERE id = ?1",
         libsql::params![
             agent.id,
             changed(&agent.name, &stored.name),
             changed(stored_kind(agent.kind), stored_kind(stored.kind)),
             changed(&agent.description, &stored.description),
-            changed(agent.secret.expose_secret(), stored.secret.expose_secret()),
         ],
     )?;
     Ok(true)
@@ -153,11 +176,17 @@ macro_rules! select_credential {
     };
 }
 
-fn to_credential(row: &Row) -> Result<Credential> {
+/// A secret that cannot be opened locks its own agent out, and nobody else.
+fn to_credential(db: &Conn, row: &Row) -> Result<Credential> {
+    let id = row.int(0)?;
+    let secret = unsealed(db, id, &row.blob(2)?).unwrap_or_else(|e| {
+        error!("the agent {id} cannot connect until it is given a new secret: {e}");
+        SecretString::default()
+    });
     Ok(Credential {
-        id: row.int(0)?,
+        id,
         kind: kind_from_stored(&row.text(1)?),
-        digest: SecretDigest::of(row.secret(2)?.expose_secret()),
+        digest: SecretDigest::of(secret.expose_secret()),
     })
 }
 
@@ -166,7 +195,7 @@ fn to_credential(row: &Row) -> Result<Credential> {
 /// # Errors
 /// The database refuses.
 pub fn credential(db: &Conn, id: i64) -> Result<Option<Credential>> {
-    db.query_one(select_credential!("WHERE id = ?1"), [id], to_credential)
+    db.query_one(select_credential!("WHERE id = ?1"), [id], |row| to_credential(db, row))
 }
 
 /// What every agent proves itself with.
@@ -174,5 +203,5 @@ pub fn credential(db: &Conn, id: i64) -> Result<Option<Credential>> {
 /// # Errors
 /// The database refuses.
 pub fn all_credentials(db: &Conn) -> Result<Vec<Credential>> {
-    db.query(select_credential!(), (), to_credential)
+    db.query(select_credential!(), (), |row| to_credential(db, row))
 }

@@ -16,6 +16,7 @@ use pollster::block_on;
 use super::error::StoreError;
 use super::row::Row;
 use crate::error::{Error, Result};
+use crate::vault::Vault;
 
 /// How long a statement waits for a lock that another process holds.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -26,6 +27,7 @@ pub struct Conn {
     statements: RefCell<HashMap<&'static str, Statement>>,
     connection: libsql::Connection,
     file: Arc<Path>,
+    vault: Option<Arc<Vault>>,
 }
 
 impl Conn {
@@ -35,7 +37,20 @@ impl Conn {
         let database = block_on(Builder::new_local(file).flags(flags).build()).map_err(failed)?;
         let connection = database.connect().map_err(failed)?;
         connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
-        Ok(Self { statements: RefCell::default(), connection, file: file.into() })
+        Ok(Self { statements: RefCell::default(), connection, file: file.into(), vault: None })
+    }
+
+    /// The connection, from now on with the keys to what is sealed.
+    pub(super) fn with_vault(self, vault: Arc<Vault>) -> Self {
+        Self { vault: Some(vault), ..self }
+    }
+
+    /// The keys.
+    ///
+    /// # Errors
+    /// The connection was not given any.
+    pub(super) fn vault(&self) -> Result<&Arc<Vault>> {
+        self.vault.as_ref().ok_or_else(|| Error::internal("a connection without keys"))
     }
 
     /// The rows that `sql` finds, each turned into a `T`.

@@ -8,6 +8,7 @@ use std::io;
 use std::path::Path;
 
 use crate::error::{Error, Kind};
+use crate::vault::KeyError;
 
 /// The database cannot be used, or refused what it was asked. Its text is one line for the operator.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -127,6 +128,12 @@ impl fmt::Display for StoreError {
 }
 
 impl std::error::Error for StoreError {}
+
+impl From<KeyError> for StoreError {
+    fn from(error: KeyError) -> Self {
+        Self::new(error.to_string())
+    }
+}
 
 impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {

@@ -2,18 +2,22 @@
 //!
 //! The schema's version is SQLite's `user_version`. Each migration is one transaction, the new version included:
 //! whatever interrupts it, the next start finds the version before or the one after. A file that is not ours, or
-//! newer than this program, is looked at through a connection that cannot write, and refused.
+//! newer than this program, is looked at through a connection that cannot write, and refused; so is one whose secrets
+//! are sealed with a key that is not at hand.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use libsql::OpenFlags;
-use tracing::info;
+use tracing::{info, warn};
 
 use super::Conn;
 use super::adopt;
 use super::backup;
+use super::data_keys;
 use super::error::StoreError;
 use super::file;
+use crate::vault::{Given, Vault};
 
 /// Marks the file as a database of ours, in SQLite's header: "NIGN".
 const APPLICATION_ID: i64 = 0x4E49_474E;
@@ -24,9 +28,17 @@ const MIGRATIONS: &[Migration] = &[adopt::first_schema, people];
 /// What changes the schema by one version, inside a transaction.
 type Migration = fn(&Conn) -> Result<(), StoreError>;
 
+/// The first version whose secrets are sealed. Copies made before it hold them readable.
+pub(super) const SEALED_SINCE: i64 = 2;
+
 /// Version 2: people, programs and secrets.
 fn people(db: &Conn) -> Result<(), StoreError> {
-    db.batch(include_str!("migrations/0002_people.sql"))
+    db.batch(include_str!("migrations/0002_people.sql"))?;
+    // In a file that was made just now, nothing was ever stored plain.
+    let used = "SELECT EXISTS (SELECT 1 FROM users) OR EXISTS (SELECT 1 FROM agents)
+                    OR (SELECT freelist_count FROM pragma_freelist_count) > 0";
+    data_keys::insert(db, db.query_int(used, ())? == 0)?;
+    Ok(data_keys::seal_plain(db)?)
 }
 
 /// What a file holds before anything is changed.
@@ -40,13 +52,9 @@ struct Found {
 ///
 /// # Errors
 /// The file holds something else or is of a newer program; or it cannot be copied or changed.
-pub(super) fn open(path: &Path) -> Result<Conn, StoreError> {
-    open_with(path, MIGRATIONS)
-}
-
-fn open_with(path: &Path, migrations: &[Migration]) -> Result<Conn, StoreError> {
+pub(super) fn open(path: &Path, given: &Given) -> Result<Conn, StoreError> {
     let found = look(path)?;
-    let known = migrations.len() as i64;
+    let known = MIGRATIONS.len() as i64;
     if found.version > known {
         return Err(StoreError::new(format!(
             "{} has schema version {}, and this program knows versions up to {known} only; the file was left as it \
@@ -59,9 +67,11 @@ fn open_with(path: &Path, migrations: &[Migration]) -> Result<Conn, StoreError> 
     }
     file::make_private(path)?;
     let db = Conn::open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    db.batch("PRAGMA synchronous = FULL")?;
+    // What is deleted or replaced is overwritten with zeros.
+    db.batch("PRAGMA synchronous = FULL; PRAGMA secure_delete = ON")?;
+    let db = unlock(db, path, given, &found)?;
 
-    let pending: Vec<_> = (1..).zip(migrations).filter(|(version, _)| *version > found.version).collect();
+    let pending: Vec<_> = (1..).zip(MIGRATIONS).filter(|(version, _)| *version > found.version).collect();
     if let Some((first, _)) = pending.first()
         && !found.empty
     {
@@ -84,8 +94,45 @@ fn open_with(path: &Path, migrations: &[Migration]) -> Result<Conn, StoreError> 
             path.display()
         )));
     }
+    if data_keys::wiping_is_due(&db)?
+        && let Err(e) = wipe(&db)
+    {
+        warn!(
+            "{} may still hold agents' secrets readable in parts that are not in use: {e}; the next start tries again",
+            path.display()
+        );
+    }
     db.batch("PRAGMA foreign_keys = ON")?;
     Ok(db)
+}
+
+/// Finds the keys to what is sealed, before anything is changed.
+fn unlock(db: Conn, path: &Path, given: &Given, found: &Found) -> Result<Conn, StoreError> {
+    let sealed = found.version >= SEALED_SINCE;
+    let keys = if sealed { data_keys::all(&db)? } else { Vec::new() };
+    if sealed && keys.is_empty() && data_keys::is_needed(&db)? {
+        return Err(StoreError::new(format!(
+            "{} holds sealed secrets and has lost the data key to them; restore a backup of the file",
+            path.display()
+        )));
+    }
+    let directory = path.parent().unwrap_or(path);
+    let vault = Vault::open(directory, given, &keys)?;
+    let db = db.with_vault(Arc::new(vault));
+    if sealed && keys.is_empty() {
+        data_keys::insert(&db, false)?;
+    }
+    Ok(db)
+}
+
+/// Builds the file anew without its free pages, which hold what was stored plain, and empties the write-ahead log.
+fn wipe(db: &Conn) -> Result<(), StoreError> {
+    // In memory, since there may be no place for temporary files, and no disk to leave them on.
+    db.batch("PRAGMA temp_store = MEMORY; VACUUM")?;
+    if db.query_int("PRAGMA wal_checkpoint(TRUNCATE)", ())? != 0 {
+        return Err(StoreError::new("another process reads the database; stop it"));
+    }
+    Ok(data_keys::set_wiped(db)?)
 }
 
 /// Reads what the file holds, and refuses what is no database of ours.

@@ -22,6 +22,7 @@ mod writer;
 
 pub mod agents;
 pub mod audit;
+pub mod data_keys;
 pub mod devices;
 pub mod sessions;
 pub mod users;
@@ -43,6 +44,7 @@ pub use self::error::StoreError;
 use self::job::{Call, Job, closed};
 pub use self::row::Row;
 use crate::error::Result;
+use crate::vault::{Given, Vault};
 
 /// How many jobs may wait for the writer, and how many for the readers; further callers wait for a place.
 const QUEUE: usize = 1024;
@@ -76,6 +78,7 @@ struct Inner {
     reading: Queue,
     writing: Queue,
     counters: Arc<writer::Counters>,
+    vault: Arc<Vault>,
 }
 
 /// A queue, and the threads that end once it is closed and empty.
@@ -95,13 +98,15 @@ pub struct Stats {
 
 impl Store {
     /// Opens `db.sqlite` in `data_directory`, both made if missing, and brings its schema up to date; a copy of
-    /// existing data is made before. Runs on a thread where it may block.
+    /// existing data is made before. The master key to its secrets is `given`, else it lies in a file beside it, which
+    /// is made for a new database. Runs on a thread where it may block.
     ///
     /// # Errors
-    /// The file cannot be opened, holds something else, or was written by a newer program; then it is left as it is.
-    pub async fn open(data_directory: &Path) -> Result<Self, StoreError> {
+    /// The file cannot be opened, holds something else, or was written by a newer program, or the master key is not
+    /// at hand; then it is left as it is.
+    pub async fn open(data_directory: &Path, given: Given) -> Result<Self, StoreError> {
         let directory = data_directory.to_owned();
-        tokio::task::spawn_blocking(move || Self::open_blocking(&directory))
+        tokio::task::spawn_blocking(move || Self::open_blocking(&directory, &given))
             .await
             .unwrap_or_else(|_| Err(StoreError::new("opening the database panicked; the log says where")))
     }
@@ -110,10 +115,11 @@ impl Store {
     ///
     /// # Errors
     /// As for [`open`](Self::open).
-    pub fn open_blocking(data_directory: &Path) -> Result<Self, StoreError> {
+    pub fn open_blocking(data_directory: &Path, given: &Given) -> Result<Self, StoreError> {
         let path = file::prepare(data_directory)?;
-        let db = migrate::open(&path)?;
-        let readers = (0..READERS).map(|_| open_reader(&path)).collect::<Result<Vec<_>, _>>()?;
+        let db = migrate::open(&path, given)?;
+        let vault = db.vault()?.clone();
+        let readers = (0..READERS).map(|_| open_reader(&path, &vault)).collect::<Result<Vec<_>, _>>()?;
 
         let counters = Arc::<writer::Counters>::default();
         let (writing, queue) = async_channel::bounded(QUEUE);
@@ -132,7 +138,13 @@ impl Store {
             reading: Queue { jobs: reading, threads: Mutex::new(readers) },
             writing: Queue { jobs: writing, threads: Mutex::new(vec![writer]) },
             counters,
+            vault,
         })))
+    }
+
+    /// The keys to what is sealed in the database.
+    pub fn vault(&self) -> &Vault {
+        &self.0.vault
     }
 
     /// Runs `job` on a reader thread. All its questions are answered from one state of the database, which holds
@@ -217,8 +229,8 @@ impl Queue {
     }
 }
 
-fn open_reader(path: &Path) -> Result<Conn, StoreError> {
-    let db = Conn::open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+fn open_reader(path: &Path, vault: &Arc<Vault>) -> Result<Conn, StoreError> {
+    let db = Conn::open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?.with_vault(vault.clone());
     db.batch("PRAGMA query_only = ON")?;
     Ok(db)
 }

@@ -92,15 +92,23 @@ impl Row {
         Ok(self.text(column)?.into())
     }
 
+    /// A value's bytes, or none for NULL.
+    ///
+    /// # Errors
+    /// The column was selected as text.
+    pub fn opt_blob(&self, column: i32) -> Result<Option<Vec<u8>>> {
+        Ok(match self.value(column)? {
+            Value::Blob(bytes) => Some(bytes),
+            _ => None,
+        })
+    }
+
     /// A value's bytes; none for NULL and numbers.
     ///
     /// # Errors
     /// The column was selected as text.
     pub fn blob(&self, column: i32) -> Result<Vec<u8>> {
-        Ok(match self.value(column)? {
-            Value::Blob(bytes) => bytes,
-            _ => Vec::new(),
-        })
+        Ok(self.opt_blob(column)?.unwrap_or_default())
     }
 }
 

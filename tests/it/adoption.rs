@@ -44,7 +44,8 @@ async fn rows(path: &Path, table: &str, columns: &str) -> Vec<String> {
 }
 
 const USERS: &str = "id username password_hash role favorites";
-const AGENTS: &str = "id name type description secret ownerID";
+/// Without the secret, which is stored in another form; that it is the same is shown by connecting.
+const AGENTS: &str = "id name type description ownerID";
 const DEVICES: &str = "id name type description macAddress port agentID ownerID";
 
 /// The copy that was made before the database was changed.

@@ -7,6 +7,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::auth::permission::Role;
 use crate::store::users::{self, NewUser};
+use crate::vault::Given;
 
 struct Fixture {
     _directory: TempDir,
@@ -18,7 +19,7 @@ struct Fixture {
 
 async fn fixture() -> Fixture {
     let directory = tempfile::tempdir().unwrap();
-    let store = Store::open(directory.path()).await.unwrap();
+    let store = Store::open(directory.path(), Given::default()).await.unwrap();
     let user = new_user(&store, "someone").await;
     let clock = Clock::default();
     let sessions = Sessions::load(store.clone(), clock.clone()).await.unwrap();

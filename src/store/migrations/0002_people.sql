@@ -5,11 +5,14 @@
 CREATE TABLE data_keys (
     id      INTEGER PRIMARY KEY AUTOINCREMENT,
     wrapped BLOB    NOT NULL,
-    created INTEGER NOT NULL
+    created INTEGER NOT NULL,
+    wiped   INTEGER NOT NULL -- whether free pages hold nothing any more of what was stored plain before this key
 );
 
+-- Agents' secrets are sealed from here on, in the column they always had; an empty one is none.
+
 -- The secret before the last rotation, good until then or until the first login with the new one.
-ALTER TABLE agents ADD COLUMN oldSecret BLOB;
+ALTER TABLE agents ADD COLUMN oldSecret BLOB; -- sealed
 ALTER TABLE agents ADD COLUMN oldSecretUntil INTEGER;
 
 CREATE TABLE tokens (

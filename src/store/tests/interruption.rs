@@ -18,7 +18,7 @@ const ROUNDS: u32 = 12;
 #[test]
 fn open_in_a_process_of_its_own() {
     if let Some(directory) = env::var_os(VARIABLE) {
-        let store = Store::open_blocking(Path::new(&directory)).unwrap();
+        let store = Store::open_blocking(Path::new(&directory), &Given::default()).unwrap();
         pollster::block_on(store.read(users::count)).unwrap();
     }
 }
@@ -33,6 +33,10 @@ fn child(directory: &Path) -> Command {
     command
 }
 
+fn contains(haystack: &[u8], needle: &[u8]) -> bool {
+    haystack.windows(needle.len()).any(|window| window == needle)
+}
+
 #[tokio::test]
 async fn a_kill_at_any_moment_loses_nothing() {
     let source = tempfile::tempdir().unwrap();
@@ -42,12 +46,17 @@ async fn a_kill_at_any_moment_loses_nothing() {
         &db,
         "BEGIN;
          INSERT INTO users VALUES (1, 'admin', 'h', 'admin', '[]');
-         INSERT INTO agents VALUES (1, 'a', 'server', 'd', 's', 1);
+         INSERT INTO agents VALUES (1, 'a', 'server', 'd', 'the-secret-of-an-agent', 1);
          WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 8000)
          INSERT INTO devices SELECT i, printf('%.100c', 'x'), 'nas', NULL, 'x', i + 0.5, i % 3, 1 FROM n;
          COMMIT",
     );
     let before = dump(&db);
+    // What is deleted stays in the file's free pages.
+    run(
+        &db,
+        "PRAGMA secure_delete = OFF; INSERT INTO agents SELECT 2, 'b', 'server', 'd', secret, 1 FROM agents; DELETE FROM agents WHERE id = 2",
+    );
     let blank = raw::schema(&db);
     drop(db);
 
@@ -85,12 +94,18 @@ async fn a_kill_at_any_moment_loses_nothing() {
             assert_eq!(dump(&raw::open(&copy)), before);
         }
 
-        Store::open(directory.path()).await.unwrap().close().await;
+        Store::open(directory.path(), Given::default()).await.unwrap().close().await;
         let db = raw::open(&path);
         assert_eq!(dump(&db), before);
         assert_eq!(one(&db, "PRAGMA user_version"), "2");
         assert_eq!(one(&db, "PRAGMA integrity_check"), "ok");
         assert!(!directory.path().join("db.sqlite.backup-partial").exists());
+        drop(db);
+        for file in fs::read_dir(directory.path()).unwrap().map(|entry| entry.unwrap().path()) {
+            let copy = file.to_str().unwrap().contains(".before-v");
+            let plain = contains(&fs::read(&file).unwrap(), b"the-secret-of-an-agent");
+            assert_eq!(plain, copy, "round {round}: {}", file.display());
+        }
     }
     assert!(unfinished > 0, "no kill came in time");
 }

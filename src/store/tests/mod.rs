@@ -23,7 +23,7 @@ use super::*;
 /// A new database in a directory of its own.
 async fn fresh() -> (TempDir, Store) {
     let directory = tempfile::tempdir().unwrap();
-    let store = Store::open(directory.path()).await.unwrap();
+    let store = Store::open(directory.path(), Given::default()).await.unwrap();
     (directory, store)
 }
 

@@ -12,7 +12,7 @@ fn mode(path: &Path) -> u32 {
 }
 
 async fn refusal(directory: &Path) -> String {
-    let Err(error) = Store::open(directory).await else { panic!("opened") };
+    let Err(error) = Store::open(directory, Given::default()).await else { panic!("opened") };
     let line = error.to_string();
     assert_eq!(line.lines().count(), 1, "{line}");
     assert!(line.contains(directory.canonicalize().unwrap().to_str().unwrap()), "{line}");
@@ -23,7 +23,7 @@ async fn refusal(directory: &Path) -> String {
 async fn a_new_database_is_its_owners_only() {
     let parent = tempfile::tempdir().unwrap();
     let directory = parent.path().join("deep/data");
-    let store = Store::open(&directory).await.unwrap();
+    let store = Store::open(&directory, Given::default()).await.unwrap();
     store.write(users::count).await.unwrap();
     assert_eq!(mode(&directory), 0o700);
     let path = database_path(&directory);
@@ -41,7 +41,7 @@ async fn an_adopted_database_becomes_its_owners_only() {
     let path = database_path(directory.path());
     fs::copy(raw::fixture(), &path).unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
-    let store = Store::open(directory.path()).await.unwrap();
+    let store = Store::open(directory.path(), Given::default()).await.unwrap();
     store.write(|db| users::set_password_hash(db, 1, "h")).await.unwrap();
     for file in [&path, &path.with_extension("sqlite-wal"), &path.with_extension("sqlite-shm")] {
         assert_eq!(mode(file), 0o600, "{}", file.display());

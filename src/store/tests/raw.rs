@@ -3,14 +3,18 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use chacha20poly1305::aead::{Aead, KeyInit, Payload};
+use chacha20poly1305::{XChaCha20Poly1305, XNonce};
+use hkdf::Hkdf;
 use libsql::{Builder, Connection, OpenFlags, Value};
 use pollster::block_on;
+use sha2::Sha256;
 
-/// The original server's tables and their columns.
-pub(super) const ORIGINAL: &[(&str, &[&str])] = &[
+/// The original server's tables and their columns, but for the agents' secrets.
+const ORIGINAL: &[(&str, &[&str])] = &[
     ("users", &["id", "username", "password_hash", "role", "favorites"]),
     ("password_resets", &["token", "userid", "expiration_timestamp"]),
-    ("agents", &["id", "name", "type", "description", "secret", "ownerID"]),
+    ("agents", &["id", "name", "type", "description", "ownerID"]),
     ("devices", &["id", "name", "type", "description", "macAddress", "port", "agentID", "ownerID"]),
 ];
 
@@ -56,7 +60,50 @@ pub(super) fn one(db: &Connection, sql: &str) -> String {
     column(db, sql).remove(0)
 }
 
-/// Every value of the original's tables with its type and all its bytes, a line a row.
+/// The first two columns of every row: a number, and bytes.
+fn blobs(db: &Connection, sql: &str) -> Vec<(i64, Vec<u8>)> {
+    block_on(async {
+        let mut rows = db.query(sql, ()).await.unwrap();
+        let mut found = Vec::new();
+        while let Some(row) = rows.next().await.unwrap() {
+            found.push((row.get(0).unwrap(), row.get(1).unwrap()));
+        }
+        found
+    })
+}
+
+/// Opens a sealed value with nothing but the ciphers and the documented format.
+fn open_sealed(key: &[u8], sealed: &[u8], table_and_column: &str, row: i64) -> Vec<u8> {
+    let (head, rest) = sealed.split_at(5);
+    let (nonce, ciphertext) = rest.split_at(24);
+    assert_eq!(head[0], 1, "the version");
+    let associated = [head, table_and_column.as_bytes(), b"\0", &row.to_be_bytes()].concat();
+    let cipher = XChaCha20Poly1305::new_from_slice(key).unwrap();
+    let payload = Payload { msg: ciphertext, aad: &associated };
+    cipher.decrypt(&XNonce::try_from(nonce).unwrap(), payload).unwrap()
+}
+
+/// The agents' secrets by ID, opened if the schema's version says that they are sealed.
+fn secrets(db: &Connection) -> Vec<(i64, Vec<u8>)> {
+    let mut secrets = blobs(db, "SELECT id, CAST(secret AS BLOB) FROM agents ORDER BY id");
+    if one(db, "PRAGMA user_version").parse::<u32>().unwrap() >= 2 {
+        let file = one(db, "SELECT file FROM pragma_database_list WHERE name = 'main'");
+        let text = fs::read_to_string(Path::new(&file).with_file_name("secret.key")).unwrap();
+        let mut master = [0; 32];
+        let derived = Hkdf::<Sha256>::new(None, text.trim().as_bytes());
+        derived.expand(b"netignite master key", &mut master).unwrap();
+        let [(id, wrapped)] = &blobs(db, "SELECT id, wrapped FROM data_keys")[..] else { panic!("one key") };
+        let key = open_sealed(&master, wrapped, "data_keys\0wrapped", *id);
+        for (row, secret) in secrets.iter_mut().filter(|(_, secret)| !secret.is_empty()) {
+            assert_eq!(secret[1..5], u32::try_from(*id).unwrap().to_be_bytes(), "the key's ID");
+            *secret = open_sealed(&key, secret, "agents\0secret", *row);
+        }
+    }
+    secrets
+}
+
+/// Every value of the original's tables with its type and all its bytes, a line a row; the agents' secrets, without
+/// their types, on lines of their own.
 pub(super) fn dump(db: &Connection) -> Vec<String> {
     let mut lines = Vec::new();
     for (table, columns) in ORIGINAL {
@@ -73,6 +120,9 @@ pub(super) fn dump(db: &Connection) -> Vec<String> {
             .collect();
         let sql = format!("SELECT {} FROM {table} ORDER BY rowid", values.join(" || ' ' || "));
         lines.extend(column(db, &sql).into_iter().map(|line| format!("{table} {line}")));
+        if *table == "agents" {
+            lines.extend(secrets(db).iter().map(|(id, secret)| format!("agents secret {id} {secret:02x?}")));
+        }
     }
     lines
 }

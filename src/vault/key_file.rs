@@ -1,0 +1,119 @@
+//! The master key's file in the data directory: `secret.key`, its owner's alone.
+//!
+//! A new key is written beside it, complete and on disk, before anything is wrapped with it, and takes its place
+//! afterwards. Whatever interrupts the change, one of the two files holds the key in force, and
+//! [`settle`](KeyFile::settle) finishes it.
+
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use tracing::warn;
+
+use super::KeyError;
+use super::master::MasterKey;
+use super::origin::read_text;
+
+/// The file, and the one that a new key is written to.
+#[derive(Debug)]
+pub(super) struct KeyFile {
+    path: PathBuf,
+    new: PathBuf,
+}
+
+impl KeyFile {
+    pub(super) fn of(data_directory: &Path) -> Self {
+        Self { path: data_directory.join("secret.key"), new: data_directory.join("secret.key.new") }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn exists(&self) -> bool {
+        self.path.exists()
+    }
+
+    /// The key in the file, if there is the file. Who else may read it no longer may.
+    pub(super) fn read(&self) -> Result<Option<MasterKey>, KeyError> {
+        let text = match read_text(&self.path) {
+            Ok(text) => text,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(e) => return Err(self.failed("read", &self.path, &e)),
+        };
+        let key = MasterKey::from_text(&text).map_err(|e| {
+            KeyError::new(format_args!(
+                "the master key in {} is {e}; put the right file there from a backup",
+                self.path.display()
+            ))
+        })?;
+        self.make_private()?;
+        Ok(Some(key))
+    }
+
+    fn make_private(&self) -> Result<(), KeyError> {
+        let failed = |e: io::Error| self.failed("restrict the permissions of", &self.path, &e);
+        let mode = fs::metadata(&self.path).map_err(failed)?.permissions().mode();
+        if mode & 0o077 != 0 {
+            fs::set_permissions(&self.path, Permissions::from_mode(0o600)).map_err(failed)?;
+            warn!(
+                "others than its owner could read {}, and no longer can; if anyone may have, change the key with \
+                 `netignite secrets rotate-key --master` and give the agents new secrets",
+                self.path.display()
+            );
+        }
+        Ok(())
+    }
+
+    /// The key that a change of the key left beside the file. A change that was interrupted may have left half of it.
+    pub(super) fn read_new(&self) -> Option<MasterKey> {
+        MasterKey::from_text(&read_text(&self.new).ok()?).ok()
+    }
+
+    /// Writes a key beside the file: complete, for its owner alone, and on disk.
+    pub(super) fn write_new(&self, key: &MasterKey) -> Result<(), KeyError> {
+        let write = || {
+            remove_if_there(&self.new)?;
+            let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&self.new)?;
+            writeln!(file, "{}", key.text())?;
+            file.sync_all()?;
+            self.sync_directory()
+        };
+        write().map_err(|e| self.failed("write the master key", &self.new, &e))
+    }
+
+    /// Puts the key that lies beside the file in its place.
+    pub(super) fn put_in_place(&self) -> Result<(), KeyError> {
+        fs::rename(&self.new, &self.path)
+            .and_then(|()| self.sync_directory())
+            .map_err(|e| self.failed("put the master key in place from", &self.new, &e))
+    }
+
+    /// Finishes or forgets a change of the key that was interrupted: `in_force` is the key it left.
+    pub(super) fn settle(&self, in_force: &MasterKey) -> Result<(), KeyError> {
+        match self.read_new() {
+            Some(key) if key.same(in_force) => self.put_in_place(),
+            _ => remove_if_there(&self.new).map_err(|e| self.failed("remove", &self.new, &e)),
+        }
+    }
+
+    fn sync_directory(&self) -> io::Result<()> {
+        self.path.parent().map_or(Ok(()), |directory| File::open(directory)?.sync_all())
+    }
+
+    fn failed(&self, doing: &str, path: &Path, error: &io::Error) -> KeyError {
+        KeyError::new(format_args!(
+            "cannot {doing} {}: {error}; make it a plain file, and it and its directory readable and writable for the \
+             user the server runs as",
+            path.display()
+        ))
+    }
+}
+
+fn remove_if_there(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
+        _ => Ok(()),
+    }
+}
