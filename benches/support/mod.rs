@@ -8,6 +8,7 @@
 pub mod fleet;
 pub mod floor;
 pub mod http;
+pub mod load;
 pub mod process;
 pub mod server;
 
@@ -29,6 +30,11 @@ pub fn us(time: Duration) -> String {
 
 pub fn ms(time: Duration) -> String {
     format!("{:.2} ms", time.as_secs_f64() * 1e3)
+}
+
+/// Mebibytes with two digits.
+pub fn mib(bytes: usize) -> String {
+    format!("{:.2} MiB", bytes as f64 / 1048576.0)
 }
 
 /// The value at a quantile; sorts in place.

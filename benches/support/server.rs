@@ -1,7 +1,7 @@
 //! The server under test: the built binary in a folder of its own.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -25,9 +25,16 @@ impl Server {
 
     /// Starts on a folder that may hold data.
     pub fn start_in(folder: tempfile::TempDir) -> Self {
+        Self::start_with(folder, &[])
+    }
+
+    /// Starts on a folder that may hold data, with these environment variables besides.
+    pub fn start_with(folder: tempfile::TempDir, settings: &[(&str, &str)]) -> Self {
         let port = free_port();
+        let mut command = command(folder.path(), port);
+        command.envs(settings.iter().copied());
         let start = Instant::now();
-        let process = Process { child: command(&folder.path().to_path_buf(), port).spawn().unwrap() };
+        let process = Process { child: command.spawn().unwrap() };
         let started_in = wait_for_answer(port, start);
         let credentials = fs::read_to_string(folder.path().join("data/initial_admin_credentials")).unwrap();
         let password = credentials.split("password: ").nth(1).unwrap().trim().to_owned();
@@ -75,7 +82,7 @@ impl Server {
     }
 }
 
-fn command(folder: &PathBuf, port: u16) -> Command {
+fn command(folder: &Path, port: u16) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_netignite"));
     command
         .current_dir(folder)
@@ -86,7 +93,8 @@ fn command(folder: &PathBuf, port: u16) -> Command {
     command
 }
 
-fn wait_for_answer(port: u16, start: Instant) -> Duration {
+/// Asks until there is an answer; answers how long after `start` that was.
+pub fn wait_for_answer(port: u16, start: Instant) -> Duration {
     use std::io::{Read, Write};
     loop {
         if let Ok(mut stream) = std::net::TcpStream::connect(("127.0.0.1", port)) {
