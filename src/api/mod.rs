@@ -16,6 +16,7 @@ mod devices;
 mod field;
 mod ids;
 mod owner;
+mod secrets;
 mod user_change;
 mod users;
 mod wakeup;
@@ -134,6 +135,20 @@ pub fn table() -> Vec<Route> {
             Needs(P::UsersWrite),
             "Delete a user",
             users::delete,
+        ),
+        Route::new(
+            Method::POST,
+            "/api/admin/secrets/rotate-key",
+            Needs(P::ServerAdmin),
+            "Seal all secrets with a new data key",
+            secrets::rotate_key,
+        ),
+        Route::new(
+            Method::POST,
+            "/api/admin/secrets/rotate-master-key",
+            Needs(P::ServerAdmin),
+            "Change the master key; for the local operator alone",
+            secrets::rotate_master_key,
         ),
     ]
 }

@@ -38,6 +38,12 @@ pub enum Action {
     /// A user was deleted.
     #[serde(rename = "user.delete")]
     UserDelete,
+    /// All secrets were sealed with a new data key.
+    #[serde(rename = "secrets.rotate_key")]
+    SecretsRotateKey,
+    /// The data key was wrapped with a new master key.
+    #[serde(rename = "secrets.rotate_master")]
+    SecretsRotateMaster,
 }
 
 /// What became of it.

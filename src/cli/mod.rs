@@ -13,6 +13,7 @@ mod healthcheck;
 mod operator;
 mod output;
 mod password;
+mod secrets;
 mod serve;
 mod user;
 
@@ -48,6 +49,9 @@ enum Command {
     /// Manage users, whether the server runs or not
     #[command(subcommand)]
     User(user::Command),
+    /// Manage the keys that secrets are sealed with, whether the server runs or not
+    #[command(subcommand)]
+    Secrets(secrets::Command),
     /// Ask the server on this machine whether it is ready; the exit status tells
     Healthcheck(ServerArguments),
     /// Print the completions for a shell
@@ -115,6 +119,7 @@ pub fn main() -> ExitCode {
         Some(Command::Commands(arguments)) => commands::run(&arguments),
         Some(Command::Config(command)) => config::run(command),
         Some(Command::User(command)) => user::run(command),
+        Some(Command::Secrets(command)) => secrets::run(command),
         Some(Command::Healthcheck(arguments)) => healthcheck::run(arguments),
         Some(Command::Completions(arguments)) => completions::run(&arguments),
     };

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use super::ConfigArguments;
 use super::failure::Failure;
 use crate::bootstrap::{self, Opened};
 use crate::config::{Config, Level, LogConfig, LogFormat};
@@ -16,6 +17,7 @@ use crate::http::{Method, StatusCode};
 use crate::local_socket;
 use crate::lock::{DataLock, LockError};
 use crate::logging::{self, Logging};
+use crate::store::database_path;
 
 /// How long a server that has the data directory may take until it listens: it may be starting.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -90,6 +92,20 @@ impl Operator {
             here.opened.close().await;
         }
     }
+}
+
+/// The configuration, if its data directory has a database. In a wrong directory nobody wants a new one.
+pub(super) fn with_database(arguments: ConfigArguments) -> Result<Config, Failure> {
+    let config = arguments.load()?.config;
+    let directory = &config.data_directory;
+    if database_path(directory).try_exists().is_ok_and(|exists| !exists) {
+        return Err(Failure::new(format!(
+            "there is no database in {}; name the server's data directory with --data-dir, or its configuration with \
+             --config",
+            directory.display()
+        )));
+    }
+    Ok(config)
 }
 
 fn silent(held: &LockError, socket: &Path, error: &std::io::Error) -> Failure {

@@ -5,13 +5,11 @@ use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
 use super::failure::Failure;
-use super::operator::Operator;
+use super::operator::{Operator, with_database};
 use super::password::new_password;
 use super::{ConfigArguments, block_on, keep_files_private, output};
 use crate::auth::first_admin::random_password;
-use crate::config::Config;
 use crate::http::Method;
-use crate::store::database_path;
 
 const USERS: &str = "/api/admin/users";
 
@@ -147,20 +145,6 @@ async fn give_password(operator: &Operator, name: &str, generate: bool) -> Resul
     let body = json!({ "password": password.expose_secret() });
     operator.request(Method::PUT, &format!("{USERS}/{id}"), Some(&body)).await?;
     Ok(password)
-}
-
-/// The configuration, if its data directory has a database. In a wrong directory nobody wants a new one.
-fn with_database(arguments: ConfigArguments) -> Result<Config, Failure> {
-    let config = arguments.load()?.config;
-    let directory = &config.data_directory;
-    if database_path(directory).try_exists().is_ok_and(|exists| !exists) {
-        return Err(Failure::new(format!(
-            "there is no database in {}; name the server's data directory with --data-dir, or its configuration with \
-             --config",
-            directory.display()
-        )));
-    }
-    Ok(config)
 }
 
 fn password_for(name: &str, generate: bool) -> Result<SecretString, Failure> {

@@ -1,8 +1,9 @@
 //! A copy of the database beside it, made before a migration touches it.
 //!
 //! The copy is complete and on disk under its name, or it is not there: it is written under another name first. It
-//! holds secrets like the original, so it is its owner's only. It is never removed here.
+//! holds secrets like the original, so it is its owner's only. It stays until the operator asks for its removal.
 
+use std::ffi::OsStr;
 use std::fs::{self, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
@@ -10,8 +11,12 @@ use std::path::{Path, PathBuf};
 
 use super::Conn;
 use super::error::StoreError;
-use super::file::sync_directory;
+use super::file::{self, sync_directory};
+use super::migrate::SEALED_SINCE;
 use crate::clock::Clock;
+
+/// What stands between the database's name and the version in a copy's name.
+const BEFORE: &str = ".before-v";
 
 /// Copies the whole database, what is only in its write-ahead log included. Answers where the copy lies.
 ///
@@ -37,12 +42,52 @@ pub(super) fn before_version(db: &Conn, version: i64) -> Result<PathBuf, StoreEr
     let stamp = time_stamp(db)?;
     let kept = (1..)
         .map(|n| if n == 1 { String::new() } else { format!("-{n}") })
-        .map(|again| beside(file, &format!(".before-v{version}-{stamp}{again}")))
+        .map(|again| beside(file, &format!("{BEFORE}{version}-{stamp}{again}")))
         .find(|path| !path.exists())
         .unwrap_or_else(|| partial.clone());
     fs::rename(&partial, &kept).map_err(failed)?;
     file.parent().map_or(Ok(()), sync_directory).map_err(failed)?;
     Ok(kept)
+}
+
+/// The copies in a data directory, by name, each with the version that it is from before.
+fn all(data_directory: &Path) -> Result<Vec<(i64, PathBuf)>, StoreError> {
+    let failed = |e| StoreError::io("look for backups in", data_directory, &e);
+    let prefix = format!("{}{BEFORE}", file::NAME);
+    let mut found = Vec::new();
+    for entry in fs::read_dir(data_directory).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
+        if let Some((version, _)) = name.strip_prefix(&prefix).and_then(|rest| rest.split_once('-'))
+            && let Ok(version) = version.parse()
+        {
+            found.push((version, path));
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// The copies that hold secrets readable.
+///
+/// # Errors
+/// The data directory cannot be read.
+pub(super) fn readable(data_directory: &Path) -> Result<Vec<PathBuf>, StoreError> {
+    let readable = |(version, path)| (version <= SEALED_SINCE).then_some(path);
+    Ok(all(data_directory)?.into_iter().filter_map(readable).collect())
+}
+
+/// Removes all copies in a data directory. Answers what was removed.
+///
+/// # Errors
+/// One cannot be removed; the message names it.
+pub fn remove_all(data_directory: &Path) -> Result<Vec<PathBuf>, StoreError> {
+    let paths: Vec<_> = all(data_directory)?.into_iter().map(|(_, path)| path).collect();
+    for path in &paths {
+        fs::remove_file(path).map_err(|e| StoreError::io("remove the backup", path, &e))?;
+    }
+    sync_directory(data_directory).map_err(|e| StoreError::io("sync", data_directory, &e))?;
+    Ok(paths)
 }
 
 /// `20260102T030405Z`, by SQLite's calendar.

@@ -138,9 +138,7 @@ pub(super) fn insert(db: &Conn, wiped: bool) -> Result<u32> {
     let sql = "INSERT INTO data_keys (wrapped, created, wiped) VALUES (X'', ?1, ?2)";
     db.execute(sql, libsql::params![Clock::default().now(), wiped])?;
     let id = number(db.last_insert_rowid())?;
-    let wrapped = db.vault()?.make_data_key(id);
-    let wrapped = wrapped.map_err(|e| Error::internal(format!("no data key was made: {e}")))?;
-    db.execute("UPDATE data_keys SET wrapped = ?2 WHERE id = ?1", libsql::params![i64::from(id), wrapped])?;
+    put(db, id, db.vault()?.make_data_key(id))?;
     Ok(id)
 }
 
@@ -210,19 +208,23 @@ pub fn rotate(db: &Conn) -> Result<Rotated> {
     Ok(Rotated { key, values })
 }
 
-/// Wraps the data keys with a new master key, which is to be adopted after the commit.
+/// Wraps the data keys with a new master key, `given` or made up. It is to be adopted after the commit.
 ///
 /// # Errors
-/// The database refuses, or the system has no randomness.
-pub fn wrap_anew(db: &Conn, master: &NewMaster) -> Result<()> {
+/// The new key cannot be had; the database refuses.
+pub fn change_master(db: &Conn, given: Option<&str>) -> Result<NewMaster> {
+    let vault = db.vault()?;
+    let master = vault.prepare_master(given).map_err(|e| {
+        Error::conflict("master_key_not_changed", format!("The master key was not changed: {e}"))
+    })?;
     for WrappedKey { id, .. } in all(db)? {
-        let wrapped = db.vault()?.wrap_anew(master, id);
-        let wrapped =
-            wrapped.map_err(|e| Error::internal(format!("the data key {id} was not wrapped: {e}")))?;
-        db.execute(
-            "UPDATE data_keys SET wrapped = ?2 WHERE id = ?1",
-            libsql::params![i64::from(id), wrapped],
-        )?;
+        put(db, id, vault.wrap_anew(&master, id))?;
     }
-    Ok(())
+    Ok(master)
+}
+
+fn put(db: &Conn, id: u32, wrapped: Result<Vec<u8>, SealError>) -> Result<()> {
+    let wrapped = wrapped.map_err(|e| Error::internal(format!("the data key {id} was not wrapped: {e}")))?;
+    let sql = "UPDATE data_keys SET wrapped = ?2 WHERE id = ?1";
+    db.execute(sql, libsql::params![i64::from(id), wrapped]).map(drop)
 }

@@ -102,6 +102,13 @@ pub(super) fn open(path: &Path, given: &Given) -> Result<Conn, StoreError> {
             path.display()
         );
     }
+    if let [.., newest] = &backup::readable(path.parent().unwrap_or(path))?[..] {
+        warn!(
+            "there are copies of the database from before its secrets were sealed, which hold them readable, such as \
+             {}: once you need no way back, remove them with `netignite secrets remove-backups`",
+            newest.display()
+        );
+    }
     db.batch("PRAGMA foreign_keys = ON")?;
     Ok(db)
 }

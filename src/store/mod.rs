@@ -10,7 +10,6 @@
 //! reset at once. That other processes keep away is the data directory's lock's business, not this folder's.
 
 mod adopt;
-mod backup;
 mod conn;
 mod error;
 mod file;
@@ -22,6 +21,7 @@ mod writer;
 
 pub mod agents;
 pub mod audit;
+pub mod backup;
 pub mod data_keys;
 pub mod devices;
 pub mod sessions;

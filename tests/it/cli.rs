@@ -64,7 +64,9 @@ async fn it_tells_version_help_and_completions() {
     let version = answer(here.path(), &["--version"], "").await;
     assert_eq!(version.trim(), concat!("netignite ", env!("CARGO_PKG_VERSION")));
     let help = answer(here.path(), &["--help"], "").await;
-    for subcommand in ["serve", "agent", "commands", "config", "user", "healthcheck", "completions"] {
+    for subcommand in
+        ["serve", "agent", "commands", "config", "user", "secrets", "healthcheck", "completions"]
+    {
         assert!(help.contains(&format!("\n  {subcommand} ")), "{help}");
     }
     for shell in ["bash", "zsh", "fish"] {

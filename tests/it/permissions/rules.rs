@@ -150,6 +150,9 @@ pub(super) const RULES: &[Rule] = &[
             (_, true) => Some(200),
         }
     }),
+    Rule::new("POST /api/admin/secrets/rotate-key", Target::Nothing, admins_only),
+    // Only whoever owns the machine.
+    Rule::new("POST /api/admin/secrets/rotate-master-key", Target::Nothing, |_| Some(403)),
     Rule::public("GET /livez"),
     Rule::public("GET /readyz"),
     Rule::new("GET /api/health", Target::Nothing, |_| Some(200)),

@@ -94,6 +94,7 @@ impl World {
                 let whose = if foreign || !case.caller.has_session() { case.owner } else { case.caller };
                 json!({"username": self.client(whose).username, "favorites": []})
             }
+            "POST /api/admin/secrets/rotate-master-key" => json!({}),
             "POST /api/admin/users" => {
                 self.spare.set(self.spare.get() + 1);
                 let name = format!("new {}", self.spare.get());
