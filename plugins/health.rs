@@ -2,7 +2,7 @@
 //!
 //! `/livez` answers as long as requests are answered at all: a supervisor restarts what fails it. `/readyz` also asks
 //! the database, and says no while the server stops: a load balancer sends no requests to what fails it. Both are
-//! public and tell nothing else. `/api/health` tells more and, as everything under `/api`, needs a session.
+//! public and tell nothing else. `/api/health` tells more and, as everything under `/api`, needs a session or a token.
 
 use netignite::prelude::*;
 
@@ -60,7 +60,7 @@ impl Plugin for Health {
             Route::new(
                 Method::GET,
                 "/api/health",
-                Access::Session,
+                Access::SignedIn,
                 "The server's state, for users",
                 move |call: Call, NoBody| async move {
                     ready(&call.host).await?;

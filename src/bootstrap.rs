@@ -1,6 +1,6 @@
 //! The start-up sequence, readable as a list, and the stop that undoes it.
 //!
-//! configuration → logging → database → first admin → sessions → command registry → agents → plugins → listening.
+//! configuration → logging → database → first admin → sessions and tokens → command registry → agents → plugins → listening.
 //! Each step is one log line with its duration; any failure is one [`StartError`] naming the thing and the remedy.
 //! Configuration and logging come first and are the command line's business; everything after them is here.
 //! [`open`] ends before the plugins: it is all that a command needs that works on the database of a stopped server.
@@ -23,6 +23,7 @@ use crate::auth::first_admin;
 use crate::auth::password::Passwords;
 use crate::auth::session::Sessions;
 use crate::auth::throttle::Throttle;
+use crate::auth::tokens::Tokens;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::control::Control;
@@ -89,11 +90,12 @@ impl Opened {
     /// Writes everything to disk and gives the data directory back.
     pub async fn close(self) {
         self.host.sessions.flush().await;
+        self.host.tokens.flush().await;
         self.host.store.close().await;
     }
 }
 
-/// Opens the data directory that `lock` is of: database, first admin, sessions, command registry, agents.
+/// Opens the data directory that `lock` is of: database, first admin, sessions, tokens, command registry, agents.
 ///
 /// # Errors
 /// The first step that fails, with its remedy.
@@ -120,8 +122,9 @@ pub async fn open(lock: DataLock, config: Config, log_level: LogLevel) -> Result
         None => step.done("there are users already"),
     }
 
-    let step = Step::begin("sessions");
+    let step = Step::begin("sessions and tokens");
     let sessions = Sessions::load(store.clone(), clock.clone()).await.map_err(StartError::new)?;
+    let tokens = Tokens::load(store.clone(), clock.clone()).await.map_err(StartError::new)?;
     step.done("loaded");
 
     let step = Step::begin("command registry");
@@ -148,6 +151,7 @@ pub async fn open(lock: DataLock, config: Config, log_level: LogLevel) -> Result
             control: Control::new(Box::new(tell)),
             passwords,
             sessions,
+            tokens,
             throttle: Throttle::new(clock.clone()),
             agent_changes: tokio::sync::Mutex::default(),
             shutdown: Shutdown::new(),

@@ -8,6 +8,7 @@ use crate::auth::accounts::Accounts;
 use crate::auth::password::Passwords;
 use crate::auth::session::Sessions;
 use crate::auth::throttle::Throttle;
+use crate::auth::tokens::Tokens;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::control::{Control, DispatchError};
@@ -35,6 +36,8 @@ pub struct Host {
     pub passwords: Passwords,
     /// The sessions.
     pub sessions: Sessions,
+    /// The API tokens.
+    pub tokens: Tokens,
     /// Users as sessions see them, cached.
     pub accounts: Accounts,
     /// Failed logins.

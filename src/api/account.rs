@@ -47,6 +47,7 @@ impl AccountBody {
             username,
             favorites,
             role: role.flatten(),
+            superadmin: None,
             password: password.flatten(),
             current_password: current_password.flatten(),
         })

@@ -9,6 +9,7 @@ use super::field::Field;
 use super::user_change::RoleName;
 use crate::auth::Caller;
 use crate::auth::accounts::Account;
+use crate::auth::permission::{Permission, Role, has};
 use crate::clock::Millis;
 use crate::error::{Error, Kind, Result};
 use crate::host::Host;
@@ -30,6 +31,10 @@ pub(super) struct SessionView {
     user_id: i64,
     username: String,
     role: RoleName,
+    /// Whether the admin also grants and takes the roles admin and superadmin.
+    superadmin: bool,
+    /// What the role allows, for one's own things or for everyone's.
+    permissions: Vec<Permission>,
     /// The favourite devices that are there and the user's own.
     favorites: Vec<i64>,
     /// When the session ends unless it is used, in milliseconds since the epoch.
@@ -42,6 +47,8 @@ impl SessionView {
             user_id: account.id,
             username: account.username.clone(),
             role: RoleName::of(account.role),
+            superadmin: account.role == Role::Superadmin,
+            permissions: Permission::ALL.iter().copied().filter(|name| has(account.role, *name)).collect(),
             favorites: account.favorites.clone(),
             expiration_timestamp: expires,
         }

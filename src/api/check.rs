@@ -84,6 +84,13 @@ pub(super) const GIVEN_TEXT: Rule<String, String> = Rule { expected: "text", rea
 pub(super) const FAVORITES: Rule<Vec<i64>, Vec<i64>> =
     Rule { expected: "a list of device IDs, whole numbers", read: Some };
 
+impl<T, U> Rule<T, U> {
+    /// What `read` makes of what is sent; `expected` says in words what that must be.
+    pub(super) const fn new(expected: &'static str, read: fn(T) -> Option<U>) -> Self {
+        Self { expected, read }
+    }
+}
+
 impl<T: DeserializeOwned> Rule<String, T> {
     /// One of the words of an enum. Read from text: serde would also take `{"word": null}`.
     pub(super) const fn word(expected: &'static str) -> Self {
@@ -138,12 +145,22 @@ impl Check {
         }
     }
 
+    /// Notes that a field is wrong for a reason that no rule knows.
+    pub(super) fn wrong(&mut self, name: &str, message: impl Into<String>) {
+        self.wrong.push(FieldError::new(name, message));
+    }
+
+    /// Whether nothing is wrong so far.
+    pub(super) fn is_good(&self) -> bool {
+        self.wrong.is_empty()
+    }
+
     /// Ends the check.
     ///
     /// # Errors
     /// 400 naming every wrong field, if there is one.
     pub(super) fn done(self) -> Result<()> {
-        if self.wrong.is_empty() { Ok(()) } else { Err(self.error()) }
+        if self.is_good() { Ok(()) } else { Err(self.error()) }
     }
 
     /// The error that names every wrong field.

@@ -61,10 +61,13 @@ pub(super) async fn status(
     _: NoBody,
     recent: Arc<Recent>,
 ) -> Result<Answer<BTreeMap<i64, Online>>> {
-    let whose = call.whose(Permission::DevicesRead);
+    let reach = call.devices(Permission::DevicesRead);
     let ids = asked_ids(&call);
-    let (devices, agents) =
-        call.host.store.read(move |db| Ok((devices::list(db, whose)?, agents::list(db, whose)?))).await?;
+    let (devices, agents) = call
+        .host
+        .store
+        .read(move |db| Ok((devices::list(db, &reach)?, agents::list(db, reach.whose)?)))
+        .await?;
     let agents: HashMap<i64, _> = agents.iter().map(|agent| (agent.id, (agent.owner, agent.kind))).collect();
 
     let mut statuses = BTreeMap::new();

@@ -12,7 +12,6 @@ use super::check::{ADDRESS, Check, DESCRIPTION, ID, MAC_ADDRESS, NAME, PORT, Rul
 use super::field::Field;
 use super::owner::owner_of_new;
 use crate::audit::{Action, SubjectKind};
-use crate::auth::Caller;
 use crate::auth::permission::Permission;
 use crate::error::{Error, Result};
 use crate::http::{Answer, Call, Json, NoBody};
@@ -169,13 +168,13 @@ pub(super) fn not_found() -> Error {
 }
 
 pub(super) async fn list(call: Call, _: NoBody) -> Result<Answer<Vec<DeviceView>>> {
-    let whose = call.whose(Permission::DevicesRead);
-    let rows = call.host.store.read(move |db| devices::list(db, whose)).await?;
-    let favorites: Option<HashSet<i64>> = match (call.query("onlyFavorites").as_deref(), &call.caller) {
-        (Some("true"), Caller::User { account, .. }) => Some(account.favorites.iter().copied().collect()),
-        (Some("true"), _) => Some(HashSet::new()),
-        _ => None,
-    };
+    let reach = call.devices(Permission::DevicesRead);
+    let rows = call.host.store.read(move |db| devices::list(db, &reach)).await?;
+    let only_favorites = call.query("onlyFavorites").as_deref() == Some("true");
+    let favorites: Option<HashSet<i64>> = only_favorites.then(|| {
+        let account = call.caller.account();
+        account.map(|account| account.favorites.iter().copied().collect()).unwrap_or_default()
+    });
     let shown =
         rows.into_iter().filter(|row| favorites.as_ref().is_none_or(|favorites| favorites.contains(&row.id)));
     Ok(Answer::ok("Devices retrieved successfully.", shown.map(DeviceView::from).collect()))
@@ -198,16 +197,16 @@ pub(super) async fn create(call: Call, Json(body): Json<DeviceBody>) -> Result<A
 
 pub(super) async fn get(call: Call, _: NoBody) -> Result<Answer<DeviceView>> {
     let id = call.id()?;
-    let whose = call.whose(Permission::DevicesRead);
-    let row = call.host.store.read(move |db| devices::get(db, whose, id)).await?.ok_or_else(not_found)?;
+    let reach = call.devices(Permission::DevicesRead);
+    let row = call.host.store.read(move |db| devices::get(db, &reach, id)).await?.ok_or_else(not_found)?;
     Ok(Answer::ok("Device retrieved successfully", row.into()))
 }
 
 pub(super) async fn update(call: Call, Json(body): Json<DeviceBody>) -> Result<Answer<()>> {
     let id = call.id()?;
-    let whose = call.whose(Permission::DevicesWrite);
+    let reach = call.devices(Permission::DevicesWrite);
     call.change(Action::DeviceUpdate, move |db, entry| {
-        let stored = devices::get(db, whose, id)?.ok_or_else(not_found)?;
+        let stored = devices::get(db, &reach, id)?.ok_or_else(not_found)?;
         entry.on(SubjectKind::Device, id, stored.name.as_str());
         devices::update(db, &body.for_stored(stored)?)
     })
@@ -217,10 +216,10 @@ pub(super) async fn update(call: Call, Json(body): Json<DeviceBody>) -> Result<A
 
 pub(super) async fn delete(call: Call, _: NoBody) -> Result<Answer<()>> {
     let id = call.id()?;
-    let whose = call.whose(Permission::DevicesWrite);
+    let reach = call.devices(Permission::DevicesWrite);
     let owner = call
         .change(Action::DeviceDelete, move |db, entry| {
-            let stored = devices::get(db, whose, id)?.ok_or_else(not_found)?;
+            let stored = devices::get(db, &reach, id)?.ok_or_else(not_found)?;
             devices::delete(db, id)?;
             entry.on(SubjectKind::Device, id, stored.name);
             Ok(stored.owner)

@@ -17,7 +17,10 @@ mod field;
 mod ids;
 mod owner;
 mod secrets;
+mod token_body;
+mod tokens;
 mod user_change;
+mod user_tokens;
 mod users;
 mod wakeup;
 
@@ -29,7 +32,7 @@ use device_status::Recent;
 
 /// The host's own routes.
 pub fn table() -> Vec<Route> {
-    use Access::{Needs, Public, Session};
+    use Access::{Needs, Operator, Public, Session, SignedIn};
 
     let recent = Arc::new(Recent::default());
     let status_recent = recent.clone();
@@ -77,7 +80,7 @@ pub fn table() -> Vec<Route> {
         Route::new(
             Method::GET,
             "/api/commands",
-            Session,
+            SignedIn,
             "List the commands agents can be sent",
             commands::list,
         ),
@@ -119,6 +122,21 @@ pub fn table() -> Vec<Route> {
             "Replace the caller's account",
             account::update,
         ),
+        Route::new(Method::GET, "/api/account/tokens", Session, "List the caller's API tokens", tokens::list),
+        Route::new(
+            Method::POST,
+            "/api/account/tokens",
+            Session,
+            "Create an API token, whose text is shown only now",
+            tokens::create,
+        ),
+        Route::new(
+            Method::DELETE,
+            "/api/account/tokens/{id}",
+            Session,
+            "Revoke one of the caller's API tokens",
+            tokens::revoke,
+        ),
         Route::new(Method::GET, "/api/admin/users", Needs(P::UsersRead), "List users", users::list),
         Route::new(Method::POST, "/api/admin/users", Needs(P::UsersWrite), "Create a user", users::create),
         Route::new(Method::GET, "/api/admin/users/{id}", Needs(P::UsersRead), "A user", users::get),
@@ -146,9 +164,30 @@ pub fn table() -> Vec<Route> {
         Route::new(
             Method::POST,
             "/api/admin/secrets/rotate-master-key",
-            Needs(P::ServerAdmin),
-            "Change the master key; for the local operator alone",
+            Operator,
+            "Change the master key",
             secrets::rotate_master_key,
+        ),
+        Route::new(
+            Method::GET,
+            "/api/admin/users/{id}/tokens",
+            Needs(P::UsersRead),
+            "List a user's API tokens",
+            user_tokens::list,
+        ),
+        Route::new(
+            Method::POST,
+            "/api/admin/users/{id}/tokens",
+            Operator,
+            "Create an API token for a user, whose text is shown only now",
+            user_tokens::create,
+        ),
+        Route::new(
+            Method::DELETE,
+            "/api/admin/users/{id}/tokens/{tokenID}",
+            Needs(P::UsersWrite),
+            "Revoke an API token of a user",
+            user_tokens::revoke,
         ),
     ]
 }

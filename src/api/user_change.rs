@@ -51,8 +51,22 @@ pub(super) struct Change {
     pub(super) username: Option<String>,
     pub(super) favorites: Option<Vec<i64>>,
     pub(super) role: Option<RoleName>,
+    /// Whether the user is to be a superadmin, who is an admin besides.
+    pub(super) superadmin: Option<bool>,
     pub(super) password: Option<SecretString>,
     pub(super) current_password: Option<SecretString>,
+}
+
+impl Change {
+    /// The role of a user who had `before`.
+    fn role_after(&self, before: Role) -> Role {
+        let named = self.role.map_or(before, |name| name.given_to(before));
+        match self.superadmin {
+            Some(true) => Role::Superadmin,
+            Some(false) => named.min(Role::Admin),
+            None => named,
+        }
+    }
 }
 
 /// Changes the user `id` to what `read` makes of the stored row and the request.
@@ -70,19 +84,19 @@ pub(super) async fn change_user(
     check_may_manage(&call.caller, &stored)?;
     let change = read(&stored)?;
     let own = call.caller.user_id() == Some(id);
-    let password_hash = match change.password {
+    let password_hash = match &change.password {
         None => None,
         Some(password) => {
+            call.caller.refuse_token()?;
             if own {
-                confirm(call, &stored, change.current_password).await?;
+                confirm(call, &stored, change.current_password.as_ref()).await?;
             }
-            Some(SecretString::from(host.passwords.hash(password).await?))
+            Some(SecretString::from(host.passwords.hash(password.clone()).await?))
         }
     };
 
     let new_password = password_hash.is_some();
     let caller = call.caller.clone();
-    let (username, favorites, role) = (change.username, change.favorites, change.role);
     call.change(Action::UserUpdate, move |db, entry| {
         let row = users::get(db, id)?.ok_or_else(not_found)?;
         entry.on(SubjectKind::User, id, row.username.as_str());
@@ -94,7 +108,7 @@ pub(super) async fn change_user(
                 "The password was changed by someone else in the meantime. Log in again.",
             ));
         }
-        let new_role = role.map_or(row.role, |role| role.given_to(row.role));
+        let new_role = change.role_after(row.role);
         if new_role != row.role {
             check_may_grant(&caller, new_role.max(row.role))?;
             check_superadmin_stays(db, &row)?;
@@ -103,10 +117,10 @@ pub(super) async fn change_user(
             db,
             &UserRow {
                 id,
-                username: username.unwrap_or(row.username),
+                username: change.username.unwrap_or(row.username),
                 password_hash: password_hash.unwrap_or(row.password_hash),
                 role: new_role,
-                favorites: favorites.unwrap_or(row.favorites),
+                favorites: change.favorites.unwrap_or(row.favorites),
             },
         )
     })
@@ -143,7 +157,7 @@ async fn password_changed(call: &Call, user: i64, except: Option<SessionKey>) ->
 }
 
 /// Checks that the caller knows the password they are about to replace. Wrong ones count as failed logins do.
-async fn confirm(call: &Call, stored: &UserRow, given: Option<SecretString>) -> Result<()> {
+async fn confirm(call: &Call, stored: &UserRow, given: Option<&SecretString>) -> Result<()> {
     let Some(given) = given else {
         return Err(Error::new(
             Kind::Invalid,
@@ -153,7 +167,7 @@ async fn confirm(call: &Call, stored: &UserRow, given: Option<SecretString>) -> 
     };
     let attempt = call.host.throttle.attempt(&stored.username, call.peer.address).await?;
     let hash = stored.password_hash.expose_secret().to_owned();
-    let verdict = call.host.passwords.verify(Some(hash), given).await?;
+    let verdict = call.host.passwords.verify(Some(hash), given.clone()).await?;
     if verdict.ok {
         attempt.succeeded();
         return Ok(());
@@ -171,7 +185,7 @@ pub(super) fn check_may_manage(caller: &Caller, user: &UserRow) -> Result<()> {
     if caller.user_id() == Some(user.id) || caller.may(to_manage(user.role), Scope::Any) {
         return Ok(());
     }
-    Err(Error::forbidden("Only the superadmin changes or deletes other admins"))
+    Err(Error::forbidden("Only a superadmin changes or deletes other admins"))
 }
 
 /// Refuses a caller who may not grant or take this role.
@@ -179,7 +193,7 @@ pub(super) fn check_may_grant(caller: &Caller, role: Role) -> Result<()> {
     if caller.may(to_manage(role), Scope::Any) {
         return Ok(());
     }
-    Err(Error::forbidden("Only the superadmin grants or takes the admin role"))
+    Err(Error::forbidden("Only a superadmin grants or takes the roles admin and superadmin"))
 }
 
 /// Refuses that the last superadmin goes.
@@ -190,5 +204,8 @@ pub(super) fn check_superadmin_stays(db: &Conn, going: &UserRow) -> Result<()> {
     if users::superadmins(db)? > 1 {
         return Ok(());
     }
-    Err(Error::conflict("last_superadmin", "The last superadmin cannot be deleted or made a user"))
+    Err(Error::conflict(
+        "last_superadmin",
+        "The last superadmin cannot be deleted or demoted: make another user superadmin first",
+    ))
 }

@@ -11,11 +11,13 @@ use super::user_change::{
 };
 use crate::audit::{Action, SubjectKind};
 use crate::auth::accounts::Account;
+use crate::auth::permission::Role;
 use crate::error::{Error, Result};
 use crate::http::{Answer, Call, Json, NoBody};
 use crate::store::users::{self, NewUser, UserRow};
 
 pub(super) const ROLE: Rule<String, RoleName> = Rule::word("admin or user");
+const SUPERADMIN: Rule<bool, bool> = Rule::new("true or false", Some);
 
 /// A user as it is shown.
 #[derive(Serialize, JsonSchema)]
@@ -23,6 +25,8 @@ pub(super) struct UserView {
     id: i64,
     username: String,
     role: RoleName,
+    /// Whether the admin also grants and takes the roles admin and superadmin.
+    superadmin: bool,
     favorites: Vec<i64>,
 }
 
@@ -32,6 +36,7 @@ impl From<Account> for UserView {
             id: account.id,
             username: account.username,
             role: RoleName::of(account.role),
+            superadmin: account.role == Role::Superadmin,
             favorites: account.favorites,
         }
     }
@@ -55,6 +60,9 @@ pub(super) struct UserBody {
     #[serde(default)]
     #[schemars(with = "RoleName")]
     role: Field<String>,
+    /// True also makes the user an admin.
+    #[serde(default)]
+    superadmin: Field<bool>,
     #[serde(default)]
     favorites: Field<Vec<i64>>,
     /// A new password.
@@ -73,6 +81,13 @@ impl UserBody {
             given => check.replaced("username", given, &stored.username, &USERNAME).map(Some),
         };
         let role = check.optional("role", self.role, &ROLE);
+        let superadmin = check.optional("superadmin", self.superadmin, &SUPERADMIN);
+        if let (Some(Some(RoleName::User)), Some(Some(true))) = (role, superadmin) {
+            check.wrong(
+                "superadmin",
+                "expected false or nothing with the role user: a superadmin is an admin",
+            );
+        }
         let favorites = check.optional("favorites", self.favorites, &FAVORITES);
         let password = check.optional("password", self.password, &PASSWORD);
         let current_password = check.optional("currentPassword", self.current_password, &GIVEN_PASSWORD);
@@ -81,6 +96,7 @@ impl UserBody {
             username: username.flatten(),
             favorites: favorites.flatten(),
             role: role.flatten(),
+            superadmin: superadmin.flatten(),
             password: password.flatten(),
             current_password: current_password.flatten(),
         })
@@ -159,6 +175,7 @@ pub(super) async fn delete(call: Call, _: NoBody) -> Result<Answer<()>> {
     })
     .await?;
     call.host.accounts.forget(id);
+    call.host.tokens.refresh(id).await?;
     call.host.sessions.end_all_of(id, None).await?;
     Ok(Answer::done("User deleted successfully"))
 }

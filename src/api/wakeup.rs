@@ -16,12 +16,12 @@ use crate::store::{Whose, agents};
 
 pub(super) async fn wakeup(call: Call, _: NoBody, recent: Arc<Recent>) -> Result<Answer<()>> {
     let id = call.id()?;
-    let whose = call.whose(Permission::DevicesWake);
+    let reach = call.devices(Permission::DevicesWake);
     let (device, agent) = call
         .host
         .store
         .read(move |db| {
-            let device = devices::get(db, whose, id)?.ok_or_else(not_found)?;
+            let device = devices::get(db, &reach, id)?.ok_or_else(not_found)?;
             // A device must not be woken through somebody else's agent, whatever an adopted database says.
             let agent = agents::get(db, Whose::User(device.owner), device.agent_id)?;
             Ok((device, agent))

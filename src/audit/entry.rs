@@ -44,6 +44,12 @@ pub enum Action {
     /// The data key was wrapped with a new master key.
     #[serde(rename = "secrets.rotate_master")]
     SecretsRotateMaster,
+    /// An API token was made.
+    #[serde(rename = "token.create")]
+    TokenCreate,
+    /// An API token was revoked.
+    #[serde(rename = "token.revoke")]
+    TokenRevoke,
 }
 
 /// What became of it.
@@ -68,6 +74,8 @@ pub enum SubjectKind {
     Device,
     /// A user.
     User,
+    /// An API token.
+    Token,
 }
 
 /// What something was done to, by the name it had then.
@@ -93,6 +101,15 @@ pub enum Actor {
         /// The user's name.
         name: String,
     },
+    /// A program, with an API token.
+    Token {
+        /// The token's ID.
+        id: i64,
+        /// The token's name.
+        name: String,
+        /// The user whose token it is.
+        user: i64,
+    },
     /// Whoever owns the data directory, through the local socket or the command line.
     Operator,
 }
@@ -103,6 +120,9 @@ impl Actor {
         match caller {
             Caller::Nobody => Self::Nobody,
             Caller::User { account, .. } => Self::User { id: account.id, name: account.username.clone() },
+            Caller::Token { token, .. } => {
+                Self::Token { id: token.row.id, name: token.row.name.clone(), user: token.row.user }
+            }
             Caller::Operator => Self::Operator,
         }
     }

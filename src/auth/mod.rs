@@ -1,8 +1,8 @@
 //! Who calls, and what they may do.
 //!
-//! `password` hashes and verifies on threads of its own, `session` keeps who is logged in, `accounts` what a session
-//! needs to know of its user, `throttle` slows down guessing, `permission` is the table of who may do what. Nothing
-//! here knows a route.
+//! `password` hashes and verifies on threads of its own, `session` keeps who is logged in, `tokens` what programs call
+//! with, `accounts` what either needs to know of its user, `throttle` slows down guessing, `permission` is the table of
+//! who may do what. Nothing here knows a route.
 
 pub mod accounts;
 pub mod first_admin;
@@ -11,12 +11,16 @@ pub mod password;
 pub mod permission;
 pub mod session;
 pub mod throttle;
+pub mod tokens;
 
 use std::sync::Arc;
 
 use accounts::Account;
 use permission::{Permission, Role, Scope, allowed};
 use session::SessionKey;
+use tokens::Token;
+
+use crate::error::{Error, Kind, Result};
 
 /// Who makes a request.
 #[derive(Debug, Clone)]
@@ -30,35 +34,75 @@ pub enum Caller {
         /// Their session.
         session: SessionKey,
     },
+    /// A program with a valid API token of a user.
+    Token {
+        /// The user.
+        account: Arc<Account>,
+        /// Their token.
+        token: Arc<Token>,
+    },
     /// Whoever owns the data directory, through the local socket or the command line.
     Operator,
 }
 
 impl Caller {
-    /// The caller's role, if they have one.
-    pub fn role(&self) -> Option<Role> {
+    /// Whether the caller has `permission` on things of `scope`: as their role is now, and as their token says if they
+    /// call with one.
+    pub fn may(&self, permission: Permission, scope: Scope) -> bool {
         match self {
-            Self::Nobody => None,
-            Self::User { account, .. } => Some(account.role),
-            Self::Operator => Some(Role::Superadmin),
+            Self::Nobody => false,
+            Self::User { account, .. } => allowed(account.role, permission, scope),
+            Self::Token { account, token } => {
+                allowed(account.role, permission, scope) && token.allows(permission, scope)
+            }
+            Self::Operator => allowed(Role::Superadmin, permission, scope),
         }
     }
 
-    /// Whether the caller has `permission` on things of `scope`.
-    pub fn may(&self, permission: Permission, scope: Scope) -> bool {
-        self.role().is_some_and(|role| allowed(role, permission, scope))
+    /// Whether the caller has `permission` on things of some scope.
+    pub fn has(&self, permission: Permission) -> bool {
+        self.may(permission, Scope::Own) || self.may(permission, Scope::Any)
     }
 
-    /// The user's ID, if a user calls.
-    pub fn user_id(&self) -> Option<i64> {
+    /// The user who calls, or whose token does.
+    pub fn account(&self) -> Option<&Account> {
         match self {
-            Self::User { account, .. } => Some(account.id),
+            Self::User { account, .. } | Self::Token { account, .. } => Some(account),
             Self::Nobody | Self::Operator => None,
+        }
+    }
+
+    /// The user's ID, if a user calls, or a token of theirs.
+    pub fn user_id(&self) -> Option<i64> {
+        self.account().map(|account| account.id)
+    }
+
+    /// The devices the caller is restricted to; none if they are not.
+    pub fn only_devices(&self) -> Option<Arc<[i64]>> {
+        match self {
+            Self::Token { token, .. } => token.row.devices.clone(),
+            Self::Nobody | Self::User { .. } | Self::Operator => None,
         }
     }
 
     /// Whether the local operator calls.
     pub fn is_operator(&self) -> bool {
         matches!(self, Self::Operator)
+    }
+
+    /// Refuses a token where a person must be logged in: what gives access, such as passwords and tokens, is changed by
+    /// no token, whatever its permissions.
+    ///
+    /// # Errors
+    /// 403 for a token.
+    pub fn refuse_token(&self) -> Result<()> {
+        match self {
+            Self::Token { .. } => Err(Error::new(
+                Kind::Forbidden,
+                "session_required",
+                "An API token cannot do this: log in and send the session's cookie instead",
+            )),
+            Self::Nobody | Self::User { .. } | Self::Operator => Ok(()),
+        }
     }
 }

@@ -4,7 +4,7 @@
 //! must be asked for (`?adminMode=true`) and is granted only where the table says so.
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What a user is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,42 +36,61 @@ impl Role {
     }
 }
 
-/// Something a caller may be allowed to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
-pub enum Permission {
+/// The permissions, each with what it allows and its name.
+macro_rules! permissions {
+    ($($(#[$about:meta])+ $variant:ident = $name:literal,)+) => {
+        /// Something a caller may be allowed to do.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+        pub enum Permission {
+            $($(#[$about])+ #[serde(rename = $name)] $variant,)+
+        }
+
+        impl Permission {
+            /// Every permission, in the order of the documentation.
+            pub const ALL: &[Self] = &[$(Self::$variant),+];
+
+            /// The name, which programs and people use.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)+
+                }
+            }
+        }
+    };
+}
+
+permissions! {
     /// See agents.
-    #[serde(rename = "agents:read")]
-    AgentsRead,
+    AgentsRead = "agents:read",
     /// Create, change and delete agents.
-    #[serde(rename = "agents:write")]
-    AgentsWrite,
+    AgentsWrite = "agents:write",
     /// See an agent's secret.
-    #[serde(rename = "agents:secret")]
-    AgentsSecret,
+    AgentsSecret = "agents:secret",
     /// Send any command to an agent.
-    #[serde(rename = "agents:command")]
-    AgentsCommand,
+    AgentsCommand = "agents:command",
     /// See devices and their status.
-    #[serde(rename = "devices:read")]
-    DevicesRead,
+    DevicesRead = "devices:read",
     /// Create, change and delete devices.
-    #[serde(rename = "devices:write")]
-    DevicesWrite,
+    DevicesWrite = "devices:write",
     /// Wake devices.
-    #[serde(rename = "devices:wake")]
-    DevicesWake,
+    DevicesWake = "devices:wake",
     /// See users.
-    #[serde(rename = "users:read")]
-    UsersRead,
-    /// Create, change and delete users.
-    #[serde(rename = "users:write")]
-    UsersWrite,
-    /// Grant and take the admin role, and change other admins.
-    #[serde(rename = "users:grant")]
-    UsersGrant,
+    UsersRead = "users:read",
+    /// Create, change and delete users who are no admins.
+    UsersWrite = "users:write",
+    /// Grant and take the roles admin and superadmin, and change other admins.
+    UsersGrant = "users:grant",
+    /// See the audit log.
+    AuditRead = "audit:read",
     /// Administer the server itself.
-    #[serde(rename = "server:admin")]
-    ServerAdmin,
+    ServerAdmin = "server:admin",
+}
+
+impl Permission {
+    /// The permission of a name; none for any other text.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|permission| permission.name() == name)
+    }
 }
 
 /// Whose things an action is about.
@@ -112,12 +131,18 @@ pub fn allowed(role: Role, permission: Permission, scope: Scope) -> bool {
             | P::DevicesWake
             | P::UsersRead
             | P::UsersWrite
+            | P::AuditRead
             | P::ServerAdmin,
             Scope::Any,
         ) => role >= Role::Admin,
         (P::UsersGrant, Scope::Any) => role >= Role::Superadmin,
-        // Nobody sees another user's secrets, and users belong to no one.
+        // Nobody sees another user's secrets; users, the audit log and the server belong to no one.
         (P::AgentsSecret, Scope::Any)
-        | (P::UsersRead | P::UsersWrite | P::UsersGrant | P::ServerAdmin, Scope::Own) => false,
+        | (P::UsersRead | P::UsersWrite | P::UsersGrant | P::AuditRead | P::ServerAdmin, Scope::Own) => false,
     }
+}
+
+/// Whether `role` may use `permission` on things of some scope.
+pub fn has(role: Role, permission: Permission) -> bool {
+    [Scope::Own, Scope::Any].into_iter().any(|scope| allowed(role, permission, scope))
 }

@@ -7,20 +7,19 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
-use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use parking_lot::RwLock;
 use secrecy::SecretString;
 use sha2::{Digest, Sha256};
-use tokio_util::task::TaskTracker;
 use zeroize::Zeroizing;
 
 use crate::clock::{Clock, Millis};
 use crate::error::{Error, Result};
 use crate::http::peer::Peer;
 use crate::store::Store;
+use crate::store::behind::Behind;
 use crate::store::sessions::{self, SessionRow};
 
 /// How long a session lasts after its last use: 30 days.
@@ -36,8 +35,6 @@ const PURGE_EVERY: Millis = 60 * 60 * 1000;
 const MAX_OF_USER: usize = 100;
 /// Longest `User-Agent` that is kept, in bytes.
 const MAX_USER_AGENT: usize = 256;
-/// How long stopping waits for uses still being written.
-const FLUSH: Duration = Duration::from_secs(2);
 /// The random bytes of a token, and its length in base64.
 const TOKEN_BYTES: usize = 32;
 const TOKEN_LENGTH: usize = 43;
@@ -87,7 +84,7 @@ pub struct Sessions {
     clock: Clock,
     kept: RwLock<Kept>,
     purged: AtomicI64,
-    writes: TaskTracker,
+    behind: Behind,
 }
 
 #[derive(Default)]
@@ -125,11 +122,11 @@ impl Sessions {
             kept.insert(SessionKey(row.key), Entry::of(&row, 0));
         }
         Ok(Self {
+            behind: Behind::new(store.clone(), "the last use of sessions"),
             store,
             clock,
             kept: RwLock::new(kept),
             purged: AtomicI64::new(now),
-            writes: TaskTracker::new(),
         })
     }
 
@@ -242,10 +239,7 @@ impl Sessions {
 
     /// Waits until uses that are being written are, for a short time. Called when the server stops.
     pub async fn flush(&self) {
-        self.writes.close();
-        if tokio::time::timeout(FLUSH, self.writes.wait()).await.is_err() {
-            tracing::warn!("the last use of some sessions was not written");
-        }
+        self.behind.flush().await;
     }
 
     fn end_in_memory(&self, user: i64, except: Option<SessionKey>) {
@@ -258,7 +252,7 @@ impl Sessions {
     }
 
     fn write_use(&self, key: SessionKey, now: Millis) {
-        self.write_behind(move |db| sessions::touch(db, &key.0, now, now + LIFETIME).map(drop));
+        self.behind.write(move |db| sessions::touch(db, &key.0, now, now + LIFETIME).map(drop));
     }
 
     /// Forgets expired sessions, now and then.
@@ -275,19 +269,7 @@ impl Sessions {
         expired.into_iter().for_each(|key| kept.remove(key));
         drop(kept);
         // What the database holds may be behind memory by what is still being written, which is far from expired.
-        self.write_behind(move |db| sessions::delete_expired(db, now - WRITE_EVERY).map(drop));
-    }
-
-    fn write_behind<F>(&self, job: F)
-    where
-        F: FnOnce(&crate::store::Conn) -> Result<()> + Send + 'static,
-    {
-        let store = self.store.clone();
-        self.writes.spawn(async move {
-            if let Err(e) = store.write(job).await {
-                tracing::warn!("the use of sessions could not be written: {e}");
-            }
-        });
+        self.behind.write(move |db| sessions::delete_expired(db, now - WRITE_EVERY).map(drop));
     }
 }
 

@@ -14,7 +14,7 @@ use crate::auth::permission::{Permission, Scope};
 use crate::error::{Error, Result};
 use crate::host::Host;
 use crate::registry::decode_object;
-use crate::store::{Conn, Whose, audit};
+use crate::store::{Conn, Reach, Whose, audit};
 
 /// One request on its way to its handler, after session and permission were checked.
 pub struct Call {
@@ -43,7 +43,15 @@ impl Call {
     /// # Errors
     /// 400 for anything else.
     pub fn id(&self) -> Result<i64> {
-        parse_id(self.param("id")).ok_or_else(|| {
+        self.id_of("id")
+    }
+
+    /// The path's placeholder `name` as [`id`](Self::id) reads it.
+    ///
+    /// # Errors
+    /// 400 for anything else.
+    pub fn id_of(&self, name: &str) -> Result<i64> {
+        parse_id(self.param(name)).ok_or_else(|| {
             Error::new(
                 crate::error::Kind::Invalid,
                 "invalid_id",
@@ -71,6 +79,12 @@ impl Call {
         } else {
             Whose::User(self.caller.user_id().unwrap_or(0))
         }
+    }
+
+    /// Which devices this call may be about: [`whose`](Self::whose), and of those the ones that the caller is
+    /// restricted to. The one place where that is decided.
+    pub fn devices(&self, permission: Permission) -> Reach {
+        Reach { whose: self.whose(permission), only: self.caller.only_devices() }
     }
 
     /// Changes what is stored, as [`Store::write`](crate::store::Store::write), and notes in the audit log that the

@@ -5,6 +5,7 @@
 //! handler gets; `answer` what it gives; `response` makes HTTP of either. Deliberately absent: any domain knowledge.
 
 pub mod answer;
+mod bearer;
 mod body;
 pub mod call;
 mod capacity;

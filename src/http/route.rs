@@ -23,10 +23,15 @@ use crate::registry::BoxFuture;
 pub enum Access {
     /// Anyone, without a session.
     Public,
-    /// Any valid session.
+    /// Any valid session, and any valid token whatever its permissions.
+    SignedIn,
+    /// Any valid session, and no token: what gives access is changed by people alone.
     Session,
-    /// A valid session whose role has the permission, for its own things or for everyone's.
+    /// A valid session whose role has the permission, for its own things or for everyone's; or a valid token that has
+    /// it besides.
     Needs(Permission),
+    /// The local operator alone.
+    Operator,
 }
 
 type Handler = Arc<dyn Fn(Call, Bytes) -> BoxFuture<'static, Result<Response>> + Send + Sync>;

@@ -1,4 +1,4 @@
-//! The way of one request: route → session → cross-site check → permission → body → handler → answer.
+//! The way of one request: route → session or token → cross-site check → permission → body → handler → answer.
 //!
 //! Every end of it is the envelope, a panicking handler's included. A handler that writes runs to its end even if its
 //! client hangs up: what follows a commit, such as telling the Agent Control Service, must not get lost.
@@ -26,9 +26,8 @@ use tokio_util::task::TaskTracker;
 use super::body::RequestBody;
 use super::peer::Peer;
 use super::router::{Router, without_slash};
-use super::{Access, Call, Method, Response, Route, cookie, origin, response};
+use super::{Access, Call, Method, Response, Route, bearer, cookie, origin, response};
 use crate::auth::Caller;
-use crate::auth::permission::{Permission, Scope};
 use crate::auth::session::SessionKey;
 use crate::control::Ticket;
 use crate::error::{Error, Kind, Result};
@@ -180,14 +179,13 @@ impl Site {
         let (caller, stale) = match (door, route.access) {
             (Door::Operator, _) => (Caller::Operator, None),
             (Door::Network(_), Access::Public) => (Caller::Nobody, None),
-            (Door::Network(_), Access::Session | Access::Needs(_)) => self.identify(&headers, &peer).await?,
+            (Door::Network(_), _) => self.identify(&headers, &peer).await?,
         };
-        if writes && !caller.is_operator() {
+        // A browser sends cookies by itself, and nothing else that says who calls.
+        if writes && matches!(caller, Caller::Nobody | Caller::User { .. }) {
             origin::check_write(&headers, &peer, &self.host.config.allowed_origins)?;
         }
-        if let Access::Needs(permission) = route.access {
-            check_permission(&caller, permission)?;
-        }
+        check_access(&caller, route.access)?;
         let limits = &self.host.config.limits;
         let body = body.read(limits.body_bytes, Duration::from_secs(limits.body_seconds)).await?;
         if writes && !body.is_empty() && !is_json(&headers) {
@@ -221,9 +219,21 @@ impl Site {
         Ok(response)
     }
 
-    /// The user whose valid session the request brings.
+    /// Who the request's token or session says that calls. Where a token is sent it alone counts, good or not.
     async fn identify(&self, headers: &HeaderMap, peer: &Peer) -> Result<(Caller, Option<StaleCookie>)> {
         let host = &self.host;
+        if let Some(sent) = bearer::token(headers) {
+            let refused = || {
+                Error::new(
+                    Kind::Unauthenticated,
+                    "invalid_token",
+                    "The API token is not valid: it is mistyped, expired or revoked, or its user is gone",
+                )
+            };
+            let token = host.tokens.find(sent).ok_or_else(refused)?;
+            let account = host.accounts.get(token.row.user).await?.ok_or_else(refused)?;
+            return Ok((Caller::Token { account, token }, None));
+        }
         let mut brought = false;
         for token in cookie::tokens(headers).take(MAX_COOKIES) {
             brought = true;
@@ -267,13 +277,21 @@ impl<F: Future> Future for CatchPanic<'_, F> {
     }
 }
 
-fn check_permission(caller: &Caller, permission: Permission) -> Result<()> {
-    if caller.may(permission, Scope::Own) || caller.may(permission, Scope::Any) {
-        return Ok(());
+/// Refuses a caller whom a route is not for.
+fn check_access(caller: &Caller, access: Access) -> Result<()> {
+    match access {
+        Access::Public | Access::SignedIn => Ok(()),
+        Access::Session => caller.refuse_token(),
+        Access::Needs(permission) if caller.has(permission) => Ok(()),
+        Access::Needs(permission) => {
+            let whose = if let Caller::Token { .. } = caller { "token" } else { "role" };
+            Err(Error::forbidden(format!("Your {whose} does not have the permission {}", permission.name())))
+        }
+        Access::Operator if caller.is_operator() => Ok(()),
+        Access::Operator => Err(Error::forbidden(
+            "Only whoever owns the server's data directory may do this, with the netignite command there",
+        )),
     }
-    let name = serde_json::to_value(permission).ok();
-    let name = name.as_ref().and_then(serde_json::Value::as_str).unwrap_or_default();
-    Err(Error::forbidden(format!("Your role does not have the permission {name}")))
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Conn, Row, Whose};
+use super::{Conn, Reach, Row, Whose};
 use crate::error::{Error, Kind, Result};
 
 /// What a device is.
@@ -99,13 +99,20 @@ pub struct NewDevice {
 }
 
 macro_rules! select {
-    ($rest:literal) => {
+    ($($rest:expr),+) => {
         concat!(
             "SELECT id, CAST(name AS BLOB), CAST(type AS BLOB), CAST(description AS BLOB), \
              CAST(macAddress AS BLOB), CAST(port AS BLOB), CAST(agentID AS INTEGER), CAST(ownerID AS INTEGER), \
              CAST(address AS BLOB) FROM devices ",
-            $rest
+            $($rest),+
         )
+    };
+}
+
+/// Whether a device is one of [`Reach::only`].
+macro_rules! among {
+    ($only:literal) => {
+        concat!("(", $only, " IS NULL OR id IN (SELECT value FROM json_each(", $only, ")))")
     };
 }
 
@@ -123,24 +130,43 @@ fn device(row: &Row) -> Result<DeviceRow> {
     })
 }
 
-/// Whose devices there are, by ID.
+/// The devices within reach, by ID.
 ///
 /// # Errors
 /// The database refuses.
-pub fn list(db: &Conn, whose: Whose) -> Result<Vec<DeviceRow>> {
-    match whose {
-        Whose::Anyones => db.query(select!("ORDER BY id"), (), device),
-        Whose::User(owner) => db.query(select!("WHERE ownerID = ?1 ORDER BY id"), [owner], device),
+pub fn list(db: &Conn, reach: &Reach) -> Result<Vec<DeviceRow>> {
+    match reach.whose {
+        Whose::Anyones => {
+            db.query(select!("WHERE ", among!("?1"), " ORDER BY id"), libsql::params![reach.only()], device)
+        }
+        // On its own, so that the index is used.
+        Whose::User(owner) => db.query(
+            select!("WHERE ownerID = ?1 AND ", among!("?2"), " ORDER BY id"),
+            libsql::params![owner, reach.only()],
+            device,
+        ),
     }
 }
 
-/// The device of an ID, if it is among whose are meant.
+/// The device of an ID, if it is within reach.
 ///
 /// # Errors
 /// The database refuses.
-pub fn get(db: &Conn, whose: Whose, id: i64) -> Result<Option<DeviceRow>> {
-    let sql = select!("WHERE id = ?1 AND (?2 IS NULL OR ownerID = ?2)");
-    db.query_one(sql, libsql::params![id, whose.owner()], device)
+pub fn get(db: &Conn, reach: &Reach, id: i64) -> Result<Option<DeviceRow>> {
+    let sql = select!("WHERE id = ?1 AND (?2 IS NULL OR ownerID = ?2) AND ", among!("?3"));
+    db.query_one(sql, libsql::params![id, reach.whose.owner(), reach.only()], device)
+}
+
+/// How many of these devices are `owner`'s.
+///
+/// # Errors
+/// The database refuses.
+pub fn owned_among(db: &Conn, owner: i64, ids: &[i64]) -> Result<i64> {
+    let ids = serde_json::Value::from(ids).to_string();
+    db.query_int(
+        concat!("SELECT count(*) FROM devices WHERE ownerID = ?1 AND ", among!("?2")),
+        libsql::params![owner, ids],
+    )
 }
 
 /// Inserts a device and answers the new ID.
@@ -171,7 +197,7 @@ pub fn insert(db: &Conn, device: &NewDevice) -> Result<i64> {
 /// # Errors
 /// Its agent is a new one and not the owner's; the database refuses.
 pub fn update(db: &Conn, device: &DeviceRow) -> Result<bool> {
-    let Some(stored) = get(db, Whose::Anyones, device.id)? else { return Ok(false) };
+    let Some(stored) = get(db, &Whose::Anyones.into(), device.id)? else { return Ok(false) };
     if device.agent_id != stored.agent_id {
         check_agent(db, stored.owner, device.agent_id)?;
         // On its own: SQLite checks the foreign keys that a statement names, changed or not, and an adopted device

@@ -15,6 +15,7 @@ mod error;
 mod file;
 mod job;
 mod migrate;
+mod reach;
 mod reader;
 mod row;
 mod writer;
@@ -22,9 +23,11 @@ mod writer;
 pub mod agents;
 pub mod audit;
 pub mod backup;
+pub mod behind;
 pub mod data_keys;
 pub mod devices;
 pub mod sessions;
+pub mod tokens;
 pub mod users;
 
 #[cfg(test)]
@@ -42,6 +45,7 @@ use tracing::error;
 pub use self::conn::Conn;
 pub use self::error::StoreError;
 use self::job::{Call, Job, closed};
+pub use self::reach::{Reach, Whose};
 pub use self::row::Row;
 use crate::error::Result;
 use crate::vault::{Given, Vault};
@@ -50,25 +54,6 @@ use crate::vault::{Given, Vault};
 const QUEUE: usize = 1024;
 /// How many threads read.
 const READERS: usize = 2;
-
-/// Whose rows are meant: the one form in which ownership reaches SQL.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Whose {
-    /// Anyone's.
-    Anyones,
-    /// One user's.
-    User(i64),
-}
-
-impl Whose {
-    /// The owner to compare with; none if anyone's rows are meant.
-    fn owner(self) -> Option<i64> {
-        match self {
-            Self::Anyones => None,
-            Self::User(id) => Some(id),
-        }
-    }
-}
 
 /// The handle to the database; clones share it.
 #[derive(Clone)]

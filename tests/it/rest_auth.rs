@@ -43,8 +43,10 @@ async fn a_login_gives_the_session_object_and_the_cookie() {
     assert_eq!(reply.message(), "Login successful");
     let mut data = reply.data().clone();
     let expires = data["expirationTimestamp"].take().as_i64().unwrap();
-    let expected = json!({"userID": 1, "username": "admin", "role": "admin", "favorites": [],
-        "expirationTimestamp": null});
+    let permissions = data["permissions"].take();
+    assert!(permissions.as_array().unwrap().contains(&json!("users:grant")), "{permissions}");
+    let expected = json!({"userID": 1, "username": "admin", "role": "admin", "superadmin": true,
+        "permissions": null, "favorites": [], "expirationTimestamp": null});
     assert_eq!(data, expected);
     let lifetime = i64::try_from((30 * DAY).as_millis()).unwrap();
     assert!((before + lifetime..=now() + lifetime).contains(&expires));

@@ -26,17 +26,18 @@ async fn a_user_is_created_shown_listed_changed_and_deleted() {
     let admin = server.superadmin().await;
     let reply = admin.post("/api/admin/users", new_user("ann", "user")).await.expect(201);
     let id = reply.id();
-    let ann = json!({"id": id, "username": "ann", "role": "user", "favorites": []});
+    let ann = json!({"id": id, "username": "ann", "role": "user", "superadmin": false, "favorites": []});
     assert_eq!(admin.get(&path(id)).await.expect(200).data(), &ann);
     let list = admin.get("/api/admin/users").await.expect(200);
-    assert_eq!(list.data(), &json!([{"id": 1, "username": "admin", "role": "admin", "favorites": []}, ann]));
+    let first = json!({"id": 1, "username": "admin", "role": "admin", "superadmin": true, "favorites": []});
+    assert_eq!(list.data(), &json!([first, ann]));
     assert!(!list.text.contains("argon2") && !list.text.contains("password"));
     login(&server, "ann", PASSWORD).await.expect(200);
 
     let change =
         json!({"username": "anna", "role": "admin", "favorites": [3], "password": "another long password"});
     admin.put(&path(id), change).await.expect(200);
-    let anna = json!({"id": id, "username": "anna", "role": "admin", "favorites": []});
+    let anna = json!({"id": id, "username": "anna", "role": "admin", "superadmin": false, "favorites": []});
     assert_eq!(admin.get(&path(id)).await.expect(200).data(), &anna);
     login(&server, "anna", "another long password").await.expect(200);
 
@@ -79,8 +80,15 @@ async fn fields_are_validated_and_absent_ones_stay() {
         wrong_fields(&admin.put(&path(id), json!({"favorites": ["1"]})).await.expect(400)),
         ["favorites"]
     );
-    admin.put(&path(id), json!({"role": null, "password": null})).await.expect(200);
-    let ann = json!({"id": id, "username": "ann", "role": "user", "favorites": []});
+    for superadmin in [json!(1), json!("true"), json!([true])] {
+        let reply = admin.put(&path(id), json!({"superadmin": superadmin})).await.expect(400);
+        assert_eq!(wrong_fields(&reply), ["superadmin"]);
+    }
+    let reply = admin.put(&path(id), json!({"role": "user", "superadmin": true})).await.expect(400);
+    assert_eq!(wrong_fields(&reply), ["superadmin"]);
+    let nothing = json!({"role": null, "superadmin": null, "password": null});
+    admin.put(&path(id), nothing).await.expect(200);
+    let ann = json!({"id": id, "username": "ann", "role": "user", "superadmin": false, "favorites": []});
     assert_eq!(admin.get(&path(id)).await.expect(200).data(), &ann);
     login(&server, "ann", PASSWORD).await.expect(200);
 }

@@ -56,7 +56,7 @@ impl Plugin for Greeting {
                 Ok(Answer::ok(greeting.text.clone(), hello))
             }
         };
-        vec![Route::new(Method::GET, "/api/hello", Access::Session, "Greet the user", hello)]
+        vec![Route::new(Method::GET, "/api/hello", Access::SignedIn, "Greet the user", hello)]
     }
 
     fn on_event(&self, event: &Event<'_>) {

@@ -138,7 +138,7 @@ async fn reads_what_is_odd_without_stumbling() {
             let agents = agents::list(db, Whose::Anyones)?;
             let secrets =
                 agents.iter().map(|agent| agents::secret(db, agent.id)).collect::<Result<Vec<_>>>()?;
-            Ok((users::list(db)?, agents, secrets, devices::list(db, Whose::Anyones)?))
+            Ok((users::list(db)?, agents, secrets, devices::list(db, &Whose::Anyones.into())?))
         })
         .await
         .unwrap();
@@ -198,7 +198,7 @@ async fn sending_everything_back_as_it_reads_changes_nothing() {
             for agent in agents::list(db, Whose::Anyones)? {
                 assert!(agents::update(db, &agent)?);
             }
-            for device in devices::list(db, Whose::Anyones)? {
+            for device in devices::list(db, &Whose::Anyones.into())? {
                 assert!(devices::update(db, &device)?);
             }
             Ok(())
@@ -215,19 +215,19 @@ async fn rows_that_point_to_nothing_stay_editable_and_deletable() {
     let store = Store::open(directory.path(), Given::default()).await.unwrap();
     for id in 21..=25 {
         let renamed = store.write(move |db| {
-            let mut device = devices::get(db, Whose::Anyones, id)?.unwrap();
+            let mut device = devices::get(db, &Whose::Anyones.into(), id)?.unwrap();
             device.name = format!("renamed {id}");
             device.port = Some(4000);
             device.address = Some("10.0.0.1".into());
             devices::update(db, &device)?;
-            Ok(devices::get(db, Whose::Anyones, id)? == Some(device))
+            Ok(devices::get(db, &Whose::Anyones.into(), id)? == Some(device))
         });
         assert!(renamed.await.unwrap(), "device {id}");
     }
     // To another agent: only to one of the owner's own.
     let moved = |device: i64, agent: i64| {
         store.write(move |db| {
-            let mut device = devices::get(db, Whose::Anyones, device)?.unwrap();
+            let mut device = devices::get(db, &Whose::Anyones.into(), device)?.unwrap();
             device.agent_id = agent;
             devices::update(db, &device)
         })

@@ -97,7 +97,7 @@ proptest! {
             vec![Value::Blob(raw_text.clone()), Value::Integer(1), Value::Integer(1), Value::Integer(1),
                  Value::Integer(1), values[6].clone(), Value::Blob(raw_text.clone())],
         ).unwrap();
-        prop_assert_eq!(devices::list(&db, Whose::Anyones).unwrap().len(), 1);
+        prop_assert_eq!(devices::list(&db, &Whose::Anyones.into()).unwrap().len(), 1);
         prop_assert_eq!(agents::list(&db, Whose::Anyones).unwrap().len(), 1);
         prop_assert_eq!(agents::all_credentials(&db).unwrap().len(), 1);
         prop_assert_eq!(users::list(&db).unwrap().len(), 1);

@@ -173,7 +173,7 @@ async fn a_device_goes_through_its_owners_agents_alone() {
     assert!(store.write(move |db| device(db, ann, 99)).await.is_err());
     let id = store.write(move |db| device(db, ann, anns)).await.unwrap();
     let moved = store.write(move |db| {
-        let mut row = devices::get(db, Whose::Anyones, id)?.unwrap();
+        let mut row = devices::get(db, &Whose::Anyones.into(), id)?.unwrap();
         row.agent_id = bobs;
         // The owner of a device does not change, whatever the row says.
         row.owner = bob;
@@ -181,10 +181,10 @@ async fn a_device_goes_through_its_owners_agents_alone() {
     });
     assert_eq!(moved.await.unwrap_err().code(), "no_matching_agent");
 
-    assert!(store.read(move |db| devices::get(db, Whose::User(bob), id)).await.unwrap().is_none());
+    assert!(store.read(move |db| devices::get(db, &Whose::User(bob).into(), id)).await.unwrap().is_none());
     assert!(store.read(move |db| agents::get(db, Whose::User(bob), anns)).await.unwrap().is_none());
-    assert_eq!(store.read(move |db| devices::list(db, Whose::User(bob))).await.unwrap(), []);
-    assert_eq!(store.read(|db| devices::list(db, Whose::Anyones)).await.unwrap().len(), 1);
+    assert_eq!(store.read(move |db| devices::list(db, &Whose::User(bob).into())).await.unwrap(), []);
+    assert_eq!(store.read(|db| devices::list(db, &Whose::Anyones.into())).await.unwrap().len(), 1);
     let shown = store.read(move |db| agents::get(db, Whose::User(ann), anns)).await.unwrap().unwrap();
     assert_eq!((shown.description.as_str(), shown.kind), ("d\0d", AgentKind::Microcontroller));
     assert!(!format!("{shown:?}").contains("a secret"));
@@ -199,7 +199,7 @@ async fn a_device_is_changed_as_a_whole() {
             let owner = user(db, "ann")?;
             let (one, two) = (agent(db, owner)?, agent(db, owner)?);
             let id = device(db, owner, one)?;
-            let mut row = devices::get(db, Whose::User(owner), id)?.unwrap();
+            let mut row = devices::get(db, &Whose::User(owner).into(), id)?.unwrap();
             assert_eq!((row.wake_port(), row.address.as_deref()), (Some(9), Some("10.0.0.7")));
             row.name = "renamed".into();
             row.kind = DeviceKind::Nas;
@@ -209,10 +209,10 @@ async fn a_device_is_changed_as_a_whole() {
             row.agent_id = two;
             row.address = None;
             assert!(devices::update(db, &row)?);
-            assert_eq!(devices::get(db, Whose::User(owner), id)?, Some(row.clone()));
+            assert_eq!(devices::get(db, &Whose::User(owner).into(), id)?, Some(row.clone()));
             row.description = None;
             assert!(devices::update(db, &row)?);
-            assert_eq!(devices::get(db, Whose::User(owner), id)?, Some(row));
+            assert_eq!(devices::get(db, &Whose::User(owner).into(), id)?, Some(row));
             Ok(())
         })
         .await

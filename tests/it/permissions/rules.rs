@@ -70,6 +70,8 @@ pub(super) enum Target {
     User,
     /// A user of the owner's role, made for this call.
     SpareUser,
+    /// An API token of the owner's.
+    Token,
 }
 
 /// What the contract says of a route.
@@ -133,6 +135,18 @@ pub(super) const RULES: &[Rule] = &[
     Rule::new("PUT /api/account/{}", Target::User, |case| {
         let foreign = case.admin_mode && case.caller.is_admin();
         Some(if !foreign || case.may_edit_user() { 200 } else { 403 })
+    }),
+    Rule::new("GET /api/account/tokens", Target::Token, |_| Some(200)),
+    Rule::new("POST /api/account/tokens", Target::Nothing, |_| Some(201)),
+    // One's own, whatever the mode.
+    Rule::new("DELETE /api/account/tokens/{}", Target::Token, |case| {
+        Some(if case.is_own() { 200 } else { 404 })
+    }),
+    Rule::new("GET /api/admin/users/{}/tokens", Target::Token, admins_only),
+    // For the local operator alone.
+    Rule::new("POST /api/admin/users/{}/tokens", Target::User, |_| Some(403)),
+    Rule::new("DELETE /api/admin/users/{}/tokens/{}", Target::Token, |case| {
+        Some(if case.may_edit_user() { 200 } else { 403 })
     }),
     Rule::new("GET /api/admin/users", Target::User, admins_only),
     Rule::new("POST /api/admin/users", Target::Nothing, |case| {

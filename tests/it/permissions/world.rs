@@ -31,6 +31,14 @@ pub(super) struct Thing {
     pub(super) id: i64,
     /// The agent behind a device.
     pub(super) agent: i64,
+    /// The user whose token it is.
+    pub(super) user: i64,
+}
+
+impl Thing {
+    fn of(id: i64) -> Self {
+        Self { id, ..Self::default() }
+    }
 }
 
 impl World {
@@ -55,19 +63,24 @@ impl World {
         let client = self.client(owner);
         match target {
             Target::Nothing => Thing::default(),
-            Target::Agent => Thing { id: client.create_agent("server", "a long secret").await, agent: 0 },
+            Target::Agent => Thing::of(client.create_agent("server", "a long secret").await),
             Target::Device => {
                 let agent = client.create_agent("server", "a long secret").await;
-                Thing { id: client.create_device(agent, "AA:BB:CC:DD:EE:FF").await, agent }
+                Thing { agent, ..Thing::of(client.create_device(agent, "AA:BB:CC:DD:EE:FF").await) }
             }
-            Target::User => Thing { id: client.user, agent: 0 },
-            Target::SpareUser if owner == Superadmin => Thing { id: client.user, agent: 0 },
+            Target::Token => {
+                let body = json!({"name": "a token", "permissions": ["devices:read"]});
+                let made = client.post("/api/account/tokens", body).await.expect(201);
+                Thing { user: client.user, ..Thing::of(made.data()["id"].as_i64().expect("an ID")) }
+            }
+            Target::User => Thing::of(client.user),
+            Target::SpareUser if owner == Superadmin => Thing::of(client.user),
             Target::SpareUser => {
                 self.spare.set(self.spare.get() + 1);
                 let name = format!("spare {}", self.spare.get());
                 let body = json!({"username": name, "password": "a long password", "role": owner.role()});
                 let reply = self.client(Superadmin).post("/api/admin/users", body).await.expect(201);
-                Thing { id: reply.id(), agent: 0 }
+                Thing::of(reply.id())
             }
         }
     }
@@ -95,6 +108,9 @@ impl World {
                 json!({"username": self.client(whose).username, "favorites": []})
             }
             "POST /api/admin/secrets/rotate-master-key" => json!({}),
+            "POST /api/account/tokens" | "POST /api/admin/users/{}/tokens" => {
+                json!({"name": "a new token", "permissions": ["devices:read"]})
+            }
             "POST /api/admin/users" => {
                 self.spare.set(self.spare.get() + 1);
                 let name = format!("new {}", self.spare.get());
@@ -110,7 +126,12 @@ impl World {
 
     pub(super) async fn call(&self, route: &str, case: Case, thing: Thing) -> Reply {
         let (method, path) = route.split_once(' ').expect("a method and a path");
-        let path = path.replacen("{}", &thing.id.to_string(), 1).replacen("{}", "HEARTBEAT", 1);
+        let (first, second) = match path {
+            _ if thing.user == 0 => (thing.id, "HEARTBEAT".to_owned()),
+            "/api/account/tokens/{}" => (thing.id, String::new()),
+            _ => (thing.user, thing.id.to_string()),
+        };
+        let path = path.replacen("{}", &first.to_string(), 1).replacen("{}", &second, 1);
         let mut query = Vec::new();
         if route.ends_with("/status") {
             query.push(format!("ids={}", thing.id));
@@ -147,6 +168,11 @@ impl World {
             Target::User | Target::SpareUser => {
                 let path = format!("/api/admin/users/{}", thing.id);
                 return Some(self.client(Superadmin).get(&path).await.body);
+            }
+            Target::Token => {
+                let tokens = self.client(owner).get("/api/account/tokens").await.expect(200);
+                let found = tokens.data().as_array()?.iter().find(|token| token["id"] == thing.id);
+                return found.cloned();
             }
             Target::Nothing => return None,
         };
