@@ -7,6 +7,7 @@ use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 
 use super::field::Field;
+use crate::auth::password_rule::has_good_length;
 use crate::error::{Error, FieldError, Result};
 use crate::registry::{MacAddress, ProbeTarget};
 
@@ -67,10 +68,10 @@ pub(super) const USERNAME: Rule<String, String> = Rule {
     },
 };
 
-/// New passwords of users.
+/// New passwords of users. Weak ones are refused where they are hashed.
 pub(super) const PASSWORD: Rule<String, SecretString> = Rule {
-    expected: "text of at least 8 characters and at most 1024 bytes",
-    read: |text| (text.chars().count() >= 8 && text.len() <= 1024).then(|| text.into()),
+    expected: "text of at least 10 characters and at most 1024 bytes",
+    read: |text| has_good_length(&text).then(|| text.into()),
 };
 
 /// Passwords that are only compared.

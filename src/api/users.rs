@@ -131,7 +131,7 @@ pub(super) async fn create(call: Call, Json(body): Json<NewUserBody>) -> Result<
     };
     let role = role.of_new();
     check_may_grant(&call.caller, role)?;
-    let password_hash = call.host.passwords.hash(password).await?.into();
+    let password_hash = call.host.passwords.hash_new(&username, password).await?.into();
     let user = NewUser { username, password_hash, role };
     let id = call
         .change(Action::UserCreate, move |db, entry| {

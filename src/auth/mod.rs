@@ -1,13 +1,14 @@
 //! Who calls, and what they may do.
 //!
-//! `password` hashes and verifies on threads of its own, `session` keeps who is logged in, `tokens` what programs call
-//! with, `accounts` what either needs to know of its user, `throttle` slows down guessing, `permission` is the table of
-//! who may do what. Nothing here knows a route.
+//! `password` hashes and verifies on threads of its own, `password_rule` says which new ones are good, `session` keeps
+//! who is logged in, `tokens` what programs call with, `accounts` what either needs to know of its user, `throttle`
+//! slows down guessing, `permission` is the table of who may do what. Nothing here knows a route.
 
 pub mod accounts;
 pub mod first_admin;
 mod hasher;
 pub mod password;
+pub mod password_rule;
 pub mod permission;
 pub mod session;
 pub mod throttle;

@@ -18,7 +18,8 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until};
 
 use super::hasher::Hasher;
-use crate::error::{Error, Kind, Result};
+use super::password_rule::weakness;
+use crate::error::{Error, FieldError, Kind, Result};
 
 /// Threads that hash.
 const THREADS: usize = 2;
@@ -56,7 +57,8 @@ struct State {
 }
 
 enum Job {
-    Hash(SecretString, oneshot::Sender<Result<String>>),
+    /// The password, and whose it is to be if it is a new one.
+    Hash(SecretString, Option<String>, oneshot::Sender<Result<String>>),
     Verify(Option<String>, SecretString, oneshot::Sender<Result<Verdict>>),
 }
 
@@ -80,11 +82,23 @@ impl Passwords {
     /// # Errors
     /// 400 for a password over 1024 bytes; 503 with `Retry-After` when too many are waiting.
     pub async fn hash(&self, password: SecretString) -> Result<String> {
+        self.hash_for(None, password).await
+    }
+
+    /// The hash of a password that `username` is to have from now on, unless it would be guessed first.
+    ///
+    /// # Errors
+    /// As [`hash`](Self::hash), and 400 for a weak password.
+    pub async fn hash_new(&self, username: &str, password: SecretString) -> Result<String> {
+        self.hash_for(Some(username.to_owned()), password).await
+    }
+
+    async fn hash_for(&self, username: Option<String>, password: SecretString) -> Result<String> {
         if password.expose_secret().len() > MAX_PASSWORD {
             return Err(Error::invalid(format!("The password is longer than {MAX_PASSWORD} bytes")));
         }
         let (sender, answer) = oneshot::channel();
-        self.enqueue(Job::Hash(password, sender))?;
+        self.enqueue(Job::Hash(password, username, sender))?;
         answer.await.map_err(|_| Error::internal("hashing a password failed"))?
     }
 
@@ -174,8 +188,15 @@ fn run(job: Job, hasher: &mut Option<Hasher>) {
     };
     // A send fails only when the caller has given up.
     match job {
-        Job::Hash(password, answer) if !answer.is_closed() => {
-            let _ = answer.send(ready.and_then(|h| h.hash(password.expose_secret().as_bytes())));
+        Job::Hash(password, username, answer) if !answer.is_closed() => {
+            let password = password.expose_secret();
+            let weak = username.and_then(|username| weakness(&username, password));
+            let _ = answer.send(match weak {
+                Some(why) => {
+                    Err(Error::invalid_fields("Invalid payload", vec![FieldError::new("password", why)]))
+                }
+                None => ready.and_then(|h| h.hash(password.as_bytes())),
+            });
         }
         Job::Verify(hash, password, answer) if !answer.is_closed() => {
             let password = password.expose_secret().as_bytes();
