@@ -91,12 +91,8 @@ pub(super) async fn change_user(
             if own {
                 confirm(call, &stored, change.current_password.as_ref()).await?;
             }
-<<<<<<< HEAD
-            Some(SecretString::from(host.passwords.hash(password.clone()).await?))
-=======
             let username = change.username.as_ref().unwrap_or(&stored.username);
-            Some(SecretString::from(host.passwords.hash_new(username, password).await?))
->>>>>>> a6311fb (Refuse new passwords that are short or among the most common)
+            Some(SecretString::from(host.passwords.hash_new(username, password.clone()).await?))
         }
     };
 

@@ -21,6 +21,7 @@ mod http_forms;
 mod keys;
 mod keys_interrupted;
 mod limits;
+mod passwords;
 mod permissions;
 mod plugins;
 mod rest_account;
