@@ -8,6 +8,7 @@ mod interruption;
 mod opening;
 mod raw;
 mod rows;
+mod sealing;
 mod tables;
 
 use std::future::Future;

@@ -54,7 +54,9 @@ async fn connections_are_set_up_for_their_work() {
     let (_directory, store) = fresh().await;
     let settings = |db: &Conn| {
         let mut found = Vec::new();
-        for name in ["journal_mode", "synchronous", "foreign_keys", "query_only", "busy_timeout"] {
+        for name in
+            ["journal_mode", "synchronous", "foreign_keys", "query_only", "busy_timeout", "secure_delete"]
+        {
             let word = db.pragma(&format!("PRAGMA {name}"))?;
             found.push(if word.is_empty() { number(db, name)?.to_string() } else { word });
         }
@@ -66,12 +68,13 @@ async fn connections_are_set_up_for_their_work() {
                 "synchronous" => "PRAGMA synchronous",
                 "foreign_keys" => "PRAGMA foreign_keys",
                 "query_only" => "PRAGMA query_only",
+                "secure_delete" => "PRAGMA secure_delete",
                 _ => "PRAGMA busy_timeout",
             },
             (),
         )
     }
-    assert_eq!(store.write(settings).await.unwrap(), ["wal", "2", "1", "0", "5000"]);
+    assert_eq!(store.write(settings).await.unwrap(), ["wal", "2", "1", "0", "5000", "1"]);
     let reader = store.read(settings).await.unwrap();
     assert_eq!((reader[0].as_str(), reader[3].as_str()), ("wal", "1"));
     let written = store.read(|db| users::set_password_hash(db, 1, "h")).await;
