@@ -1,12 +1,23 @@
-//! A server with someone of each kind, who make things and call routes for them.
+//! A server with someone of each kind, their things and their tokens, and whatever calls a route for them.
 
+use std::cell::Cell;
 use std::collections::HashMap;
+use std::time::Duration;
 
+use netignite::http::client::{Target as Door, request};
+use netignite::local_socket;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::rules::{Admin, Case, Forger, Nobody, OtherAdmin, OtherUser, Superadmin, Target, User, Who};
+use super::case::{
+    Admin, Case, Demoted, Forger, NoOne, Nobody, OWNERS, Operator, OtherAdmin, OtherUser, Superadmin, User,
+    Who, With,
+};
+use super::rules::Target;
 use crate::support::{Client, Reply, Server};
+
+const TARGETS: [Target; 6] =
+    [Target::Nothing, Target::Agent, Target::Device, Target::User, Target::SpareUser, Target::Token];
 
 /// A server with everything switched on that brings routes.
 pub(super) async fn full_server() -> Server {
@@ -15,14 +26,6 @@ pub(super) async fn full_server() -> Server {
         config.plugins.insert("metrics".to_owned(), metrics);
     })
     .await
-}
-
-/// A server with someone of each kind.
-pub(super) struct World {
-    _server: Server,
-    clients: HashMap<Who, Client>,
-    /// Counts the users made.
-    spare: std::cell::Cell<u32>,
 }
 
 /// A thing that a route is called for.
@@ -36,9 +39,23 @@ pub(super) struct Thing {
 }
 
 impl Thing {
+    /// What does not exist.
+    const NOTHING: Self = Self { id: 4_711_000, agent: 4_711_000, user: 4_711_000 };
+
     fn of(id: i64) -> Self {
         Self { id, ..Self::default() }
     }
+}
+
+/// A server with someone of each kind.
+pub(super) struct World {
+    server: Server,
+    clients: HashMap<Who, Client>,
+    /// Things that are never changed, for whatever only reads or is refused.
+    lasting: HashMap<(Target, Who), Thing>,
+    tokens: HashMap<(Who, With), String>,
+    /// Counts the users made.
+    spare: Cell<u32>,
 }
 
 impl World {
@@ -49,17 +66,98 @@ impl World {
         for (who, name) in [(User, "ursula"), (OtherUser, "otto"), (Admin, "ada"), (OtherAdmin, "adrian")] {
             clients.insert(who, server.user(&superadmin, name, who.role()).await);
         }
+        clients.insert(Demoted, server.user(&superadmin, "dora", "admin").await);
         clients.insert(Superadmin, superadmin);
-        clients.insert(Nobody, server.anonymous());
-        clients.insert(Forger, server.anonymous());
-        Self { _server: server, clients, spare: std::cell::Cell::new(0) }
+        for who in [Nobody, Forger, Operator] {
+            clients.insert(who, server.anonymous());
+        }
+        let (lasting, tokens) = (HashMap::new(), HashMap::new());
+        Self { server, clients, lasting, tokens, spare: Cell::new(0) }
+    }
+
+    /// The same with lasting things and tokens.
+    pub(super) async fn furnished() -> Self {
+        let mut world = Self::new().await;
+        for owner in OWNERS {
+            for target in TARGETS {
+                let thing = world.make(target, owner).await;
+                world.lasting.insert((target, owner), thing);
+            }
+        }
+        let elsewhere = Server::start().await;
+        let stranger = elsewhere.superadmin().await;
+        for who in [User, Admin, Superadmin, Demoted] {
+            world.make_tokens(who, &stranger).await;
+        }
+        let demoted_path = format!("/api/admin/users/{}", world.client(Demoted).user);
+        world.client(Superadmin).put(&demoted_path, json!({"role": "user"})).await.expect(200);
+        // What expires in a minute has expired.
+        world.server.host().clock.advance(Duration::from_secs(120));
+        world
     }
 
     pub(super) fn client(&self, who: Who) -> &Client {
         &self.clients[&who]
     }
 
+    /// The texts of the tokens.
+    pub(super) fn tokens(&self) -> &HashMap<(Who, With), String> {
+        &self.tokens
+    }
+
+    async fn make_tokens(&mut self, who: Who, stranger: &Client) {
+        let client = self.client(who).clone();
+        let all = client.get("/api/auth/session").await.expect(200).data()["permissions"].clone();
+        let mut made = vec![(With::FullToken, token_of(&client, json!({"permissions": all})).await.1)];
+        for name in all.as_array().expect("a list") {
+            let name: &'static str = name.as_str().expect("a name").to_owned().leak();
+            made.push((With::TokenFor(name), token_of(&client, json!({"permissions": [name]})).await.1));
+        }
+        let it = self.lasting[&(Target::Device, who)];
+        let another = client.create_device(it.agent, "AA:BB:CC:DD:EE:00").await;
+        for (with, device) in [(With::TokenOnIt, it.id), (With::TokenOnAnother, another)] {
+            let body = json!({"permissions": ["devices:read", "devices:wake"], "deviceIDs": [device]});
+            made.push((with, token_of(&client, body).await.1));
+        }
+        let now = self.server.host().clock.now();
+        let expiring = json!({"permissions": all, "expiresAt": now + 60_000});
+        made.push((With::ExpiredToken, token_of(&client, expiring).await.1));
+        let (id, revoked) = token_of(&client, json!({"permissions": all})).await;
+        client.delete(&format!("/api/account/tokens/{id}")).await.expect(200);
+        made.push((With::RevokedToken, revoked));
+        let mut mistyped = made[0].1.clone();
+        let last = if mistyped.ends_with('0') { "1" } else { "0" };
+        mistyped.replace_range(mistyped.len() - 1.., last);
+        made.push((With::MistypedToken, mistyped));
+        let gone = self.spare_user(if who == Demoted { Admin } else { who }).await;
+        made.push((With::TokenOfDeletedUser, token_of(&gone, json!({"permissions": all})).await.1));
+        self.client(Superadmin).delete(&format!("/api/admin/users/{}", gone.user)).await.expect(200);
+        made.push((With::UnknownToken, token_of(stranger, json!({"permissions": all})).await.1));
+        self.tokens.extend(made.into_iter().map(|(with, text)| ((who, with), text)));
+    }
+
+    /// A user of the same role, with a session.
+    async fn spare_user(&self, who: Who) -> Client {
+        let superadmin = self.client(Superadmin);
+        self.spare.set(self.spare.get() + 1);
+        let spare = self.server.user(superadmin, &format!("spare {}", self.spare.get()), who.role()).await;
+        if who == Superadmin {
+            let path = format!("/api/admin/users/{}", spare.user);
+            superadmin.put(&path, json!({"superadmin": true})).await.expect(200);
+        }
+        spare
+    }
+
+    /// The thing for a call that leaves it as it is.
+    pub(super) fn lasting(&self, target: Target, owner: Who) -> Thing {
+        if owner == NoOne { Thing::NOTHING } else { self.lasting[&(target, owner)] }
+    }
+
+    /// A new thing, for a call that may change it.
     pub(super) async fn make(&self, target: Target, owner: Who) -> Thing {
+        if owner == NoOne {
+            return Thing::NOTHING;
+        }
         let client = self.client(owner);
         match target {
             Target::Nothing => Thing::default(),
@@ -69,9 +167,8 @@ impl World {
                 Thing { agent, ..Thing::of(client.create_device(agent, "AA:BB:CC:DD:EE:FF").await) }
             }
             Target::Token => {
-                let body = json!({"name": "a token", "permissions": ["devices:read"]});
-                let made = client.post("/api/account/tokens", body).await.expect(201);
-                Thing { user: client.user, ..Thing::of(made.data()["id"].as_i64().expect("an ID")) }
+                let (id, _) = token_of(client, json!({"permissions": ["devices:read"]})).await;
+                Thing { user: client.user, ..Thing::of(id) }
             }
             Target::User => Thing::of(client.user),
             Target::SpareUser if owner == Superadmin => Thing::of(client.user),
@@ -85,8 +182,13 @@ impl World {
         }
     }
 
+    /// The name of a user.
+    fn username(&self, who: Who) -> &str {
+        if who == NoOne { "no one" } else { &self.client(who).username }
+    }
+
     /// What a client would send.
-    pub(super) fn body(&self, route: &str, case: Case, thing: Thing) -> Option<Value> {
+    fn body(&self, route: &str, case: Case, thing: Thing) -> Option<Value> {
         let agent = |name: &str| json!({"name": name, "description": "d", "type": "server", "secret": "a long secret"});
         let device = |name: &str, agent: i64| {
             json!({"name": name, "type": "nas", "description": "d", "macAddress": "AA:BB:CC:DD:EE:FF",
@@ -103,9 +205,8 @@ impl World {
             "POST /api/devices" => device("new", thing.id),
             "PUT /api/devices/{}" => device("changed", thing.agent),
             "PUT /api/account/{}" => {
-                let foreign = case.admin_mode && case.caller.is_admin();
-                let whose = if foreign || !case.caller.has_session() { case.owner } else { case.caller };
-                json!({"username": self.client(whose).username, "favorites": []})
+                let whose = if case.is_foreign_account() { case.owner } else { case.caller };
+                json!({"username": self.username(whose), "favorites": []})
             }
             "POST /api/admin/secrets/rotate-master-key" => json!({}),
             "POST /api/account/tokens" | "POST /api/admin/users/{}/tokens" => {
@@ -117,8 +218,7 @@ impl World {
                 json!({"username": name, "password": "a long password", "role": "user"})
             }
             "PUT /api/admin/users/{}" => {
-                let owner = self.client(case.owner);
-                json!({"username": owner.username, "role": case.owner.role(), "favorites": []})
+                json!({"username": self.username(case.owner), "role": case.owner.role(), "favorites": []})
             }
             _ => return None,
         })
@@ -126,10 +226,11 @@ impl World {
 
     pub(super) async fn call(&self, route: &str, case: Case, thing: Thing) -> Reply {
         let (method, path) = route.split_once(' ').expect("a method and a path");
+        let method = Method::from_bytes(method.as_bytes()).expect("a method");
         let (first, second) = match path {
-            _ if thing.user == 0 => (thing.id, "HEARTBEAT".to_owned()),
-            "/api/account/tokens/{}" => (thing.id, String::new()),
-            _ => (thing.user, thing.id.to_string()),
+            "/api/admin/users/{}/tokens" if thing.user > 0 => (thing.user, String::new()),
+            "/api/admin/users/{}/tokens/{}" => (thing.user, thing.id.to_string()),
+            _ => (thing.id, "HEARTBEAT".to_owned()),
         };
         let path = path.replacen("{}", &first.to_string(), 1).replacen("{}", &second, 1);
         let mut query = Vec::new();
@@ -140,24 +241,38 @@ impl World {
             query.push("adminMode=true".to_owned());
         }
         let mark = if query.is_empty() { "" } else { "?" };
-        let url = self.client(case.caller).url(&format!("{path}{mark}{}", query.join("&")));
-        let method = Method::from_bytes(method.as_bytes()).expect("a method");
-        let client = match (case.caller, route) {
+        let path = format!("{path}{mark}{}", query.join("&"));
+        let body = self.body(route, case, thing);
+        if case.caller == Operator {
+            return self.operate(method, &path, body).await;
+        }
+        let client = match (case.with, case.caller, route) {
             // A session of its own, which may be ended.
-            (who, "POST /api/auth/logout" | "POST /api/auth/login") if who.has_session() => {
+            (With::Session, who, "POST /api/auth/logout" | "POST /api/auth/login") if who.has_session() => {
                 let known = self.client(who);
                 Client::login(known.address, &known.username, &known.password).await
             }
-            (who, _) => self.client(who).clone(),
+            (With::Session, who, _) => self.client(who).clone(),
+            _ => self.client(Nobody).clone(),
         };
-        let mut request = client.http.request(method, url);
-        if case.caller == Forger {
+        let mut request = client.http.request(method, client.url(&path));
+        if case.is_token() {
+            request = request.bearer_auth(&self.tokens[&(case.caller, case.with)]);
+        } else if case.caller == Forger {
             request = request.header("Cookie", format!("session={}", "A".repeat(43)));
         }
-        if let Some(body) = self.body(route, case, thing) {
+        if let Some(body) = body {
             request = request.json(&body);
         }
         client.send(request).await
+    }
+
+    /// A call through the local operator's socket.
+    async fn operate(&self, method: Method, path: &str, body: Option<Value>) -> Reply {
+        let socket = Door::Unix(self.server.data().join(local_socket::NAME));
+        let answer = request(&socket, method, path, body.as_ref()).await;
+        let (status, body) = answer.expect("an answer at the socket");
+        Reply { status: status.as_u16(), headers: Default::default(), text: body.to_string(), body }
     }
 
     /// The thing as its owner sees it.
@@ -178,4 +293,24 @@ impl World {
         };
         Some(self.client(owner).get(&path).await.body)
     }
+
+    /// Everything lasting as its owners see it.
+    pub(super) async fn all_lasting(&self) -> Vec<(Target, Who, Option<Value>)> {
+        let mut seen = Vec::new();
+        for target in TARGETS {
+            for owner in OWNERS {
+                let thing = self.lasting(target, owner);
+                seen.push((target, owner, self.seen_by_owner(target, owner, thing).await));
+            }
+        }
+        seen
+    }
+}
+
+/// A new token of the client's user: its ID and its text.
+pub(super) async fn token_of(client: &Client, mut body: Value) -> (i64, String) {
+    body["name"] = json!("a token");
+    let made = client.post("/api/account/tokens", body).await.expect(201);
+    let text = made.data()["token"].as_str().expect("a token").to_owned();
+    (made.data()["id"].as_i64().expect("an ID"), text)
 }
