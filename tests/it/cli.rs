@@ -110,8 +110,8 @@ async fn users_are_managed_while_the_server_is_stopped() {
     // The first start made the first admin too, and says so.
     assert!(text(&added.stderr).contains("initial_admin_credentials"), "{}", text(&added.stderr));
     let expected = json!([
-        {"id": 1, "username": "admin", "role": "admin", "favorites": []},
-        {"id": 2, "username": "bob", "role": "admin", "favorites": []},
+        {"id": 1, "username": "admin", "role": "admin", "superadmin": true, "favorites": []},
+        {"id": 2, "username": "bob", "role": "admin", "superadmin": false, "favorites": []},
     ]);
     assert_eq!(users(here).await, expected);
     let table = answer(here, &["user", "list"], "").await;
@@ -139,7 +139,8 @@ async fn users_are_managed_while_the_server_runs() {
     let line = answer(here, &["user", "add", "eve"], "what eve types\r\n").await;
     assert_eq!(line, "User \"eve\" was added with ID 2.\n");
     Client::login(address, "eve", "what eve types").await;
-    assert_eq!(users(here).await[1], json!({"id": 2, "username": "eve", "role": "user", "favorites": []}));
+    let eve = json!({"id": 2, "username": "eve", "role": "user", "superadmin": false, "favorites": []});
+    assert_eq!(users(here).await[1], eve);
 
     let credentials = here.join("data/initial_admin_credentials");
     let admin = superadmin(here, address).await;
@@ -300,7 +301,7 @@ async fn the_log_is_an_object_a_line_on_standard_error_and_in_its_file() {
         "logging",
         "database",
         "first admin",
-        "sessions",
+        "sessions and tokens",
         "command registry",
         "agents",
         "plugins",

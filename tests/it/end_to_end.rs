@@ -148,7 +148,7 @@ async fn the_start_says_its_steps_in_order() {
             "logging",
             "database",
             "first admin",
-            "sessions",
+            "sessions and tokens",
             "command registry",
             "agents",
             "plugins",

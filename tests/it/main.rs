@@ -32,4 +32,5 @@ mod rest_devices;
 mod rest_envelope;
 mod rest_operator;
 mod rest_status;
+mod rest_tokens;
 mod rest_users;

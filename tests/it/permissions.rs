@@ -4,6 +4,7 @@
 //! What is expected comes from the contract alone.
 
 mod case;
+mod docs;
 mod rules;
 mod world;
 
