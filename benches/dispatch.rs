@@ -16,10 +16,14 @@ use support::{fleet, floor, quantile, row, runtime, title, us};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+/// Wakes under way at once.
+const PARALLEL: usize = 32;
+
 fn main() {
     match role() {
         Some((name, arguments)) if name == "fleet" => agents(&arguments),
         Some((name, arguments)) if name == "load" => load(&arguments),
+        Some((name, arguments)) if name == "echoes" => echoes(&arguments),
         Some((name, _)) => floor::run(&name),
         None => runtime().block_on(bench()),
     }
@@ -62,6 +66,38 @@ fn load(arguments: &[String]) {
     });
 }
 
+/// Role `echoes`: PORT ROUNDS. Round trips of 40 bytes over a raw echo on 32 connections at once.
+fn echoes(arguments: &[String]) {
+    let [port, rounds] = arguments else { panic!("{arguments:?}") };
+    let (port, rounds): (u16, usize) = (port.parse().unwrap(), rounds.parse().unwrap());
+    runtime().block_on(async {
+        let mut tasks = tokio::task::JoinSet::new();
+        for _ in 0..PARALLEL {
+            let mut stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+            stream.set_nodelay(true).unwrap();
+            tasks.spawn(async move {
+                let mut buffer = [b'x'; 40];
+                for _ in 0..rounds / PARALLEL {
+                    stream.write_all(&buffer).await.unwrap();
+                    stream.read_exact(&mut buffer).await.unwrap();
+                }
+            });
+        }
+        tasks.join_all().await;
+        println!("done");
+    });
+}
+
+/// Server CPU of the two socket round trips that a wake consists of, over a raw echo, 32 in parallel.
+fn two_echoes() -> Duration {
+    const ROUNDS: u32 = 128_000;
+    let mut server = Role::start("echo", &[]);
+    let arguments = [server.hear(), ROUNDS.to_string()];
+    let before = server.process.cpu();
+    assert_eq!(Role::start("echoes", &arguments).hear(), "done");
+    (server.process.cpu() - before) / (ROUNDS / 2)
+}
+
 /// Round trips of 40 bytes over an echo, one at a time: p50 and server CPU each.
 async fn echo(role_name: &str, rounds: u32) -> (Duration, Duration) {
     let mut server = Role::start(role_name, &[]);
@@ -91,7 +127,7 @@ async fn echo(role_name: &str, rounds: u32) -> (Duration, Duration) {
 async fn bench() {
     let server = Server::start();
     let (mut http, cookie) = server.admin().await;
-    let agents = server.create_agents(&cookie, 32, "server").await;
+    let agents = server.create_agents(&cookie, PARALLEL, "server").await;
     let mut devices = Vec::new();
     for agent in &agents {
         let body = format!(
@@ -120,6 +156,11 @@ async fn bench() {
         let (p50, cpu) = echo(name, 20_000).await;
         row(what, us(p50), format!("p50; CPU {}", us(cpu)));
     }
+    row(
+        "floor: two raw TCP echoes, 32 in parallel: CPU",
+        us(two_echoes()),
+        "the client's round trip and the agent's",
+    );
     let (cpu, p50, p99) = run(&devices[..1], 10_000);
     row("one at a time: p50", us(p50), format!("goal ≤ 150 µs; p99 {}; CPU {}", us(p99), us(cpu)));
     let (cpu, p50, p99) = run(&devices, 64_000);

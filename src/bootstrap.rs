@@ -27,7 +27,7 @@ use crate::auth::tokens::Tokens;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::control::Control;
-use crate::host::Host;
+use crate::host::{AgentChanges, Host};
 use crate::http::router::Router;
 use crate::http::server;
 use crate::local_socket;
@@ -153,7 +153,7 @@ pub async fn open(lock: DataLock, config: Config, log_level: LogLevel) -> Result
             sessions,
             tokens,
             throttle: Throttle::new(clock.clone()),
-            agent_changes: tokio::sync::Mutex::default(),
+            agent_changes: AgentChanges::default(),
             shutdown: Shutdown::new(),
             plugins: OnceLock::new(),
         }

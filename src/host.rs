@@ -2,6 +2,7 @@
 //!
 //! No globals: whoever needs something of the server has an `Arc<Host>`.
 
+use std::collections::HashSet;
 use std::sync::{Arc, OnceLock};
 
 use crate::auth::accounts::Accounts;
@@ -42,12 +43,19 @@ pub struct Host {
     pub accounts: Accounts,
     /// Failed logins.
     pub throttle: Throttle,
-    /// Held while the Agent Control Service is told what is stored of an agent.
-    pub agent_changes: tokio::sync::Mutex<()>,
+    /// The changes of agents that the Agent Control Service is still to be told of.
+    pub agent_changes: AgentChanges,
     /// Told when the server stops.
     pub shutdown: Shutdown,
     /// The running plugins; set once, at start.
     pub plugins: OnceLock<Vec<Box<dyn ErasedPlugin>>>,
+}
+
+/// Agents that were changed and whose change is still to be told, and whose turn it is to do that.
+#[derive(Default)]
+pub struct AgentChanges {
+    untold: parking_lot::Mutex<HashSet<i64>>,
+    turn: tokio::sync::Mutex<()>,
 }
 
 impl Host {
@@ -70,11 +78,28 @@ impl Host {
     /// The database cannot be read.
     pub async fn agent_changed(&self, agent: i64) -> Result<()> {
         // One at a time and reading what is stored only then: of several changes at once, whoever comes last tells
-        // what was committed last.
-        let _turn = self.agent_changes.lock().await;
-        match self.store.read(move |db| agents::credential(db, agent)).await? {
-            Some(credential) => self.control.put(credential),
-            None => self.control.remove(agent),
+        // what was committed last. Whoever has the turn tells of all, so that many changes cost one read.
+        let AgentChanges { untold, turn } = &self.agent_changes;
+        untold.lock().insert(agent);
+        let _turn = turn.lock().await;
+        let changed = {
+            let mut untold = untold.lock();
+            if !untold.contains(&agent) {
+                return Ok(());
+            }
+            std::mem::take(&mut *untold)
+        };
+        let asked = changed.clone();
+        let stored = self.store.read(move |db| {
+            asked.into_iter().map(|id| Ok((id, agents::credential(db, id)?))).collect::<Result<Vec<_>>>()
+        });
+        // The others are still to be told of; each of them tries for itself.
+        let stored = stored.await.inspect_err(|_| untold.lock().extend(changed))?;
+        for (id, credential) in stored {
+            match credential {
+                Some(credential) => self.control.put(credential),
+                None => self.control.remove(id),
+            }
         }
         Ok(())
     }

@@ -1,6 +1,5 @@
 //! `POST /api/devices/{id}/wakeup`: wakes a device through its agent.
 
-use std::num::NonZeroU16;
 use std::sync::Arc;
 
 use super::agent_error::agent_error;
@@ -11,27 +10,20 @@ use crate::commands::wakeup::{Payload, Wakeup};
 use crate::control::DispatchError;
 use crate::error::{Error, Result};
 use crate::http::{Answer, Call, NoBody};
-use crate::store::devices::{self, DeviceRow};
-use crate::store::{Whose, agents};
+use crate::store::devices::{self, WakeRow};
 
 pub(super) async fn wakeup(call: Call, _: NoBody, recent: Arc<Recent>) -> Result<Answer<()>> {
     let id = call.id()?;
     let reach = call.devices(Permission::DevicesWake);
-    let (device, agent) = call
-        .host
-        .store
-        .read(move |db| {
-            let device = devices::get(db, &reach, id)?.ok_or_else(not_found)?;
-            // A device must not be woken through somebody else's agent, whatever an adopted database says.
-            let agent = agents::get(db, Whose::User(device.owner), device.agent_id)?;
-            Ok((device, agent))
-        })
-        .await?;
+    let device =
+        call.host.store.read(move |db| devices::to_wake(db, &reach, id)).await?.ok_or_else(not_found)?;
     let payload = payload(&device)?;
     let failed = |error| agent_error(device.agent_id, "Wakeup", error);
-    let agent = agent.ok_or_else(|| failed(DispatchError::Offline))?;
+    if !device.agent_is_owners {
+        return Err(failed(DispatchError::Offline));
+    }
     recent.forget(id);
-    call.host.dispatch::<Wakeup>(agent.id, &payload).await.map_err(failed)?;
+    call.host.dispatch::<Wakeup>(device.agent_id, &payload).await.map_err(failed)?;
     recent.forget(id);
     Ok(Answer::done("Wakeup command sent"))
 }
@@ -40,7 +32,7 @@ pub(super) async fn wakeup(call: Call, _: NoBody, recent: Arc<Recent>) -> Result
 ///
 /// # Errors
 /// 409 when the stored MAC address or port is none.
-fn payload(device: &DeviceRow) -> Result<Payload> {
+fn payload(device: &WakeRow) -> Result<Payload> {
     let mac_address = device.mac_address.parse().map_err(|_| {
         Error::conflict(
             "no_mac_address",
@@ -50,7 +42,7 @@ fn payload(device: &DeviceRow) -> Result<Payload> {
             ),
         )
     })?;
-    let port = device.wake_port().and_then(NonZeroU16::new).ok_or_else(|| {
+    let port = device.port.ok_or_else(|| {
         Error::conflict(
             "no_port",
             "The device's port is not a number from 1 to 65535: the device cannot be woken until it is",

@@ -99,6 +99,7 @@ impl Route {
         F: Fn(Call) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<Raw>> + Send + 'static,
     {
+        let handler = Arc::new(handler);
         Self {
             method,
             path: path.into(),
@@ -107,8 +108,9 @@ impl Route {
             takes: || None,
             gives: || None,
             handler: Arc::new(move |call, _| {
-                let answer = handler(call);
-                Box::pin(async move { answer.await.map(raw) })
+                let handler = handler.clone();
+                // Called inside, so that all of it can panic in one place only: where it is polled.
+                Box::pin(async move { handler(call).await.map(raw) })
             }),
         }
     }

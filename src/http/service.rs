@@ -26,13 +26,14 @@ use tokio_util::task::TaskTracker;
 use super::body::RequestBody;
 use super::peer::Peer;
 use super::router::{Router, without_slash};
-use super::{Access, Call, Method, Response, Route, bearer, cookie, origin, response};
+use super::{Access, Call, Method, Response, bearer, cookie, origin, response};
 use crate::auth::Caller;
 use crate::auth::session::SessionKey;
 use crate::control::Ticket;
 use crate::error::{Error, Kind, Result};
 use crate::host::Host;
 use crate::plugin::Event;
+use crate::registry::BoxFuture;
 
 /// The one path that takes agents' WebSockets.
 pub const AGENT_PATH: &str = "/api/agent-control-service";
@@ -203,13 +204,8 @@ impl Site {
             params: found.params,
             query: uri.query().map(str::to_owned),
         };
-        let mut response = if writes {
-            let route = route.clone();
-            let handler = self.tasks.spawn(async move { run(&route, call, body).await });
-            handler.await.map_err(|e| Error::internal(format_args!("a handler was ended: {e}")))??
-        } else {
-            run(route, call, body).await?
-        };
+        let handler = Handler { running: Some(route.call(call, body)), tasks: writes.then_some(&self.tasks) };
+        let mut response = handler.await?;
         if let Some(StaleCookie { key, set }) = stale
             && !response.headers().contains_key(SET_COOKIE)
         {
@@ -252,29 +248,41 @@ impl Site {
     }
 }
 
-/// Calls a route's handler and makes a panic in it an error.
-async fn run(route: &Route, call: Call, body: Bytes) -> Result<Response> {
-    let handler = std::pin::pin!(async move { route.call(call, body).await });
-    CatchPanic(handler).await.unwrap_or_else(|panic| {
-        let text = panic.downcast_ref::<&str>().copied();
-        let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no text");
-        Err(Error::internal(format_args!("a handler panicked: {text}")))
-    })
+/// A route's handler at work. A panic in it is an error; and one that has `tasks` goes on among them if its client
+/// hangs up.
+struct Handler<'a> {
+    running: Option<BoxFuture<'static, Result<Response>>>,
+    tasks: Option<&'a TaskTracker>,
 }
 
-/// A future whose panic is its result.
-struct CatchPanic<'a, F>(Pin<&'a mut F>);
-
-impl<F: Future> Future for CatchPanic<'_, F> {
-    type Output = Result<F::Output, Box<dyn Any + Send>>;
+impl Future for Handler<'_> {
+    type Output = Result<Response>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match catch_unwind(AssertUnwindSafe(|| self.0.as_mut().poll(cx))) {
-            Ok(Poll::Ready(output)) => Poll::Ready(Ok(output)),
-            Ok(Poll::Pending) => Poll::Pending,
-            Err(panic) => Poll::Ready(Err(panic)),
+        let Some(running) = &mut self.running else { return Poll::Pending };
+        let polled = catch_unwind(AssertUnwindSafe(|| running.as_mut().poll(cx)));
+        if !matches!(polled, Ok(Poll::Pending)) {
+            self.running = None;
+        }
+        polled.unwrap_or_else(|panic| Poll::Ready(Err(panicked(panic.as_ref()))))
+    }
+}
+
+impl Drop for Handler<'_> {
+    fn drop(&mut self) {
+        if let Some(rest) = self.running.take()
+            && let Some(tasks) = self.tasks
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            tasks.spawn_on(rest, &runtime);
         }
     }
+}
+
+fn panicked(panic: &(dyn Any + Send)) -> Error {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no text");
+    Error::internal(format_args!("a handler panicked: {text}"))
 }
 
 /// Refuses a caller whom a route is not for.

@@ -1,5 +1,7 @@
 //! The table of devices.
 
+use std::num::NonZeroU16;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -70,11 +72,18 @@ pub struct DeviceRow {
     pub address: Option<String>,
 }
 
-impl DeviceRow {
-    /// The port to wake the device on, if what is stored is one.
-    pub fn wake_port(&self) -> Option<u16> {
-        self.port.and_then(|port| u16::try_from(port).ok()).filter(|port| *port > 0)
-    }
+/// What a device is woken by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WakeRow {
+    /// The MAC address as it is stored, which need not be one in an adopted database.
+    pub mac_address: String,
+    /// The port to wake it on, if what is stored is one.
+    pub port: Option<NonZeroU16>,
+    /// The agent that reaches it.
+    pub agent_id: i64,
+    /// Whether that agent is there and of the device's owner: nothing must be sent through another's, whatever an
+    /// adopted database says.
+    pub agent_is_owners: bool,
 }
 
 /// A device to be inserted.
@@ -167,6 +176,29 @@ pub fn owned_among(db: &Conn, owner: i64, ids: &[i64]) -> Result<i64> {
         concat!("SELECT count(*) FROM devices WHERE ownerID = ?1 AND ", among!("?2")),
         libsql::params![owner, ids],
     )
+}
+
+/// What to wake the device of an ID by, if it is within reach.
+///
+/// # Errors
+/// The database refuses.
+pub fn to_wake(db: &Conn, reach: &Reach, id: i64) -> Result<Option<WakeRow>> {
+    let sql = concat!(
+        "SELECT CAST(macAddress AS BLOB), CAST(port AS BLOB), CAST(agentID AS INTEGER), \
+         EXISTS (SELECT 1 FROM agents WHERE agents.id = CAST(devices.agentID AS INTEGER) \
+         AND agents.ownerID = CAST(devices.ownerID AS INTEGER)) \
+         FROM devices WHERE id = ?1 AND (?2 IS NULL OR ownerID = ?2) AND ",
+        among!("?3")
+    );
+    db.query_one(sql, libsql::params![id, reach.whose.owner(), reach.only()], |row| {
+        let port = row.opt_int(1)?;
+        Ok(WakeRow {
+            mac_address: row.text(0)?,
+            port: port.and_then(|port| u16::try_from(port).ok()).and_then(NonZeroU16::new),
+            agent_id: row.int(2)?,
+            agent_is_owners: row.flag(3)?,
+        })
+    })
 }
 
 /// Inserts a device and answers the new ID.

@@ -6,6 +6,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
 
 use tracing::{error, warn};
 
@@ -29,11 +30,7 @@ pub(super) fn run(db: &Conn, queue: &async_channel::Receiver<Box<dyn Job>>, coun
     let mut batch = Vec::with_capacity(BATCH);
     while let Ok(first) = queue.recv_blocking() {
         batch.push(first);
-        while batch.len() < BATCH
-            && let Ok(next) = queue.try_recv()
-        {
-            batch.push(next);
-        }
+        gather(queue, &mut batch);
         counters.batches.fetch_add(1, Ordering::Relaxed);
         counters.jobs.fetch_add(batch.len() as u64, Ordering::Relaxed);
         let outcome = commit(db, &mut batch);
@@ -44,6 +41,25 @@ pub(super) fn run(db: &Conn, queue: &async_channel::Receiver<Box<dyn Job>>, coun
     }
     if let Err(e) = db.batch("PRAGMA wal_checkpoint(TRUNCATE)") {
         warn!("the write-ahead log stays beside the database and is read at the next start: {e}");
+    }
+}
+
+/// Adds what else is queued, and what those are about to queue who have the processor before this thread. A lone
+/// caller waits for nobody: then the thread has the processor to itself and goes on at once.
+fn gather(queue: &async_channel::Receiver<Box<dyn Job>>, batch: &mut Vec<Box<dyn Job>>) {
+    let mut yielded = false;
+    while batch.len() < BATCH {
+        match queue.try_recv() {
+            Ok(job) => {
+                batch.push(job);
+                yielded = false;
+            }
+            Err(_) if yielded => return,
+            Err(_) => {
+                thread::yield_now();
+                yielded = true;
+            }
+        }
     }
 }
 

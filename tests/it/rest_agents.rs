@@ -4,6 +4,7 @@ use netignite::control::AgentKind;
 use netignite::store::Whose;
 use netignite::store::agents::{self, NewAgent};
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 
 use super::rest_envelope::wrong_fields;
 use super::support::wait::{until, until_equal};
@@ -385,4 +386,29 @@ async fn an_admin_in_admin_mode_reaches_everyones_agents_but_sees_no_secret() {
         .unwrap()
         .owner;
     assert_eq!(owner, carol.user);
+}
+
+#[tokio::test]
+async fn agents_changed_at_once_are_known_by_what_was_answered() {
+    let server = Server::start().await;
+    let admin = server.superadmin().await;
+    let (address, mut at_once) = (server.address(), JoinSet::new());
+    for _ in 0..48 {
+        let admin = admin.clone();
+        at_once.spawn(async move {
+            let id = admin.post("/api/agents", body(SECRET)).await.expect(201).id();
+            let agent = Agent::try_connect(address, id, SECRET).await;
+            assert!(agent.is_ok(), "agent {id} is not known though its creation was answered");
+            admin.put(&path(id), body("another secret")).await.expect(200);
+            assert!(Agent::try_connect(address, id, SECRET).await.is_err(), "agent {id} has its old secret");
+            let agent = Agent::try_connect(address, id, "another secret").await;
+            assert!(agent.is_ok(), "agent {id} does not have its new secret");
+            admin.delete(&path(id)).await.expect(200);
+            let agent = Agent::try_connect(address, id, "another secret").await;
+            assert!(agent.is_err(), "agent {id} is known though its deletion was answered");
+        });
+    }
+    while let Some(one) = at_once.join_next().await {
+        one.unwrap();
+    }
 }

@@ -1,6 +1,7 @@
 //! Taking over a database of the original server, whatever it holds.
 
 use std::fs;
+use std::num::NonZeroU16;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
@@ -171,7 +172,12 @@ async fn reads_what_is_odd_without_stumbling() {
         None,
     ];
     assert_eq!(ports[..12], expected);
-    let wakeable: Vec<_> = devices[..12].iter().filter_map(|device| device.wake_port()).collect();
+    let mut wakeable = Vec::new();
+    for id in devices[..12].iter().map(|device| device.id) {
+        let row =
+            store.read(move |db| devices::to_wake(db, &Whose::Anyones.into(), id)).await.unwrap().unwrap();
+        wakeable.extend(row.port.map(NonZeroU16::get));
+    }
     assert_eq!(wakeable, [9, 7, 9, 22, 98]);
     assert_eq!(devices[1].description, None);
     assert_eq!(devices[3].mac_address, "");

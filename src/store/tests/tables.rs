@@ -200,7 +200,7 @@ async fn a_device_is_changed_as_a_whole() {
             let (one, two) = (agent(db, owner)?, agent(db, owner)?);
             let id = device(db, owner, one)?;
             let mut row = devices::get(db, &Whose::User(owner).into(), id)?.unwrap();
-            assert_eq!((row.wake_port(), row.address.as_deref()), (Some(9), Some("10.0.0.7")));
+            assert_eq!((row.port, row.address.as_deref()), (Some(9), Some("10.0.0.7")));
             row.name = "renamed".into();
             row.kind = DeviceKind::Nas;
             row.description = Some(String::new());
