@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use support::http::Http;
-use support::process::{Role, role};
+use support::process::{Process, Role, role};
 use support::server::Server;
 use support::{fleet, floor, ms, quantile, row, runtime, slope, title, us};
 
@@ -64,42 +64,53 @@ async fn bench() {
     let arguments = [server.port.to_string(), ids[0].to_string()];
     let mut fleet = Role::start("fleet", &arguments);
 
+    // Beside them as many connections to the floor, with the same traffic.
+    let mut epoll = Role::start("epoll", &[]);
+    let mut others = Role::start("fleet", &[epoll.hear(), ids[0].to_string()]);
+
     title("Idle agents");
     row(
         "resident memory after start, no agents",
         format!("{:.1} MiB", fresh as f64 / 1048576.0),
         "goal ≤ 12 MiB",
     );
-    let mut points = Vec::new();
+    let mut points: Vec<(f64, f64)> = Vec::new();
     for share in [most / 19, most * 5 / 19, most * 10 / 19, most] {
         let before = server.process.cpu();
-        let already = points.last().map_or(0, |p: &(f64, f64)| p.0 as usize);
+        let already = points.last().map_or(0, |p| p.0 as usize);
         let line = numbers(&fleet.ask(&format!("grow {share}")));
         assert_eq!(line[0] as usize, share - already, "agents did not connect");
         let each = (server.process.cpu() - before) / u32::try_from(share - already).unwrap();
         let rate = (share - already) as f64 / Duration::from_nanos(line[1]).as_secs_f64();
+        others.ask(&format!("grow {share}"));
         // At least three heartbeats each, counted where they arrive.
-        let begun = Instant::now();
-        let beats = |fleet: &mut Role| fleet.ask("beats").parse::<usize>().unwrap();
-        let before = (beats(&mut fleet), server.process.cpu());
-        while beats(&mut fleet) - before.0 < 3 * share {
-            assert!(begun.elapsed() < Duration::from_secs(300), "heartbeats are missing");
-            tokio::time::sleep(Duration::from_millis(500)).await;
-        }
-        let rounds = beats(&mut fleet) - before.0;
-        let per_beat = (server.process.cpu() - before.1) / u32::try_from(rounds).unwrap();
+        let beats = async |fleet: &mut Role, process: &Process, rounds: usize| {
+            let begun = Instant::now();
+            let count = |fleet: &mut Role| fleet.ask("beats").parse::<usize>().unwrap();
+            let before = (count(fleet), process.cpu());
+            while count(fleet) - before.0 < rounds * share {
+                assert!(begun.elapsed() < Duration::from_secs(300), "heartbeats are missing");
+                tokio::time::sleep(Duration::from_millis(500)).await;
+            }
+            (process.cpu() - before.1) / u32::try_from(count(fleet) - before.0).unwrap()
+        };
+        let (ours, raw) =
+            tokio::join!(beats(&mut fleet, &server.process, 3), beats(&mut others, &epoll.process, 3));
         let memory = server.process.anonymous();
         points.push((share as f64, memory as f64));
+        row(&format!("{share} agents: CPU per connect"), us(each), format!("goal ≤ 30 µs; {rate:.0}/s"));
         row(
-            &format!("{share} agents: CPU per connect"),
-            us(each),
+            &format!("{share} agents: CPU per heartbeat, its pings included"),
+            us(ours),
             format!(
-                "goal ≤ 30 µs; {rate:.0}/s; CPU per heartbeat and pings {}; {} KiB",
-                us(per_beat),
+                "floor: raw epoll {}, ours {:.2} ×; goal ≤ 2 ×; {} KiB anonymous",
+                us(raw),
+                ours.as_secs_f64() / raw.as_secs_f64(),
                 memory / 1024
             ),
         );
     }
+    drop((others, epoll));
     let bytes = slope(&points);
     row("memory per idle agent (slope)", format!("{bytes:.0} B"), "goal ≤ 1536 B, stretch 1024 B");
 

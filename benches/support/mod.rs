@@ -5,6 +5,7 @@
 
 #![allow(dead_code, missing_docs, unreachable_pub, clippy::unwrap_used, clippy::expect_used)]
 
+pub mod epoll;
 pub mod fleet;
 pub mod floor;
 pub mod http;

@@ -31,9 +31,10 @@ use crate::registry::CommandEntry;
 
 /// The command that keeps a connection going; known here by name alone.
 const HEARTBEAT: &str = "HEARTBEAT";
-const HEARTBEAT_EVERY: Duration = Duration::from_secs(60);
-/// A second under what proxies are promised, for the wheel's ticks.
-const PING_EVERY: Duration = Duration::from_secs(24);
+/// Every beat pings, more often than the 25 s that proxies are promised.
+const BEAT_EVERY: Duration = Duration::from_secs(20);
+/// Every so many beats, which is once a minute, the ping goes out with a heartbeat, in one write.
+const BEATS_A_HEARTBEAT: u8 = 3;
 /// How long a peer that reads nothing of what is queued for it is waited for.
 const STALLED: Duration = Duration::from_secs(10);
 
@@ -65,13 +66,13 @@ impl Agent {
         let came = !state.is_online();
         state.hang_up(Why::Replaced, None);
         let now = core.now();
-        let (heartbeat, ping) = spread(self.id);
+        let (beat, until_heartbeat) = spread(self.id);
         state.epoch = state.epoch.wrapping_add(1);
         state.link = Link::Upgrading;
         state.address = address;
         state.last_seen = now;
-        state.next_heartbeat = now + heartbeat;
-        state.next_ping = now + ping;
+        state.next_beat = now + beat;
+        state.until_heartbeat = until_heartbeat;
         if came {
             state.why = Why::Connected;
             state.since = core.clock.now();
@@ -298,28 +299,32 @@ impl Agent {
         if now >= state.last_seen + millis(SILENCE) {
             return self.take_offline(core, state, Why::Silent, None);
         }
-        if now >= state.next_heartbeat {
-            state.next_heartbeat = next_round(state.next_heartbeat, now, millis(HEARTBEAT_EVERY));
-            self.send_heartbeat(&mut state);
-        }
-        if now >= state.next_ping {
-            state.next_ping = next_round(state.next_ping, now, millis(PING_EVERY));
-            let ping = Frame::new(true, OpCode::Ping, None, Payload::Borrowed(&[]));
-            self.send(&mut state, &message::frame(ping));
+        if now >= state.next_beat {
+            state.next_beat = next_round(state.next_beat, now, millis(BEAT_EVERY));
+            self.beat(&mut state);
         }
         core.timer.at(state.next_look(), Due { agent: self.clone(), task: Task::KeepAlive(epoch) });
     }
 
-    fn send_heartbeat(self: &Arc<Self>, state: &mut State) {
+    /// Sends a ping, and a heartbeat with it when one is due.
+    fn beat(self: &Arc<Self>, state: &mut State) {
         let Link::Connected(connection) = &mut state.link else { return };
-        if let Some(unanswered) = connection.heartbeat.take() {
-            state.line.get_or_insert_default().expect_late(unanswered);
+        let mut bytes = message::frame(Frame::new(true, OpCode::Ping, None, Payload::Borrowed(&[])));
+        match state.until_heartbeat.checked_sub(1) {
+            Some(fewer) => state.until_heartbeat = fewer,
+            None => {
+                state.until_heartbeat = BEATS_A_HEARTBEAT - 1;
+                if let Some(unanswered) = connection.heartbeat.take() {
+                    state.line.get_or_insert_default().expect_late(unanswered);
+                }
+                let none = Line::default();
+                let line = state.line.as_deref().unwrap_or(&none);
+                let id = fresh_id(&mut state.last_id, None, line);
+                connection.heartbeat = Some(id);
+                bytes.extend_from_slice(&message::encode(HEARTBEAT, id, "{}"));
+            }
         }
-        let none = Line::default();
-        let line = state.line.as_deref().unwrap_or(&none);
-        let id = fresh_id(&mut state.last_id, None, line);
-        connection.heartbeat = Some(id);
-        self.send(state, &message::encode(HEARTBEAT, id, "{}"));
+        self.send(state, &bytes);
     }
 
     /// The wheel's look at the commands in flight.
@@ -397,11 +402,12 @@ async fn flush(agent: Arc<Agent>, epoch: u32) {
     }
 }
 
-/// When an agent's first heartbeat and ping come, counted from its connecting: spread evenly, because a restart
-/// brings all agents back within seconds of each other.
-fn spread(agent: i64) -> (u64, u64) {
+/// When an agent's first beat comes, counted from its connecting, and how many come before the one with a heartbeat:
+/// spread evenly, because a restart brings all agents back within seconds of each other.
+fn spread(agent: i64) -> (u64, u8) {
     let hash = agent.cast_unsigned().wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    (1 + (hash >> 32) % millis(HEARTBEAT_EVERY), 1 + (hash & 0xffff_ffff) % millis(PING_EVERY))
+    let until_heartbeat = (hash & 0xffff) % u64::from(BEATS_A_HEARTBEAT);
+    (1 + (hash >> 32) % millis(BEAT_EVERY), until_heartbeat as u8)
 }
 
 /// A round after `last`, or after `now` if rounds were missed.

@@ -33,8 +33,9 @@ pub(super) struct State {
     /// The newest command ID. It runs on over connections, so that an answer to an older one meets nobody.
     pub(super) last_id: u32,
     pub(super) last_seen: Moment,
-    pub(super) next_heartbeat: Moment,
-    pub(super) next_ping: Moment,
+    pub(super) next_beat: Moment,
+    /// How many beats are still to come before the one with the heartbeat.
+    pub(super) until_heartbeat: u8,
     /// There only while something is in it: most agents are idle.
     pub(super) line: Option<Box<Line>>,
 }
@@ -80,8 +81,8 @@ impl State {
             address: None,
             last_id: 0,
             last_seen: 0,
-            next_heartbeat: 0,
-            next_ping: 0,
+            next_beat: 0,
+            until_heartbeat: 0,
             line: None,
         }
     }
@@ -138,7 +139,7 @@ impl State {
 
     /// When the wheel has to look at the connection again.
     pub(super) fn next_look(&self) -> Moment {
-        self.next_heartbeat.min(self.next_ping).min(self.last_seen + millis(SILENCE))
+        self.next_beat.min(self.last_seen + millis(SILENCE))
     }
 
     pub(super) fn forget_idle_line(&mut self) {

@@ -14,7 +14,7 @@ fn started() -> (Arc<Control>, Told) {
 }
 
 fn about(actual: Duration, expected: Duration) -> bool {
-    actual >= expected && actual <= expected + Duration::from_millis(200)
+    actual >= expected && actual <= expected + Duration::from_millis(300)
 }
 
 #[tokio::test(start_paused = true)]
@@ -37,11 +37,11 @@ async fn heartbeats_come_every_minute_the_first_within_one_and_pings_every_25_se
             other => panic!("{other:?}"),
         }
     }
-    assert!(heartbeats[0] <= Duration::from_millis(60_200), "{heartbeats:?}");
+    assert!(heartbeats[0] <= Duration::from_millis(60_300), "{heartbeats:?}");
     assert!(heartbeats.len() >= 6);
     for pair in heartbeats.windows(2) {
         let gap = pair[1] - pair[0];
-        assert!(gap.abs_diff(Duration::from_secs(60)) <= Duration::from_millis(200), "{heartbeats:?}");
+        assert!(gap.abs_diff(Duration::from_secs(60)) <= Duration::from_millis(300), "{heartbeats:?}");
     }
     assert!(pings.windows(2).all(|pair| pair[1] - pair[0] <= Duration::from_secs(25)), "{pings:?}");
     assert_eq!(control.counters(), Counters::default(), "an answered heartbeat is nothing odd");
