@@ -6,7 +6,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::check::{Check, FAVORITES, GIVEN_PASSWORD, PASSWORD, USERNAME};
+use super::check::{Check, FAVORITES, FLAG, GIVEN_PASSWORD, PASSWORD, USERNAME};
 use super::field::Field;
 use super::user_change::{Change, RoleName, change_user};
 use super::users::ROLE;
@@ -28,6 +28,9 @@ pub(super) struct AccountBody {
     /// Needed for a new password of one's own.
     #[serde(default)]
     current_password: Field<String>,
+    /// Whether a new password also ends the user's API tokens.
+    #[serde(default)]
+    end_tokens: Field<bool>,
     /// Ignored unless the caller may grant roles.
     #[serde(default)]
     #[schemars(with = "RoleName")]
@@ -41,6 +44,7 @@ impl AccountBody {
         let favorites = check.required("favorites", self.favorites, &FAVORITES);
         let password = check.optional("password", self.password, &PASSWORD);
         let current_password = check.optional("currentPassword", self.current_password, &GIVEN_PASSWORD);
+        let end_tokens = check.optional("endTokens", self.end_tokens, &FLAG);
         let role = if may_grant { check.optional("role", self.role, &ROLE) } else { Some(None) };
         check.done()?;
         Ok(Change {
@@ -50,6 +54,7 @@ impl AccountBody {
             superadmin: None,
             password: password.flatten(),
             current_password: current_password.flatten(),
+            end_tokens: end_tokens.flatten().unwrap_or_default(),
         })
     }
 }

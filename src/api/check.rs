@@ -81,6 +81,9 @@ pub(super) const GIVEN_PASSWORD: Rule<String, SecretString> =
 /// Text that is only compared.
 pub(super) const GIVEN_TEXT: Rule<String, String> = Rule { expected: "text", read: Some };
 
+/// Yes or no.
+pub(super) const FLAG: Rule<bool, bool> = Rule { expected: "true or false", read: Some };
+
 /// Favourite devices.
 pub(super) const FAVORITES: Rule<Vec<i64>, Vec<i64>> =
     Rule { expected: "a list of device IDs, whole numbers", read: Some };

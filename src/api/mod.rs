@@ -11,12 +11,16 @@ mod auth;
 mod check;
 pub(crate) mod commands;
 mod count;
+mod current_password;
 mod device_status;
 mod devices;
 mod field;
 mod ids;
+mod new_password;
 mod owner;
+mod password_reset;
 mod secrets;
+mod sessions;
 mod token_body;
 mod tokens;
 mod user_change;
@@ -40,6 +44,13 @@ pub fn table() -> Vec<Route> {
         Route::new(Method::POST, "/api/auth/login", Public, "Log in", auth::login),
         Route::new(Method::GET, "/api/auth/session", Session, "The caller's session", auth::session),
         Route::new(Method::POST, "/api/auth/logout", Public, "Log out", auth::logout),
+        Route::new(
+            Method::POST,
+            "/api/auth/reset-password",
+            Public,
+            "Choose a new password with a reset token",
+            password_reset::reset,
+        ),
         Route::new(Method::GET, "/api/agents", Needs(P::AgentsRead), "List agents", agents::list),
         Route::new(Method::POST, "/api/agents", Needs(P::AgentsWrite), "Create an agent", agents::create),
         Route::new(
@@ -122,6 +133,27 @@ pub fn table() -> Vec<Route> {
             "Replace the caller's account",
             account::update,
         ),
+        Route::new(
+            Method::GET,
+            "/api/account/sessions",
+            Session,
+            "List the caller's sessions",
+            sessions::list,
+        ),
+        Route::new(
+            Method::DELETE,
+            "/api/account/sessions",
+            Session,
+            "End all of the caller's sessions but this one",
+            sessions::end_others,
+        ),
+        Route::new(
+            Method::DELETE,
+            "/api/account/sessions/{id}",
+            Session,
+            "End one of the caller's sessions",
+            sessions::end,
+        ),
         Route::new(Method::GET, "/api/account/tokens", Session, "List the caller's API tokens", tokens::list),
         Route::new(
             Method::POST,
@@ -153,6 +185,13 @@ pub fn table() -> Vec<Route> {
             Needs(P::UsersWrite),
             "Delete a user",
             users::delete,
+        ),
+        Route::new(
+            Method::POST,
+            "/api/admin/users/{id}/password-reset",
+            Needs(P::UsersWrite),
+            "Make a one-time token with which a user chooses a new password",
+            password_reset::issue,
         ),
         Route::new(
             Method::POST,

@@ -1,20 +1,20 @@
 //! Changing a user, whoever does it: the user's own account page, an admin, or the local operator.
 //!
-//! The rules that hold everywhere are here: who may change whom, that one's own new password needs the current one,
-//! and what a new password ends.
+//! The rules that hold everywhere are here: who may change whom, and that one's own new password needs the current one.
 
 use schemars::JsonSchema;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
-use crate::audit::{Action, SubjectKind};
+use super::current_password::confirm;
+use super::new_password::NewPassword;
+use crate::audit::{Action, Entry, SubjectKind};
+use crate::auth::Caller;
 use crate::auth::permission::{Role, Scope, to_manage};
-use crate::auth::session::SessionKey;
-use crate::auth::{Caller, first_admin};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Result};
 use crate::http::Call;
-use crate::store::Conn;
 use crate::store::users::{self, UserRow};
+use crate::store::{Conn, audit};
 
 /// A role as it is written and shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -55,6 +55,8 @@ pub(super) struct Change {
     pub(super) superadmin: Option<bool>,
     pub(super) password: Option<SecretString>,
     pub(super) current_password: Option<SecretString>,
+    /// Whether a new password also ends the user's API tokens.
+    pub(super) end_tokens: bool,
 }
 
 impl Change {
@@ -84,7 +86,7 @@ pub(super) async fn change_user(
     check_may_manage(&call.caller, &stored)?;
     let change = read(&stored)?;
     let own = call.caller.user_id() == Some(id);
-    let password_hash = match &change.password {
+    let new_password = match &change.password {
         None => None,
         Some(password) => {
             call.caller.refuse_token()?;
@@ -92,18 +94,23 @@ pub(super) async fn change_user(
                 confirm(call, &stored, change.current_password.as_ref()).await?;
             }
             let username = change.username.as_ref().unwrap_or(&stored.username);
-            Some(SecretString::from(host.passwords.hash_new(username, password.clone()).await?))
+            let hash = SecretString::from(host.passwords.hash_new(username, password.clone()).await?);
+            let keep = if own { Some(call.caller.session()?.1) } else { None };
+            Some(NewPassword { hash, keep, end_tokens: change.end_tokens })
         }
     };
 
-    let new_password = password_hash.is_some();
+    let storing = new_password.clone();
     let caller = call.caller.clone();
     call.change(Action::UserUpdate, move |db, entry| {
         let row = users::get(db, id)?.ok_or_else(not_found)?;
         entry.on(SubjectKind::User, id, row.username.as_str());
         check_may_manage(&caller, &row)?;
         // What was confirmed is the password that was stored then.
-        if own && new_password && row.password_hash.expose_secret() != stored.password_hash.expose_secret() {
+        if own
+            && storing.is_some()
+            && row.password_hash.expose_secret() != stored.password_hash.expose_secret()
+        {
             return Err(Error::conflict(
                 "password_changed",
                 "The password was changed by someone else in the meantime. Log in again.",
@@ -119,62 +126,23 @@ pub(super) async fn change_user(
             &UserRow {
                 id,
                 username: change.username.unwrap_or(row.username),
-                password_hash: password_hash.unwrap_or(row.password_hash),
+                password_hash: row.password_hash,
                 role: new_role,
                 favorites: change.favorites.unwrap_or(row.favorites),
             },
-        )
+        )?;
+        if let Some(new) = storing {
+            new.store(db, id)?;
+            audit::insert(db, &Entry { action: Action::PasswordChange, ..entry.clone() })?;
+        }
+        Ok(())
     })
     .await?;
     host.accounts.forget(id);
-    if new_password {
-        let except = match &call.caller {
-            Caller::User { session, .. } if own => Some(*session),
-            _ => None,
-        };
-        password_changed(call, id, except).await?;
+    match new_password {
+        Some(new) => new.stored(host, id).await,
+        None => Ok(()),
     }
-    Ok(())
-}
-
-/// Ends what the old password gave access to.
-async fn password_changed(call: &Call, user: i64, except: Option<SessionKey>) -> Result<()> {
-    call.host.sessions.end_all_of(user, except).await?;
-    if user == first_admin::ID {
-        let directory = call.host.config.data_directory.clone();
-        let removed = tokio::task::spawn_blocking(move || first_admin::remove_credentials(&directory)).await;
-        match removed.map_err(Error::internal)? {
-            Ok(true) => {
-                tracing::info!("The first admin's password was changed: its credentials file is removed")
-            }
-            Ok(false) => {}
-            Err(e) => tracing::warn!(
-                "The first admin's password was changed, but its credentials file cannot be removed: {e}. \
-                 The password in it no longer works; remove the file by hand."
-            ),
-        }
-    }
-    Ok(())
-}
-
-/// Checks that the caller knows the password they are about to replace. Wrong ones count as failed logins do.
-async fn confirm(call: &Call, stored: &UserRow, given: Option<&SecretString>) -> Result<()> {
-    let Some(given) = given else {
-        return Err(Error::new(
-            Kind::Invalid,
-            "current_password_required",
-            "To change your own password, send your current one as currentPassword",
-        ));
-    };
-    let attempt = call.host.throttle.attempt(&stored.username, call.peer.address).await?;
-    let hash = stored.password_hash.expose_secret().to_owned();
-    let verdict = call.host.passwords.verify(Some(hash), given.clone()).await?;
-    if verdict.ok {
-        attempt.succeeded();
-        return Ok(());
-    }
-    attempt.failed();
-    Err(Error::new(Kind::Invalid, "wrong_password", "The current password is wrong"))
 }
 
 pub(super) fn not_found() -> Error {

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::check::{Check, FAVORITES, GIVEN_PASSWORD, PASSWORD, Rule, USERNAME};
+use super::check::{Check, FAVORITES, FLAG, GIVEN_PASSWORD, PASSWORD, Rule, USERNAME};
 use super::count::counted;
 use super::field::Field;
 use super::user_change::{
@@ -71,6 +71,9 @@ pub(super) struct UserBody {
     /// Needed for a new password of one's own.
     #[serde(default)]
     current_password: Field<String>,
+    /// Whether a new password also ends the user's API tokens.
+    #[serde(default)]
+    end_tokens: Field<bool>,
 }
 
 impl UserBody {
@@ -91,6 +94,7 @@ impl UserBody {
         let favorites = check.optional("favorites", self.favorites, &FAVORITES);
         let password = check.optional("password", self.password, &PASSWORD);
         let current_password = check.optional("currentPassword", self.current_password, &GIVEN_PASSWORD);
+        let end_tokens = check.optional("endTokens", self.end_tokens, &FLAG);
         check.done()?;
         Ok(Change {
             username: username.flatten(),
@@ -99,6 +103,7 @@ impl UserBody {
             superadmin: superadmin.flatten(),
             password: password.flatten(),
             current_password: current_password.flatten(),
+            end_tokens: end_tokens.flatten().unwrap_or_default(),
         })
     }
 }
@@ -176,6 +181,6 @@ pub(super) async fn delete(call: Call, _: NoBody) -> Result<Answer<()>> {
     .await?;
     call.host.accounts.forget(id);
     call.host.tokens.refresh(id).await?;
-    call.host.sessions.end_all_of(id, None).await?;
+    call.host.sessions.forget_all_of(id, None);
     Ok(Answer::done("User deleted successfully"))
 }

@@ -38,6 +38,18 @@ pub enum Action {
     /// A user was deleted.
     #[serde(rename = "user.delete")]
     UserDelete,
+    /// A user's password was changed, by the user or by whoever may manage them.
+    #[serde(rename = "password.change")]
+    PasswordChange,
+    /// A one-time token was made that lets a user choose a new password.
+    #[serde(rename = "password.reset_issue")]
+    PasswordResetIssue,
+    /// A user chose a new password with such a token.
+    #[serde(rename = "password.reset")]
+    PasswordReset,
+    /// A user ended one of their sessions, or all others.
+    #[serde(rename = "session.end")]
+    SessionEnd,
     /// All secrets were sealed with a new data key.
     #[serde(rename = "secrets.rotate_key")]
     SecretsRotateKey,
@@ -76,6 +88,8 @@ pub enum SubjectKind {
     User,
     /// An API token.
     Token,
+    /// A session, by its public ID.
+    Session,
 }
 
 /// What something was done to, by the name it had then.

@@ -1,7 +1,7 @@
 //! Who calls, and what they may do.
 //!
 //! `password` hashes and verifies on threads of its own, `password_rule` says which new ones are good, `session` keeps
-//! who is logged in, `tokens` what programs call with, `accounts` what either needs to know of its user, `throttle`
+//! who is logged in, `reset` lets in who forgot the password, `tokens` are what programs call with, `accounts` what either needs to know of its user, `throttle`
 //! slows down guessing, `permission` is the table of who may do what. Nothing here knows a route.
 
 pub mod accounts;
@@ -10,6 +10,7 @@ mod hasher;
 pub mod password;
 pub mod password_rule;
 pub mod permission;
+pub mod reset;
 pub mod session;
 pub mod throttle;
 pub mod tokens;
@@ -76,6 +77,19 @@ impl Caller {
     /// The user's ID, if a user calls, or a token of theirs.
     pub fn user_id(&self) -> Option<i64> {
         self.account().map(|account| account.id)
+    }
+
+    /// The user who is logged in, and their session.
+    ///
+    /// # Errors
+    /// 400 for anyone else; routes for sessions let in nobody but the local operator besides.
+    pub fn session(&self) -> Result<(&Arc<Account>, SessionKey)> {
+        match self {
+            Self::User { account, session } => Ok((account, *session)),
+            Self::Nobody | Self::Token { .. } | Self::Operator => {
+                Err(Error::invalid("This is about the account of a user who is logged in, which you are not"))
+            }
+        }
     }
 
     /// The devices the caller is restricted to; none if they are not.

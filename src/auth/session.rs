@@ -38,6 +38,8 @@ const MAX_USER_AGENT: usize = 256;
 /// The random bytes of a token, and its length in base64.
 const TOKEN_BYTES: usize = 32;
 const TOKEN_LENGTH: usize = 43;
+/// The bytes of a session's public ID: enough to tell a user's sessions apart.
+const PUBLIC_ID_BYTES: usize = 8;
 
 /// The hash under which a session is kept: SHA-256 of the cookie's token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -47,6 +49,12 @@ impl SessionKey {
     /// The key of a token.
     fn of(token: &str) -> Self {
         Self(Sha256::digest(token).into())
+    }
+
+    /// What the session is called where it is shown: the start of the key's own hash, which neither lets anyone in nor
+    /// tells the key.
+    pub fn public_id(self) -> String {
+        Sha256::digest(self.0).iter().take(PUBLIC_ID_BYTES).map(|byte| format!("{byte:02x}")).collect()
     }
 }
 
@@ -223,32 +231,30 @@ impl Sessions {
         self.store.write(move |db| sessions::delete(db, &key.0)).await.map(drop)
     }
 
-    /// Ends all sessions of a user but one.
-    ///
-    /// # Errors
-    /// As [`Sessions::end`].
-    pub async fn end_all_of(&self, user: i64, except: Option<SessionKey>) -> Result<()> {
-        self.end_in_memory(user, except);
-        self.store
-            .write(move |db| sessions::delete_of_user(db, user, except.map(|key| key.0).as_ref()))
-            .await?;
-        // Again for one that was being issued meanwhile: its row is gone, if it was written first.
-        self.end_in_memory(user, except);
-        Ok(())
+    /// A user's sessions, those that ended unused included.
+    pub fn keys_of(&self, user: i64) -> Vec<SessionKey> {
+        self.kept.read().by_user.get(&user).cloned().unwrap_or_default()
     }
 
-    /// Waits until uses that are being written are, for a short time. Called when the server stops.
-    pub async fn flush(&self) {
-        self.behind.flush().await;
+    /// Ends a session whose row was deleted. Call it after the commit and before answering.
+    pub fn forget(&self, key: SessionKey) {
+        self.kept.write().remove(key);
     }
 
-    fn end_in_memory(&self, user: i64, except: Option<SessionKey>) {
+    /// Ends all sessions of a user but one, whose rows were deleted. Call it after the commit and before answering: one
+    /// that was being issued meanwhile is then gone as well, since whoever issues it finds it missing here.
+    pub fn forget_all_of(&self, user: i64, except: Option<SessionKey>) {
         let mut kept = self.kept.write();
         for key in kept.by_user.get(&user).cloned().unwrap_or_default() {
             if Some(key) != except {
                 kept.remove(key);
             }
         }
+    }
+
+    /// Waits until uses that are being written are, for a short time. Called when the server stops.
+    pub async fn flush(&self) {
+        self.behind.flush().await;
     }
 
     fn write_use(&self, key: SessionKey, now: Millis) {
@@ -327,7 +333,8 @@ impl Entry {
     }
 }
 
-fn fresh_token() -> Result<Zeroizing<String>> {
+/// 256 random bits as text.
+pub(super) fn fresh_token() -> Result<Zeroizing<String>> {
     let mut bytes = Zeroizing::new([0; TOKEN_BYTES]);
     getrandom::fill(&mut *bytes).map_err(Error::internal)?;
     Ok(Zeroizing::new(URL_SAFE_NO_PAD.encode(bytes.as_slice())))

@@ -235,7 +235,7 @@ impl Site {
             brought = true;
             let Some(session) = host.sessions.find(token) else { continue };
             let Some(account) = host.accounts.get(session.user).await? else {
-                host.sessions.end_all_of(session.user, None).await?;
+                host.sessions.forget_all_of(session.user, None);
                 continue;
             };
             let stale = session.cookie_due.then(|| StaleCookie {

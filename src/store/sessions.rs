@@ -37,16 +37,30 @@ fn session(row: &Row) -> Result<Option<SessionRow>> {
     }))
 }
 
+macro_rules! select {
+    ($($rest:literal)?) => {
+        concat!(
+            "SELECT key, userID, created, lastUsed, expires, CAST(address AS BLOB), CAST(userAgent AS BLOB) \
+             FROM sessions ",
+            $($rest)?
+        )
+    };
+}
+
 /// Every session, the expired ones included.
 ///
 /// # Errors
 /// The database refuses.
 pub fn load_all(db: &Conn) -> Result<Vec<SessionRow>> {
-    let found = db.query(
-        "SELECT key, userID, created, lastUsed, expires, CAST(address AS BLOB), CAST(userAgent AS BLOB) FROM sessions",
-        (),
-        session,
-    )?;
+    Ok(db.query(select!(), (), session)?.into_iter().flatten().collect())
+}
+
+/// A user's sessions, the expired ones included, the oldest first.
+///
+/// # Errors
+/// The database refuses.
+pub fn of_user(db: &Conn, user: i64) -> Result<Vec<SessionRow>> {
+    let found = db.query(select!("WHERE userID = ?1 ORDER BY created, key"), [user], session)?;
     Ok(found.into_iter().flatten().collect())
 }
 

@@ -146,6 +146,14 @@ pub fn touch(db: &Conn, id: i64, last_used: Millis) -> Result<bool> {
     Ok(db.execute("UPDATE tokens SET lastUsed = ?2 WHERE id = ?1", [id, last_used])? > 0)
 }
 
+/// Deletes all of a user's tokens.
+///
+/// # Errors
+/// The database refuses.
+pub fn delete_of_user(db: &Conn, user: i64) -> Result<()> {
+    db.execute("DELETE FROM tokens WHERE userID = ?1", [user]).map(drop)
+}
+
 /// Deletes a user's token. Answers whether there was such a token.
 ///
 /// # Errors

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::support::{Client, Server};
 
 /// A call through the socket: the answer's status and body.
-async fn operate(server: &Server, method: Method, path: &str, body: Value) -> (u16, Value) {
+pub(super) async fn operate(server: &Server, method: Method, path: &str, body: Value) -> (u16, Value) {
     let socket = Target::Unix(server.data().join(local_socket::NAME));
     let (status, body) = request(&socket, method, path, Some(&body)).await.unwrap();
     (status.as_u16(), body)

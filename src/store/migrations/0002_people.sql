@@ -66,8 +66,13 @@ CREATE TABLE enrolment_codes (
 ) WITHOUT ROWID;
 CREATE INDEX enrolment_codes_of_user ON enrolment_codes (userID);
 
--- What the original server left here are tokens as they were sent, long expired.
-DELETE FROM password_resets;
+-- What the original server left in this table are tokens as they were sent, long expired.
+DROP TABLE password_resets;
+CREATE TABLE password_resets (
+    hash    BLOB    PRIMARY KEY, -- SHA-256 of the token
+    userID  INTEGER NOT NULL UNIQUE REFERENCES users (id) ON DELETE CASCADE,
+    expires INTEGER NOT NULL
+) WITHOUT ROWID;
 
 -- Who did what. Names are kept as they were then; what they named may be gone.
 CREATE TABLE audit (

@@ -107,7 +107,10 @@ fn secrets(db: &Connection) -> Vec<(i64, Vec<u8>)> {
 pub(super) fn dump(db: &Connection) -> Vec<String> {
     let mut lines = Vec::new();
     for (table, columns) in ORIGINAL {
-        if one(db, &format!("SELECT count(*) FROM sqlite_schema WHERE name = '{table}'")) == "0" {
+        // A table may be missing, and that of password resets was made anew with other columns.
+        let column_exists =
+            format!("SELECT count(*) FROM pragma_table_info('{table}') WHERE name = '{}'", columns[0]);
+        if one(db, &column_exists) == "0" {
             continue;
         }
         let values: Vec<_> = columns

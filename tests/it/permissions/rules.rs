@@ -14,6 +14,8 @@ pub(super) enum Target {
     SpareUser,
     /// An API token of the owner's.
     Token,
+    /// A session of the owner's.
+    Session,
 }
 
 /// What a route asks of everyone before it looks at what is called for.
@@ -93,6 +95,11 @@ fn always(_: Case) -> bool {
     true
 }
 
+fn may_reset(case: Case) -> Option<u16> {
+    let status: fn(Case) -> Option<u16> = managed!(Case::may_edit_user, 201);
+    status(case)
+}
+
 /// The operator has no account of its own.
 fn with_account(case: Case, good: u16) -> Option<u16> {
     Some(if case.caller == Operator { 400 } else { good })
@@ -102,6 +109,8 @@ fn with_account(case: Case, good: u16) -> Option<u16> {
 pub(super) const RULES: &[Rule] = &[
     Rule::public("POST /api/auth/login"),
     Rule::public("POST /api/auth/logout"),
+    // What anyone may try, with a token that nobody gave.
+    Rule::new(Door::Open, "POST /api/auth/reset-password", Target::Nothing, |_| Some(400)),
     Rule::new(Door::Session, "GET /api/auth/session", Target::Nothing, |case| {
         Some(if case.caller == Operator { 401 } else { 200 })
     }),
@@ -134,6 +143,14 @@ pub(super) const RULES: &[Rule] = &[
             _ if case.may_edit_user() => 200,
             _ => 403,
         })
+    }),
+    Rule::new(Door::Session, "GET /api/account/sessions", Target::Session, |case| with_account(case, 200)),
+    Rule::new(Door::Session, "DELETE /api/account/sessions/{}", Target::Session, |case| {
+        with_account(case, if case.is_own() { 200 } else { 404 })
+    }),
+    // It would end what the other calls here are made with.
+    Rule::new(Door::Session, "DELETE /api/account/sessions", Target::Nothing, |case| {
+        if case.caller == Operator { Some(400) } else { None }
     }),
     Rule::new(Door::Session, "GET /api/account/tokens", Target::Token, |case| with_account(case, 200)),
     Rule::new(Door::Session, "POST /api/account/tokens", Target::Nothing, |case| with_account(case, 201)),
@@ -173,6 +190,13 @@ pub(super) const RULES: &[Rule] = &[
             (owner, true) if owner == case.caller => None,
             (NoOne, _) if case.caller.is_admin() => Some(404),
             (_, may) => Some(if may { 200 } else { 403 }),
+        }
+    }),
+    // One's own password is not changed this way.
+    Rule::new(Door::Needs("users:write"), "POST /api/admin/users/{}/password-reset", Target::User, |case| {
+        match case {
+            _ if case.is_token() || case.is_own() => Some(403),
+            _ => may_reset(case),
         }
     }),
     Rule::new(

@@ -16,8 +16,15 @@ use super::case::{
 use super::rules::Target;
 use crate::support::{Client, Reply, Server};
 
-const TARGETS: [Target; 6] =
-    [Target::Nothing, Target::Agent, Target::Device, Target::User, Target::SpareUser, Target::Token];
+const TARGETS: [Target; 7] = [
+    Target::Nothing,
+    Target::Agent,
+    Target::Device,
+    Target::User,
+    Target::SpareUser,
+    Target::Token,
+    Target::Session,
+];
 
 /// A server with everything switched on that brings routes.
 pub(super) async fn full_server() -> Server {
@@ -170,6 +177,14 @@ impl World {
                 let (id, _) = token_of(client, json!({"permissions": ["devices:read"]})).await;
                 Thing { user: client.user, ..Thing::of(id) }
             }
+            Target::Session => {
+                let whose = Client::login(client.address, &client.username, &client.password).await;
+                let listed = whose.get("/api/account/sessions").await.expect(200);
+                let mut listed = listed.data().as_array().expect("a list").iter();
+                let id = &listed.find(|session| session["current"] == true).expect("its own")["id"];
+                let number = u64::from_str_radix(id.as_str().expect("an ID"), 16).expect("hexadecimal");
+                Thing::of(number.cast_signed())
+            }
             Target::User => Thing::of(client.user),
             Target::SpareUser if owner == Superadmin => Thing::of(client.user),
             Target::SpareUser => {
@@ -209,6 +224,9 @@ impl World {
                 json!({"username": self.username(whose), "favorites": []})
             }
             "POST /api/admin/secrets/rotate-master-key" => json!({}),
+            "POST /api/auth/reset-password" => {
+                json!({"token": "A".repeat(43), "password": "a long password"})
+            }
             "POST /api/account/tokens" | "POST /api/admin/users/{}/tokens" => {
                 json!({"name": "a new token", "permissions": ["devices:read"]})
             }
@@ -228,11 +246,12 @@ impl World {
         let (method, path) = route.split_once(' ').expect("a method and a path");
         let method = Method::from_bytes(method.as_bytes()).expect("a method");
         let (first, second) = match path {
-            "/api/admin/users/{}/tokens" if thing.user > 0 => (thing.user, String::new()),
-            "/api/admin/users/{}/tokens/{}" => (thing.user, thing.id.to_string()),
-            _ => (thing.id, "HEARTBEAT".to_owned()),
+            "/api/account/sessions/{}" => (hex(thing.id), String::new()),
+            "/api/admin/users/{}/tokens" if thing.user > 0 => (thing.user.to_string(), String::new()),
+            "/api/admin/users/{}/tokens/{}" => (thing.user.to_string(), thing.id.to_string()),
+            _ => (thing.id.to_string(), "HEARTBEAT".to_owned()),
         };
-        let path = path.replacen("{}", &first.to_string(), 1).replacen("{}", &second, 1);
+        let path = path.replacen("{}", &first, 1).replacen("{}", &second, 1);
         let mut query = Vec::new();
         if route.ends_with("/status") {
             query.push(format!("ids={}", thing.id));
@@ -291,6 +310,11 @@ impl World {
                 let found = tokens.data().as_array()?.iter().find(|token| token["id"] == thing.id);
                 return found.cloned();
             }
+            Target::Session => {
+                let sessions = self.client(owner).get("/api/account/sessions").await.expect(200);
+                let found = sessions.data().as_array()?.iter().find(|session| session["id"] == hex(thing.id));
+                return found.map(|session| session["id"].clone());
+            }
             Target::Nothing => return None,
         };
         Some(self.client(owner).get(&path).await.body)
@@ -307,6 +331,11 @@ impl World {
         }
         seen
     }
+}
+
+/// A session's ID as it is written.
+fn hex(id: i64) -> String {
+    format!("{id:016x}")
 }
 
 /// A new token of the client's user: its ID and its text.

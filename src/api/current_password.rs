@@ -1,0 +1,31 @@
+//! The current password, which whoever changes what they log in with has to know: a session that was left open or
+//! stolen must not be enough.
+
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::error::{Error, Kind, Result};
+use crate::http::Call;
+use crate::store::users::UserRow;
+
+/// Checks that the caller, who is `stored`, knows their password. Wrong ones count as failed logins do.
+///
+/// # Errors
+/// 400 if it is missing or wrong, 429 after too many wrong ones.
+pub(super) async fn confirm(call: &Call, stored: &UserRow, given: Option<&SecretString>) -> Result<()> {
+    let Some(given) = given else {
+        return Err(Error::new(
+            Kind::Invalid,
+            "current_password_required",
+            "To change what you log in with, send your current password as currentPassword",
+        ));
+    };
+    let attempt = call.host.throttle.attempt(&stored.username, call.peer.address).await?;
+    let hash = stored.password_hash.expose_secret().to_owned();
+    let verdict = call.host.passwords.verify(Some(hash), given.clone()).await?;
+    if verdict.ok {
+        attempt.succeeded();
+        return Ok(());
+    }
+    attempt.failed();
+    Err(Error::new(Kind::Invalid, "wrong_password", "The current password is wrong"))
+}
