@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwap;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
@@ -25,7 +26,7 @@ use crate::auth::session::Sessions;
 use crate::auth::throttle::Throttle;
 use crate::auth::tokens::Tokens;
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, ConfigError};
 use crate::control::Control;
 use crate::host::{AgentChanges, Host};
 use crate::http::router::Router;
@@ -35,6 +36,7 @@ use crate::lock::DataLock;
 use crate::logging::LogLevel;
 use crate::plugin::{self, Shutdown};
 use crate::registry::Registry;
+use crate::reload::reload;
 use crate::store::{Store, agents, users};
 use crate::vault::Given;
 
@@ -142,7 +144,7 @@ pub async fn open(lock: DataLock, config: Config, log_level: LogLevel) -> Result
             }
         };
         Host {
-            config: Arc::new(config),
+            config: ArcSwap::from_pointee(config),
             log_level,
             clock: clock.clone(),
             accounts: Accounts::new(store.clone()),
@@ -210,11 +212,12 @@ pub async fn start(config: Config, log_level: LogLevel) -> Result<Running, Start
     let lock = DataLock::acquire(&config.data_directory).map_err(StartError::new)?;
     let opened = open(lock, config, log_level).await?;
     let host = &opened.host;
+    let config = host.config.load_full();
 
     let step = Step::begin("plugins");
     let mut plugins = Vec::new();
     for entry in plugin::registered().map_err(StartError::new)? {
-        let section = host.config.plugins.get(entry.name).cloned();
+        let section = config.plugins.get(entry.name).cloned();
         let plugin = (entry.make)(section, host)
             .map_err(|e| StartError(format!("the plugin {} cannot start: {e}", entry.name)))?;
         plugins.extend(plugin.map(|plugin| (entry.name, plugin)));
@@ -230,10 +233,10 @@ pub async fn start(config: Config, log_level: LogLevel) -> Result<Running, Start
 
     let step = Step::begin("listening");
     let router = Arc::new(router(host)?);
-    let wanted = SocketAddr::new(host.config.server.host, host.config.server.port);
+    let wanted = SocketAddr::new(config.server.host, config.server.port);
     let listener = server::bind(wanted).map_err(|e| cannot_listen(wanted, &e))?;
     let address = listener.local_addr().map_err(StartError::new)?;
-    let socket = host.config.data_directory.join(local_socket::NAME);
+    let socket = config.data_directory.join(local_socket::NAME);
     let local = bind_local(&socket);
     host.control.start(host.shutdown.clone());
     let doors = doors(host, &router, listener, local);
@@ -296,7 +299,8 @@ impl Running {
     pub async fn stop(self) {
         let host = &self.opened.host;
         host.shutdown.cancel();
-        host.control.stop(Duration::from_secs(host.config.limits.stop_seconds)).await;
+        let spread = Duration::from_secs(host.config.load().limits.stop_seconds);
+        host.control.stop(spread).await;
         for door in self.doors {
             if let Err(e) = door.await {
                 warn!("a listener ended badly: {e}");
@@ -307,17 +311,28 @@ impl Running {
     }
 }
 
-/// Starts the server and serves until a signal says stop; a second signal exits at once.
+/// Starts the server and serves until a signal says stop; a second signal exits at once. SIGHUP has the configuration
+/// read again with `read`.
 ///
 /// # Errors
 /// The server cannot start.
-pub async fn serve(config: Config, log_level: LogLevel) -> Result<(), StartError> {
+pub async fn serve<F>(config: Config, log_level: LogLevel, read: F) -> Result<(), StartError>
+where
+    F: Fn() -> Result<Config, ConfigError> + Clone + Send + 'static,
+{
+    let mut hangup = signal(SignalKind::hangup()).map_err(StartError::new)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(StartError::new)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(StartError::new)?;
     let running = start(config, log_level).await?;
+    let reloads = async {
+        while hangup.recv().await.is_some() {
+            reload(running.host(), read.clone()).await;
+        }
+    };
     let name = tokio::select! {
         _ = terminate.recv() => "SIGTERM",
         _ = interrupt.recv() => "SIGINT",
+        () = reloads => "no more signals",
     };
     info!("{name}: stopping; a second signal exits at once");
     let step = Step::begin("stopped");

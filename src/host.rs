@@ -5,6 +5,8 @@
 use std::collections::HashSet;
 use std::sync::{Arc, OnceLock};
 
+use arc_swap::ArcSwap;
+
 use crate::auth::accounts::Accounts;
 use crate::auth::password::Passwords;
 use crate::auth::session::Sessions;
@@ -21,8 +23,8 @@ use crate::store::{Store, agents};
 
 /// The server's state, shared by everything that runs in it.
 pub struct Host {
-    /// The effective configuration.
-    pub config: Arc<Config>,
+    /// The configuration in force. A part of it can change while running: look it up whenever it is needed.
+    pub config: ArcSwap<Config>,
     /// The log level, which can change while running.
     pub log_level: LogLevel,
     /// The wall clock.

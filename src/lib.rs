@@ -33,6 +33,7 @@ pub mod logging;
 pub mod plugin;
 pub mod prelude;
 pub mod registry;
+pub mod reload;
 pub mod store;
 #[doc(hidden)]
 pub mod testing;

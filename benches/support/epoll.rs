@@ -17,6 +17,7 @@ const LISTENER: u64 = u64::MAX;
 
 struct Peer {
     stream: TcpStream,
+    shaken: bool,
     beats: usize,
 }
 
@@ -46,7 +47,7 @@ pub fn run() {
                     stream.set_nodelay(true).unwrap();
                     let flags = epoll::EventFlags::IN | epoll::EventFlags::ET;
                     epoll::add(&poll, &stream, epoll::EventData::new_u64(peers.len() as u64), flags).unwrap();
-                    peers.push(Peer { stream, beats: peers.len() });
+                    peers.push(Peer { stream, shaken: false, beats: peers.len() });
                 }
                 continue;
             }
@@ -57,6 +58,7 @@ pub fn run() {
                     let answer = "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\
                                   Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
                     peer.stream.write_all(answer.as_bytes()).unwrap();
+                    peer.shaken = true;
                 }
                 if length < buffer.len() {
                     break;
@@ -66,7 +68,7 @@ pub fn run() {
         if Instant::now() >= next {
             next += TICK;
             tick += 1;
-            for peer in peers.iter_mut().skip(tick % SLOTS).step_by(SLOTS) {
+            for peer in peers.iter_mut().skip(tick % SLOTS).step_by(SLOTS).filter(|peer| peer.shaken) {
                 peer.beats += 1;
                 let mut frames = vec![0x89, 0];
                 if peer.beats.is_multiple_of(3) {

@@ -79,7 +79,7 @@ pub(super) async fn login(call: Call, Json(body): Json<Credentials>) -> Result<A
     attempt.succeeded();
     end_brought(&call).await?;
     let account = host.accounts.get(user.id).await?.ok_or_else(no_match)?;
-    let cookie = cookie::set(&issued.token, cookie::secure(&host.config, &call.peer));
+    let cookie = cookie::set(&issued.token, cookie::secure(&host.config.load(), &call.peer));
     Ok(Answer::ok("Login successful", SessionView::of(&account, issued.expires))
         .header(hyper::header::SET_COOKIE, cookie))
 }
@@ -155,6 +155,6 @@ pub(super) async fn logout(call: Call, _: NoBody) -> Result<Answer<()>> {
     if let Err(e) = end_brought(&call).await {
         tracing::warn!("A session that was logged out could not be deleted from the database: {e}");
     }
-    let cookie = cookie::clear(cookie::secure(&call.host.config, &call.peer));
+    let cookie = cookie::clear(cookie::secure(&call.host.config.load(), &call.peer));
     Ok(Answer::done("Logged out successfully").header(hyper::header::SET_COOKIE, cookie))
 }

@@ -16,6 +16,7 @@ mod device_status;
 mod devices;
 mod field;
 mod ids;
+mod log_level;
 mod new_password;
 mod owner;
 mod password_reset;
@@ -185,6 +186,20 @@ pub fn table() -> Vec<Route> {
             Needs(P::UsersWrite),
             "Delete a user",
             users::delete,
+        ),
+        Route::new(
+            Method::GET,
+            "/api/admin/log-level",
+            Needs(P::ServerAdmin),
+            "How much is logged",
+            log_level::get,
+        ),
+        Route::new(
+            Method::PUT,
+            "/api/admin/log-level",
+            Needs(P::ServerAdmin),
+            "Change how much is logged, until the next start",
+            log_level::set,
         ),
         Route::new(
             Method::POST,

@@ -51,7 +51,7 @@ impl NewPassword {
 }
 
 async fn remove_credentials(host: &Host) -> Result<()> {
-    let directory = host.config.data_directory.clone();
+    let directory = host.config.load().data_directory.clone();
     let removed = tokio::task::spawn_blocking(move || first_admin::remove_credentials(&directory)).await;
     match removed.map_err(Error::internal)? {
         Ok(true) => {

@@ -62,6 +62,9 @@ pub enum Action {
     /// An API token was revoked.
     #[serde(rename = "token.revoke")]
     TokenRevoke,
+    /// The level of the log was set; the detail tells to what.
+    #[serde(rename = "log_level.set")]
+    LogLevelSet,
 }
 
 /// What became of it.

@@ -96,9 +96,13 @@ impl ConfigArguments {
 }
 
 impl ServerArguments {
-    fn load(self) -> Result<Loaded, Failure> {
+    fn overrides(self) -> Overrides {
         let Self { config, host, port, log_level } = self;
-        Ok(Config::load(&Overrides { host, port, log_level, ..config.overrides() })?)
+        Overrides { host, port, log_level, ..config.overrides() }
+    }
+
+    fn load(self) -> Result<Loaded, Failure> {
+        Ok(Config::load(&self.overrides())?)
     }
 }
 

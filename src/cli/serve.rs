@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::failure::Failure;
 use super::{ServerArguments, keep_files_private};
 use crate::bootstrap::{self, log_step};
+use crate::config::Config;
 use crate::logging;
 
 /// How long work that nobody waits for may still run at the end.
@@ -14,7 +15,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 pub(super) fn run(arguments: ServerArguments) -> Result<(), Failure> {
     let begun = Instant::now();
-    let loaded = arguments.load()?;
+    let overrides = arguments.overrides();
+    let loaded = Config::load(&overrides)?;
     let configured = begun.elapsed();
     keep_files_private();
 
@@ -31,7 +33,8 @@ pub(super) fn run(arguments: ServerArguments) -> Result<(), Failure> {
     }
 
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::new)?;
-    let done = runtime.block_on(bootstrap::serve(config, log.level.clone()));
+    let read = move || Ok(Config::load(&overrides)?.config);
+    let done = runtime.block_on(bootstrap::serve(config, log.level.clone(), read));
     runtime.shutdown_timeout(PATIENCE);
     drop(log);
     Ok(done?)

@@ -5,8 +5,8 @@
 //! of each value which layer it came from, so that an error and `config show` can name the place to look at.
 //!
 //! `settings` holds the typed result, `keys` what is known of each key by name, `layer` one source of values, `file` and
-//! `env` make layers, `check` turns the merged layers into settings or one clear error. Error texts never hold the
-//! value of a secret. Deliberately absent: reading again while running, and any global.
+//! `env` make layers, `check` turns the merged layers into settings or one clear error, `live` says which settings change
+//! while running. Error texts never hold the value of a secret. Deliberately absent: any global.
 
 mod check;
 mod env;
@@ -14,6 +14,7 @@ mod error;
 mod file;
 mod keys;
 mod layer;
+mod live;
 mod settings;
 
 use std::ffi::OsString;
@@ -23,6 +24,7 @@ use serde_json::{Value, json};
 
 pub use error::ConfigError;
 pub use layer::Origin;
+pub use live::Reloaded;
 pub use settings::{Config, Level, Limits, LogConfig, LogFormat, SecureCookies, ServerConfig};
 
 use crate::plugin::{PluginEntry, registered};

@@ -54,10 +54,10 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 /// Serves everyone on `listener` until `shutdown` is told; returns when the requests in flight are answered, or a few
 /// seconds later.
 pub async fn serve(listener: TcpListener, host: Arc<Host>, router: Arc<Router>, shutdown: Shutdown) {
-    let capacity = capacity::connections(host.config.limits.connections);
+    let limits = host.config.load().limits;
+    let capacity = capacity::connections(limits.connections);
     tracing::debug!(capacity, "Accepting connections");
-    let limits = &host.config.limits;
-    let line = Line::new(Arc::new(Site::new(host.clone(), router)), limits);
+    let line = Line::new(Arc::new(Site::new(host.clone(), router)), &limits);
     accept(listener, &line, capacity, shutdown).await;
 }
 
@@ -65,7 +65,7 @@ pub async fn serve(listener: TcpListener, host: Arc<Host>, router: Arc<Router>, 
 /// those of the main listener.
 pub async fn serve_beside(listener: TcpListener, host: Arc<Host>, router: Arc<Router>, shutdown: Shutdown) {
     let site = Site::new(host.clone(), router).without_agents();
-    let line = Line::new(Arc::new(site), &host.config.limits);
+    let line = Line::new(Arc::new(site), &host.config.load().limits);
     accept(listener, &line, BESIDE, shutdown).await;
 }
 
@@ -116,7 +116,7 @@ async fn accept(listener: TcpListener, line: &Arc<Line>, capacity: usize, shutdo
 
 /// Serves the local operator on `listener`, as [`serve`] does, without sessions.
 pub async fn serve_unix(listener: UnixListener, host: Arc<Host>, router: Arc<Router>, shutdown: Shutdown) {
-    let line = Line::new(Arc::new(Site::new(host.clone(), router)), &host.config.limits);
+    let line = Line::new(Arc::new(Site::new(host.clone(), router)), &host.config.load().limits);
     let room = Arc::new(Semaphore::new(OPERATORS));
     let mut trouble = Trouble::default();
     loop {

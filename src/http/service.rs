@@ -93,7 +93,7 @@ impl Site {
     {
         let started = Instant::now();
         let (parts, body) = request.into_parts();
-        let config = &self.host.config;
+        let config = self.host.config.load_full();
         let peer = match door {
             Door::Network(socket) => Peer::of(socket, &parts.headers, &config.trusted_proxies),
             Door::Operator => Peer::LOCAL,
@@ -156,7 +156,7 @@ impl Site {
                 "Agents connect to the server's network address, not to its local socket",
             ));
         }
-        let origin_ok = origin::may_connect(&parts.headers, &peer, &self.host.config.allowed_origins);
+        let origin_ok = origin::may_connect(&parts.headers, &peer, &self.host.config.load().allowed_origins);
         self.host.control.admit(&parts.method, parts.version, &parts.headers, peer, origin_ok)
     }
 
@@ -184,10 +184,10 @@ impl Site {
         };
         // A browser sends cookies by itself, and nothing else that says who calls.
         if writes && matches!(caller, Caller::Nobody | Caller::User { .. }) {
-            origin::check_write(&headers, &peer, &self.host.config.allowed_origins)?;
+            origin::check_write(&headers, &peer, &self.host.config.load().allowed_origins)?;
         }
         check_access(&caller, route.access)?;
-        let limits = &self.host.config.limits;
+        let limits = self.host.config.load().limits;
         let body = body.read(limits.body_bytes, Duration::from_secs(limits.body_seconds)).await?;
         if writes && !body.is_empty() && !is_json(&headers) {
             return Err(Error::new(
@@ -240,7 +240,7 @@ impl Site {
             };
             let stale = session.cookie_due.then(|| StaleCookie {
                 key: session.key,
-                set: cookie::set(&token.to_owned().into(), cookie::secure(&host.config, peer)),
+                set: cookie::set(&token.to_owned().into(), cookie::secure(&host.config.load(), peer)),
             });
             return Ok((Caller::User { account, session: session.key }, stale));
         }

@@ -281,7 +281,7 @@ mod tests {
                 ("3", Configured::Error),
                 ("4", Configured::Critical),
             ] {
-                level.set(configured);
+                level.set(configured, |_| {});
                 assert_eq!(level.get(), configured);
                 all(name);
             }

@@ -13,8 +13,8 @@ use std::fmt;
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
 
+use parking_lot::Mutex;
 use tracing::level_filters::LevelFilter;
 use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
 use tracing_appender::rolling::{RollingFileAppender, Rotation};
@@ -53,26 +53,36 @@ const LIBRARIES: &[&str] = &[
 /// The level of the log; clones share it. It can change while running.
 #[derive(Clone)]
 pub struct LogLevel {
-    level: Arc<AtomicU8>,
+    level: Arc<Mutex<Level>>,
     filter: Option<reload::Handle<Targets, Registry>>,
 }
 
 impl LogLevel {
     /// A level that no log listens to, for a host inside another program.
     pub fn detached(level: Level) -> Self {
-        Self { level: Arc::new(AtomicU8::new(level as u8)), filter: None }
+        Self { level: Arc::new(Mutex::new(level)), filter: None }
     }
 
     /// The level now.
     pub fn get(&self) -> Level {
-        let levels = [Level::Debug, Level::Info, Level::Warn, Level::Error];
-        let now = self.level.load(Ordering::Relaxed);
-        levels.into_iter().find(|level| *level as u8 == now).unwrap_or(Level::Critical)
+        *self.level.lock()
     }
 
-    /// Changes the level, from the next message on.
-    pub fn set(&self, level: Level) {
-        self.level.store(level as u8, Ordering::Relaxed);
+    /// Changes the level, from the next message on. `tell` is called with the level before while the one that lets
+    /// more through is in force, so that the change does not swallow what is logged of it.
+    pub fn set(&self, level: Level, tell: impl FnOnce(Level)) {
+        let mut now = self.level.lock();
+        let before = std::mem::replace(&mut *now, level);
+        if level < before {
+            self.filter_by(level);
+            tell(before);
+        } else {
+            tell(before);
+            self.filter_by(level);
+        }
+    }
+
+    fn filter_by(&self, level: Level) {
         if let Some(filter) = &self.filter {
             // Fails only when the log has ended, and then there is nothing left to filter.
             let _ = filter.reload(targets(level));

@@ -25,6 +25,7 @@ mod password_resets;
 mod passwords;
 mod permissions;
 mod plugins;
+mod reload;
 mod rest_account;
 mod rest_agents;
 mod rest_auth;

@@ -192,6 +192,8 @@ pub(super) const RULES: &[Rule] = &[
             (_, may) => Some(if may { 200 } else { 403 }),
         }
     }),
+    Rule::new(Door::Needs("server:admin"), "GET /api/admin/log-level", Target::Nothing, admins_only),
+    Rule::new(Door::Needs("server:admin"), "PUT /api/admin/log-level", Target::Nothing, admins_only),
     // One's own password is not changed this way.
     Rule::new(Door::Needs("users:write"), "POST /api/admin/users/{}/password-reset", Target::User, |case| {
         match case {

@@ -224,6 +224,7 @@ impl World {
                 json!({"username": self.username(whose), "favorites": []})
             }
             "POST /api/admin/secrets/rotate-master-key" => json!({}),
+            "PUT /api/admin/log-level" => json!({"level": "info"}),
             "POST /api/auth/reset-password" => {
                 json!({"token": "A".repeat(43), "password": "a long password"})
             }

@@ -1,0 +1,48 @@
+//! `/api/admin/log-level`: how much is logged, while the server runs.
+//!
+//! Deliberately not stored: after a restart, or when the configuration is read again, its `logLevel` counts.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::check::{Check, Rule};
+use super::field::Field;
+use crate::audit::Action;
+use crate::config::Level;
+use crate::error::Result;
+use crate::http::{Answer, Call, Json, NoBody};
+
+const LEVEL: Rule<String, Level> = Rule::word("debug, info, warn, error or critical");
+
+/// The level of the log.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct LevelView {
+    level: Level,
+}
+
+/// The level that the log shall have.
+#[derive(Deserialize, JsonSchema)]
+pub(super) struct LevelBody {
+    #[schemars(with = "Level")]
+    level: Field<String>,
+}
+
+pub(super) async fn get(call: Call, _: NoBody) -> Result<Answer<LevelView>> {
+    Ok(Answer::ok("Log level retrieved successfully", LevelView { level: call.host.log_level.get() }))
+}
+
+pub(super) async fn set(call: Call, Json(body): Json<LevelBody>) -> Result<Answer<LevelView>> {
+    let mut check = Check::default();
+    let Some(level) = check.required("level", body.level, &LEVEL) else { return Err(check.error()) };
+    call.change(Action::LogLevelSet, move |_, entry| {
+        entry.detail = Some(level.to_string());
+        Ok(())
+    })
+    .await?;
+    call.host.log_level.set(level, |before| {
+        tracing::info!(
+            "The log level is {level} now, and was {before}; the next start takes the configuration's"
+        );
+    });
+    Ok(Answer::ok("Log level changed successfully", LevelView { level }))
+}

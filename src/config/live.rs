@@ -1,0 +1,88 @@
+//! Which settings change while the server runs: those that are looked up whenever they are needed.
+//!
+//! All others are used once, at the start: what was bound, opened or started with them would have to be made anew,
+//! and every connection with it.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use super::keys::leaves;
+use super::settings::{Config, Limits};
+
+/// What a configuration that was read again changes.
+#[derive(Debug)]
+pub struct Reloaded {
+    /// The configuration in force from now on.
+    pub config: Config,
+    /// The keys whose new values are in it, sorted.
+    pub changed: Vec<String>,
+    /// The keys whose new values count from the next start on, sorted.
+    pub waiting: Vec<String>,
+}
+
+impl Config {
+    /// This configuration, which is in force, with what `fresh` says of all that can change while running.
+    pub fn reloaded(&self, fresh: &Self) -> Reloaded {
+        let Self { allowed_origins, trusted_proxies, secure_cookies, production, limits, .. } = fresh.clone();
+        let config = Self {
+            log_level: fresh.log_level,
+            allowed_origins,
+            trusted_proxies,
+            secure_cookies,
+            production,
+            limits: Limits {
+                body_bytes: limits.body_bytes,
+                body_seconds: limits.body_seconds,
+                stop_seconds: limits.stop_seconds,
+                ..self.limits
+            },
+            ..self.clone()
+        };
+        Reloaded { changed: differing(self, &config), waiting: differing(&config, fresh), config }
+    }
+}
+
+/// The keys that do not have the same value in both, secrets too.
+fn differing(one: &Config, other: &Config) -> Vec<String> {
+    let [one, other] = [one, other].map(|config| serde_json::to_value(config).unwrap_or_default());
+    let [one, other] =
+        [&one, &other].map(|tree| leaves(tree).into_iter().collect::<BTreeMap<String, &Value>>());
+    let mut keys: Vec<_> = one.keys().chain(other.keys()).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    keys.into_iter().filter(|key| one.get(*key) != other.get(*key)).cloned().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::config::{Level, SecureCookies};
+
+    #[test]
+    fn what_changes_and_what_waits_is_told_by_key() {
+        let mut now = Config::default();
+        now.plugins.insert("metrics".into(), json!({"token": "a token of old", "enabled": true}));
+        let mut fresh = now.clone();
+        fresh.log_level = Level::Debug;
+        fresh.secure_cookies = SecureCookies::Always;
+        fresh.limits.body_bytes = 2048;
+        fresh.limits.idle_seconds = 5;
+        fresh.server.port = 1;
+        fresh.plugins.insert("metrics".into(), json!({"token": "a token of today", "enabled": true}));
+
+        let Reloaded { config, changed, waiting } = now.reloaded(&fresh);
+        assert_eq!(changed, ["limits.bodyBytes", "logLevel", "secureCookies"]);
+        assert_eq!(waiting, ["limits.idleSeconds", "plugins.metrics.token", "server.port"]);
+        assert_eq!((config.limits.body_bytes, config.limits.idle_seconds), (2048, now.limits.idle_seconds));
+        assert_eq!(config.server.port, now.server.port);
+
+        // What waits is told again, what is in force is not.
+        let again = config.reloaded(&fresh);
+        assert!(again.changed.is_empty());
+        assert_eq!(again.waiting, waiting);
+        assert!(config.reloaded(&config).waiting.is_empty());
+    }
+}
