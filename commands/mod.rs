@@ -2,4 +2,5 @@
 
 pub(crate) mod get_status;
 pub(crate) mod heartbeat;
+pub(crate) mod rotate_secret;
 pub(crate) mod wakeup;

@@ -150,7 +150,7 @@ pub async fn open(lock: DataLock, config: Config, log_level: LogLevel) -> Result
             accounts: Accounts::new(store.clone()),
             store,
             registry,
-            control: Control::new(Box::new(tell)),
+            control: Control::new(clock.clone(), Box::new(tell)),
             passwords,
             sessions,
             tokens,

@@ -12,7 +12,7 @@ use crate::auth::password::Passwords;
 use crate::auth::session::Sessions;
 use crate::auth::throttle::Throttle;
 use crate::auth::tokens::Tokens;
-use crate::clock::Clock;
+use crate::clock::{Clock, Millis};
 use crate::config::Config;
 use crate::control::{Control, DispatchError};
 use crate::error::Result;
@@ -104,6 +104,20 @@ impl Host {
             }
         }
         Ok(())
+    }
+
+    /// Forgets the old secret of an agent that has logged in with its new one, which would have been good until
+    /// `until`.
+    pub async fn old_secret_retired(&self, agent: i64, until: Millis) {
+        let forgotten = self.store.write(move |db| agents::forget_old_secret(db, agent, until)).await;
+        // Somebody may have told of what was stored before.
+        let told = match forgotten {
+            Ok(()) => self.agent_changed(agent).await,
+            Err(e) => Err(e),
+        };
+        if let Err(e) = told {
+            tracing::warn!(agent, "the agent's old secret may be good again after a restart: {e}");
+        }
     }
 
     /// Tells every plugin.

@@ -19,6 +19,6 @@ pub use crate::http::{Access, Answer, Call, HeaderValue, Json, Method, NoBody, R
 pub use crate::plugin::{CommandOutcome, Event, Plugin, PluginError, Shutdown, serve_routes};
 pub use crate::registry::{
     AgentContext, Class, Command, CommandError, Empty, MacAddress, Network, OkStatus, Outcome, ProbeTarget,
-    Reachability,
+    Reachability, SecretKeeper,
 };
 pub use crate::{register_command, register_plugin};

@@ -30,7 +30,7 @@ use backoff::Backoff;
 use client::{ConnectError, Connector, Socket};
 use network::LocalNetwork;
 use runner::Ended;
-use secret::Secret;
+use secret::{Secret, SecretFile};
 use url::ServerUrl;
 
 /// What `netignite agent` was asked to do.
@@ -83,7 +83,10 @@ pub async fn run(options: Options) -> Result<(), AgentError> {
         .await
         .map_err(|e| AgentError(e.to_string()))??
     };
-    let context = AgentContext::new(Arc::new(LocalNetwork::new(broadcast)));
+    let mut context = AgentContext::new(Arc::new(LocalNetwork::new(broadcast)));
+    if let Secret::File(path) = &secret {
+        context = context.with_keeper(Arc::new(SecretFile(path.clone())));
+    }
     let agent = Agent { url, id, connector, secret, registry, context };
     agent.run(&stop_signal()?).await;
     Ok(())

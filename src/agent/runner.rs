@@ -31,6 +31,7 @@ const LARGEST_MESSAGE: usize = 64 * 1024;
 const AT_ONCE: usize = 16;
 
 /// The close codes of the agent protocol.
+const RESTART: u16 = 1012;
 const REPLACED: u16 = 4001;
 const SECRET_CHANGED: u16 = 4002;
 const DELETED: u16 = 4003;
@@ -64,6 +65,7 @@ impl fmt::Display for Ended {
         match self {
             Self::Stopped => f.write_str("the agent was told to stop"),
             Self::Closed(Some(1001), _) => f.write_str("the server is stopping"),
+            Self::Closed(Some(RESTART), _) => f.write_str("it is to log in with its new secret"),
             Self::Closed(Some(REPLACED), _) => {
                 f.write_str("another agent connected with the same ID; is it running twice?")
             }

@@ -1,12 +1,15 @@
 //! Where the agent's secret comes from: a file, the environment or a prompt. Never the command line, which every
 //! user of the machine can read.
 
-use std::io::{IsTerminal, Read};
+use std::fs::{File, OpenOptions};
+use std::io::{self, IsTerminal, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::AgentError;
+use crate::registry::{BoxFuture, SecretKeeper};
 
 /// The environment variable that holds the secret.
 const VARIABLE: &str = "NETIGNITE_AGENT_SECRET";
@@ -63,6 +66,36 @@ impl Secret {
             Self::Known(secret) => Ok(secret.clone()),
         }
     }
+}
+
+/// A file that holds the secret, as somewhere to keep a new one.
+#[derive(Debug)]
+pub(super) struct SecretFile(pub(super) PathBuf);
+
+impl SecretKeeper for SecretFile {
+    fn keep<'a>(&'a self, secret: &'a SecretString) -> BoxFuture<'a, io::Result<()>> {
+        let (path, secret) = (self.0.clone(), secret.clone());
+        Box::pin(async move {
+            let written = tokio::task::spawn_blocking(move || write_file(&path, &secret));
+            written.await.map_err(io::Error::other)?
+        })
+    }
+}
+
+/// Puts a file with the secret in the place of whatever is there, whole or not at all, for its owner alone.
+pub(super) fn write_file(path: &Path, secret: &SecretString) -> io::Result<()> {
+    let path = std::path::absolute(path)?;
+    // Where the file is a link, what it leads to is replaced.
+    let path = path.canonicalize().unwrap_or(path);
+    let directory = path.parent().unwrap_or(&path);
+    let mut draft = path.clone().into_os_string();
+    draft.push(".new");
+    let _ = std::fs::remove_file(&draft);
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
+    writeln!(file, "{}", secret.expose_secret())?;
+    file.sync_all()?;
+    std::fs::rename(&draft, &path)?;
+    File::open(directory)?.sync_all()
 }
 
 /// The secret in a file: its whole text without the line break at its end.

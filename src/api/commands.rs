@@ -47,7 +47,7 @@ impl From<&CommandEntry> for CommandView {
 }
 
 pub(super) async fn list(call: Call, _: NoBody) -> Result<Answer<Vec<CommandView>>> {
-    let commands = call.host.registry.iter().map(CommandView::from).collect();
+    let commands = call.host.registry.sendable().map(CommandView::from).collect();
     Ok(Answer::ok("Commands retrieved successfully.", commands))
 }
 
@@ -88,13 +88,14 @@ pub(super) async fn send(call: Call, Payload(payload): Payload) -> Result<Answer
     let id = call.id()?;
     let whose = call.whose(Permission::AgentsCommand);
     call.host.store.read(move |db| agents::get(db, whose, id)).await?.ok_or_else(not_found)?;
-    let entry = call.host.registry.get(call.param("name")).ok_or_else(|| {
-        Error::new(
-            Kind::NotFound,
-            "unknown_command",
-            "There is no command of this name. GET /api/commands lists all.",
-        )
-    })?;
+    let entry =
+        call.host.registry.get(call.param("name")).filter(|entry| !entry.internal).ok_or_else(|| {
+            Error::new(
+                Kind::NotFound,
+                "unknown_command",
+                "There is no command of this name. GET /api/commands lists all.",
+            )
+        })?;
     let payload = (entry.check_payload)(&payload)
         .map_err(|wrong| Error::invalid_fields("Invalid payload", vec![wrong]))?;
     let reply = call.host.control.dispatch_json(id, entry, payload).await;

@@ -6,6 +6,7 @@
 
 mod account;
 mod agent_error;
+mod agent_secret;
 mod agents;
 mod auth;
 mod check;
@@ -81,6 +82,13 @@ pub fn table() -> Vec<Route> {
             Needs(P::AgentsWrite),
             "Delete an agent",
             agents::delete,
+        ),
+        Route::new(
+            Method::POST,
+            "/api/agents/{id}/secret",
+            Needs(P::AgentsWrite),
+            "Make a new secret for an agent; the one in use stays good for a while",
+            agent_secret::rotate,
         ),
         Route::new(
             Method::POST,

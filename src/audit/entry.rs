@@ -50,6 +50,9 @@ pub enum Action {
     /// A user ended one of their sessions, or all others.
     #[serde(rename = "session.end")]
     SessionEnd,
+    /// An agent got a new secret, beside which the old one may stay good for a while.
+    #[serde(rename = "agent.rotate_secret")]
+    AgentRotateSecret,
     /// All secrets were sealed with a new data key.
     #[serde(rename = "secrets.rotate_key")]
     SecretsRotateKey,

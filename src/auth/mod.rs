@@ -24,6 +24,8 @@ use tokens::Token;
 
 use crate::error::{Error, Kind, Result};
 
+pub(crate) use self::session::fresh_token;
+
 /// Who makes a request.
 #[derive(Debug, Clone)]
 pub enum Caller {
@@ -64,6 +66,18 @@ impl Caller {
     /// Whether the caller has `permission` on things of some scope.
     pub fn has(&self, permission: Permission) -> bool {
         self.may(permission, Scope::Own) || self.may(permission, Scope::Any)
+    }
+
+    /// Refuses a caller who does not have `permission` on things of any scope.
+    ///
+    /// # Errors
+    /// 403 naming the permission.
+    pub fn require(&self, permission: Permission) -> Result<()> {
+        if self.has(permission) {
+            return Ok(());
+        }
+        let whose = if let Self::Token { .. } = self { "token" } else { "role" };
+        Err(Error::forbidden(format!("Your {whose} does not have the permission {}", permission.name())))
     }
 
     /// The user who calls, or whose token does.

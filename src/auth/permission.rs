@@ -64,7 +64,7 @@ permissions! {
     AgentsRead = "agents:read",
     /// Create, change and delete agents.
     AgentsWrite = "agents:write",
-    /// See an agent's secret.
+    /// See an agent's secret and, with `agents:write`, have a new one made.
     AgentsSecret = "agents:secret",
     /// Send any command to an agent.
     AgentsCommand = "agents:command",

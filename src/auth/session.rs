@@ -334,7 +334,7 @@ impl Entry {
 }
 
 /// 256 random bits as text.
-pub(super) fn fresh_token() -> Result<Zeroizing<String>> {
+pub(crate) fn fresh_token() -> Result<Zeroizing<String>> {
     let mut bytes = Zeroizing::new([0; TOKEN_BYTES]);
     getrandom::fill(&mut *bytes).map_err(Error::internal)?;
     Ok(Zeroizing::new(URL_SAFE_NO_PAD.encode(bytes.as_slice())))

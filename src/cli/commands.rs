@@ -17,10 +17,10 @@ pub(super) struct Arguments {
 pub(super) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let registry = Registry::build()?;
     if arguments.json {
-        let views: Vec<_> = registry.iter().map(CommandView::from).collect();
+        let views: Vec<_> = registry.sendable().map(CommandView::from).collect();
         return output::print_json(&views);
     }
-    let rows: Vec<_> = registry.iter().map(as_row).collect();
+    let rows: Vec<_> = registry.sendable().map(as_row).collect();
     output::print(output::table(&["NAME", "TIME-OUT", "REPEATABLE", "SUMMARY"], &rows))
 }
 

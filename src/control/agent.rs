@@ -26,6 +26,7 @@ use super::outlet::{Outlet, Sent};
 use super::presence::{Presence, PresenceState};
 use super::state::{Connection, Heard, Link, SILENCE, State, close_frame, fresh_id};
 use super::wheel::{Moment, millis};
+use crate::clock::Millis;
 use crate::plugin::Event;
 use crate::registry::CommandEntry;
 
@@ -50,19 +51,24 @@ impl Agent {
         Arc::new(Self { id, state: Mutex::new(State::new(credential, core.clock.now())) })
     }
 
-    /// Starts a new epoch for whoever knows the secret; the older connection is closed.
+    /// Starts a new epoch for whoever knows the secret; the older connection is closed. With it comes, for the first to
+    /// know the new secret after a rotation, until when the old one, which ends here, would have been good.
     pub(super) fn admit(
         self: &Arc<Self>,
         core: &Core,
         presented: &SecretDigest,
         address: Option<IpAddr>,
-    ) -> Option<u32> {
+    ) -> Option<(u32, Option<Millis>)> {
         let mut state = self.state.lock();
         let nobody = SecretDigest::nobody();
-        let known = *presented == *state.digest.as_ref().unwrap_or(&nobody);
-        if !known || state.digest.is_none() || state.why == Why::Deleted {
+        let old = state.old.as_ref().map_or(&nobody, |old| &old.digest);
+        let is_old = (*presented == *old) & state.old_is_good(core.clock.now());
+        let is_new = (*presented == *state.digest.as_ref().unwrap_or(&nobody)) & state.digest.is_some();
+        if !(is_new | is_old) || state.why == Why::Deleted {
             return None;
         }
+        let retired = if is_new { state.old.take().map(|old| old.until) } else { None };
+        state.by_old = !is_new;
         let came = !state.is_online();
         state.hang_up(Why::Replaced, None);
         let now = core.now();
@@ -83,7 +89,7 @@ impl Agent {
         if came {
             core.tell(&Event::AgentOnline { agent: self.id });
         }
-        Some(epoch)
+        Some((epoch, retired))
     }
 
     /// Gives an epoch its socket. If the epoch is over already, the socket is told why; false.
@@ -142,15 +148,20 @@ impl Agent {
         }
     }
 
-    /// Changes what the agent is known by. A changed secret ends its connection.
+    /// Changes what the agent is known by. A connection whose secret is no longer good ends.
     pub(super) fn change(self: &Arc<Self>, core: &Core, credential: Credential) {
         let mut state = self.state.lock();
+        let admitted_with = state.admitted_with().cloned();
         state.kind = credential.kind;
-        if state.digest == credential.digest {
-            self.pump(core, &mut state);
-        } else {
-            state.digest = credential.digest;
+        state.digest = credential.digest;
+        state.old = credential.old.map(Box::new);
+        state.by_old = admitted_with != state.digest;
+        let still_good =
+            state.old_is_good(core.clock.now()) && state.admitted_with() == admitted_with.as_ref();
+        if state.by_old && !still_good {
             self.take_offline(core, state, Why::SecretChanged, None);
+        } else {
+            self.pump(core, &mut state);
         }
     }
 
@@ -298,6 +309,9 @@ impl Agent {
         let now = core.now();
         if now >= state.last_seen + millis(SILENCE) {
             return self.take_offline(core, state, Why::Silent, None);
+        }
+        if state.by_old && !state.old_is_good(core.clock.now()) {
+            return self.take_offline(core, state, Why::SecretChanged, None);
         }
         if now >= state.next_beat {
             state.next_beat = next_round(state.next_beat, now, millis(BEAT_EVERY));

@@ -20,6 +20,8 @@ pub(super) enum Why {
     Replaced,
     /// Its secret was changed.
     SecretChanged,
+    /// It was handed a new secret and is to log in with it.
+    SecretRotated,
     /// It was deleted.
     Deleted,
     /// No frame for 75 seconds.
@@ -50,6 +52,7 @@ impl Why {
             Self::Connected => "connected",
             Self::Replaced => "replaced",
             Self::SecretChanged => "secret_changed",
+            Self::SecretRotated => "secret_rotated",
             Self::Deleted => "deleted",
             Self::Silent => "silent",
             Self::Stopping => "server_stopping",
@@ -71,6 +74,7 @@ impl Why {
             Self::Protocol => 1002,
             Self::NotUtf8 => 1007,
             Self::TooBig => 1009,
+            Self::SecretRotated => 1012,
             Self::Replaced => 4001,
             Self::SecretChanged => 4002,
             Self::Deleted => 4003,

@@ -62,8 +62,8 @@ pub(super) struct Core {
 }
 
 impl Core {
-    pub(super) fn new(events: Events) -> Self {
-        Self { timer: Timer::new(), tally: Tally::default(), clock: Clock::default(), events }
+    pub(super) fn new(clock: Clock, events: Events) -> Self {
+        Self { timer: Timer::new(), tally: Tally::default(), clock, events }
     }
 
     /// Tells of an event. Never under an agent's lock: a listener may ask the service something.

@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use crate::clock::Millis;
+
 /// What an agent is, which decides how many commands it takes at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -71,4 +73,15 @@ pub struct Credential {
     pub kind: AgentKind,
     /// Its secret's digest; none if the stored secret is empty, and then it cannot connect.
     pub digest: Option<SecretDigest>,
+    /// What else it may still prove itself with.
+    pub old: Option<OldSecret>,
+}
+
+/// The secret before the last rotation: good until the agent has logged in with the new one, or until its time is over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OldSecret {
+    /// Its digest.
+    pub digest: SecretDigest,
+    /// Until when it is good, in milliseconds since the epoch.
+    pub until: Millis,
 }

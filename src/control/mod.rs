@@ -51,13 +51,14 @@ use self::close::Why;
 use self::connection::Connection;
 use self::core::{Core, Events, Task};
 use self::outlet::{FAREWELL, Outlet, Sink};
+use crate::clock::{Clock, Millis};
 use crate::error::{Error, Kind, Result};
 use crate::http::peer::Peer;
 use crate::http::{HeaderMap, Method, Response};
 use crate::plugin::Shutdown;
 
 pub use self::core::Counters;
-pub use self::credential::{AgentKind, Credential, SecretDigest};
+pub use self::credential::{AgentKind, Credential, OldSecret, SecretDigest};
 pub use self::dispatch::DispatchError;
 pub use self::presence::{Presence, PresenceState};
 
@@ -84,6 +85,16 @@ pub struct Ticket {
     agent: Arc<Agent>,
     epoch: u32,
     attached: bool,
+    /// Until when the old secret that ended with this login would have been good.
+    retired: Option<Millis>,
+}
+
+impl Ticket {
+    /// The agent, and until when its old secret would have been good, if that ended because the agent logged in with
+    /// its new one: it is to be forgotten.
+    pub fn retired_secret(&self) -> Option<(i64, Millis)> {
+        Some((self.agent.id(), self.retired?))
+    }
 }
 
 impl Drop for Ticket {
@@ -102,10 +113,10 @@ impl std::fmt::Debug for Ticket {
 
 impl Control {
     /// A service without agents, which tells `events` what happens.
-    pub fn new(events: Box<dyn Fn(&crate::plugin::Event<'_>) + Send + Sync>) -> Arc<Self> {
+    pub fn new(clock: Clock, events: Box<dyn Fn(&crate::plugin::Event<'_>) + Send + Sync>) -> Arc<Self> {
         let events: Events = events;
         Arc::new(Self {
-            core: Arc::new(Core::new(events)),
+            core: Arc::new(Core::new(clock, events)),
             agents: RwLock::default(),
             tasks: TaskTracker::new(),
             stopping: AtomicBool::new(false),
@@ -136,6 +147,13 @@ impl Control {
         let removed = self.agents.write().remove(&agent);
         if let Some(agent) = removed {
             agent.delete(&self.core);
+        }
+    }
+
+    /// Has an agent that was handed a new secret log in with it: ends its connection, which it makes anew at once.
+    pub fn reconnect(&self, agent: i64) {
+        if let Some(agent) = self.find(agent) {
+            agent.disconnect(&self.core, Why::SecretRotated);
         }
     }
 
@@ -188,14 +206,14 @@ impl Control {
         }
         let (answer, claim) = handshake::judge(method, version, headers, origin_ok)?;
         let agent = self.find(claim.id);
-        let epoch = match &agent {
+        let admitted = match &agent {
             Some(agent) => agent.admit(&self.core, &claim.digest, peer.address),
             // Nobody learns from the time it takes which IDs exist.
-            None => (claim.digest == SecretDigest::nobody()).then_some(0),
+            None => (claim.digest == SecretDigest::nobody()).then_some((0, None)),
         };
-        match (agent, epoch) {
-            (Some(agent), Some(epoch)) => {
-                Ok((answer, Ticket { core: self.core.clone(), agent, epoch, attached: false }))
+        match (agent, admitted) {
+            (Some(agent), Some((epoch, retired))) => {
+                Ok((answer, Ticket { core: self.core.clone(), agent, epoch, attached: false, retired }))
             }
             _ => {
                 self.core.count(&self.core.tally.refused, claim.id, "an agent's ID or secret was refused");

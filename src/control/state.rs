@@ -9,7 +9,7 @@ use std::time::Duration;
 use fastwebsockets::Frame;
 
 use super::close::Why;
-use super::credential::{AgentKind, Credential, SecretDigest};
+use super::credential::{AgentKind, Credential, OldSecret, SecretDigest};
 use super::dispatch::DispatchError;
 use super::line::{Command, Line};
 use super::message;
@@ -24,6 +24,10 @@ pub(super) const SILENCE: Duration = Duration::from_secs(75);
 pub(super) struct State {
     pub(super) kind: AgentKind,
     pub(super) digest: Option<SecretDigest>,
+    /// There only for the time of a rotation.
+    pub(super) old: Option<Box<OldSecret>>,
+    /// Whether the newest connection was admitted with the old secret.
+    pub(super) by_old: bool,
     /// Counts the connections.
     pub(super) epoch: u32,
     pub(super) link: Link,
@@ -70,10 +74,12 @@ pub(super) enum Heard {
 
 impl State {
     /// Of an agent that has not connected yet.
-    pub(super) fn new(Credential { kind, digest, .. }: Credential, now: Millis) -> Self {
+    pub(super) fn new(Credential { kind, digest, old, .. }: Credential, now: Millis) -> Self {
         Self {
             kind,
             digest,
+            old: old.map(Box::new),
+            by_old: false,
             epoch: 0,
             link: Link::Offline,
             why: Why::Never,
@@ -85,6 +91,16 @@ impl State {
             until_heartbeat: 0,
             line: None,
         }
+    }
+
+    /// Whether the old secret still is good.
+    pub(super) fn old_is_good(&self, now: Millis) -> bool {
+        self.old.as_ref().is_some_and(|old| now < old.until)
+    }
+
+    /// What the newest connection was admitted with.
+    pub(super) fn admitted_with(&self) -> Option<&SecretDigest> {
+        if self.by_old { self.old.as_ref().map(|old| &old.digest) } else { self.digest.as_ref() }
     }
 
     pub(super) fn is_online(&self) -> bool {

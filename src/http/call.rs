@@ -144,7 +144,8 @@ impl<T: DeserializeOwned + JsonSchema + Send + 'static> FromBody for Json<T> {
     }
 
     fn from_body(body: &Bytes) -> Result<Self> {
-        match decode_object(body) {
+        // Nothing at all stands for the empty object.
+        match decode_object(if body.is_empty() { b"{}" } else { body }) {
             Ok(value) => Ok(Self(value)),
             Err(e) => Err(Error::invalid_fields("Invalid payload", vec![e])),
         }

@@ -157,7 +157,13 @@ impl Site {
             ));
         }
         let origin_ok = origin::may_connect(&parts.headers, &peer, &self.host.config.load().allowed_origins);
-        self.host.control.admit(&parts.method, parts.version, &parts.headers, peer, origin_ok)
+        let admitted =
+            self.host.control.admit(&parts.method, parts.version, &parts.headers, peer, origin_ok)?;
+        if let Some((agent, until)) = admitted.1.retired_secret() {
+            let host = self.host.clone();
+            self.tasks.spawn(async move { host.old_secret_retired(agent, until).await });
+        }
+        Ok(admitted)
     }
 
     async fn answer<'a, B>(
@@ -290,11 +296,7 @@ fn check_access(caller: &Caller, access: Access) -> Result<()> {
     match access {
         Access::Public | Access::SignedIn => Ok(()),
         Access::Session => caller.refuse_token(),
-        Access::Needs(permission) if caller.has(permission) => Ok(()),
-        Access::Needs(permission) => {
-            let whose = if let Caller::Token { .. } = caller { "token" } else { "role" };
-            Err(Error::forbidden(format!("Your {whose} does not have the permission {}", permission.name())))
-        }
+        Access::Needs(permission) => caller.require(permission),
         Access::Operator if caller.is_operator() => Ok(()),
         Access::Operator => Err(Error::forbidden(
             "Only whoever owns the server's data directory may do this, with the netignite command there",

@@ -44,6 +44,8 @@ pub trait Command: Send + Sync + 'static {
     const IDEMPOTENT: bool = false;
     /// How it stands in the agent's line.
     const CLASS: Class = Class::Action;
+    /// Whether the server alone sends it: it is not listed, and nobody can send it through the API.
+    const INTERNAL: bool = false;
 
     /// What the server sends. Its JSON must be an object.
     type Payload: Serialize + DeserializeOwned + JsonSchema + Send + 'static;
@@ -100,6 +102,8 @@ pub struct CommandEntry {
     pub idempotent: bool,
     /// See [`Command::CLASS`].
     pub class: Class,
+    /// See [`Command::INTERNAL`].
+    pub internal: bool,
     /// Where `register_command!` stands.
     pub location: &'static Location<'static>,
     /// The JSON Schema of the payload.
@@ -130,6 +134,7 @@ impl CommandEntry {
             timeout: C::TIMEOUT,
             idempotent: C::IDEMPOTENT,
             class: C::CLASS,
+            internal: C::INTERNAL,
             location: Location::caller(),
             payload_schema: schema_of::<C::Payload>,
             reply_schema: schema_of::<C::Reply>,

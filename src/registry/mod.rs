@@ -14,7 +14,7 @@ pub use command::{
     BoxFuture, Class, Command, CommandEntry, CommandError, ReplyError, decode, decode_object, encode_payload,
     error_reply,
 };
-pub use context::{AgentContext, Network, Reachability};
+pub use context::{AgentContext, Network, Reachability, SecretKeeper};
 pub use target::{InvalidTarget, ProbeTarget};
 pub use types::{Empty, InvalidMac, MacAddress, OkStatus, Outcome};
 
@@ -89,5 +89,10 @@ impl Registry {
     /// All commands, sorted by name.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &'static CommandEntry> + '_ {
         self.entries.iter().copied()
+    }
+
+    /// The commands that people and programs can send, sorted by name: all but the internal ones.
+    pub fn sendable(&self) -> impl Iterator<Item = &'static CommandEntry> + '_ {
+        self.iter().filter(|entry| !entry.internal)
     }
 }

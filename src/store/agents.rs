@@ -6,7 +6,8 @@ use tracing::error;
 
 use super::data_keys::Sealed;
 use super::{Conn, Row, Whose};
-use crate::control::{AgentKind, Credential, SecretDigest};
+use crate::clock::Millis;
+use crate::control::{AgentKind, Credential, OldSecret, SecretDigest};
 use crate::error::Result;
 
 /// An agent, without its secret.
@@ -124,13 +125,49 @@ fn unsealed(db: &Conn, id: i64, sealed: &[u8]) -> Result<SecretString> {
     if sealed.is_empty() { Ok(SecretString::default()) } else { db.unseal(Sealed::AgentSecret, id, sealed) }
 }
 
-/// Gives the agent of an ID a new secret. Answers whether there is such an agent.
+/// Gives the agent of an ID a new secret, and none else is good. Answers whether there is such an agent.
 ///
 /// # Errors
 /// The database refuses.
 pub fn set_secret(db: &Conn, id: i64, secret: &SecretString) -> Result<bool> {
     let sealed = db.seal(Sealed::AgentSecret, id, secret)?;
-    Ok(db.execute("UPDATE agents SET secret = ?2 WHERE id = ?1", libsql::params![id, sealed])? > 0)
+    let sql = "UPDATE agents SET secret = ?2, oldSecret = NULL, oldSecretUntil = NULL WHERE id = ?1";
+    Ok(db.execute(sql, libsql::params![id, sealed])? > 0)
+}
+
+/// Gives the agent of an ID a new secret, and lets the one that is in use stay good until `until`. Answers whether one
+/// did: there may be none, or one that cannot be opened.
+///
+/// # Errors
+/// The database refuses.
+pub fn rotate_secret(db: &Conn, id: i64, secret: &SecretString, until: Millis, now: Millis) -> Result<bool> {
+    let sql =
+        "SELECT CAST(secret AS BLOB), CAST(oldSecret AS BLOB), oldSecretUntil FROM agents WHERE id = ?1";
+    let stored = db.query_one(sql, [id], |row| Ok((row.blob(0)?, row.blob(1)?, row.int(2)?)))?;
+    let Some((current, old, old_until)) = stored else { return Ok(false) };
+    // While an old secret is still good nobody has logged in with the current one: the old one is in use.
+    let in_use = if !old.is_empty() && old_until > now {
+        db.unseal(Sealed::AgentOldSecret, id, &old)
+    } else {
+        unsealed(db, id, &current)
+    };
+    set_secret(db, id, secret)?;
+    let Some(in_use) = in_use.ok().filter(|secret| !secret.expose_secret().is_empty()) else {
+        return Ok(false);
+    };
+    let sealed = db.seal(Sealed::AgentOldSecret, id, &in_use)?;
+    let sql = "UPDATE agents SET oldSecret = ?2, oldSecretUntil = ?3 WHERE id = ?1";
+    Ok(db.execute(sql, libsql::params![id, sealed, until])? > 0)
+}
+
+/// Forgets the old secret that was good until `until`; one of a later rotation stays.
+///
+/// # Errors
+/// The database refuses.
+pub fn forget_old_secret(db: &Conn, id: i64, until: Millis) -> Result<()> {
+    let sql =
+        "UPDATE agents SET oldSecret = NULL, oldSecretUntil = NULL WHERE id = ?1 AND oldSecretUntil = ?2";
+    db.execute(sql, [id, until]).map(drop)
 }
 
 /// Stores `agent` in place of the agent of its ID; its owner stays. Answers whether there is such an agent.
@@ -172,7 +209,10 @@ pub fn device_count(db: &Conn, id: i64) -> Result<i64> {
 
 macro_rules! select_credential {
     ($($rest:literal)?) => {
-        concat!("SELECT id, CAST(type AS BLOB), CAST(secret AS BLOB) FROM agents ", $($rest)?)
+        concat!(
+            "SELECT id, CAST(type AS BLOB), CAST(secret AS BLOB), CAST(oldSecret AS BLOB), oldSecretUntil FROM agents ",
+            $($rest)?
+        )
     };
 }
 
@@ -187,7 +227,15 @@ fn to_credential(db: &Conn, row: &Row) -> Result<Credential> {
         id,
         kind: kind_from_stored(&row.text(1)?),
         digest: SecretDigest::of(secret.expose_secret()),
+        old: old_secret(db, id, row),
     })
+}
+
+/// One that cannot be opened is good for nothing.
+fn old_secret(db: &Conn, id: i64, row: &Row) -> Option<OldSecret> {
+    let sealed = row.opt_blob(3).ok()??;
+    let secret = db.unseal(Sealed::AgentOldSecret, id, &sealed).ok()?;
+    Some(OldSecret { digest: SecretDigest::of(secret.expose_secret())?, until: row.int(4).ok()? })
 }
 
 /// What an agent proves itself with, in the form in which it is checked.

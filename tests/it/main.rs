@@ -36,4 +36,5 @@ mod rest_operator;
 mod rest_status;
 mod rest_tokens;
 mod rest_users;
+mod rotation;
 mod sessions;

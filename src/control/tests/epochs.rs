@@ -9,6 +9,7 @@ use tokio::sync::oneshot;
 
 use super::peer::{Agent as Peered, dispatch, encode};
 use super::*;
+use crate::clock::Clock;
 use crate::control::agent::Agent;
 use crate::control::frame::{Incoming, Reader};
 use crate::control::line::Outcome;
@@ -390,7 +391,7 @@ proptest! {
     fn any_history_has_one_live_owner_and_no_reply_goes_astray(steps in prop::collection::vec(step(), 1..60)) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let _context = runtime.enter();
-        let control = Control::new(Box::new(|_| {}));
+        let control = Control::new(Clock::default(), Box::new(|_| {}));
         let mut model = Model { exists: [true; 3], ..Model::default() };
         control.load((0..3).map(|agent| model.credential(agent)).collect());
         for step in &steps {

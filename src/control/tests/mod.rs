@@ -22,6 +22,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::*;
+use crate::clock::Clock;
 use crate::plugin::Event;
 use crate::registry::{AgentContext, Class, Command, CommandEntry, CommandError};
 
@@ -71,14 +72,17 @@ pub(super) type Told = Arc<Mutex<Vec<String>>>;
 pub(super) fn service() -> (Arc<Control>, Told) {
     let told = Told::default();
     let log = told.clone();
-    let control = Control::new(Box::new(move |event| {
-        log.lock().push(match event {
-            Event::AgentOnline { agent } => format!("online {agent}"),
-            Event::AgentOffline { agent, why } => format!("offline {agent} {why}"),
-            Event::CommandDone { command, outcome, .. } => format!("{command} {outcome:?}"),
-            other => format!("{other:?}"),
-        });
-    }));
+    let control = Control::new(
+        Clock::default(),
+        Box::new(move |event| {
+            log.lock().push(match event {
+                Event::AgentOnline { agent } => format!("online {agent}"),
+                Event::AgentOffline { agent, why } => format!("offline {agent} {why}"),
+                Event::CommandDone { command, outcome, .. } => format!("{command} {outcome:?}"),
+                other => format!("{other:?}"),
+            });
+        }),
+    );
     control.load(vec![
         credential(1, AgentKind::Microcontroller, SECRET),
         credential(2, AgentKind::Server, SECRET),
@@ -87,7 +91,7 @@ pub(super) fn service() -> (Arc<Control>, Told) {
 }
 
 pub(super) fn credential(id: i64, kind: AgentKind, secret: &str) -> Credential {
-    Credential { id, kind, digest: SecretDigest::of(secret) }
+    Credential { id, kind, digest: SecretDigest::of(secret), old: None }
 }
 
 /// The headers of a good handshake, the key being the one of RFC 6455's example.

@@ -120,6 +120,15 @@ pub(super) const RULES: &[Rule] = &[
     Rule::new(Door::Needs("agents:read"), "GET /api/agents/{}", Target::Agent, reached!(200)),
     Rule::new(Door::Needs("agents:write"), "PUT /api/agents/{}", Target::Agent, reached!(200)),
     Rule::new(Door::Needs("agents:write"), "DELETE /api/agents/{}", Target::Agent, reached!(200)),
+    // Whoever may not see another user's secret cannot have one made either.
+    Rule::new(Door::Needs("agents:write"), "POST /api/agents/{}/secret", Target::Agent, |case| {
+        Some(match case {
+            _ if !case.has("agents:secret") => 403,
+            Case { caller: Operator, .. } if case.owner != NoOne => 200,
+            _ if case.is_own() => 200,
+            _ => 404,
+        })
+    }),
     // Within reach, and not connected.
     Rule::new(Door::Needs("agents:command"), "POST /api/agents/{}/commands/{}", Target::Agent, reached!(503)),
     Rule::new(Door::Needs("devices:read"), "GET /api/devices", Target::Device, |_| Some(200)),

@@ -216,7 +216,9 @@ impl World {
             }
             "POST /api/agents" => agent("new"),
             "PUT /api/agents/{}" => agent("changed"),
-            "POST /api/agents/{}/commands/{}" | "POST /api/devices/{}/wakeup" => json!({}),
+            "POST /api/agents/{}/secret"
+            | "POST /api/agents/{}/commands/{}"
+            | "POST /api/devices/{}/wakeup" => json!({}),
             "POST /api/devices" => device("new", thing.id),
             "PUT /api/devices/{}" => device("changed", thing.agent),
             "PUT /api/account/{}" => {
