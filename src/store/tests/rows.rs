@@ -74,6 +74,7 @@ proptest! {
     ) {
         let db = memory();
         db.batch(include_str!("../migrations/0001_schema.sql")).unwrap();
+        db.batch(include_str!("../migrations/0002_people.sql")).unwrap();
         db.batch("PRAGMA foreign_keys = OFF").unwrap();
         let not_null = |i: usize| match &values[i] {
             Value::Null => Value::Blob(raw_text.clone()),
@@ -85,8 +86,9 @@ proptest! {
                  not_null(5), not_null(6), values[7].clone()],
         ).unwrap();
         db.execute(
-            "INSERT INTO agents VALUES (1, ?1, ?2, ?3, CAST(?4 AS TEXT), ?5)",
-            vec![not_null(0), not_null(1), not_null(2), Value::Blob(raw_text.clone()), not_null(4)],
+            "INSERT INTO agents VALUES (1, ?1, ?2, ?3, CAST(?4 AS TEXT), ?5, ?6, ?7)",
+            vec![not_null(0), not_null(1), not_null(2), Value::Blob(raw_text.clone()), not_null(4),
+                 values[5].clone(), values[6].clone()],
         ).unwrap();
         db.execute(
             "INSERT INTO users VALUES (1, ?1, CAST(?2 AS TEXT), ?3, ?4, ?5)",
