@@ -28,7 +28,7 @@ pub(super) struct AccountBody {
     /// Needed for a new password of one's own.
     #[serde(default)]
     current_password: Field<String>,
-    /// Whether a new password also ends the user's API tokens.
+    /// Whether a new password also ends the user's API tokens and enrolment codes.
     #[serde(default)]
     end_tokens: Field<bool>,
     /// Ignored unless the caller may grant roles.

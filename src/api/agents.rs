@@ -23,7 +23,7 @@ use crate::error::{Error, Result};
 use crate::http::{Answer, Call, Json, NoBody};
 use crate::store::agents::{self, AgentRow, NewAgent};
 
-const KIND: Rule<String, AgentKind> = Rule::word("server or microcontroller");
+pub(super) const KIND: Rule<String, AgentKind> = Rule::word("server or microcontroller");
 
 /// An agent as it is shown.
 #[derive(Debug, Serialize, JsonSchema)]

@@ -15,6 +15,8 @@ mod count;
 mod current_password;
 mod device_status;
 mod devices;
+mod enrol;
+mod enrolment_codes;
 mod field;
 mod ids;
 mod log_level;
@@ -61,6 +63,34 @@ pub fn table() -> Vec<Route> {
             Needs(P::AgentsRead),
             "Which agents are connected",
             agents::status,
+        ),
+        Route::new(
+            Method::GET,
+            "/api/agents/enrolment-codes",
+            Needs(P::AgentsWrite),
+            "List the codes that new agents can still be made with",
+            enrolment_codes::list,
+        ),
+        Route::new(
+            Method::POST,
+            "/api/agents/enrolment-codes",
+            Needs(P::AgentsWrite),
+            "Create a code that new agents are made with, which is shown only now",
+            enrolment_codes::create,
+        ),
+        Route::new(
+            Method::DELETE,
+            "/api/agents/enrolment-codes/{id}",
+            Needs(P::AgentsWrite),
+            "Revoke an enrolment code",
+            enrolment_codes::revoke,
+        ),
+        Route::new(
+            Method::POST,
+            "/api/agents/enrol",
+            Public,
+            "Create an agent with an enrolment code",
+            enrol::enrol,
         ),
         Route::new(
             Method::GET,

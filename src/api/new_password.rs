@@ -6,7 +6,7 @@ use crate::auth::first_admin;
 use crate::auth::session::SessionKey;
 use crate::error::{Error, Result};
 use crate::host::Host;
-use crate::store::{Conn, password_resets, sessions, tokens, users};
+use crate::store::{Conn, enrolment_codes, password_resets, sessions, tokens, users};
 
 /// A new password, hashed.
 #[derive(Clone)]
@@ -15,7 +15,7 @@ pub(super) struct NewPassword {
     pub(super) hash: SecretString,
     /// The one session of the user that stays.
     pub(super) keep: Option<SessionKey>,
-    /// Whether the user's API tokens end, too.
+    /// Whether the user's API tokens and enrolment codes end, too.
     pub(super) end_tokens: bool,
 }
 
@@ -30,6 +30,7 @@ impl NewPassword {
         password_resets::delete_of_user(db, user)?;
         if self.end_tokens {
             tokens::delete_of_user(db, user)?;
+            enrolment_codes::delete_of_user(db, user)?;
         }
         Ok(())
     }

@@ -56,7 +56,7 @@ pub(super) async fn issue(call: Call, _: NoBody) -> Result<Answer<ResetView>> {
 pub(super) struct ResetBody {
     token: Field<String>,
     password: Field<String>,
-    /// Whether the user's API tokens end, too.
+    /// Whether the user's API tokens and enrolment codes end, too.
     #[serde(default)]
     end_tokens: Field<bool>,
 }

@@ -55,7 +55,7 @@ pub(super) struct Change {
     pub(super) superadmin: Option<bool>,
     pub(super) password: Option<SecretString>,
     pub(super) current_password: Option<SecretString>,
-    /// Whether a new password also ends the user's API tokens.
+    /// Whether a new password also ends the user's API tokens and enrolment codes.
     pub(super) end_tokens: bool,
 }
 

@@ -53,6 +53,15 @@ pub enum Action {
     /// An agent got a new secret, beside which the old one may stay good for a while.
     #[serde(rename = "agent.rotate_secret")]
     AgentRotateSecret,
+    /// An agent was made by the machine it runs on, with an enrolment code.
+    #[serde(rename = "agent.enrol")]
+    AgentEnrol,
+    /// An enrolment code was made.
+    #[serde(rename = "enrolment.create")]
+    EnrolmentCreate,
+    /// An enrolment code was revoked.
+    #[serde(rename = "enrolment.revoke")]
+    EnrolmentRevoke,
     /// All secrets were sealed with a new data key.
     #[serde(rename = "secrets.rotate_key")]
     SecretsRotateKey,
@@ -96,6 +105,8 @@ pub enum SubjectKind {
     Token,
     /// A session, by its public ID.
     Session,
+    /// An enrolment code.
+    Enrolment,
 }
 
 /// What something was done to, by the name it had then.
@@ -128,6 +139,15 @@ pub enum Actor {
         /// The token's name.
         name: String,
         /// The user whose token it is.
+        user: i64,
+    },
+    /// An agent.
+    Agent {
+        /// The agent's ID.
+        id: i64,
+        /// The agent's name.
+        name: String,
+        /// The user whose agent it is.
         user: i64,
     },
     /// Whoever owns the data directory, through the local socket or the command line.

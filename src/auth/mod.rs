@@ -1,10 +1,12 @@
 //! Who calls, and what they may do.
 //!
 //! `password` hashes and verifies on threads of its own, `password_rule` says which new ones are good, `session` keeps
-//! who is logged in, `reset` lets in who forgot the password, `tokens` are what programs call with, `accounts` what either needs to know of its user, `throttle`
-//! slows down guessing, `permission` is the table of who may do what. Nothing here knows a route.
+//! who is logged in, `reset` lets in who forgot the password, `tokens` are what programs call with, `accounts` what either
+//! needs to know of its user, `enrolment` lets new agents in, `throttle` slows down guessing, `permission` is the table of
+//! who may do what. Nothing here knows a route.
 
 pub mod accounts;
+pub mod enrolment;
 pub mod first_admin;
 mod hasher;
 pub mod password;

@@ -99,7 +99,7 @@ impl Throttle {
                     return Err(Error::new(
                         Kind::TooManyRequests,
                         "too_many_attempts",
-                        "Too many failed logins. Wait for the time that Retry-After names, then try again.",
+                        "Too many failed attempts. Wait for the time that Retry-After names, then try again.",
                     )
                     .retry_after(wait));
                 }

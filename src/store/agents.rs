@@ -59,7 +59,7 @@ fn agent(row: &Row) -> Result<AgentRow> {
     })
 }
 
-fn stored_kind(kind: AgentKind) -> &'static str {
+pub(super) fn stored_kind(kind: AgentKind) -> &'static str {
     match kind {
         AgentKind::Server => "server",
         AgentKind::Microcontroller => "microcontroller",
@@ -67,7 +67,7 @@ fn stored_kind(kind: AgentKind) -> &'static str {
 }
 
 /// An unknown word reads as the kind of which the least is asked.
-fn kind_from_stored(word: &str) -> AgentKind {
+pub(super) fn kind_from_stored(word: &str) -> AgentKind {
     if word == "server" { AgentKind::Server } else { AgentKind::Microcontroller }
 }
 

@@ -15,6 +15,7 @@ pub fn insert(db: &Conn, entry: &Entry) -> Result<()> {
         Actor::Nobody => ("nobody", None, None, None),
         Actor::User { id, name } => ("user", Some(*id), Some(name.as_str()), Some(*id)),
         Actor::Token { id, name, user } => ("token", Some(*id), Some(name.as_str()), Some(*user)),
+        Actor::Agent { id, name, user } => ("agent", Some(*id), Some(name.as_str()), Some(*user)),
         Actor::Operator => ("operator", None, None, None),
     };
     let subject = entry.subject.as_ref();

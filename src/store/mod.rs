@@ -26,6 +26,7 @@ pub mod backup;
 pub mod behind;
 pub mod data_keys;
 pub mod devices;
+pub mod enrolment_codes;
 pub mod password_resets;
 pub mod sessions;
 pub mod tokens;

@@ -17,6 +17,7 @@ mod conventions;
 mod disk;
 mod durability;
 mod end_to_end;
+mod enrolment;
 mod http_forms;
 mod keys;
 mod keys_interrupted;

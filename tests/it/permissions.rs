@@ -166,6 +166,10 @@ fn check_content(route: &str, case: Case, thing: Thing, reply: &Reply, told: &st
         "PUT /api/agents/{}" => {
             assert!(!reply.text.contains("a long secret"), "a secret: {told}");
         }
+        "GET /api/agents/enrolment-codes" => {
+            assert_eq!(listed(), case.reaches(), "{told}");
+            assert!(!reply.text.contains("\"code\""), "a list shows codes: {told}");
+        }
         "GET /api/account/tokens" => assert_eq!(listed(), case.is_own(), "{told}"),
         "GET /api/admin/users/{}/tokens" => assert!(listed(), "{told}"),
         "GET /api/admin/users" => assert_eq!(listed(), case.owner != NoOne, "{told}"),

@@ -57,13 +57,15 @@ CREATE TABLE recovery_codes (
 ) WITHOUT ROWID;
 
 CREATE TABLE enrolment_codes (
-    hash    BLOB    PRIMARY KEY, -- SHA-256 of the code
-    userID  INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
-    type    TEXT    NOT NULL,
-    uses    INTEGER NOT NULL, -- how often it can still be used
-    created INTEGER NOT NULL,
-    expires INTEGER NOT NULL
-) WITHOUT ROWID;
+    id       INTEGER PRIMARY KEY AUTOINCREMENT,
+    userID   INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+    hash     BLOB    NOT NULL UNIQUE, -- SHA-256 of the code, which is stored nowhere
+    name     TEXT,
+    type     TEXT    NOT NULL,        -- of the agents it makes
+    usesLeft INTEGER NOT NULL,        -- a code without any is deleted
+    created  INTEGER NOT NULL,
+    expires  INTEGER NOT NULL
+);
 CREATE INDEX enrolment_codes_of_user ON enrolment_codes (userID);
 
 -- What the original server left in this table are tokens as they were sent, long expired.

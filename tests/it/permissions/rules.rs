@@ -16,6 +16,8 @@ pub(super) enum Target {
     Token,
     /// A session of the owner's.
     Session,
+    /// An enrolment code of the owner's.
+    EnrolmentCode,
 }
 
 /// What a route asks of everyone before it looks at what is called for.
@@ -117,6 +119,20 @@ pub(super) const RULES: &[Rule] = &[
     Rule::new(Door::Needs("agents:read"), "GET /api/agents", Target::Agent, |_| Some(200)),
     Rule::new(Door::Needs("agents:write"), "POST /api/agents", Target::Nothing, |_| Some(201)),
     Rule::new(Door::Needs("agents:read"), "GET /api/agents/status", Target::Agent, |_| Some(200)),
+    Rule::new(Door::Needs("agents:write"), "GET /api/agents/enrolment-codes", Target::EnrolmentCode, |_| {
+        Some(200)
+    }),
+    Rule::new(Door::Needs("agents:write"), "POST /api/agents/enrolment-codes", Target::Nothing, |_| {
+        Some(201)
+    }),
+    Rule::new(
+        Door::Needs("agents:write"),
+        "DELETE /api/agents/enrolment-codes/{}",
+        Target::EnrolmentCode,
+        reached!(200),
+    ),
+    // What anyone may try, with a code that nobody gave.
+    Rule::new(Door::Open, "POST /api/agents/enrol", Target::Nothing, |_| Some(403)),
     Rule::new(Door::Needs("agents:read"), "GET /api/agents/{}", Target::Agent, reached!(200)),
     Rule::new(Door::Needs("agents:write"), "PUT /api/agents/{}", Target::Agent, reached!(200)),
     Rule::new(Door::Needs("agents:write"), "DELETE /api/agents/{}", Target::Agent, reached!(200)),

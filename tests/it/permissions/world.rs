@@ -16,7 +16,7 @@ use super::case::{
 use super::rules::Target;
 use crate::support::{Client, Reply, Server};
 
-const TARGETS: [Target; 7] = [
+const TARGETS: [Target; 8] = [
     Target::Nothing,
     Target::Agent,
     Target::Device,
@@ -24,6 +24,7 @@ const TARGETS: [Target; 7] = [
     Target::SpareUser,
     Target::Token,
     Target::Session,
+    Target::EnrolmentCode,
 ];
 
 /// A server with everything switched on that brings routes.
@@ -185,6 +186,11 @@ impl World {
                 let number = u64::from_str_radix(id.as_str().expect("an ID"), 16).expect("hexadecimal");
                 Thing::of(number.cast_signed())
             }
+            Target::EnrolmentCode => {
+                let body = json!({"type": "server"});
+                let made = client.post("/api/agents/enrolment-codes", body).await.expect(201);
+                Thing::of(made.data()["id"].as_i64().expect("an ID"))
+            }
             Target::User => Thing::of(client.user),
             Target::SpareUser if owner == Superadmin => Thing::of(client.user),
             Target::SpareUser => {
@@ -216,6 +222,8 @@ impl World {
             }
             "POST /api/agents" => agent("new"),
             "PUT /api/agents/{}" => agent("changed"),
+            "POST /api/agents/enrolment-codes" => json!({"type": "server"}),
+            "POST /api/agents/enrol" => json!({"code": "0000-0000-0000-0000", "name": "a guess"}),
             "POST /api/agents/{}/secret"
             | "POST /api/agents/{}/commands/{}"
             | "POST /api/devices/{}/wakeup" => json!({}),
@@ -317,6 +325,11 @@ impl World {
                 let sessions = self.client(owner).get("/api/account/sessions").await.expect(200);
                 let found = sessions.data().as_array()?.iter().find(|session| session["id"] == hex(thing.id));
                 return found.map(|session| session["id"].clone());
+            }
+            Target::EnrolmentCode => {
+                let codes = self.client(owner).get("/api/agents/enrolment-codes").await.expect(200);
+                let found = codes.data().as_array()?.iter().find(|code| code["id"] == thing.id);
+                return found.cloned();
             }
             Target::Nothing => return None,
         };

@@ -1,0 +1,173 @@
+//! `/api/agents/enrolment-codes`: codes with which machines make their own agents.
+//!
+//! A code is in the answer that made it and nowhere else. What it makes belongs to whoever made the code, so that it
+//! gives no more than its maker has: one new agent a use. Using one is [`enrol`](super::enrol).
+
+use std::ops::RangeInclusive;
+
+use schemars::JsonSchema;
+use secrecy::ExposeSecret;
+use serde::{Deserialize, Serialize};
+
+use super::agents::KIND;
+use super::check::{Check, NAME, Rule};
+use super::field::Field;
+use super::owner::owner_of_new;
+use crate::audit::{Action, SubjectKind};
+use crate::auth::enrolment;
+use crate::auth::permission::Permission;
+use crate::clock::Millis;
+use crate::control::AgentKind;
+use crate::error::{Error, Result};
+use crate::http::{Answer, Call, Json, NoBody};
+use crate::store::enrolment_codes::{self, EnrolmentCodeRow, NewEnrolmentCode};
+
+const MINUTE: Millis = 60 * 1000;
+/// How long a code is good unless its maker says otherwise.
+const DEFAULT_MINUTES: i64 = 60;
+/// Up to a week.
+const MINUTES: RangeInclusive<i64> = 1..=10_080;
+/// How many agents a code makes.
+const USES: RangeInclusive<i64> = 1..=1000;
+/// Codes of one user at once.
+const MAX_OF_USER: i64 = 100;
+
+const EXPIRES_IN: Rule<i64, i64> = Rule::new("a whole number of minutes from 1 to 10080", |minutes| {
+    MINUTES.contains(&minutes).then_some(minutes)
+});
+const TIMES: Rule<i64, i64> =
+    Rule::new("a whole number from 1 to 1000", |uses| USES.contains(&uses).then_some(uses));
+
+/// A new code.
+#[derive(Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct EnrolmentCodeBody {
+    /// What the agents it makes are.
+    #[serde(rename = "type")]
+    #[schemars(with = "AgentKind")]
+    kind: Field<String>,
+    /// How long it is good: 60 if absent, a week at most.
+    #[serde(default)]
+    expires_in_minutes: Field<i64>,
+    /// How many agents it makes: 1 if absent.
+    #[serde(default)]
+    uses: Field<i64>,
+    /// What people call it: 1 to 100 characters.
+    #[serde(default)]
+    name: Field<String>,
+}
+
+impl EnrolmentCodeBody {
+    fn for_new(self, owner: i64, now: Millis) -> Result<NewEnrolmentCode> {
+        let mut check = Check::default();
+        let kind = check.required("type", self.kind, &KIND);
+        let minutes = check.optional("expiresInMinutes", self.expires_in_minutes, &EXPIRES_IN);
+        let uses = check.optional("uses", self.uses, &TIMES);
+        let name = check.optional("name", self.name, &NAME);
+        let (Some(kind), Some(minutes), Some(uses), Some(name)) = (kind, minutes, uses, name) else {
+            return Err(check.error());
+        };
+        let expires = now + minutes.unwrap_or(DEFAULT_MINUTES) * MINUTE;
+        Ok(NewEnrolmentCode { owner, name, kind, uses: uses.unwrap_or(1), created: now, expires })
+    }
+}
+
+/// A code as it is shown: without the code itself.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct EnrolmentCodeView {
+    id: i64,
+    name: Option<String>,
+    #[serde(rename = "type")]
+    kind: AgentKind,
+    /// How many agents can still be made with it.
+    uses_left: i64,
+    /// When it was made, in milliseconds since the epoch, as every time here.
+    created: Millis,
+    /// When it ends.
+    expires_at: Millis,
+    /// The user whose the agents will be.
+    #[serde(rename = "ownerID")]
+    owner_id: i64,
+}
+
+impl From<EnrolmentCodeRow> for EnrolmentCodeView {
+    fn from(row: EnrolmentCodeRow) -> Self {
+        Self {
+            id: row.id,
+            name: row.name,
+            kind: row.kind,
+            uses_left: row.uses_left,
+            created: row.created,
+            expires_at: row.expires,
+            owner_id: row.owner,
+        }
+    }
+}
+
+/// A code that was just made.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct NewEnrolmentCodeView {
+    #[serde(flatten)]
+    view: EnrolmentCodeView,
+    /// What to type on the machine. It is shown only now.
+    code: String,
+}
+
+fn not_found() -> Error {
+    Error::not_found("Enrolment code not found: it is used up, expired or revoked, or never was")
+}
+
+pub(super) async fn list(call: Call, _: NoBody) -> Result<Answer<Vec<EnrolmentCodeView>>> {
+    let whose = call.whose(Permission::AgentsWrite);
+    let now = call.host.clock.now();
+    let rows = call.host.store.read(move |db| enrolment_codes::list(db, whose, now)).await?;
+    let listed = rows.into_iter().map(EnrolmentCodeView::from).collect();
+    Ok(Answer::ok("Enrolment codes retrieved successfully.", listed))
+}
+
+pub(super) async fn create(
+    call: Call,
+    Json(body): Json<EnrolmentCodeBody>,
+) -> Result<Answer<NewEnrolmentCodeView>> {
+    let now = call.host.clock.now();
+    let new = body.for_new(owner_of_new(&call).await?, now)?;
+    let (code, key) = enrolment::fresh()?;
+    let view = call
+        .change(Action::EnrolmentCreate, move |db, entry| {
+            enrolment_codes::delete_expired(db, now)?;
+            if enrolment_codes::count(db, new.owner, now)? >= MAX_OF_USER {
+                return Err(Error::conflict(
+                    "too_many_enrolment_codes",
+                    format!("There are {MAX_OF_USER} enrolment codes, which is the limit. Revoke one first."),
+                ));
+            }
+            let id = enrolment_codes::insert(db, &key.0, &new)?;
+            entry.on(SubjectKind::Enrolment, id, new.name.as_deref().unwrap_or_default());
+            Ok(EnrolmentCodeView {
+                id,
+                name: new.name,
+                kind: new.kind,
+                uses_left: new.uses,
+                created: new.created,
+                expires_at: new.expires,
+                owner_id: new.owner,
+            })
+        })
+        .await?;
+    let view = NewEnrolmentCodeView { view, code: code.expose_secret().to_owned() };
+    Ok(Answer::created("Enrolment code created successfully. It is shown only this once.", view))
+}
+
+pub(super) async fn revoke(call: Call, _: NoBody) -> Result<Answer<()>> {
+    let id = call.id()?;
+    let whose = call.whose(Permission::AgentsWrite);
+    let now = call.host.clock.now();
+    call.change(Action::EnrolmentRevoke, move |db, entry| {
+        let code = enrolment_codes::get(db, whose, id, now)?.ok_or_else(not_found)?;
+        entry.on(SubjectKind::Enrolment, id, code.name.unwrap_or_default());
+        enrolment_codes::delete(db, id)
+    })
+    .await?;
+    Ok(Answer::done("Enrolment code revoked successfully"))
+}
