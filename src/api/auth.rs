@@ -1,26 +1,67 @@
 //! `/api/auth`: logging in, the session as its user sees it, logging out.
+//!
+//! A login that fails takes [`FAILURE_FLOOR`] at least, so that its time tells neither whether the user exists, nor how
+//! old the stored hash is, nor which of password and code was wrong.
+
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
+use tokio::time::{Instant, sleep_until};
 
 use super::check::{Check, GIVEN_PASSWORD, GIVEN_TEXT};
 use super::field::Field;
+use super::totp_code::{self, CODE};
 use super::user_change::RoleName;
+use crate::audit::{Action, SubjectKind};
 use crate::auth::Caller;
 use crate::auth::accounts::Account;
 use crate::auth::permission::{Permission, Role, has};
+use crate::auth::second_factor::{Code, is_missing};
 use crate::clock::Millis;
 use crate::error::{Error, Kind, Result};
 use crate::host::Host;
 use crate::http::{Answer, Call, Json, NoBody, cookie};
 use crate::store::users::{self, UserRow};
+use crate::store::{Conn, second_factors};
+
+/// The shortest time a failed login takes: well above what any usual hash costs on a small machine.
+const FAILURE_FLOOR: Duration = Duration::from_millis(250);
 
 /// What is given to log in.
 #[derive(Deserialize, JsonSchema)]
 pub(super) struct Credentials {
     username: Field<String>,
     password: Field<String>,
+    /// Of the user's second factor, if one is in force: six digits of the app, or a recovery code.
+    #[serde(default)]
+    code: Field<String>,
+}
+
+/// What a login is tried with.
+struct Given {
+    username: String,
+    password: SecretString,
+    code: Option<Code>,
+}
+
+impl Credentials {
+    fn read(self) -> Result<Given> {
+        let mut check = Check::default();
+        let username = check.required("username", self.username, &GIVEN_TEXT);
+        let password = check.required("password", self.password, &GIVEN_PASSWORD);
+        let code = match self.code {
+            // As a form sends the field that its user left empty.
+            Field::Value(blank) if blank.trim().is_empty() => Field::Null,
+            given => given,
+        };
+        let code = check.optional("code", code, &CODE);
+        match (username, password, code) {
+            (Some(username), Some(password), Some(code)) => Ok(Given { username, password, code }),
+            _ => Err(check.error()),
+        }
+    }
 }
 
 /// A session as its user sees it.
@@ -35,6 +76,8 @@ pub(super) struct SessionView {
     superadmin: bool,
     /// What the role allows, for one's own things or for everyone's.
     permissions: Vec<Permission>,
+    /// Whether the user must set up a second factor before anything else.
+    totp_setup_required: bool,
     /// The favourite devices that are there and the user's own.
     favorites: Vec<i64>,
     /// When the session ends unless it is used, in milliseconds since the epoch.
@@ -42,13 +85,14 @@ pub(super) struct SessionView {
 }
 
 impl SessionView {
-    fn of(account: &Account, expires: Millis) -> Self {
+    fn of(host: &Host, account: &Account, expires: Millis) -> Self {
         Self {
             user_id: account.id,
             username: account.username.clone(),
             role: RoleName::of(account.role),
             superadmin: account.role == Role::Superadmin,
             permissions: Permission::ALL.iter().copied().filter(|name| has(account.role, *name)).collect(),
+            totp_setup_required: is_missing(account, &host.config.load()),
             favorites: account.favorites.clone(),
             expiration_timestamp: expires,
         }
@@ -56,31 +100,46 @@ impl SessionView {
 }
 
 pub(super) async fn login(call: Call, Json(body): Json<Credentials>) -> Result<Answer<SessionView>> {
-    let mut check = Check::default();
-    let username = check.required("username", body.username, &GIVEN_TEXT);
-    let password = check.required("password", body.password, &GIVEN_PASSWORD);
-    let (Some(username), Some(password)) = (username, password) else { return Err(check.error()) };
+    let begun = Instant::now();
+    let given = body.read()?;
+    let entered = enter(&call, given).await;
+    if entered.as_ref().is_err_and(|e| e.kind() == Kind::Unauthenticated) {
+        sleep_until(begun + FAILURE_FLOOR).await;
+    }
+    entered
+}
 
+async fn enter(call: &Call, given: Given) -> Result<Answer<SessionView>> {
+    let Given { username, password, code } = given;
     let host = &call.host;
     let attempt = host.throttle.attempt(&username, call.peer.address).await?;
     let Some(user) = verified(host, username, &password).await? else {
         attempt.failed();
         return Err(no_match());
     };
+    let factor = match second_factor(call, &user, code).await {
+        Err(e) if totp_code::is_wrong(&e) => {
+            attempt.failed();
+            return Err(e);
+        }
+        // Without a code the attempt counts neither way: who knows the password could else clear the account's count
+        // between guesses at the code.
+        proved => proved?,
+    };
     let agent = call.headers.get(hyper::header::USER_AGENT).and_then(|value| value.to_str().ok());
     let issued = host.sessions.issue(user.id, &call.peer, agent).await?;
-    // A password that was changed while it was being verified must not leave a session behind: the change ended all
+    // A password or a second factor that was changed meanwhile must not leave a session behind: the change ended all
     // sessions there were, so either it sees this one or this sees the change.
-    if !still_valid(host, &user, &password).await? {
+    if !still_valid(host, &user, &password, factor).await? {
         host.sessions.end(issued.key).await?;
         attempt.failed();
         return Err(no_match());
     }
     attempt.succeeded();
-    end_brought(&call).await?;
+    end_brought(call).await?;
     let account = host.accounts.get(user.id).await?.ok_or_else(no_match)?;
     let cookie = cookie::set(&issued.token, cookie::secure(&host.config.load(), &call.peer));
-    Ok(Answer::ok("Login successful", SessionView::of(&account, issued.expires))
+    Ok(Answer::ok("Login successful", SessionView::of(host, &account, issued.expires))
         .header(hyper::header::SET_COOKIE, cookie))
 }
 
@@ -115,10 +174,57 @@ async fn rehash(host: &Host, user: &UserRow, password: &SecretString) -> Result<
     Ok(new)
 }
 
-/// Whether the password that let `user` in is still theirs.
-async fn still_valid(host: &Host, user: &UserRow, password: &SecretString) -> Result<bool> {
+/// Has the user prove the second factor in force, if there is one, and tells since when it has been. The code is then
+/// used up.
+async fn second_factor(call: &Call, user: &UserRow, code: Option<Code>) -> Result<Option<Millis>> {
+    let host = &call.host;
     let id = user.id;
-    let Some(now) = host.store.read(move |db| users::get(db, id)).await? else { return Ok(false) };
+    let factor = host.store.read(move |db| second_factors::confirmed(db, id)).await?;
+    if factor.is_none() {
+        return Ok(None);
+    }
+    let Some(code) = code else {
+        return Err(Error::new(
+            Kind::Unauthenticated,
+            "totp_required",
+            "The password is right. Log in again with it and, as code, a code of your app or a recovery code.",
+        ));
+    };
+    let now = host.clock.now();
+    let recovers = matches!(code, Code::Recovery(_));
+    let take = move |db: &Conn| match second_factors::take(db, id, &code, now)? {
+        true => Ok(()),
+        false => Err(totp_code::wrong(Kind::Unauthenticated)),
+    };
+    let name = user.username.clone();
+    let taken = async {
+        if recovers {
+            let noted = call.change(Action::TotpRecovery, move |db, entry| {
+                entry.on(SubjectKind::User, id, name);
+                take(db)
+            });
+            noted.await
+        } else {
+            host.store.write(take).await
+        }
+    };
+    totp_code::counted(call, id, taken).await?;
+    Ok(factor)
+}
+
+/// Whether the password that let `user` in is still theirs, and the second factor still the one there was.
+async fn still_valid(
+    host: &Host,
+    user: &UserRow,
+    password: &SecretString,
+    factor: Option<Millis>,
+) -> Result<bool> {
+    let id = user.id;
+    let stored = host.store.read(move |db| Ok((users::get(db, id)?, second_factors::confirmed(db, id)?)));
+    let (Some(now), factor_now) = stored.await? else { return Ok(false) };
+    if factor_now != factor {
+        return Ok(false);
+    }
     if now.password_hash.expose_secret() == user.password_hash.expose_secret() {
         return Ok(true);
     }
@@ -147,7 +253,7 @@ pub(super) async fn session(call: Call, _: NoBody) -> Result<Answer<SessionView>
     };
     let session =
         call.host.sessions.get(*session).ok_or_else(|| Error::unauthenticated("Invalid session"))?;
-    Ok(Answer::ok("Session retrieved successfully", SessionView::of(account, session.expires)))
+    Ok(Answer::ok("Session retrieved successfully", SessionView::of(&call.host, account, session.expires)))
 }
 
 pub(super) async fn logout(call: Call, _: NoBody) -> Result<Answer<()>> {

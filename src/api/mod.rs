@@ -27,8 +27,11 @@ mod secrets;
 mod sessions;
 mod token_body;
 mod tokens;
+mod totp;
+mod totp_code;
 mod user_change;
 mod user_tokens;
+mod user_totp;
 mod users;
 mod wakeup;
 
@@ -40,13 +43,13 @@ use device_status::Recent;
 
 /// The host's own routes.
 pub fn table() -> Vec<Route> {
-    use Access::{Needs, Operator, Public, Session, SignedIn};
+    use Access::{Needs, Operator, Public, Session, SettingUp, SignedIn};
 
     let recent = Arc::new(Recent::default());
     let status_recent = recent.clone();
     vec![
         Route::new(Method::POST, "/api/auth/login", Public, "Log in", auth::login),
-        Route::new(Method::GET, "/api/auth/session", Session, "The caller's session", auth::session),
+        Route::new(Method::GET, "/api/auth/session", SettingUp, "The caller's session", auth::session),
         Route::new(Method::POST, "/api/auth/logout", Public, "Log out", auth::logout),
         Route::new(
             Method::POST,
@@ -208,6 +211,34 @@ pub fn table() -> Vec<Route> {
             "Revoke one of the caller's API tokens",
             tokens::revoke,
         ),
+        Route::new(
+            Method::GET,
+            "/api/account/totp",
+            SettingUp,
+            "Whether the caller has a second factor",
+            totp::state,
+        ),
+        Route::new(
+            Method::POST,
+            "/api/account/totp",
+            SettingUp,
+            "Begin to set up a second factor, whose secret is shown only now",
+            totp::begin,
+        ),
+        Route::new(
+            Method::POST,
+            "/api/account/totp/confirm",
+            SettingUp,
+            "Put the second factor in force; recovery codes are shown only now",
+            totp::confirm,
+        ),
+        Route::new(
+            Method::DELETE,
+            "/api/account/totp",
+            SettingUp,
+            "Turn the caller's second factor off",
+            totp::turn_off,
+        ),
         Route::new(Method::GET, "/api/admin/users", Needs(P::UsersRead), "List users", users::list),
         Route::new(Method::POST, "/api/admin/users", Needs(P::UsersWrite), "Create a user", users::create),
         Route::new(Method::GET, "/api/admin/users/{id}", Needs(P::UsersRead), "A user", users::get),
@@ -280,6 +311,13 @@ pub fn table() -> Vec<Route> {
             Needs(P::UsersWrite),
             "Revoke an API token of a user",
             user_tokens::revoke,
+        ),
+        Route::new(
+            Method::DELETE,
+            "/api/admin/users/{id}/totp",
+            Needs(P::UsersWrite),
+            "Remove a user's second factor",
+            user_totp::remove,
         ),
     ]
 }

@@ -62,6 +62,18 @@ pub enum Action {
     /// An enrolment code was revoked.
     #[serde(rename = "enrolment.revoke")]
     EnrolmentRevoke,
+    /// A user began to set up a second factor, which is not in force yet.
+    #[serde(rename = "totp.begin")]
+    TotpBegin,
+    /// A user's second factor is in force.
+    #[serde(rename = "totp.enable")]
+    TotpEnable,
+    /// A user's second factor was removed, by the user or by whoever may manage them.
+    #[serde(rename = "totp.disable")]
+    TotpDisable,
+    /// A login took one of a user's recovery codes, which is used up.
+    #[serde(rename = "totp.recovery")]
+    TotpRecovery,
     /// All secrets were sealed with a new data key.
     #[serde(rename = "secrets.rotate_key")]
     SecretsRotateKey,

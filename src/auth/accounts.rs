@@ -24,6 +24,8 @@ pub struct Account {
     pub role: Role,
     /// The favourite devices that exist and are the user's own.
     pub favorites: Vec<i64>,
+    /// Whether a second factor is in force.
+    pub second_factor: bool,
 }
 
 /// The cache of accounts.

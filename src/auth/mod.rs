@@ -1,9 +1,9 @@
 //! Who calls, and what they may do.
 //!
 //! `password` hashes and verifies on threads of its own, `password_rule` says which new ones are good, `session` keeps
-//! who is logged in, `reset` lets in who forgot the password, `tokens` are what programs call with, `accounts` what either
-//! needs to know of its user, `enrolment` lets new agents in, `throttle` slows down guessing, `permission` is the table of
-//! who may do what. Nothing here knows a route.
+//! who is logged in, `second_factor` is what is asked for besides the password, `reset` lets in who forgot the password,
+//! `tokens` are what programs call with, `accounts` what either needs to know of its user, `enrolment` lets new agents in,
+//! `throttle` slows down guessing, `permission` is the table of who may do what. Nothing here knows a route.
 
 pub mod accounts;
 pub mod enrolment;
@@ -13,6 +13,7 @@ pub mod password;
 pub mod password_rule;
 pub mod permission;
 pub mod reset;
+pub mod second_factor;
 pub mod session;
 pub mod throttle;
 pub mod tokens;

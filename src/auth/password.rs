@@ -3,9 +3,6 @@
 //! Two threads of the lowest priority do the work, so that a flood of logins never takes the processor from requests
 //! and agents. A bounded queue stands before them: who comes when it is full is told to come again, and whoever hung
 //! up meanwhile is skipped. The threads' working memory is given back as soon as nothing is waiting.
-//!
-//! A failed verification takes [`FAILURE_FLOOR`] at least, so that its time tells neither whether the user exists nor
-//! how old the stored hash is.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -15,7 +12,6 @@ use std::time::Duration;
 use parking_lot::{Condvar, Mutex};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::oneshot;
-use tokio::time::{Instant, sleep_until};
 
 use super::hasher::Hasher;
 use super::password_rule::weakness;
@@ -27,8 +23,6 @@ const THREADS: usize = 2;
 const QUEUE: usize = 64;
 /// Longest password, in bytes.
 pub const MAX_PASSWORD: usize = 1024;
-/// The shortest time a failed verification takes: well above what any usual hash costs on a small machine.
-pub const FAILURE_FLOOR: Duration = Duration::from_millis(250);
 
 /// What a verification found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,12 +97,11 @@ impl Passwords {
     }
 
     /// Verifies a password against the stored hash. `None` stands for an unknown user: the same work is done and
-    /// the answer is no. A no takes a fixed minimum of time whatever the hash is.
+    /// the answer is no.
     ///
     /// # Errors
     /// 503 with `Retry-After` when too many are waiting.
     pub async fn verify(&self, hash: Option<String>, password: SecretString) -> Result<Verdict> {
-        let started = Instant::now();
         // No stored password is this long.
         let (hash, password) = match password.expose_secret().len() {
             0..=MAX_PASSWORD => (hash, password),
@@ -116,11 +109,7 @@ impl Passwords {
         };
         let (sender, answer) = oneshot::channel();
         self.enqueue(Job::Verify(hash, password, sender))?;
-        let verdict = answer.await.map_err(|_| Error::internal("verifying a password failed"))??;
-        if !verdict.ok {
-            sleep_until(started + FAILURE_FLOOR).await;
-        }
-        Ok(verdict)
+        answer.await.map_err(|_| Error::internal("verifying a password failed"))?
     }
 
     fn enqueue(&self, job: Job) -> Result<()> {
@@ -223,18 +212,6 @@ mod tests {
         assert_eq!(right, Verdict { ok: true, needs_rehash: false });
         let wrong = passwords.verify(Some(hash), secret("another")).await.unwrap();
         assert!(!wrong.ok);
-    }
-
-    #[tokio::test]
-    async fn a_failure_takes_the_same_time_whatever_is_stored() {
-        let passwords = Passwords::new().unwrap();
-        let old = bcrypt::hash("right", 4).unwrap();
-        for stored in [None, Some(old), Some("junk".to_owned())] {
-            let started = Instant::now();
-            let verdict = passwords.verify(stored, secret("wrong")).await.unwrap();
-            assert!(!verdict.ok);
-            assert!(started.elapsed() >= FAILURE_FLOOR);
-        }
     }
 
     #[tokio::test]

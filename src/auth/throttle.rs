@@ -4,6 +4,9 @@
 //! address, logins are refused until enough of those failures are older than the window. Nobody is locked out for
 //! good, and nobody can lock out someone else who comes from another address. An attempt reserves its place before the
 //! password is looked at, so that guesses sent all at once count as those sent one by one.
+//!
+//! Codes of a second factor have so few digits that they are counted for their user from all addresses together: only
+//! who knows the password gets as far as to try one.
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, RandomState};
@@ -17,7 +20,7 @@ use tokio::sync::Notify;
 use crate::clock::{Clock, Millis};
 use crate::error::{Error, Kind, Result};
 
-/// Failures for one account from one address before it has to wait.
+/// Failures for one account from one address, and wrong codes of one user from anywhere, before it has to wait.
 pub const PER_ACCOUNT: usize = 10;
 /// Failures from one address, whatever the accounts, before it has to wait.
 pub const PER_ADDRESS: usize = 50;
@@ -44,6 +47,8 @@ enum Key {
     /// An account from an address; the account as a keyed hash of the name, which may be anything.
     Account(u64, Option<IpAddr>),
     Address(Option<IpAddr>),
+    /// The second factor of a user, whatever the address.
+    Code(i64),
 }
 
 #[derive(Default)]
@@ -65,7 +70,7 @@ enum Room {
 #[must_use = "an attempt must be settled as failed or succeeded"]
 pub struct Attempt {
     shared: Arc<Shared>,
-    keys: [Key; 2],
+    keys: Vec<Key>,
     outcome: Option<bool>,
 }
 
@@ -89,7 +94,19 @@ impl Throttle {
     /// 429 with `Retry-After` after too many failures.
     pub async fn attempt(&self, account: &str, address: Option<IpAddr>) -> Result<Attempt> {
         let address = address.map(network);
-        let keys = [Key::Account(self.shared.names.hash_one(account), address), Key::Address(address)];
+        let account = Key::Account(self.shared.names.hash_one(account), address);
+        self.reserved(vec![account, Key::Address(address)]).await
+    }
+
+    /// Reserves an attempt at a code of a user's second factor, as [`attempt`](Self::attempt) does at a password.
+    ///
+    /// # Errors
+    /// 429 with `Retry-After` after too many wrong codes.
+    pub async fn attempt_code(&self, user: i64) -> Result<Attempt> {
+        self.reserved(vec![Key::Code(user)]).await
+    }
+
+    async fn reserved(&self, keys: Vec<Key>) -> Result<Attempt> {
         loop {
             let mut settled = std::pin::pin!(self.shared.settled.notified());
             settled.as_mut().enable();
@@ -110,12 +127,12 @@ impl Throttle {
 }
 
 impl Attempt {
-    /// The password was wrong, or there is no such user.
+    /// The password or the code was wrong, or there is no such user.
     pub fn failed(mut self) {
         self.outcome = Some(false);
     }
 
-    /// The password was right: the account's failures from this address are forgotten.
+    /// It was right: the account's failures from this address are forgotten, or the user's wrong codes.
     pub fn succeeded(mut self) {
         self.outcome = Some(true);
     }
@@ -130,7 +147,7 @@ impl Drop for Attempt {
 impl Key {
     fn limit(self) -> usize {
         match self {
-            Self::Account(..) => PER_ACCOUNT,
+            Self::Account(..) | Self::Code(_) => PER_ACCOUNT,
             Self::Address(_) => PER_ADDRESS,
         }
     }
@@ -156,7 +173,7 @@ impl Window {
 }
 
 impl Shared {
-    fn reserve(&self, keys: &[Key; 2]) -> Room {
+    fn reserve(&self, keys: &[Key]) -> Room {
         let now = self.clock.now();
         let mut windows = self.windows.lock();
         let mut held = false;
@@ -181,7 +198,7 @@ impl Shared {
         Room::Free
     }
 
-    fn settle(&self, keys: &[Key; 2], outcome: Option<bool>) {
+    fn settle(&self, keys: &[Key], outcome: Option<bool>) {
         let now = self.clock.now();
         let mut windows = self.windows.lock();
         for key in keys {
@@ -189,7 +206,7 @@ impl Shared {
             window.in_flight = window.in_flight.saturating_sub(1);
             match (outcome, key) {
                 (Some(false), _) => window.failures.push_back(now),
-                (Some(true), Key::Account(..)) => window.failures.clear(),
+                (Some(true), Key::Account(..) | Key::Code(_)) => window.failures.clear(),
                 (Some(true), Key::Address(_)) | (None, _) => {}
             }
             if window.failures.is_empty() && window.in_flight == 0 {

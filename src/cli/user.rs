@@ -1,4 +1,4 @@
-//! `netignite user add|list|reset-password`: calls of the API as the local operator.
+//! `netignite user add|list|reset-password|remove-totp`: calls of the API as the local operator.
 
 use clap::{Args, Subcommand, ValueEnum};
 use secrecy::{ExposeSecret, SecretString};
@@ -21,6 +21,8 @@ pub(super) enum Command {
     List(List),
     /// Give a user a new password and end their sessions; the password is asked for, or read from standard input
     ResetPassword(ResetPassword),
+    /// Remove the second factor of a user who lost the app and the recovery codes
+    RemoveTotp(RemoveTotp),
 }
 
 #[derive(Debug, Args)]
@@ -57,6 +59,14 @@ pub(super) struct ResetPassword {
     config: ConfigArguments,
 }
 
+#[derive(Debug, Args)]
+pub(super) struct RemoveTotp {
+    /// The user's name
+    name: String,
+    #[command(flatten)]
+    config: ConfigArguments,
+}
+
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Role {
     /// Manages what is theirs
@@ -80,6 +90,7 @@ pub(super) fn run(command: Command) -> Result<(), Failure> {
         Command::Add(arguments) => add(arguments),
         Command::List(arguments) => list(arguments),
         Command::ResetPassword(arguments) => reset_password(arguments),
+        Command::RemoveTotp(arguments) => remove_totp(arguments),
     }
 }
 
@@ -135,16 +146,38 @@ fn reset_password(arguments: ResetPassword) -> Result<(), Failure> {
 }
 
 async fn give_password(operator: &Operator, name: &str, generate: bool) -> Result<SecretString, Failure> {
-    let users = operator.request(Method::GET, USERS, None).await?;
-    let user = users.as_array().into_iter().flatten().find(|user| user["username"] == name);
-    let Some(id) = user.map(|user| &user["id"]) else {
-        return Err(Failure::new(format!("there is no user {name:?}; `netignite user list` shows all")));
-    };
+    let path = path_of(operator, name).await?;
     // Asked for only now: nobody wants to type a password for a user who does not exist.
     let password = password_for(name, generate)?;
     let body = json!({ "password": password.expose_secret() });
-    operator.request(Method::PUT, &format!("{USERS}/{id}"), Some(&body)).await?;
+    operator.request(Method::PUT, &path, Some(&body)).await?;
     Ok(password)
+}
+
+fn remove_totp(arguments: RemoveTotp) -> Result<(), Failure> {
+    let config = with_database(arguments.config)?;
+    let name = arguments.name;
+    block_on(async {
+        let operator = Operator::open(config).await?;
+        let done = async {
+            let path = format!("{}/totp", path_of(&operator, &name).await?);
+            operator.request(Method::DELETE, &path, None).await
+        };
+        let done = done.await;
+        operator.close().await;
+        done
+    })?;
+    output::print(format_args!("{name:?} has no second factor any more and logs in with the password alone."))
+}
+
+/// Where the API has the user of a name.
+async fn path_of(operator: &Operator, name: &str) -> Result<String, Failure> {
+    let users = operator.request(Method::GET, USERS, None).await?;
+    let user = users.as_array().into_iter().flatten().find(|user| user["username"] == name);
+    match user {
+        Some(user) => Ok(format!("{USERS}/{}", user["id"])),
+        None => Err(Failure::new(format!("there is no user {name:?}; `netignite user list` shows all"))),
+    }
 }
 
 fn password_for(name: &str, generate: bool) -> Result<SecretString, Failure> {

@@ -6,6 +6,7 @@ use serde_json::Value;
 /// What each key of the server itself expects, in words. Plugins check their own sections.
 const EXPECTED: &[(&str, &str)] = &[
     ("allowedOrigins", "a list of origins such as \"https://home.example\", without a path"),
+    ("auth.requireTotp", "a list of the roles \"user\" and \"admin\""),
     ("dataDirectory", "the path of a directory"),
     ("limits.bodyBytes", "a whole number of bytes from 1024 to 16777216"),
     ("limits.bodySeconds", "a whole number of seconds from 1 to 3600"),

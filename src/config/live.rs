@@ -24,13 +24,15 @@ pub struct Reloaded {
 impl Config {
     /// This configuration, which is in force, with what `fresh` says of all that can change while running.
     pub fn reloaded(&self, fresh: &Self) -> Reloaded {
-        let Self { allowed_origins, trusted_proxies, secure_cookies, production, limits, .. } = fresh.clone();
+        let Self { allowed_origins, trusted_proxies, secure_cookies, production, auth, limits, .. } =
+            fresh.clone();
         let config = Self {
             log_level: fresh.log_level,
             allowed_origins,
             trusted_proxies,
             secure_cookies,
             production,
+            auth,
             limits: Limits {
                 body_bytes: limits.body_bytes,
                 body_seconds: limits.body_seconds,
@@ -59,7 +61,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::config::{Level, SecureCookies};
+    use crate::config::{Level, RoleWord, SecureCookies};
 
     #[test]
     fn what_changes_and_what_waits_is_told_by_key() {
@@ -68,13 +70,14 @@ mod tests {
         let mut fresh = now.clone();
         fresh.log_level = Level::Debug;
         fresh.secure_cookies = SecureCookies::Always;
+        fresh.auth.require_totp = vec![RoleWord::Admin];
         fresh.limits.body_bytes = 2048;
         fresh.limits.idle_seconds = 5;
         fresh.server.port = 1;
         fresh.plugins.insert("metrics".into(), json!({"token": "a token of today", "enabled": true}));
 
         let Reloaded { config, changed, waiting } = now.reloaded(&fresh);
-        assert_eq!(changed, ["limits.bodyBytes", "logLevel", "secureCookies"]);
+        assert_eq!(changed, ["auth.requireTotp", "limits.bodyBytes", "logLevel", "secureCookies"]);
         assert_eq!(waiting, ["limits.idleSeconds", "plugins.metrics.token", "server.port"]);
         assert_eq!((config.limits.body_bytes, config.limits.idle_seconds), (2048, now.limits.idle_seconds));
         assert_eq!(config.server.port, now.server.port);

@@ -25,7 +25,9 @@ use serde_json::{Value, json};
 pub use error::ConfigError;
 pub use layer::Origin;
 pub use live::Reloaded;
-pub use settings::{Config, Level, Limits, LogConfig, LogFormat, SecureCookies, ServerConfig};
+pub use settings::{
+    AuthConfig, Config, Level, Limits, LogConfig, LogFormat, RoleWord, SecureCookies, ServerConfig,
+};
 
 use crate::plugin::{PluginEntry, registered};
 use layer::Layer;

@@ -30,6 +30,8 @@ pub struct Config {
     pub secure_cookies: SecureCookies,
     /// Whether this is production (`NODE_ENV=production`): cookies carry `Secure` unless `secure_cookies` says never.
     pub production: bool,
+    /// What is asked of whoever logs in.
+    pub auth: AuthConfig,
     /// Where the server listens.
     pub server: ServerConfig,
     /// How log lines look and where they go.
@@ -66,6 +68,24 @@ pub enum SecureCookies {
     Always,
     /// Never.
     Never,
+}
+
+/// What is asked of whoever logs in.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct AuthConfig {
+    /// The roles whose users must have a second factor.
+    pub require_totp: Vec<RoleWord>,
+}
+
+/// A role in the configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RoleWord {
+    /// Users who are no admins.
+    User,
+    /// Admins and superadmins.
+    Admin,
 }
 
 /// Where the server listens.
@@ -154,6 +174,7 @@ impl Default for Config {
             trusted_proxies: Vec::new(),
             secure_cookies: SecureCookies::Auto,
             production: false,
+            auth: AuthConfig::default(),
             server: ServerConfig::default(),
             log: LogConfig::default(),
             limits: Limits::default(),

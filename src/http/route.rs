@@ -27,6 +27,8 @@ pub enum Access {
     SignedIn,
     /// Any valid session, and no token: what gives access is changed by people alone.
     Session,
+    /// As [`Session`](Self::Session), also of a user who must set up a second factor first: what that takes.
+    SettingUp,
     /// A valid session whose role has the permission, for its own things or for everyone's; or a valid token that has
     /// it besides.
     Needs(Permission),

@@ -1,4 +1,5 @@
-//! The way of one request: route → session or token → cross-site check → permission → body → handler → answer.
+//! The way of one request: route → session or token → cross-site check → permission → second factor, where one is
+//! demanded → body → handler → answer.
 //!
 //! Every end of it is the envelope, a panicking handler's included. A handler that writes runs to its end even if its
 //! client hangs up: what follows a commit, such as telling the Agent Control Service, must not get lost.
@@ -27,8 +28,9 @@ use super::body::RequestBody;
 use super::peer::Peer;
 use super::router::{Router, without_slash};
 use super::{Access, Call, Method, Response, bearer, cookie, origin, response};
-use crate::auth::Caller;
 use crate::auth::session::SessionKey;
+use crate::auth::{Caller, second_factor};
+use crate::config::Config;
 use crate::control::Ticket;
 use crate::error::{Error, Kind, Result};
 use crate::host::Host;
@@ -193,6 +195,7 @@ impl Site {
             origin::check_write(&headers, &peer, &self.host.config.load().allowed_origins)?;
         }
         check_access(&caller, route.access)?;
+        check_second_factor(&caller, route.access, &self.host.config.load())?;
         let limits = self.host.config.load().limits;
         let body = body.read(limits.body_bytes, Duration::from_secs(limits.body_seconds)).await?;
         if writes && !body.is_empty() && !is_json(&headers) {
@@ -295,12 +298,28 @@ fn panicked(panic: &(dyn Any + Send)) -> Error {
 fn check_access(caller: &Caller, access: Access) -> Result<()> {
     match access {
         Access::Public | Access::SignedIn => Ok(()),
-        Access::Session => caller.refuse_token(),
+        Access::Session | Access::SettingUp => caller.refuse_token(),
         Access::Needs(permission) => caller.require(permission),
         Access::Operator if caller.is_operator() => Ok(()),
         Access::Operator => Err(Error::forbidden(
             "Only whoever owns the server's data directory may do this, with the netignite command there",
         )),
+    }
+}
+
+/// Refuses a user, and their tokens, from whom the configuration wants a second factor that they do not have: nothing
+/// is open to them but setting it up.
+fn check_second_factor(caller: &Caller, access: Access, config: &Config) -> Result<()> {
+    if matches!(access, Access::Public | Access::SettingUp) {
+        return Ok(());
+    }
+    match caller.account() {
+        Some(account) if second_factor::is_missing(account, config) => Err(Error::new(
+            Kind::Forbidden,
+            "totp_setup_required",
+            "Your role must have a second factor: log in and set it up with POST /api/account/totp first",
+        )),
+        _ => Ok(()),
     }
 }
 

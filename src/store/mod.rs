@@ -28,6 +28,7 @@ pub mod data_keys;
 pub mod devices;
 pub mod enrolment_codes;
 pub mod password_resets;
+pub mod second_factors;
 pub mod sessions;
 pub mod tokens;
 pub mod users;

@@ -2,7 +2,7 @@
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{Conn, Row};
+use super::{Conn, Row, second_factors};
 use crate::auth::accounts::Account;
 use crate::auth::first_admin;
 use crate::auth::permission::Role;
@@ -81,7 +81,8 @@ pub fn account(db: &Conn, id: i64) -> Result<Option<Account>> {
             db.query("SELECT id FROM devices WHERE ownerID = ?1 ORDER BY id", [id], |row| row.int(0))?;
         favorites.retain(|favorite| own.binary_search(favorite).is_ok());
     }
-    Ok(Some(Account { id, username: user.username, role: user.role, favorites }))
+    let second_factor = second_factors::confirmed(db, id)?.is_some();
+    Ok(Some(Account { id, username: user.username, role: user.role, favorites, second_factor }))
 }
 
 /// The user of an ID.

@@ -4,6 +4,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Output, Stdio};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use netignite::local_socket;
 use netignite::lock::DataLock;
@@ -11,6 +12,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+use super::support::authenticator::Authenticator;
 use super::support::binary::{command, superadmin};
 use super::support::{Binary, Client};
 
@@ -150,6 +152,37 @@ async fn users_are_managed_while_the_server_runs() {
     let ended = admin.get("/api/auth/session").await;
     assert_eq!(ended.status, 401, "the old password's sessions have ended");
     Client::login(address, "admin", &generated(&reset)).await;
+    server.kill().await;
+}
+
+#[tokio::test]
+async fn a_lost_second_factor_is_removed_whether_the_server_runs_or_not() {
+    let here = tempfile::tempdir().unwrap();
+    let here = here.path();
+    let (server, address) = Binary::serve(here).await;
+    let admin = superadmin(here, address).await;
+    let now = || i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap();
+    let set_up = async |client: &Client| {
+        let body = json!({"currentPassword": client.password});
+        let begun = client.post("/api/account/totp", body).await.expect(201);
+        let app = Authenticator::of(begun.data()["secret"].as_str().unwrap());
+        let code = json!({"code": app.code(now())});
+        client.post("/api/account/totp/confirm", code).await.expect(200);
+    };
+    set_up(&admin).await;
+    let said = answer(here, &["user", "remove-totp", "admin"], "").await;
+    assert_eq!(said, "\"admin\" has no second factor any more and logs in with the password alone.\n");
+    let admin = Client::login(address, "admin", &admin.password).await;
+    let line = refusal(here, &["user", "remove-totp", "admin"], "").await;
+    assert_eq!(line, "netignite: There is no second factor in force: nothing was changed");
+    let line = refusal(here, &["user", "remove-totp", "nobody"], "").await;
+    assert_eq!(line, "netignite: there is no user \"nobody\"; `netignite user list` shows all");
+
+    set_up(&admin).await;
+    server.kill().await;
+    answer(here, &["user", "remove-totp", "admin"], "").await;
+    let (server, address) = Binary::serve(here).await;
+    Client::login(address, "admin", &admin.password).await;
     server.kill().await;
 }
 

@@ -3,12 +3,14 @@
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use rustix::process::Signal;
 use serde_json::json;
 
+use super::support::authenticator::Authenticator;
 use super::support::binary::{command, run};
 use super::support::{Binary, Client, Firmware, sqlite};
 
@@ -171,6 +173,24 @@ async fn no_secret_is_readable_in_any_file() {
         .expect(401);
     let gone = log_in(&mut canaries, address, "admin", &password).await;
     gone.post("/api/auth/logout", json!({})).await.expect(200);
+
+    // A second factor: its seed, and recovery codes used and unused.
+    let careful = canaries.random("the password of who has a second factor");
+    let body = json!({"username": "careful", "password": careful, "role": "user"});
+    admin.post("/api/admin/users", body).await.expect(201);
+    let client = log_in(&mut canaries, address, "careful", &careful).await;
+    let begun = client.post("/api/account/totp", json!({"currentPassword": careful})).await.expect(201);
+    let seed = begun.data()["secret"].as_str().unwrap();
+    canaries.watch("a second factor's seed", seed);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
+    let code = Authenticator::of(seed).code(now.try_into().unwrap());
+    let done = client.post("/api/account/totp/confirm", json!({"code": code})).await.expect(200);
+    for code in done.data()["recoveryCodes"].as_array().unwrap() {
+        canaries.watch("a recovery code", code.as_str().unwrap());
+        canaries.watch("a recovery code without hyphens", &code.as_str().unwrap().replace('-', ""));
+    }
+    let body = json!({"username": "careful", "password": careful, "code": done.data()["recoveryCodes"][0]});
+    Client::anonymous(address).post("/api/auth/login", body).await.expect(200);
 
     // Agents: made, shown, connected, refused, changed, deleted.
     let first = canaries.random("an agent's first secret");

@@ -46,7 +46,7 @@ async fn a_login_gives_the_session_object_and_the_cookie() {
     let permissions = data["permissions"].take();
     assert!(permissions.as_array().unwrap().contains(&json!("users:grant")), "{permissions}");
     let expected = json!({"userID": 1, "username": "admin", "role": "admin", "superadmin": true,
-        "permissions": null, "favorites": [], "expirationTimestamp": null});
+        "permissions": null, "totpSetupRequired": false, "favorites": [], "expirationTimestamp": null});
     assert_eq!(data, expected);
     let lifetime = i64::try_from((30 * DAY).as_millis()).unwrap();
     assert!((before + lifetime..=now() + lifetime).contains(&expires));

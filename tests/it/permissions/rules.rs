@@ -102,6 +102,11 @@ fn may_reset(case: Case) -> Option<u16> {
     status(case)
 }
 
+fn may_remove_totp(case: Case) -> Option<u16> {
+    let status: fn(Case) -> Option<u16> = managed!(Case::may_edit_user, 409);
+    status(case)
+}
+
 /// The operator has no account of its own.
 fn with_account(case: Case, good: u16) -> Option<u16> {
     Some(if case.caller == Operator { 400 } else { good })
@@ -183,6 +188,21 @@ pub(super) const RULES: &[Rule] = &[
     Rule::new(Door::Session, "DELETE /api/account/tokens/{}", Target::Token, |case| {
         with_account(case, if case.is_own() { 200 } else { 404 })
     }),
+    Rule::new(Door::Session, "GET /api/account/totp", Target::Nothing, |case| with_account(case, 200)),
+    // Nothing is changed by any of these, whose bodies are empty.
+    Rule::new(Door::Session, "POST /api/account/totp", Target::Nothing, |_| Some(400)),
+    Rule::new(Door::Session, "POST /api/account/totp/confirm", Target::Nothing, |_| Some(400)),
+    Rule::new(Door::Session, "DELETE /api/account/totp", Target::Nothing, |_| Some(400)),
+    // One's own is not removed this way; and there is none.
+    Rule::new(
+        Door::Needs("users:write"),
+        "DELETE /api/admin/users/{}/totp",
+        Target::User,
+        |case| match case {
+            _ if case.is_token() || case.is_own() => Some(403),
+            _ => may_remove_totp(case),
+        },
+    ),
     Rule::new(
         Door::Needs("users:read"),
         "GET /api/admin/users/{}/tokens",

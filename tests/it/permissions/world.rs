@@ -233,7 +233,9 @@ impl World {
                 let whose = if case.is_foreign_account() { case.owner } else { case.caller };
                 json!({"username": self.username(whose), "favorites": []})
             }
-            "POST /api/admin/secrets/rotate-master-key" => json!({}),
+            "POST /api/admin/secrets/rotate-master-key"
+            | "POST /api/account/totp"
+            | "POST /api/account/totp/confirm" => json!({}),
             "PUT /api/admin/log-level" => json!({"level": "info"}),
             "POST /api/auth/reset-password" => {
                 json!({"token": "A".repeat(43), "password": "a long password"})

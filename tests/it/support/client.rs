@@ -133,6 +133,11 @@ impl Client {
         self.request(Method::DELETE, path, None).await
     }
 
+    /// A DELETE with a body.
+    pub async fn delete_with(&self, path: &str, body: Value) -> Reply {
+        self.request(Method::DELETE, path, Some(body)).await
+    }
+
     /// Creates an agent and gives its ID.
     pub async fn create_agent(&self, kind: &str, secret: &str) -> i64 {
         let body = json!({"name": "Agent", "description": "An agent", "type": kind, "secret": secret});

@@ -1,6 +1,7 @@
 //! What the integration tests stand on: servers of their own, independent clients, and waiting without luck.
 
 pub mod agent;
+pub mod authenticator;
 pub mod binary;
 pub mod client;
 pub mod firmware;
