@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use super::check::{Check, DESCRIPTION, GIVEN_PASSWORD, NAME};
 use super::field::Field;
 use crate::audit::{Action, Actor, SubjectKind};
-use crate::auth::enrolment::EnrolmentKey;
 use crate::auth::fresh_token;
+use crate::auth::typed_code::CodeKey;
 use crate::error::{Error, Kind, Result};
 use crate::http::{Answer, Call, Json};
 use crate::store::agents::{self, NewAgent};
@@ -50,7 +50,7 @@ pub(super) async fn enrol(call: Call, Json(body): Json<EnrolBody>) -> Result<Ans
     let host = &call.host;
     let attempt = host.throttle.attempt(THROTTLED_AS, call.peer.address).await?;
     let now = host.clock.now();
-    let known = match EnrolmentKey::of(code.expose_secret()) {
+    let known = match CodeKey::of(code.expose_secret()) {
         // Guesses do not come as far as the writer.
         Some(key) => host.store.read(move |db| enrolment_codes::by_hash(db, &key.0, now)).await?.map(|_| key),
         None => None,

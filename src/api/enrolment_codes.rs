@@ -14,8 +14,8 @@ use super::check::{Check, NAME, Rule};
 use super::field::Field;
 use super::owner::owner_of_new;
 use crate::audit::{Action, SubjectKind};
-use crate::auth::enrolment;
 use crate::auth::permission::Permission;
+use crate::auth::typed_code;
 use crate::clock::Millis;
 use crate::control::AgentKind;
 use crate::error::{Error, Result};
@@ -132,7 +132,7 @@ pub(super) async fn create(
 ) -> Result<Answer<NewEnrolmentCodeView>> {
     let now = call.host.clock.now();
     let new = body.for_new(owner_of_new(&call).await?, now)?;
-    let (code, key) = enrolment::fresh()?;
+    let (code, key) = typed_code::fresh()?;
     let view = call
         .change(Action::EnrolmentCreate, move |db, entry| {
             enrolment_codes::delete_expired(db, now)?;

@@ -14,7 +14,8 @@ use super::field::Field;
 use super::totp_code::{CODE, counted, wrong};
 use super::user_change::not_found;
 use crate::audit::{Action, SubjectKind};
-use crate::auth::second_factor::{is_required, recovery, totp};
+use crate::auth::second_factor::{RECOVERY_CODES, is_required, totp};
+use crate::auth::typed_code;
 use crate::error::{Error, Kind, Result};
 use crate::http::{Answer, Call, Json, NoBody};
 use crate::store::{second_factors, sessions, users};
@@ -115,10 +116,10 @@ pub(super) async fn confirm(call: Call, Json(body): Json<ConfirmBody>) -> Result
     let Some(code) = check.required("code", body.code, &CODE) else { return Err(check.error()) };
     let (account, current) = call.caller.session()?;
     let (id, name) = (account.id, account.username.clone());
-    let mut texts = Vec::with_capacity(recovery::CODES);
-    let mut keys = Vec::with_capacity(recovery::CODES);
-    for _ in 0..recovery::CODES {
-        let (text, key) = recovery::fresh()?;
+    let mut texts = Vec::with_capacity(RECOVERY_CODES);
+    let mut keys = Vec::with_capacity(RECOVERY_CODES);
+    for _ in 0..RECOVERY_CODES {
+        let (text, key) = typed_code::fresh()?;
         texts.push(text.expose_secret().to_owned());
         keys.push(key);
     }

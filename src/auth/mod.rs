@@ -2,11 +2,10 @@
 //!
 //! `password` hashes and verifies on threads of its own, `password_rule` says which new ones are good, `session` keeps
 //! who is logged in, `second_factor` is what is asked for besides the password, `reset` lets in who forgot the password,
-//! `tokens` are what programs call with, `accounts` what either needs to know of its user, `enrolment` lets new agents in,
-//! `throttle` slows down guessing, `permission` is the table of who may do what. Nothing here knows a route.
+//! `tokens` are what programs call with, `accounts` what either needs to know of its user, `typed_code`
+//! are codes that people type, `throttle` slows down guessing, `permission` is the table of who may do what. Nothing here knows a route.
 
 pub mod accounts;
-pub mod enrolment;
 pub mod first_admin;
 mod hasher;
 pub mod password;
@@ -17,6 +16,7 @@ pub mod second_factor;
 pub mod session;
 pub mod throttle;
 pub mod tokens;
+pub mod typed_code;
 
 use std::sync::Arc;
 

@@ -1,41 +1,41 @@
 //! The second factor: what a user shows besides the password, once they have set it up or where the configuration
 //! wants it of their role.
 //!
-//! `totp` are the one-time passwords of an authenticator app, `recovery` the codes for whoever lost it. Here is what
-//! both have in common: a code as it was typed, and of whom a second factor is required. That each code is good once
-//! is the business of `store::second_factors`, which takes them; that guessing is slow, the throttle's.
+//! `totp` are the one-time passwords of an authenticator app; recovery codes, for whoever lost it, are typed codes. Here
+//! is what both have in common: a code as it was typed, and of whom a second factor is required. That each code is good
+//! once is the business of `store::second_factors`, which takes them; that guessing is slow, the throttle's.
 
-pub mod recovery;
 pub mod totp;
 
 use secrecy::SecretString;
 use zeroize::Zeroizing;
 
-use self::recovery::RecoveryKey;
 use super::accounts::Account;
 use super::permission::Role;
+use super::typed_code::CodeKey;
 use crate::config::{Config, RoleWord};
+
+/// Recovery codes that a user gets at once.
+pub const RECOVERY_CODES: usize = 10;
 
 /// A code as a user typed it.
 #[derive(Debug, Clone)]
 pub enum Code {
-    /// Six digits.
+    /// Six digits of the app.
     Totp(SecretString),
-    /// Anything else can only be a recovery code.
-    Recovery(RecoveryKey),
+    /// A recovery code, by its key.
+    Recovery(CodeKey),
 }
 
 impl Code {
-    /// Reads a code. Blanks, hyphens and case are the typist's own; none where there is nothing else.
+    /// Reads a code, however it is grouped; none for what is no code at all.
     pub fn read(text: &str) -> Option<Self> {
-        let plain = text.chars().filter(|c| !c.is_whitespace() && *c != '-');
-        let plain = Zeroizing::new(plain.map(|c| c.to_ascii_uppercase()).collect::<String>());
-        let digits = plain.len() == totp::DIGITS && plain.bytes().all(|byte| byte.is_ascii_digit());
-        match plain.as_str() {
-            "" => None,
-            code if digits => Some(Self::Totp(code.into())),
-            code => Some(Self::Recovery(RecoveryKey::of_plain(code))),
+        let plain: Zeroizing<String> =
+            Zeroizing::new(text.chars().filter(|c| !matches!(c, '-' | ' ')).take(totp::DIGITS + 1).collect());
+        if plain.len() == totp::DIGITS && plain.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Some(Self::Totp(plain.as_str().into()));
         }
+        CodeKey::of(text).map(Self::Recovery)
     }
 }
 
@@ -62,16 +62,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn six_digits_are_one_time_passwords_and_all_else_is_for_recovery() {
+    fn six_digits_are_of_the_app_and_sixteen_characters_for_recovery() {
         for text in ["012345", " 012 345 ", "012-345"] {
             let Some(Code::Totp(code)) = Code::read(text) else { panic!("{text}") };
             assert_eq!(code.expose_secret(), "012345");
         }
-        for text in ["01234", "0123456", "01234a", "٠١٢٣٤٥", "ABCD-EFGH-IJKL-MNOP"] {
+        for text in ["ABCD-EFGH-1JKM-N0PQ", "abcd efgh 1jkm n0pq", "0123456789012345"] {
             assert!(matches!(Code::read(text), Some(Code::Recovery(_))), "{text}");
         }
-        for text in ["", " ", "- -"] {
-            assert!(Code::read(text).is_none());
+        for text in ["", " ", "- -", "01234", "0123456", "01234a", "٠١٢٣٤٥", "ABCD-EFGH-1JKM-N0P"] {
+            assert!(Code::read(text).is_none(), "{text}");
         }
     }
 

@@ -8,8 +8,8 @@ use tracing::error;
 
 use super::Conn;
 use super::data_keys::Sealed;
-use crate::auth::second_factor::recovery::RecoveryKey;
 use crate::auth::second_factor::{Code, totp};
+use crate::auth::typed_code::CodeKey;
 use crate::clock::Millis;
 use crate::error::Result;
 
@@ -47,19 +47,13 @@ pub fn begin(db: &Conn, user: i64, seed: &SecretString) -> Result<bool> {
 ///
 /// # Errors
 /// The database refuses.
-pub fn confirm(
-    db: &Conn,
-    user: i64,
-    code: &Code,
-    codes: &[RecoveryKey],
-    now: Millis,
-) -> Result<Option<bool>> {
+pub fn confirm(db: &Conn, user: i64, code: &Code, codes: &[CodeKey], now: Millis) -> Result<Option<bool>> {
     let sql = "SELECT seed FROM second_factors WHERE userID = ?1 AND confirmed IS NULL";
     let Some(sealed) = db.query_one(sql, [user], |row| row.blob(0))? else { return Ok(None) };
     let Some(step) = step_of(db, user, &sealed, code, now) else { return Ok(Some(false)) };
     let sql = "UPDATE second_factors SET confirmed = ?2, lastStep = ?3 WHERE userID = ?1";
     db.execute(sql, [user, now, step])?;
-    for RecoveryKey(hash) in codes {
+    for CodeKey(hash) in codes {
         let sql = "INSERT INTO recovery_codes (userID, hash) VALUES (?1, ?2)";
         db.execute(sql, libsql::params![user, hash.as_slice()])?;
     }
@@ -73,7 +67,7 @@ pub fn confirm(
 pub fn take(db: &Conn, user: i64, code: &Code, now: Millis) -> Result<bool> {
     let sql = "SELECT seed FROM second_factors WHERE userID = ?1 AND confirmed IS NOT NULL";
     let Some(sealed) = db.query_one(sql, [user], |row| row.blob(0))? else { return Ok(false) };
-    let taken = if let Code::Recovery(RecoveryKey(hash)) = code {
+    let taken = if let Code::Recovery(CodeKey(hash)) = code {
         let sql = "DELETE FROM recovery_codes WHERE userID = ?1 AND hash = ?2";
         db.execute(sql, libsql::params![user, hash.as_slice()])?
     } else {

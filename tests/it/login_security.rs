@@ -49,7 +49,7 @@ async fn no_failure_tells_whether_the_user_exists() {
     let (server, names) = with_every_kind_of_user().await;
     let mut answers = Vec::new();
     for name in &names {
-        for code in [Value::Null, json!("123456"), json!("ABCD-EFGH-IJKL-MNOP")] {
+        for code in [Value::Null, json!("123456"), json!("0123-4567-89AB-CDEF")] {
             let begun = Instant::now();
             let reply = log_in(&server, json!({"username": name, "password": "wrong", "code": code})).await;
             let took = begun.elapsed();
@@ -67,7 +67,7 @@ async fn a_wrong_code_takes_as_long() {
     let server = Server::start().await;
     let admin = server.superadmin().await;
     Authenticator::set_up(&server, &admin).await;
-    for code in [Value::Null, json!("wrong")] {
+    for code in [Value::Null, json!("0123-4567-89AB-CDEF")] {
         let begun = Instant::now();
         let body = json!({"username": "admin", "password": server.password, "code": code});
         log_in(&server, body).await.expect(401);

@@ -1,5 +1,4 @@
-//! Enrolment codes, with which a machine makes its own agent: short enough to be typed, good for a short time and a
-//! few uses.
+//! Codes that people type: enrolment codes and recovery codes. Short enough for that, and too long to be guessed.
 //!
 //! A code is 16 characters of Crockford's base32, which has no two that look alike, in groups of four: 80 random bits,
 //! of which only the SHA-256 is stored. It is read in either case, with `O` for 0 and `I` and `L` for 1, however it is
@@ -23,9 +22,9 @@ const BYTES: usize = LENGTH * 5 / 8;
 
 /// The hash under which a code is kept: the SHA-256 of its characters.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct EnrolmentKey(pub [u8; 32]);
+pub struct CodeKey(pub [u8; 32]);
 
-impl EnrolmentKey {
+impl CodeKey {
     /// The key of a code as it was typed; none for what is no code at all.
     pub fn of(typed: &str) -> Option<Self> {
         let mut code = Zeroizing::new(Vec::with_capacity(LENGTH));
@@ -45,9 +44,9 @@ impl EnrolmentKey {
     }
 }
 
-impl fmt::Debug for EnrolmentKey {
+impl fmt::Debug for CodeKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("EnrolmentKey")
+        f.write_str("CodeKey")
     }
 }
 
@@ -55,7 +54,7 @@ impl fmt::Debug for EnrolmentKey {
 ///
 /// # Errors
 /// The system has no randomness to give.
-pub fn fresh() -> Result<(SecretString, EnrolmentKey)> {
+pub fn fresh() -> Result<(SecretString, CodeKey)> {
     let mut random = Zeroizing::new([0; BYTES]);
     getrandom::fill(&mut *random).map_err(Error::internal)?;
     let mut code = Zeroizing::new(Vec::with_capacity(LENGTH));
@@ -71,7 +70,7 @@ pub fn fresh() -> Result<(SecretString, EnrolmentKey)> {
         }
         shown.push(char::from(*character));
     }
-    Ok((SecretString::from(shown.as_str()), EnrolmentKey(Sha256::digest(&*code).into())))
+    Ok((SecretString::from(shown.as_str()), CodeKey(Sha256::digest(&*code).into())))
 }
 
 #[cfg(test)]
@@ -90,19 +89,19 @@ mod tests {
         let code = code.expose_secret();
         let groups: Vec<_> = code.split('-').collect();
         assert!(groups.len() == 4 && groups.iter().all(|group| group.len() == 4), "{code}");
-        assert!(EnrolmentKey::of(code) == Some(key) && fresh().unwrap().1 != key);
+        assert!(CodeKey::of(code) == Some(key) && fresh().unwrap().1 != key);
     }
 
     #[test]
     fn it_may_be_typed_as_it_looks() {
-        let key = EnrolmentKey::of("0123-4567-89AB-CDE1");
+        let key = CodeKey::of("0123-4567-89AB-CDE1");
         assert!(key.is_some());
         for typed in
             ["0123456789abcde1", "O1234567 89ABCDEI", "o i23-4567-89ab-cdel-", " 0-1-2 3456789ABCDEL "]
         {
-            assert_eq!(EnrolmentKey::of(typed), key, "{typed}");
+            assert_eq!(CodeKey::of(typed), key, "{typed}");
         }
-        assert_ne!(EnrolmentKey::of("0123-4567-89AB-CDE2"), key);
+        assert_ne!(CodeKey::of("0123-4567-89AB-CDE2"), key);
     }
 
     #[test]
@@ -117,7 +116,7 @@ mod tests {
             "é",
             &"0".repeat(1_000_000),
         ] {
-            assert_eq!(EnrolmentKey::of(typed), None);
+            assert_eq!(CodeKey::of(typed), None);
         }
     }
 
