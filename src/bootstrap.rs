@@ -147,7 +147,7 @@ pub async fn open(lock: DataLock, config: Config, log_level: LogLevel) -> Result
             config: ArcSwap::from_pointee(config),
             log_level,
             clock: clock.clone(),
-            accounts: Accounts::new(store.clone()),
+            accounts: Accounts::new(store.clone(), clock.clone()),
             store,
             registry,
             control: Control::new(clock.clone(), Box::new(tell)),

@@ -8,8 +8,12 @@ use serde::de::DeserializeOwned;
 
 use super::field::Field;
 use crate::auth::password_rule::has_good_length;
+use crate::clock::Millis;
 use crate::error::{Error, FieldError, Result};
 use crate::registry::{MacAddress, ProbeTarget};
+
+/// The end of the year 9999, in milliseconds since the epoch.
+const LAST_TIME: Millis = 253_402_300_799_999;
 
 /// What a field must be: `T` as it is sent, `U` as it is used.
 pub(super) struct Rule<T, U> {
@@ -84,6 +88,9 @@ pub(super) const GIVEN_TEXT: Rule<String, String> = Rule { expected: "text", rea
 /// Yes or no.
 pub(super) const FLAG: Rule<bool, bool> = Rule { expected: "true or false", read: Some };
 
+/// Points in time.
+const TIME: Rule<i64, Millis> = Rule { expected: "a time in milliseconds since the epoch", read: Some };
+
 /// Favourite devices.
 pub(super) const FAVORITES: Rule<Vec<i64>, Vec<i64>> =
     Rule { expected: "a list of device IDs, whole numbers", read: Some };
@@ -147,6 +154,17 @@ impl Check {
             Field::Value(value) if value == *stored => Some(stored.clone()),
             other => self.required(name, other, rule),
         }
+    }
+
+    /// When something ends that is made at the time `now`: absent or null for never. The outer `None` has been noted as
+    /// wrong.
+    pub(super) fn end(&mut self, name: &str, field: Field<i64>, now: Millis) -> Option<Option<Millis>> {
+        let end = self.optional(name, field, &TIME)?;
+        if end.is_some_and(|end| !(now + 1..=LAST_TIME).contains(&end)) {
+            self.wrong(name, "expected a time in the future, in milliseconds since the epoch");
+            return None;
+        }
+        Some(end)
     }
 
     /// Notes that a field is wrong for a reason that no rule knows.

@@ -5,7 +5,7 @@
 //! same request, so it costs one time-out however many devices it has. An answer is reused for a few seconds
 //! ([`Recent`]), which is what several open pages asking at once come down to.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ use crate::host::Host;
 use crate::http::{Answer, Call, NoBody};
 use crate::registry::{MacAddress, ProbeTarget};
 use crate::store::devices::DeviceRow;
-use crate::store::{agents, devices};
+use crate::store::{Whose, agents, devices};
 
 /// How long an answer may be reused.
 const FRESH: Duration = Duration::from_secs(10);
@@ -66,7 +66,20 @@ pub(super) async fn status(
     let (devices, agents) = call
         .host
         .store
-        .read(move |db| Ok((devices::list(db, &reach)?, agents::list(db, reach.whose)?)))
+        .read(move |db| {
+            let devices = devices::list(db, &reach)?;
+            let mut agents = agents::list(db, reach.whose)?;
+            // What is shared is reached through its owner's agents.
+            let shared: BTreeSet<_> = devices
+                .iter()
+                .filter(|device| device.shared.is_some())
+                .map(|device| device.agent_id)
+                .collect();
+            for agent in shared {
+                agents.extend(agents::get(db, Whose::Anyones, agent)?);
+            }
+            Ok((devices, agents))
+        })
         .await?;
     let agents: HashMap<i64, _> = agents.iter().map(|agent| (agent.id, (agent.owner, agent.kind))).collect();
 

@@ -1,4 +1,4 @@
-//! `/api/devices`: the devices a caller owns or, in admin mode, everyone's.
+//! `/api/devices`: the devices a caller owns and, to see, those shared with them; or, in admin mode, everyone's.
 //!
 //! A device's agent must belong to the device's owner, which the table of devices sees to: whoever could name
 //! another's agent could wake through it.
@@ -13,9 +13,10 @@ use super::field::Field;
 use super::owner::owner_of_new;
 use crate::audit::{Action, SubjectKind};
 use crate::auth::permission::Permission;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::http::{Answer, Call, Json, NoBody};
-use crate::store::devices::{self, DeviceKind, DeviceRow, NewDevice};
+use crate::store::devices::{self, DeviceKind, DeviceRow, NewDevice, SharedBy};
+use crate::store::{Conn, Reach, Right, shares};
 
 const KIND: Rule<String, DeviceKind> = Rule::word("server, desktop, laptop, printer or nas");
 /// The port of a device for which none is given: the discard service, where magic packets usually go.
@@ -32,12 +33,33 @@ pub(super) struct DeviceView {
     description: Option<String>,
     mac_address: String,
     port: Option<i64>,
+    /// Null for a device that is shared with the caller: the agent is not.
     #[serde(rename = "agentID")]
-    agent_id: i64,
+    agent_id: Option<i64>,
     #[serde(rename = "ownerID")]
     owner_id: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
     address: Option<String>,
+    #[serde(flatten)]
+    shared: Option<SharedView>,
+}
+
+/// What is shown besides of a device that is shared with the caller.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct SharedView {
+    /// True.
+    shared: bool,
+    /// The name of the device's owner.
+    owner_name: String,
+    /// What the caller may do with the device.
+    permissions: &'static [Right],
+}
+
+impl From<SharedBy> for SharedView {
+    fn from(by: SharedBy) -> Self {
+        Self { shared: true, owner_name: by.owner_name, permissions: by.right.included() }
+    }
 }
 
 impl From<DeviceRow> for DeviceView {
@@ -49,9 +71,10 @@ impl From<DeviceRow> for DeviceView {
             description: row.description,
             mac_address: row.mac_address,
             port: row.port,
-            agent_id: row.agent_id,
+            agent_id: row.shared.is_none().then_some(row.agent_id),
             owner_id: row.owner,
             address: row.address,
+            shared: row.shared.map(SharedView::from),
         }
     }
 }
@@ -143,6 +166,7 @@ impl DeviceBody {
             address,
             id: stored.id,
             owner: stored.owner,
+            shared: None,
         })
     }
 }
@@ -167,6 +191,55 @@ pub(super) fn not_found() -> Error {
     Error::not_found("Device not found")
 }
 
+/// How far a caller reaches with what takes more than seeing a device.
+pub(super) struct Needed {
+    reach: Reach,
+    /// The devices that the caller sees.
+    seen: Reach,
+}
+
+impl Needed {
+    pub(super) fn of(call: &Call, permission: Permission) -> Self {
+        Self { reach: call.devices(permission), seen: call.devices(Permission::DevicesRead) }
+    }
+
+    /// What `get` finds of the device of an ID within reach.
+    ///
+    /// # Errors
+    /// 404 for a device that the caller does not see, 403 for one that is shared and not for this.
+    pub(super) fn find<T>(
+        &self,
+        db: &Conn,
+        id: i64,
+        get: impl FnOnce(&Conn, &Reach, i64) -> Result<Option<T>>,
+    ) -> Result<T> {
+        if let Some(found) = get(db, &self.reach, id)? {
+            return Ok(found);
+        }
+        let shared = devices::get(db, &self.seen, id)?.and_then(|device| device.shared);
+        let SharedBy { owner_name, right } = shared.ok_or_else(not_found)?;
+        let what = match right {
+            Right::View => "see",
+            Right::Wake => "see and wake",
+        };
+        Err(Error::new(
+            Kind::Forbidden,
+            "not_shared",
+            format!(
+                "{owner_name} shares this device with you to {what} it, and for nothing else. Ask {owner_name}."
+            ),
+        ))
+    }
+}
+
+/// Forgets what the server keeps in mind of everyone who sees a device that came, went or changed: a favourite may name
+/// it.
+fn forget(call: &Call, seers: &[i64]) {
+    for user in seers {
+        call.host.accounts.forget(*user);
+    }
+}
+
 pub(super) async fn list(call: Call, _: NoBody) -> Result<Answer<Vec<DeviceView>>> {
     let reach = call.devices(Permission::DevicesRead);
     let rows = call.host.store.read(move |db| devices::list(db, &reach)).await?;
@@ -183,15 +256,14 @@ pub(super) async fn list(call: Call, _: NoBody) -> Result<Answer<Vec<DeviceView>
 pub(super) async fn create(call: Call, Json(body): Json<DeviceBody>) -> Result<Answer<i64>> {
     let owner = owner_of_new(&call).await?;
     let device = body.for_new(owner)?;
-    let id = call
+    let (id, seers) = call
         .change(Action::DeviceCreate, move |db, entry| {
             let id = devices::insert(db, &device)?;
             entry.on(SubjectKind::Device, id, device.name);
-            Ok(id)
+            Ok((id, shares::seers(db, id)?))
         })
         .await?;
-    // A favourite may have named the device before it was there.
-    call.host.accounts.forget(owner);
+    forget(&call, &seers);
     Ok(Answer::created("Device created successfully", id))
 }
 
@@ -204,27 +276,34 @@ pub(super) async fn get(call: Call, _: NoBody) -> Result<Answer<DeviceView>> {
 
 pub(super) async fn update(call: Call, Json(body): Json<DeviceBody>) -> Result<Answer<()>> {
     let id = call.id()?;
-    let reach = call.devices(Permission::DevicesWrite);
-    call.change(Action::DeviceUpdate, move |db, entry| {
-        let stored = devices::get(db, &reach, id)?.ok_or_else(not_found)?;
-        entry.on(SubjectKind::Device, id, stored.name.as_str());
-        devices::update(db, &body.for_stored(stored)?)
-    })
-    .await?;
+    let needed = Needed::of(&call, Permission::DevicesWrite);
+    let seers = call
+        .change(Action::DeviceUpdate, move |db, entry| {
+            let stored = needed.find(db, id, devices::get)?;
+            entry.on(SubjectKind::Device, id, stored.name.as_str());
+            // With another agent come other shares.
+            let mut seers = shares::seers(db, id)?;
+            devices::update(db, &body.for_stored(stored)?)?;
+            seers.extend(shares::seers(db, id)?);
+            Ok(seers)
+        })
+        .await?;
+    forget(&call, &seers);
     Ok(Answer::done("Device updated successfully"))
 }
 
 pub(super) async fn delete(call: Call, _: NoBody) -> Result<Answer<()>> {
     let id = call.id()?;
-    let reach = call.devices(Permission::DevicesWrite);
-    let owner = call
+    let needed = Needed::of(&call, Permission::DevicesWrite);
+    let seers = call
         .change(Action::DeviceDelete, move |db, entry| {
-            let stored = devices::get(db, &reach, id)?.ok_or_else(not_found)?;
-            devices::delete(db, id)?;
+            let stored = needed.find(db, id, devices::get)?;
             entry.on(SubjectKind::Device, id, stored.name);
-            Ok(stored.owner)
+            let seers = shares::seers(db, id)?;
+            devices::delete(db, id)?;
+            Ok(seers)
         })
         .await?;
-    call.host.accounts.forget(owner);
+    forget(&call, &seers);
     Ok(Answer::done("Device deleted successfully"))
 }

@@ -25,6 +25,7 @@ mod owner;
 mod password_reset;
 mod secrets;
 mod sessions;
+mod shares;
 mod token_body;
 mod tokens;
 mod totp;
@@ -40,6 +41,7 @@ use std::sync::Arc;
 use crate::auth::permission::Permission as P;
 use crate::http::{Access, Method, Route};
 use device_status::Recent;
+use shares::Of;
 
 /// The host's own routes.
 pub fn table() -> Vec<Route> {
@@ -124,6 +126,27 @@ pub fn table() -> Vec<Route> {
             agent_secret::rotate,
         ),
         Route::new(
+            Method::GET,
+            "/api/agents/{id}/shares",
+            Needs(P::DevicesShare),
+            "With whom an agent's devices are shared",
+            |call, body| shares::list(call, body, Of::Agent),
+        ),
+        Route::new(
+            Method::POST,
+            "/api/agents/{id}/shares",
+            Needs(P::DevicesShare),
+            "Share all devices of an agent with another user, to see or to wake",
+            |call, body| shares::create(call, body, Of::Agent),
+        ),
+        Route::new(
+            Method::DELETE,
+            "/api/agents/{id}/shares/{shareID}",
+            Needs(P::DevicesShare),
+            "Take back a share of all devices of an agent",
+            |call, body| shares::delete(call, body, Of::Agent),
+        ),
+        Route::new(
             Method::POST,
             "/api/agents/{id}/commands/{name}",
             Needs(P::AgentsCommand),
@@ -167,6 +190,27 @@ pub fn table() -> Vec<Route> {
             Needs(P::DevicesWake),
             "Wake a device through its agent",
             move |call, body| wakeup::wakeup(call, body, recent.clone()),
+        ),
+        Route::new(
+            Method::GET,
+            "/api/devices/{id}/shares",
+            Needs(P::DevicesShare),
+            "With whom a device is shared",
+            |call, body| shares::list(call, body, Of::Device),
+        ),
+        Route::new(
+            Method::POST,
+            "/api/devices/{id}/shares",
+            Needs(P::DevicesShare),
+            "Share a device with another user, to see or to wake",
+            |call, body| shares::create(call, body, Of::Device),
+        ),
+        Route::new(
+            Method::DELETE,
+            "/api/devices/{id}/shares/{shareID}",
+            Needs(P::DevicesShare),
+            "Take back a share of a device",
+            |call, body| shares::delete(call, body, Of::Device),
         ),
         Route::new(
             Method::PUT,

@@ -13,8 +13,6 @@ use crate::store::tokens::NewToken;
 
 /// The devices a token can be restricted to, at most.
 const MAX_DEVICES: usize = 1000;
-/// The end of the year 9999, in milliseconds since the epoch.
-const LAST_TIME: Millis = 253_402_300_799_999;
 
 const PERMISSIONS: Rule<Vec<String>, Vec<Permission>> = Rule::new(
     "a list of one or more permissions by name, such as [\"devices:wake\"]; GET /api/auth/session lists yours",
@@ -38,8 +36,6 @@ const DEVICES: Rule<Vec<i64>, Vec<i64>> = Rule::new(
         (1..=MAX_DEVICES).contains(&ids.len()).then_some(ids)
     },
 );
-
-const TIME: Rule<i64, Millis> = Rule::new("a time in milliseconds since the epoch", Some);
 
 /// A new token.
 #[derive(Deserialize, JsonSchema)]
@@ -67,13 +63,8 @@ impl TokenBody {
         let mut check = Check::default();
         let name = check.required("name", self.name, &USERNAME);
         let permissions = check.required("permissions", self.permissions, &PERMISSIONS);
-        let expires = check.optional("expiresAt", self.expires_at, &TIME);
+        let expires = check.end("expiresAt", self.expires_at, now);
         let devices = check.optional("deviceIDs", self.device_ids, &DEVICES);
-        if let Some(Some(expires)) = expires
-            && !(now + 1..=LAST_TIME).contains(&expires)
-        {
-            check.wrong("expiresAt", "expected a time in the future, in milliseconds since the epoch");
-        }
         if let (Some(Some(_)), Some(permissions)) = (&devices, &permissions)
             && permissions.iter().any(|permission| !ON_DEVICES.contains(permission))
         {

@@ -98,7 +98,7 @@ pub(super) async fn create_for(call: &Call, user: i64, body: TokenBody) -> Resul
     let (text, key) = Tokens::fresh()?;
     let id = call
         .change(Action::TokenCreate, move |db, entry| {
-            check_grantable(db, user, &new)?;
+            check_grantable(db, user, &new, now)?;
             let id = tokens::insert(db, user, &key.0, now, &new)?;
             entry.on(SubjectKind::Token, id, new.name);
             Ok(id)
@@ -131,7 +131,7 @@ pub(super) async fn revoke_of(
 }
 
 /// Refuses a token that would allow what its user may not do, or that is one too many.
-fn check_grantable(db: &Conn, user: i64, new: &NewToken) -> Result<()> {
+fn check_grantable(db: &Conn, user: i64, new: &NewToken, now: Millis) -> Result<()> {
     let owner = users::get(db, user)?.ok_or_else(no_such_user)?;
     if let Some(beyond) = new.permissions.iter().find(|permission| !has(owner.role, **permission)) {
         return Err(Error::forbidden(format!(
@@ -141,11 +141,11 @@ fn check_grantable(db: &Conn, user: i64, new: &NewToken) -> Result<()> {
         )));
     }
     let asked = new.devices.as_deref().unwrap_or_default();
-    if devices::owned_among(db, user, asked)? < asked.len() as i64 {
+    if devices::seen_among(db, user, asked, now)?.len() < asked.len() {
         return Err(Error::new(
             Kind::Invalid,
             "no_matching_device",
-            "deviceIDs names a device that does not exist or is not the token's user's own",
+            "deviceIDs names a device that does not exist, or is neither the token's user's own nor shared with them",
         ));
     }
     if tokens::count(db, user)? >= MAX_OF_USER {

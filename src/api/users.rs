@@ -109,11 +109,12 @@ impl UserBody {
 }
 
 pub(super) async fn list(call: Call, _: NoBody) -> Result<Answer<Vec<UserView>>> {
+    let now = call.host.clock.now();
     let accounts = call
         .host
         .store
-        .read(|db| {
-            users::list(db)?.iter().filter_map(|user| users::account(db, user.id).transpose()).collect()
+        .read(move |db| {
+            users::list(db)?.iter().filter_map(|user| users::account(db, user.id, now).transpose()).collect()
         })
         .await;
     let accounts: Vec<Account> = accounts?;
@@ -122,7 +123,8 @@ pub(super) async fn list(call: Call, _: NoBody) -> Result<Answer<Vec<UserView>>>
 
 pub(super) async fn get(call: Call, _: NoBody) -> Result<Answer<UserView>> {
     let id = call.id()?;
-    let account = call.host.store.read(move |db| users::account(db, id)).await?.ok_or_else(not_found)?;
+    let now = call.host.clock.now();
+    let account = call.host.store.read(move |db| users::account(db, id, now)).await?.ok_or_else(not_found)?;
     Ok(Answer::ok("User retrieved successfully", account.into()))
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::agent_error::agent_error;
 use super::device_status::Recent;
-use super::devices::not_found;
+use super::devices::Needed;
 use crate::auth::permission::Permission;
 use crate::commands::wakeup::{Payload, Wakeup};
 use crate::control::DispatchError;
@@ -14,9 +14,8 @@ use crate::store::devices::{self, WakeRow};
 
 pub(super) async fn wakeup(call: Call, _: NoBody, recent: Arc<Recent>) -> Result<Answer<()>> {
     let id = call.id()?;
-    let reach = call.devices(Permission::DevicesWake);
-    let device =
-        call.host.store.read(move |db| devices::to_wake(db, &reach, id)).await?.ok_or_else(not_found)?;
+    let needed = Needed::of(&call, Permission::DevicesWake);
+    let device = call.host.store.read(move |db| needed.find(db, id, devices::to_wake)).await?;
     let payload = payload(&device)?;
     let failed = |error| agent_error(device.agent_id, "Wakeup", error);
     if !device.agent_is_owners {

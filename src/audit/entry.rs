@@ -86,6 +86,12 @@ pub enum Action {
     /// An API token was revoked.
     #[serde(rename = "token.revoke")]
     TokenRevoke,
+    /// A device, or all devices of an agent, were shared with a user; the detail tells with whom and for what.
+    #[serde(rename = "share.create")]
+    ShareCreate,
+    /// A share was taken back; the detail tells from whom.
+    #[serde(rename = "share.delete")]
+    ShareDelete,
     /// The level of the log was set; the detail tells to what.
     #[serde(rename = "log_level.set")]
     LogLevelSet,

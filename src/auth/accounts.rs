@@ -1,6 +1,7 @@
 //! Users as their sessions see them, cached so that a request needs no database.
 //!
-//! An entry is loaded on its first use and forgotten whenever the user, or what its favourites point to, changes.
+//! An entry is loaded on its first use and forgotten whenever the user, or what its favourites point to, changes; also
+//! when a share that a favourite may need ends.
 //! A generation counter keeps a load that raced with a change from putting back what it read before.
 
 use std::collections::HashMap;
@@ -10,6 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::RwLock;
 
 use super::permission::Role;
+use crate::clock::{Clock, Millis};
 use crate::error::Result;
 use crate::store::{Store, users};
 
@@ -22,8 +24,10 @@ pub struct Account {
     pub username: String,
     /// The role.
     pub role: Role,
-    /// The favourite devices that exist and are the user's own.
+    /// The favourite devices that exist and are the user's own or shared with the user.
     pub favorites: Vec<i64>,
+    /// Until when that is so for sure, as far as time alone changes it; none for ever.
+    pub until: Option<Millis>,
     /// Whether a second factor is in force.
     pub second_factor: bool,
 }
@@ -31,14 +35,15 @@ pub struct Account {
 /// The cache of accounts.
 pub struct Accounts {
     store: Store,
+    clock: Clock,
     generation: AtomicU64,
     cached: RwLock<HashMap<i64, Arc<Account>>>,
 }
 
 impl Accounts {
     /// An empty cache over `store`.
-    pub fn new(store: Store) -> Self {
-        Self { store, generation: AtomicU64::new(0), cached: RwLock::new(HashMap::new()) }
+    pub fn new(store: Store, clock: Clock) -> Self {
+        Self { store, clock, generation: AtomicU64::new(0), cached: RwLock::new(HashMap::new()) }
     }
 
     /// The account of a user, or none if there is no such user.
@@ -46,11 +51,14 @@ impl Accounts {
     /// # Errors
     /// The database cannot be read.
     pub async fn get(&self, user: i64) -> Result<Option<Arc<Account>>> {
-        if let Some(account) = self.cached.read().get(&user) {
+        if let Some(account) = self.cached.read().get(&user)
+            && account.until.is_none_or(|until| until > self.clock.now())
+        {
             return Ok(Some(account.clone()));
         }
         let generation = self.generation.load(Ordering::Acquire);
-        let Some(account) = self.store.read(move |db| users::account(db, user)).await? else {
+        let now = self.clock.now();
+        let Some(account) = self.store.read(move |db| users::account(db, user, now)).await? else {
             return Ok(None);
         };
         let account = Arc::new(account);
@@ -61,7 +69,7 @@ impl Accounts {
         Ok(Some(account))
     }
 
-    /// Forgets a user after a change of the user or of one of their devices. Call it after the commit and before
+    /// Forgets a user after a change of the user, or of a device that is theirs or shared with them. Call it after the commit and before
     /// answering.
     pub fn forget(&self, user: i64) {
         let mut cached = self.cached.write();

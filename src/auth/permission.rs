@@ -74,6 +74,8 @@ permissions! {
     DevicesWrite = "devices:write",
     /// Wake devices.
     DevicesWake = "devices:wake",
+    /// Share devices, and all devices of agents, with other users.
+    DevicesShare = "devices:share",
     /// See users.
     UsersRead = "users:read",
     /// Create, change and delete users who are no admins.
@@ -119,7 +121,8 @@ pub fn allowed(role: Role, permission: Permission, scope: Scope) -> bool {
             | P::AgentsCommand
             | P::DevicesRead
             | P::DevicesWrite
-            | P::DevicesWake,
+            | P::DevicesWake
+            | P::DevicesShare,
             Scope::Own,
         ) => true,
         (
@@ -129,6 +132,7 @@ pub fn allowed(role: Role, permission: Permission, scope: Scope) -> bool {
             | P::DevicesRead
             | P::DevicesWrite
             | P::DevicesWake
+            | P::DevicesShare
             | P::UsersRead
             | P::UsersWrite
             | P::AuditRead

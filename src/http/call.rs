@@ -14,7 +14,7 @@ use crate::auth::permission::{Permission, Scope};
 use crate::error::{Error, Result};
 use crate::host::Host;
 use crate::registry::decode_object;
-use crate::store::{Conn, Reach, Whose, audit};
+use crate::store::{Conn, Reach, Right, Whose, audit};
 
 /// One request on its way to its handler, after session and permission were checked.
 pub struct Call {
@@ -81,10 +81,21 @@ impl Call {
         }
     }
 
-    /// Which devices this call may be about: [`whose`](Self::whose), and of those the ones that the caller is
-    /// restricted to. The one place where that is decided.
+    /// Which devices this call may be about: [`whose`](Self::whose), with those that are shared with the caller for
+    /// what `permission` allows, and of all these the ones that the caller is restricted to. The one place where that
+    /// is decided.
     pub fn devices(&self, permission: Permission) -> Reach {
-        Reach { whose: self.whose(permission), only: self.caller.only_devices() }
+        let right = match permission {
+            Permission::DevicesRead => Some(Right::View),
+            Permission::DevicesWake => Some(Right::Wake),
+            // Whoever is no owner changes nothing.
+            _ => None,
+        };
+        Reach {
+            whose: self.whose(permission),
+            shared: right.map(|right| (right, self.host.clock.now())),
+            only: self.caller.only_devices(),
+        }
     }
 
     /// Changes what is stored, as [`Store::write`](crate::store::Store::write), and notes in the audit log that the

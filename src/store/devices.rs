@@ -5,7 +5,9 @@ use std::num::NonZeroU16;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Conn, Reach, Row, Whose};
+use super::reach::share_on_device;
+use super::{Conn, Reach, Right, Row, Whose};
+use crate::clock::Millis;
 use crate::error::{Error, Kind, Result};
 
 /// What a device is.
@@ -70,6 +72,17 @@ pub struct DeviceRow {
     pub owner: i64,
     /// What to ask for its status by, in place of the MAC address.
     pub address: Option<String>,
+    /// As what it is within reach, if a share alone brings it there.
+    pub shared: Option<SharedBy>,
+}
+
+/// By whom a device is shared with whoever asked for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SharedBy {
+    /// The name of the device's owner.
+    pub owner_name: String,
+    /// What it is shared for.
+    pub right: Right,
 }
 
 /// What a device is woken by.
@@ -108,13 +121,21 @@ pub struct NewDevice {
 }
 
 macro_rules! select {
-    ($($rest:expr),+) => {
+    // `$shared` are two columns: what a share allows and the owner's name, or NULLs where no share is needed.
+    ($shared:expr; $($rest:expr),+) => {
         concat!(
             "SELECT id, CAST(name AS BLOB), CAST(type AS BLOB), CAST(description AS BLOB), \
              CAST(macAddress AS BLOB), CAST(port AS BLOB), CAST(agentID AS INTEGER), CAST(ownerID AS INTEGER), \
-             CAST(address AS BLOB) FROM devices ",
+             CAST(address AS BLOB), ", $shared, " FROM devices ",
             $($rest),+
         )
+    };
+}
+
+/// The name of a device's owner.
+macro_rules! owner_name {
+    () => {
+        "(SELECT CAST(username AS BLOB) FROM users WHERE users.id = devices.ownerID)"
     };
 }
 
@@ -125,8 +146,20 @@ macro_rules! among {
     };
 }
 
+/// Whether a device is within a [`Reach`], but for [`among`]: its owner in ?2, its time in ?4, its right in ?5. What is
+/// one's own is found so before shares are looked at.
+macro_rules! within {
+    () => {
+        concat!("(?2 IS NULL OR ownerID = ?2 OR ", share_on_device!("?2", "?4"), " >= ?5)")
+    };
+}
+
 fn device(row: &Row) -> Result<DeviceRow> {
+    let right = row.opt_int(9)?;
+    let shared_by =
+        |right| -> Result<_> { Ok(SharedBy { owner_name: row.text(10)?, right: Right::from_stored(right) }) };
     Ok(DeviceRow {
+        shared: right.map(shared_by).transpose()?,
         id: row.int(0)?,
         name: row.text(1)?,
         kind: DeviceKind::from_stored(&row.text(2)?),
@@ -145,16 +178,38 @@ fn device(row: &Row) -> Result<DeviceRow> {
 /// The database refuses.
 pub fn list(db: &Conn, reach: &Reach) -> Result<Vec<DeviceRow>> {
     match reach.whose {
-        Whose::Anyones => {
-            db.query(select!("WHERE ", among!("?1"), " ORDER BY id"), libsql::params![reach.only()], device)
-        }
-        // On its own, so that the index is used.
-        Whose::User(owner) => db.query(
-            select!("WHERE ownerID = ?1 AND ", among!("?2"), " ORDER BY id"),
-            libsql::params![owner, reach.only()],
+        Whose::Anyones => db.query(
+            select!("NULL, NULL"; "WHERE ", among!("?1"), " ORDER BY id"),
+            libsql::params![reach.only()],
             device,
         ),
+        Whose::User(owner) => {
+            // On their own, so that the index is used.
+            let mut found = db.query(
+                select!("NULL, NULL"; "WHERE ownerID = ?1 AND ", among!("?2"), " ORDER BY id"),
+                libsql::params![owner, reach.only()],
+                device,
+            )?;
+            if reach.shared.is_some() {
+                found.extend(list_shared(db, owner, reach)?);
+                found.sort_by_key(|device| device.id);
+            }
+            Ok(found)
+        }
     }
+}
+
+/// The devices that are within reach of `user` because somebody shares them.
+fn list_shared(db: &Conn, user: i64, reach: &Reach) -> Result<Vec<DeviceRow>> {
+    let sql = select!(
+        concat!(share_on_device!("?1", "?3"), ", ", owner_name!());
+        "WHERE (id IN (SELECT deviceID FROM shares WHERE userID = ?1) \
+         OR agentID IN (SELECT agentID FROM shares WHERE userID = ?1)) AND ownerID <> ?1 AND ",
+        share_on_device!("?1", "?3"),
+        " >= ?4 AND ",
+        among!("?2")
+    );
+    db.query(sql, libsql::params![user, reach.only(), reach.at(), reach.right()], device)
 }
 
 /// The device of an ID, if it is within reach.
@@ -162,20 +217,26 @@ pub fn list(db: &Conn, reach: &Reach) -> Result<Vec<DeviceRow>> {
 /// # Errors
 /// The database refuses.
 pub fn get(db: &Conn, reach: &Reach, id: i64) -> Result<Option<DeviceRow>> {
-    let sql = select!("WHERE id = ?1 AND (?2 IS NULL OR ownerID = ?2) AND ", among!("?3"));
-    db.query_one(sql, libsql::params![id, reach.whose.owner(), reach.only()], device)
+    let sql = select!(
+        concat!("iif(?2 IS NULL OR ownerID = ?2, NULL, ", share_on_device!("?2", "?4"), "), ", owner_name!());
+        "WHERE id = ?1 AND ", within!(), " AND ", among!("?3")
+    );
+    let params = libsql::params![id, reach.whose.owner(), reach.only(), reach.at(), reach.right()];
+    db.query_one(sql, params, device)
 }
 
-/// How many of these devices are `owner`'s.
+/// Which of these devices are a user's own or, at the time `at`, shared with the user; in the order of their IDs.
 ///
 /// # Errors
 /// The database refuses.
-pub fn owned_among(db: &Conn, owner: i64, ids: &[i64]) -> Result<i64> {
+pub fn seen_among(db: &Conn, user: i64, ids: &[i64], at: Millis) -> Result<Vec<i64>> {
     let ids = serde_json::Value::from(ids).to_string();
-    db.query_int(
-        concat!("SELECT count(*) FROM devices WHERE ownerID = ?1 AND ", among!("?2")),
-        libsql::params![owner, ids],
-    )
+    let sql = concat!(
+        "SELECT id FROM devices WHERE id IN (SELECT value FROM json_each(?2)) AND (ownerID = ?1 OR ",
+        share_on_device!("?1", "?3"),
+        " IS NOT NULL) ORDER BY id"
+    );
+    db.query(sql, libsql::params![user, ids, at], |row| row.int(0))
 }
 
 /// What to wake the device of an ID by, if it is within reach.
@@ -187,10 +248,13 @@ pub fn to_wake(db: &Conn, reach: &Reach, id: i64) -> Result<Option<WakeRow>> {
         "SELECT CAST(macAddress AS BLOB), CAST(port AS BLOB), CAST(agentID AS INTEGER), \
          EXISTS (SELECT 1 FROM agents WHERE agents.id = CAST(devices.agentID AS INTEGER) \
          AND agents.ownerID = CAST(devices.ownerID AS INTEGER)) \
-         FROM devices WHERE id = ?1 AND (?2 IS NULL OR ownerID = ?2) AND ",
+         FROM devices WHERE id = ?1 AND ",
+        within!(),
+        " AND ",
         among!("?3")
     );
-    db.query_one(sql, libsql::params![id, reach.whose.owner(), reach.only()], |row| {
+    let params = libsql::params![id, reach.whose.owner(), reach.only(), reach.at(), reach.right()];
+    db.query_one(sql, params, |row| {
         let port = row.opt_int(1)?;
         Ok(WakeRow {
             mac_address: row.text(0)?,

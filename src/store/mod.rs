@@ -30,6 +30,7 @@ pub mod enrolment_codes;
 pub mod password_resets;
 pub mod second_factors;
 pub mod sessions;
+pub mod shares;
 pub mod tokens;
 pub mod users;
 
@@ -48,7 +49,7 @@ use tracing::error;
 pub use self::conn::Conn;
 pub use self::error::StoreError;
 use self::job::{Call, Job, closed};
-pub use self::reach::{Reach, Whose};
+pub use self::reach::{Reach, Right, Whose};
 pub use self::row::Row;
 use crate::error::Result;
 use crate::vault::{Given, Vault};

@@ -2,10 +2,11 @@
 
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{Conn, Row, second_factors};
+use super::{Conn, Row, devices, second_factors, shares};
 use crate::auth::accounts::Account;
 use crate::auth::first_admin;
 use crate::auth::permission::Role;
+use crate::clock::Millis;
 use crate::error::{Error, Result};
 
 /// A user.
@@ -69,20 +70,21 @@ fn favorites(stored: &str) -> Vec<i64> {
     values.iter().filter_map(serde_json::Value::as_i64).collect()
 }
 
-/// What a session knows of its user: the user, with the favourites that exist and are the user's own.
+/// What a session knows of its user at the time `at`: the user, with the favourites that exist and are the user's own or
+/// shared with the user.
 ///
 /// # Errors
 /// The database refuses.
-pub fn account(db: &Conn, id: i64) -> Result<Option<Account>> {
+pub fn account(db: &Conn, id: i64, at: Millis) -> Result<Option<Account>> {
     let Some(user) = get(db, id)? else { return Ok(None) };
-    let mut favorites = user.favorites;
+    let (mut favorites, mut until) = (user.favorites, None);
     if !favorites.is_empty() {
-        let own =
-            db.query("SELECT id FROM devices WHERE ownerID = ?1 ORDER BY id", [id], |row| row.int(0))?;
-        favorites.retain(|favorite| own.binary_search(favorite).is_ok());
+        let seen = devices::seen_among(db, id, &favorites, at)?;
+        favorites.retain(|favorite| seen.binary_search(favorite).is_ok());
+        until = shares::next_end(db, id, at)?;
     }
     let second_factor = second_factors::confirmed(db, id)?.is_some();
-    Ok(Some(Account { id, username: user.username, role: user.role, favorites, second_factor }))
+    Ok(Some(Account { id, username: user.username, role: user.role, favorites, until, second_factor }))
 }
 
 /// The user of an ID.
@@ -207,7 +209,7 @@ pub fn set_password_hash(db: &Conn, id: i64, hash: &str) -> Result<bool> {
     Ok(db.execute(sql, libsql::params![id, hash])? > 0)
 }
 
-/// Deletes a user with their sessions and password resets. Answers whether there was such a user.
+/// Deletes a user with whatever goes with them, such as sessions and tokens, and shares given to them. Answers whether there was such a user.
 ///
 /// # Errors
 /// A conflict if the user owns something; the database refuses.

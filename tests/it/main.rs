@@ -40,5 +40,6 @@ mod rest_tokens;
 mod rest_users;
 mod rotation;
 mod sessions;
+mod sharing;
 mod totp;
 mod totp_required;

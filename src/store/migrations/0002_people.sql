@@ -28,21 +28,22 @@ CREATE TABLE tokens (
 );
 CREATE INDEX tokens_of_user ON tokens (userID);
 
--- A device, or all devices of an agent, which another user may see or wake.
+-- A device, or all devices of an agent, which another user may see.
 CREATE TABLE shares (
     id          INTEGER PRIMARY KEY AUTOINCREMENT,
     deviceID    INTEGER REFERENCES devices (id) ON DELETE CASCADE,
     agentID     INTEGER REFERENCES agents (id) ON DELETE CASCADE,
     userID      INTEGER NOT NULL REFERENCES users (id) ON DELETE CASCADE,
-    mayView     INTEGER NOT NULL,
-    mayWake     INTEGER NOT NULL,
+    mayWake     INTEGER NOT NULL, -- whether the user may wake them as well
     created     INTEGER NOT NULL,
     expires     INTEGER,
     CHECK ((deviceID IS NULL) <> (agentID IS NULL))
 );
-CREATE UNIQUE INDEX shares_of_user ON shares (userID, deviceID, agentID);
-CREATE INDEX shares_of_device ON shares (deviceID);
-CREATE INDEX shares_of_agent ON shares (agentID);
+-- One share of a thing with a user: NULLs differ from each other.
+CREATE UNIQUE INDEX shares_of_device ON shares (deviceID, userID);
+CREATE UNIQUE INDEX shares_of_agent ON shares (agentID, userID);
+CREATE INDEX shares_of_user ON shares (userID);
+CREATE INDEX shares_by_end ON shares (expires);
 
 CREATE TABLE second_factors (
     userID    INTEGER PRIMARY KEY REFERENCES users (id) ON DELETE CASCADE,

@@ -182,7 +182,7 @@ async fn reads_what_is_odd_without_stumbling() {
     assert_eq!(devices[1].description, None);
     assert_eq!(devices[3].mac_address, "");
 
-    let account = store.read(|db| users::account(db, 4)).await.unwrap().unwrap();
+    let account = store.read(|db| users::account(db, 4, 0)).await.unwrap().unwrap();
     assert_eq!(account.favorites, [20], "only what is there and the user's own is shown");
     let credentials = store.read(agents::all_credentials).await.unwrap();
     let usable: Vec<_> = credentials.iter().map(|c| (c.id, c.digest.is_some())).collect();

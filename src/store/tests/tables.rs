@@ -232,11 +232,11 @@ async fn favourites_are_shown_if_they_are_ones_own() {
         row.favorites = vec![second, foreign, 4711, own];
         users::update(db, &row)?;
         assert_eq!(users::get(db, ann)?.unwrap().favorites, row.favorites, "the others are kept");
-        Ok((users::account(db, ann)?.unwrap().favorites, vec![second, own]))
+        Ok((users::account(db, ann, 0)?.unwrap().favorites, vec![second, own]))
     });
     let (shown, expected) = shown.await.unwrap();
     assert_eq!(shown, expected);
-    assert!(store.read(|db| users::account(db, 99)).await.unwrap().is_none());
+    assert!(store.read(|db| users::account(db, 99, 0)).await.unwrap().is_none());
     store.close().await;
 }
 

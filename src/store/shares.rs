@@ -1,0 +1,143 @@
+//! The table of shares: a device, or all devices of an agent, which another user may see or wake.
+//!
+//! Here shares are given and taken. What they bring within reach is asked where devices are read, through
+//! [`Reach`](super::Reach). An expired share is none; its row goes when the next share is given.
+
+use super::{Conn, Right, Row};
+use crate::clock::Millis;
+use crate::error::Result;
+
+/// What is shared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shared {
+    /// The device of an ID.
+    Device(i64),
+    /// All devices of the agent of an ID, also those it gets later.
+    Agent(i64),
+}
+
+/// A share.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShareRow {
+    /// The share's ID.
+    pub id: i64,
+    /// The user it is shared with.
+    pub user: i64,
+    /// The name of that user.
+    pub username: String,
+    /// What the user may do.
+    pub right: Right,
+    /// When it was given.
+    pub created: Millis,
+    /// When it ends; none for never.
+    pub expires: Option<Millis>,
+}
+
+/// A share to be given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewShare {
+    /// The user to share with.
+    pub user: i64,
+    /// What the user may do.
+    pub right: Right,
+    /// When it is given.
+    pub created: Millis,
+    /// When it ends; none for never.
+    pub expires: Option<Millis>,
+}
+
+macro_rules! select {
+    ($rest:literal) => {
+        concat!(
+            "SELECT shares.id, userID, CAST(username AS BLOB), mayWake, created, expires \
+             FROM shares JOIN users ON users.id = userID ",
+            $rest
+        )
+    };
+}
+
+fn share(row: &Row) -> Result<ShareRow> {
+    Ok(ShareRow {
+        id: row.int(0)?,
+        user: row.int(1)?,
+        username: row.text(2)?,
+        right: Right::from_stored(row.int(3)?),
+        created: row.int(4)?,
+        expires: row.opt_int(5)?,
+    })
+}
+
+/// The shares of a thing that have not expired at the time `at`, by ID.
+///
+/// # Errors
+/// The database refuses.
+pub fn list(db: &Conn, of: Shared, at: Millis) -> Result<Vec<ShareRow>> {
+    let (sql, id) = match of {
+        Shared::Device(id) => {
+            (select!("WHERE deviceID = ?1 AND (expires IS NULL OR expires > ?2) ORDER BY shares.id"), id)
+        }
+        Shared::Agent(id) => {
+            (select!("WHERE agentID = ?1 AND (expires IS NULL OR expires > ?2) ORDER BY shares.id"), id)
+        }
+    };
+    db.query(sql, [id, at], share)
+}
+
+/// Gives a share, in place of the one of the same thing with the same user if there is one, whose ID it keeps; and
+/// removes all that have expired.
+///
+/// # Errors
+/// A conflict if the thing or the user is gone; the database refuses.
+pub fn put(db: &Conn, of: Shared, share: &NewShare) -> Result<()> {
+    db.execute("DELETE FROM shares WHERE expires <= ?1", [share.created])?;
+    let (device, agent) = match of {
+        Shared::Device(id) => (Some(id), None),
+        Shared::Agent(id) => (None, Some(id)),
+    };
+    db.execute(
+        "INSERT INTO shares (deviceID, agentID, userID, mayWake, created, expires) VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
+         ON CONFLICT DO UPDATE SET mayWake = excluded.mayWake, created = excluded.created, \
+         expires = excluded.expires",
+        libsql::params![device, agent, share.user, share.right.stored(), share.created, share.expires],
+    )?;
+    Ok(())
+}
+
+/// Takes back the share of an ID, if it is one of this thing that has not expired at the time `at`. Answers the user it
+/// was shared with.
+///
+/// # Errors
+/// The database refuses.
+pub fn delete(db: &Conn, of: Shared, id: i64, at: Millis) -> Result<Option<i64>> {
+    let Some(share) = list(db, of, at)?.into_iter().find(|share| share.id == id) else { return Ok(None) };
+    db.execute("DELETE FROM shares WHERE id = ?1", [id])?;
+    Ok(Some(share.user))
+}
+
+/// How many shares a user has been given, the expired ones included.
+///
+/// # Errors
+/// The database refuses.
+pub fn count_with(db: &Conn, user: i64) -> Result<i64> {
+    db.query_int("SELECT count(*) FROM shares WHERE userID = ?1", [user])
+}
+
+/// When the next of a user's shares expires that has not at the time `at`; none if none ever does.
+///
+/// # Errors
+/// The database refuses.
+pub fn next_end(db: &Conn, user: i64, at: Millis) -> Result<Option<Millis>> {
+    let sql = "SELECT min(expires) FROM shares WHERE userID = ?1 AND expires > ?2";
+    Ok(db.query_one(sql, [user, at], |row| row.opt_int(0))?.flatten())
+}
+
+/// Everyone for whom it makes a difference that a device is there: its owner, and whom it is shared with.
+///
+/// # Errors
+/// The database refuses.
+pub fn seers(db: &Conn, device: i64) -> Result<Vec<i64>> {
+    let sql = "SELECT CAST(ownerID AS INTEGER) FROM devices WHERE id = ?1 \
+         UNION SELECT userID FROM shares WHERE deviceID = ?1 \
+         UNION SELECT userID FROM shares WHERE agentID = (SELECT agentID FROM devices WHERE id = ?1)";
+    db.query(sql, [device], |row| row.int(0))
+}
