@@ -6,16 +6,17 @@
 mod case;
 mod docs;
 mod rules;
+mod sharer;
 mod world;
 
 use std::collections::BTreeSet;
 
 use case::{
     Admin, BAD_TOKENS, Case, Demoted, Forger, NoOne, Nobody, OWNERS, Operator, OtherAdmin, OtherUser,
-    Superadmin, User, Who, With,
+    SHARERS, Share, Superadmin, User, Who, With,
 };
 use rules::{Door, RULES, Rule, Target};
-use serde_json::json;
+use serde_json::{Value, json};
 use world::{Thing, World, full_server};
 
 use crate::support::{Reply, Server};
@@ -57,12 +58,18 @@ async fn every_route_has_a_rule_and_every_rule_a_route() {
     assert!(gone.is_empty(), "no such routes: {gone:?}");
 }
 
+/// Who may share what a route is called for.
+fn sharers(rule: &Rule) -> impl Iterator<Item = Who> {
+    let shareable = rule.target.is_shareable();
+    SHARERS.into_iter().filter(move |_| shareable)
+}
+
 /// Everyone, with a session or in place of one, for everyone's things and for what does not exist.
 fn cases_of_people(rule: &Rule) -> Vec<Case> {
     let callers = [Nobody, Forger, User, OtherUser, Admin, OtherAdmin, Superadmin, Demoted, Operator];
     let mut cases = Vec::new();
     for caller in callers {
-        for owner in OWNERS.into_iter().chain([NoOne]) {
+        for owner in OWNERS.into_iter().chain([NoOne]).chain(sharers(rule)) {
             cases.extend(in_both_modes(rule, caller, With::Session, owner));
         }
     }
@@ -82,7 +89,7 @@ fn cases_of_tokens(world: &World, rule: &Rule) -> Vec<Case> {
             (_, With::TokenFor(_)) => false,
             _ => true,
         };
-        let others = [User, OtherUser, OtherAdmin, Superadmin, NoOne].into_iter();
+        let others = [User, OtherUser, OtherAdmin, Superadmin, NoOne].into_iter().chain(sharers(rule));
         for owner in others.filter(|other| opens && *other != caller).chain([caller]) {
             cases.extend(in_both_modes(rule, caller, with, owner));
         }
@@ -105,15 +112,19 @@ async fn everyone_calls_every_route() {
     let before = world.all_lasting().await;
     // All routes at the same time; what is changed was made for the call.
     let calls = RULES.iter().map(async |rule| {
-        let mut calls = [0, 0];
+        let mut calls = [0, 0, 0];
         for case in cases_of_people(rule).into_iter().chain(cases_of_tokens(&world, rule)) {
-            calls[usize::from(case.is_token())] += u32::from(check(&world, rule, case).await);
+            let called = usize::from(check(&world, rule, case).await);
+            calls[usize::from(case.is_token())] += called;
+            calls[2] += if SHARERS.contains(&case.owner) { called } else { 0 };
         }
         calls
     });
     let calls = futures_util::future::join_all(calls).await;
-    let (people, tokens) = calls.iter().fold((0, 0), |sum, [p, t]| (sum.0 + p, sum.1 + t));
-    assert!(people > 1000 && tokens > 1000, "only {people} calls by people and {tokens} by tokens");
+    let [people, tokens, shared] = [0, 1, 2].map(|kind| calls.iter().map(|of| of[kind]).sum::<usize>());
+    let told =
+        format!("only {people} calls by people and {tokens} by tokens, {shared} of them for what is shared");
+    assert!(people > 2000 && tokens > 2000 && shared > 1500, "{told}");
     assert_eq!(before, world.all_lasting().await, "something was refused, and done all the same");
 }
 
@@ -151,13 +162,20 @@ fn check_content(route: &str, case: Case, thing: Thing, reply: &Reply, told: &st
         items.iter().any(|item| item["id"] == thing.id)
     };
     match route {
-        "GET /api/agents" | "GET /api/devices" => {
+        "GET /api/agents" => {
             assert_eq!(listed(), case.reaches(), "{told}");
             assert!(!reply.text.contains("a long secret"), "a list shows secrets: {told}");
         }
+        "GET /api/devices" => {
+            assert_eq!(listed(), case.sees(), "{told}");
+            let items = reply.data().as_array().into_iter().flatten();
+            items.filter(|item| item["id"] == thing.id).for_each(|item| check_device(case, item, told));
+        }
+        "GET /api/devices/{}" => check_device(case, reply.data(), told),
         "GET /api/agents/status" | "GET /api/devices/status" => {
             let shown = reply.data().as_object().is_some_and(|map| map.contains_key(&thing.id.to_string()));
-            assert_eq!(shown, case.reaches(), "{told}");
+            let sees = if route.contains("devices") { case.sees() } else { case.reaches() };
+            assert_eq!(shown, sees, "{told}");
         }
         "GET /api/agents/{}" => {
             let shown = reply.text.contains("a long secret");
@@ -178,6 +196,20 @@ fn check_content(route: &str, case: Case, thing: Thing, reply: &Reply, told: &st
     let makes_token = route.starts_with("POST") && route.ends_with("/tokens");
     assert_eq!(reply.text.contains("nig_"), makes_token, "a token is shown where it is made: {told}");
     assert!(!reply.text.contains("$argon2"), "a password hash: {told}");
+}
+
+/// What is shown of a device: of a shared one not its agent, and by whom and for what.
+fn check_device(case: Case, device: &Value, told: &str) {
+    let shown = ["shared", "ownerName", "permissions"].map(|field| device.get(field).cloned());
+    if case.reaches() {
+        assert!(device["agentID"].is_i64(), "{told}");
+        assert_eq!(shown, [None, None, None], "{told}");
+    } else {
+        let Who::Sharer(share) = case.owner else { panic!("nobody shares this: {told}") };
+        let permissions = if share == Share::View { json!(["view"]) } else { json!(["view", "wake"]) };
+        assert_eq!(device["agentID"], Value::Null, "{told}");
+        assert_eq!(shown, [Some(json!(true)), Some(json!("sharon")), Some(permissions)], "{told}");
+    }
 }
 
 #[tokio::test]

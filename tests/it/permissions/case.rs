@@ -15,8 +15,23 @@ pub(super) enum Who {
     Demoted,
     /// The local operator, through the socket.
     Operator,
+    /// Someone who shares the device or agent that is called for with everyone.
+    Sharer(Share),
     /// The owner of what does not exist.
     NoOne,
+}
+
+/// What the sharer gave everyone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Share {
+    /// To see it.
+    View,
+    /// To wake it.
+    Wake,
+    /// To wake the devices of its agent.
+    OfAgent,
+    /// To wake it, until a moment ago.
+    Expired,
 }
 
 pub(super) use Who::{
@@ -25,6 +40,14 @@ pub(super) use Who::{
 
 /// Everyone who owns things.
 pub(super) const OWNERS: [Who; 6] = [User, OtherUser, Admin, OtherAdmin, Superadmin, Demoted];
+
+/// The sharer of everything that is shared.
+pub(super) const SHARERS: [Who; 4] = [
+    Who::Sharer(Share::View),
+    Who::Sharer(Share::Wake),
+    Who::Sharer(Share::OfAgent),
+    Who::Sharer(Share::Expired),
+];
 
 impl Who {
     pub(super) fn is_admin(self) -> bool {
@@ -53,6 +76,8 @@ pub(super) enum With {
     TokenOnIt,
     /// A token for another device of the caller's.
     TokenOnAnother,
+    /// A token for the devices that are shared with the caller.
+    TokenOnShared,
     ExpiredToken,
     RevokedToken,
     TokenOfDeletedUser,
@@ -102,24 +127,44 @@ impl Case {
     pub(super) fn has(self, permission: &str) -> bool {
         match self.with {
             With::TokenFor(only) => only == permission,
-            With::TokenOnIt | With::TokenOnAnother => ["devices:read", "devices:wake"].contains(&permission),
+            _ if self.is_restricted() => ["devices:read", "devices:wake"].contains(&permission),
             _ => true,
         }
     }
 
-    /// Whether the call is about everyone's things.
-    fn means_anyones(self) -> bool {
-        let restricted = matches!(self.with, With::TokenOnIt | With::TokenOnAnother);
-        self.caller == Operator || self.admin_mode && self.caller.is_admin() && !restricted
+    /// Whether a token is shown that is good for some devices alone.
+    fn is_restricted(self) -> bool {
+        matches!(self.with, With::TokenOnIt | With::TokenOnAnother | With::TokenOnShared)
     }
 
-    /// Whether the caller reaches the owner's agents and devices.
+    /// Whether the call is about everyone's things.
+    fn means_anyones(self) -> bool {
+        self.caller == Operator || self.admin_mode && self.caller.is_admin() && !self.is_restricted()
+    }
+
+    /// Whether the caller reaches the owner's agents and devices as the owner does.
     pub(super) fn reaches(self) -> bool {
         match self.owner {
             NoOne => false,
             _ if self.means_anyones() => true,
-            _ => self.is_own() && self.with != With::TokenOnAnother,
+            _ => self.is_own() && !matches!(self.with, With::TokenOnAnother | With::TokenOnShared),
         }
+    }
+
+    /// Whether the caller sees the device.
+    pub(super) fn sees(self) -> bool {
+        self.reaches() || self.has_share(&[Share::View, Share::Wake, Share::OfAgent])
+    }
+
+    /// Whether the caller may wake the device.
+    pub(super) fn wakes(self) -> bool {
+        self.reaches() || self.has_share(&[Share::Wake, Share::OfAgent])
+    }
+
+    /// Whether the owner gave the caller one of these.
+    fn has_share(self, which: &[Share]) -> bool {
+        let Who::Sharer(share) = self.owner else { return false };
+        which.contains(&share) && !matches!(self.with, With::TokenOnIt | With::TokenOnAnother)
     }
 
     /// Whether the account page is about the owner, not about the caller.

@@ -18,6 +18,17 @@ pub(super) enum Target {
     Session,
     /// An enrolment code of the owner's.
     EnrolmentCode,
+    /// A share of a device of the owner's with a guest.
+    DeviceShare,
+    /// A share of an agent of the owner's with a guest.
+    AgentShare,
+}
+
+impl Target {
+    /// Whether it is shared where the owner is a sharer.
+    pub(super) fn is_shareable(self) -> bool {
+        matches!(self, Self::Agent | Self::Device | Self::DeviceShare | Self::AgentShare)
+    }
 }
 
 /// What a route asks of everyone before it looks at what is called for.
@@ -77,6 +88,18 @@ macro_rules! reached {
     ($good:literal) => {
         |case| Some(if case.reaches() { $good } else { 404 })
     };
+}
+
+/// `good` where the device is within reach as its owner's; who only sees it is told that it is shared.
+macro_rules! owned {
+    ($good:literal) => {
+        |case| Some(if case.reaches() { $good } else { seen(case) })
+    };
+}
+
+/// The refusal of what a share does not allow.
+fn seen(case: Case) -> u16 {
+    if case.sees() { 403 } else { 404 }
 }
 
 /// `good` for those who may manage users, if there is such a user.
@@ -160,10 +183,30 @@ pub(super) const RULES: &[Rule] = &[
         Some(if own { 201 } else { 400 })
     }),
     Rule::new(Door::Needs("devices:read"), "GET /api/devices/status", Target::Device, |_| Some(200)),
-    Rule::new(Door::Needs("devices:read"), "GET /api/devices/{}", Target::Device, reached!(200)),
-    Rule::new(Door::Needs("devices:write"), "PUT /api/devices/{}", Target::Device, reached!(200)),
-    Rule::new(Door::Needs("devices:write"), "DELETE /api/devices/{}", Target::Device, reached!(200)),
-    Rule::new(Door::Needs("devices:wake"), "POST /api/devices/{}/wakeup", Target::Device, reached!(503)),
+    Rule::new(Door::Needs("devices:read"), "GET /api/devices/{}", Target::Device, |case| {
+        Some(if case.sees() { 200 } else { 404 })
+    }),
+    Rule::new(Door::Needs("devices:write"), "PUT /api/devices/{}", Target::Device, owned!(200)),
+    Rule::new(Door::Needs("devices:write"), "DELETE /api/devices/{}", Target::Device, owned!(200)),
+    Rule::new(Door::Needs("devices:wake"), "POST /api/devices/{}/wakeup", Target::Device, |case| {
+        Some(if case.wakes() { 503 } else { seen(case) })
+    }),
+    Rule::new(Door::Needs("devices:share"), "GET /api/devices/{}/shares", Target::Device, owned!(200)),
+    Rule::new(Door::Needs("devices:share"), "POST /api/devices/{}/shares", Target::Device, owned!(201)),
+    Rule::new(
+        Door::Needs("devices:share"),
+        "DELETE /api/devices/{}/shares/{}",
+        Target::DeviceShare,
+        owned!(200),
+    ),
+    Rule::new(Door::Needs("devices:share"), "GET /api/agents/{}/shares", Target::Agent, reached!(200)),
+    Rule::new(Door::Needs("devices:share"), "POST /api/agents/{}/shares", Target::Agent, reached!(201)),
+    Rule::new(
+        Door::Needs("devices:share"),
+        "DELETE /api/agents/{}/shares/{}",
+        Target::AgentShare,
+        reached!(200),
+    ),
     Rule::new(Door::SignedIn, "GET /api/commands", Target::Nothing, |_| Some(200)),
     // Outside admin mode the path's ID means nothing: one changes oneself.
     Rule::new(Door::Session, "PUT /api/account/{}", Target::User, |case| {

@@ -10,13 +10,14 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::case::{
-    Admin, Case, Demoted, Forger, NoOne, Nobody, OWNERS, Operator, OtherAdmin, OtherUser, Superadmin, User,
-    Who, With,
+    Admin, Case, Demoted, Forger, NoOne, Nobody, OWNERS, Operator, OtherAdmin, OtherUser, SHARERS,
+    Superadmin, User, Who, With,
 };
 use super::rules::Target;
+use super::sharer;
 use crate::support::{Client, Reply, Server};
 
-const TARGETS: [Target; 8] = [
+const TARGETS: [Target; 10] = [
     Target::Nothing,
     Target::Agent,
     Target::Device,
@@ -25,7 +26,14 @@ const TARGETS: [Target; 8] = [
     Target::Token,
     Target::Session,
     Target::EnrolmentCode,
+    Target::DeviceShare,
+    Target::AgentShare,
 ];
+
+/// Who may own a thing of this kind.
+fn owners(target: Target) -> impl Iterator<Item = Who> {
+    OWNERS.into_iter().chain(SHARERS.into_iter().filter(move |_| target.is_shareable()))
+}
 
 /// A server with everything switched on that brings routes.
 pub(super) async fn full_server() -> Server {
@@ -44,13 +52,15 @@ pub(super) struct Thing {
     pub(super) agent: i64,
     /// The user whose token it is.
     pub(super) user: i64,
+    /// The device or agent whose share it is.
+    pub(super) of: i64,
 }
 
 impl Thing {
     /// What does not exist.
-    const NOTHING: Self = Self { id: 4_711_000, agent: 4_711_000, user: 4_711_000 };
+    const NOTHING: Self = Self { id: 4_711_000, agent: 4_711_000, user: 4_711_000, of: 4_711_000 };
 
-    fn of(id: i64) -> Self {
+    pub(super) fn of(id: i64) -> Self {
         Self { id, ..Self::default() }
     }
 }
@@ -75,6 +85,9 @@ impl World {
             clients.insert(who, server.user(&superadmin, name, who.role()).await);
         }
         clients.insert(Demoted, server.user(&superadmin, "dora", "admin").await);
+        server.user(&superadmin, sharer::GUEST, "user").await;
+        let sharer = server.user(&superadmin, "sharon", "user").await;
+        clients.extend(SHARERS.map(|who| (who, sharer.clone())));
         clients.insert(Superadmin, superadmin);
         for who in [Nobody, Forger, Operator] {
             clients.insert(who, server.anonymous());
@@ -86,8 +99,8 @@ impl World {
     /// The same with lasting things and tokens.
     pub(super) async fn furnished() -> Self {
         let mut world = Self::new().await;
-        for owner in OWNERS {
-            for target in TARGETS {
+        for target in TARGETS {
+            for owner in owners(target) {
                 let thing = world.make(target, owner).await;
                 world.lasting.insert((target, owner), thing);
             }
@@ -108,6 +121,11 @@ impl World {
         &self.clients[&who]
     }
 
+    /// The server's time.
+    pub(super) fn now(&self) -> i64 {
+        self.server.host().clock.now()
+    }
+
     /// The texts of the tokens.
     pub(super) fn tokens(&self) -> &HashMap<(Who, With), String> {
         &self.tokens
@@ -123,12 +141,16 @@ impl World {
         }
         let it = self.lasting[&(Target::Device, who)];
         let another = client.create_device(it.agent, "AA:BB:CC:DD:EE:00").await;
-        for (with, device) in [(With::TokenOnIt, it.id), (With::TokenOnAnother, another)] {
-            let body = json!({"permissions": ["devices:read", "devices:wake"], "deviceIDs": [device]});
+        let shared = SHARERS.map(|who| self.lasting[&(Target::Device, who)].id).to_vec();
+        for (with, devices) in [
+            (With::TokenOnIt, vec![it.id]),
+            (With::TokenOnAnother, vec![another]),
+            (With::TokenOnShared, shared),
+        ] {
+            let body = json!({"permissions": ["devices:read", "devices:wake"], "deviceIDs": devices});
             made.push((with, token_of(&client, body).await.1));
         }
-        let now = self.server.host().clock.now();
-        let expiring = json!({"permissions": all, "expiresAt": now + 60_000});
+        let expiring = json!({"permissions": all, "expiresAt": self.now() + 60_000});
         made.push((With::ExpiredToken, token_of(&client, expiring).await.1));
         let (id, revoked) = token_of(&client, json!({"permissions": all})).await;
         client.delete(&format!("/api/account/tokens/{id}")).await.expect(200);
@@ -169,10 +191,19 @@ impl World {
         let client = self.client(owner);
         match target {
             Target::Nothing => Thing::default(),
-            Target::Agent => Thing::of(client.create_agent("server", "a long secret").await),
-            Target::Device => {
+            Target::Agent | Target::Device => {
                 let agent = client.create_agent("server", "a long secret").await;
-                Thing { agent, ..Thing::of(client.create_device(agent, "AA:BB:CC:DD:EE:FF").await) }
+                let thing = match target {
+                    Target::Agent => Thing::of(agent),
+                    _ => Thing { agent, ..Thing::of(client.create_device(agent, "AA:BB:CC:DD:EE:FF").await) },
+                };
+                self.share_with_everyone(target, owner, thing).await;
+                thing
+            }
+            Target::DeviceShare | Target::AgentShare => {
+                let of = if target == Target::DeviceShare { Target::Device } else { Target::Agent };
+                let thing = Box::pin(self.make(of, owner)).await;
+                self.share_with_guest(client, target, thing).await
             }
             Target::Token => {
                 let (id, _) = token_of(client, json!({"permissions": ["devices:read"]})).await;
@@ -227,6 +258,7 @@ impl World {
             "POST /api/agents/{}/secret"
             | "POST /api/agents/{}/commands/{}"
             | "POST /api/devices/{}/wakeup" => json!({}),
+            "POST /api/devices/{}/shares" | "POST /api/agents/{}/shares" => sharer::body(),
             "POST /api/devices" => device("new", thing.id),
             "PUT /api/devices/{}" => device("changed", thing.agent),
             "PUT /api/account/{}" => {
@@ -262,6 +294,9 @@ impl World {
             "/api/account/sessions/{}" => (hex(thing.id), String::new()),
             "/api/admin/users/{}/tokens" if thing.user > 0 => (thing.user.to_string(), String::new()),
             "/api/admin/users/{}/tokens/{}" => (thing.user.to_string(), thing.id.to_string()),
+            "/api/devices/{}/shares/{}" | "/api/agents/{}/shares/{}" => {
+                (thing.of.to_string(), thing.id.to_string())
+            }
             _ => (thing.id.to_string(), "HEARTBEAT".to_owned()),
         };
         let path = path.replacen("{}", &first, 1).replacen("{}", &second, 1);
@@ -333,6 +368,7 @@ impl World {
                 let found = codes.data().as_array()?.iter().find(|code| code["id"] == thing.id);
                 return found.cloned();
             }
+            Target::DeviceShare | Target::AgentShare => sharer::path_of_shares(target, thing.of),
             Target::Nothing => return None,
         };
         Some(self.client(owner).get(&path).await.body)
@@ -342,7 +378,7 @@ impl World {
     pub(super) async fn all_lasting(&self) -> Vec<(Target, Who, Option<Value>)> {
         let mut seen = Vec::new();
         for target in TARGETS {
-            for owner in OWNERS {
+            for owner in owners(target) {
                 let thing = self.lasting(target, owner);
                 seen.push((target, owner, self.seen_by_owner(target, owner, thing).await));
             }
