@@ -262,7 +262,7 @@ fn bind_local(path: &std::path::Path) -> Option<UnixListener> {
     local_socket::bind(path)
         .inspect_err(|e| {
             warn!(
-                "no local socket at {}: {e}; `netignite user` will not work while the server runs",
+                "no local socket at {}: {e}; `netignite user` and its like will not work while the server runs",
                 path.display()
             );
         })

@@ -1,11 +1,13 @@
 //! The agent itself: connects to a server and runs the commands' agent side on this machine.
 //!
-//! `client` dials and shakes hands, `runner` reads commands and answers them, `backoff` decides when to dial again,
+//! `dial` reaches the server, `client` shakes hands, `enrol` makes the agent there, `runner` reads commands and answers them, `backoff` decides when to dial again,
 //! `network`, `probe`, `ping` and `neighbours` are the real network behind [`AgentContext`], `secret` finds the agent's
 //! secret and `url` the server. It knows nothing of the server's side: no database, no sessions, no configuration file.
 
 mod backoff;
 mod client;
+mod dial;
+mod enrol;
 mod neighbours;
 mod network;
 mod ping;
@@ -28,6 +30,7 @@ use crate::plugin::Shutdown;
 use crate::registry::{AgentContext, Registry};
 use backoff::Backoff;
 use client::{ConnectError, Connector, Socket};
+pub use enrol::{Enrolment, EnrolmentOptions};
 use network::LocalNetwork;
 use runner::Ended;
 use secret::{Secret, SecretFile};
@@ -69,11 +72,7 @@ pub async fn run(options: Options) -> Result<(), AgentError> {
     }
     let url = ServerUrl::parse(&server)?;
     let registry = Registry::build().map_err(|e| AgentError(e.to_string()))?;
-    if url.in_the_clear() {
-        tracing::warn!(
-            "{url} is not encrypted: the agent's secret can be read on the way. Use https:// or wss://"
-        );
-    }
+    warn_of_readers(&url);
     let (connector, secret) = {
         let url = url.clone();
         // Reads certificates and files, and may wait for somebody to type.
@@ -90,6 +89,14 @@ pub async fn run(options: Options) -> Result<(), AgentError> {
     let agent = Agent { url, id, connector, secret, registry, context };
     agent.run(&stop_signal()?).await;
     Ok(())
+}
+
+fn warn_of_readers(url: &ServerUrl) {
+    if url.in_the_clear() {
+        tracing::warn!(
+            "{url} is not encrypted: the agent's secret can be read on the way. Use https:// or wss://"
+        );
+    }
 }
 
 /// Told on the first SIGINT or SIGTERM; a second one ends the process at once.

@@ -73,6 +73,16 @@ impl ServerUrl {
         Ok(Self { tls, host, port, authority: authority.to_string(), path: format!("{base}{SERVICE}") })
     }
 
+    /// The path of a route of the server's API, which is below `/api`.
+    pub(super) fn api(&self, route: &str) -> String {
+        format!("{}{route}", self.base())
+    }
+
+    /// The base URL's own path.
+    fn base(&self) -> &str {
+        self.path.strip_suffix(SERVICE).unwrap_or_default()
+    }
+
     /// Whether what is sent can be read on the way: no TLS, to another machine.
     pub(super) fn in_the_clear(&self) -> bool {
         let local = self.host == "localhost"
@@ -83,8 +93,7 @@ impl ServerUrl {
 
 impl fmt::Display for ServerUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let base = self.path.strip_suffix(SERVICE).unwrap_or_default();
-        write!(f, "{}://{}{base}", if self.tls { "https" } else { "http" }, self.authority)
+        write!(f, "{}://{}{}", if self.tls { "https" } else { "http" }, self.authority, self.base())
     }
 }
 

@@ -3,20 +3,37 @@
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 
-use super::block_on;
 use super::failure::Failure;
+use super::{block_on, enroll};
 use crate::agent::{self, Options};
 use crate::config::{Level, LogConfig};
 use crate::logging;
 
 #[derive(Debug, Args)]
 #[command(
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
     after_help = "The agent's secret is read from the file that --secret-file names, else from the environment's \
-    NETIGNITE_AGENT_SECRET, else it is asked for."
+    NETIGNITE_AGENT_SECRET, else it is asked for. `netignite agent enroll` makes the agent on the server and the file."
 )]
 pub(super) struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    run: Option<Run>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make this machine's agent on a server with an enrolment code, and keep its secret in a file
+    #[command(visible_alias = "enrol")]
+    Enroll(enroll::Arguments),
+}
+
+#[derive(Debug, Args)]
+struct Run {
     /// The server's base URL: http(s):// or ws(s)://
     #[arg(long, value_name = "URL")]
     server: String,
@@ -35,6 +52,16 @@ pub(super) struct Arguments {
 }
 
 pub(super) fn run(arguments: Arguments) -> Result<(), Failure> {
+    match (arguments.command, arguments.run) {
+        (Some(Command::Enroll(arguments)), _) => enroll::run(arguments),
+        (None, Some(arguments)) => serve(arguments),
+        (None, None) => {
+            Err(Failure::new("--server and --id are missing; `netignite agent --help` says more"))
+        }
+    }
+}
+
+fn serve(arguments: Run) -> Result<(), Failure> {
     let _log = logging::start(arguments.log_level, &LogConfig::default())?;
     let options = Options {
         server: arguments.server,

@@ -5,17 +5,24 @@
 //! are never taken from arguments, which every user of the machine can read.
 
 mod agent;
+mod agents;
 mod commands;
 mod completions;
+mod confidential;
 mod config;
+mod enroll;
+mod enrolment;
 mod failure;
 mod healthcheck;
+mod names;
 mod operator;
 mod output;
 mod password;
 mod secrets;
 mod serve;
+mod token;
 mod user;
+mod when;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -39,7 +46,7 @@ struct Cli {
 enum Command {
     /// Run the server; this is what happens without a subcommand
     Serve(ServerArguments),
-    /// Run an agent on this machine: connect to a server and do what it asks
+    /// Run an agent on this machine, or make one with `agent enroll`
     Agent(agent::Arguments),
     /// List the agent commands this program knows
     Commands(commands::Arguments),
@@ -49,6 +56,15 @@ enum Command {
     /// Manage users, whether the server runs or not
     #[command(subcommand)]
     User(user::Command),
+    /// Manage users' API tokens, whether the server runs or not
+    #[command(subcommand)]
+    Token(token::Command),
+    /// Manage the agents the server knows, whether it runs or not
+    #[command(subcommand)]
+    Agents(agents::Command),
+    /// Manage codes with which machines make their own agents, whether the server runs or not
+    #[command(subcommand)]
+    Enrolment(enrolment::Command),
     /// Manage the keys that secrets are sealed with, whether the server runs or not
     #[command(subcommand)]
     Secrets(secrets::Command),
@@ -123,6 +139,9 @@ pub fn main() -> ExitCode {
         Some(Command::Commands(arguments)) => commands::run(&arguments),
         Some(Command::Config(command)) => config::run(command),
         Some(Command::User(command)) => user::run(command),
+        Some(Command::Token(command)) => token::run(command),
+        Some(Command::Agents(command)) => agents::run(command),
+        Some(Command::Enrolment(command)) => enrolment::run(command),
         Some(Command::Secrets(command)) => secrets::run(command),
         Some(Command::Healthcheck(arguments)) => healthcheck::run(arguments),
         Some(Command::Completions(arguments)) => completions::run(&arguments),

@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use clap::Args;
 use serde_json::Value;
 
-use super::ConfigArguments;
 use super::failure::Failure;
+use super::{ConfigArguments, block_on, keep_files_private, output};
 use crate::bootstrap::{self, Opened};
 use crate::config::{Config, Level, LogConfig, LogFormat};
 use crate::http::client::{self, Target};
@@ -21,6 +22,54 @@ use crate::store::database_path;
 
 /// How long a server that has the data directory may take until it listens: it may be starting.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What every command takes that the API answers.
+#[derive(Debug, Clone, Args)]
+pub(super) struct Asking {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    config: ConfigArguments,
+}
+
+impl Asking {
+    /// Prints what `ask` gets from the API: as JSON if that was asked for, else as the text that `tell` makes of it.
+    pub(super) fn answer(
+        self,
+        ask: impl AsyncFnOnce(&Operator) -> Result<Value, Failure>,
+        tell: impl FnOnce(&Value) -> String,
+    ) -> Result<(), Failure> {
+        let config = with_database(self.config)?;
+        answer(config, self.json, ask, tell)
+    }
+
+    /// The same where there may be no database yet: then one is made.
+    pub(super) fn answer_anywhere(
+        self,
+        ask: impl AsyncFnOnce(&Operator) -> Result<Value, Failure>,
+        tell: impl FnOnce(&Value) -> String,
+    ) -> Result<(), Failure> {
+        let config = self.config.load()?.config;
+        answer(config, self.json, ask, tell)
+    }
+}
+
+fn answer(
+    config: Config,
+    json: bool,
+    ask: impl AsyncFnOnce(&Operator) -> Result<Value, Failure>,
+    tell: impl FnOnce(&Value) -> String,
+) -> Result<(), Failure> {
+    keep_files_private();
+    let answer = block_on(async {
+        let operator = Operator::open(config).await?;
+        let answer = ask(&operator).await;
+        operator.close().await;
+        answer
+    })?;
+    if json { output::print_json(&answer) } else { output::print(tell(&answer)) }
+}
 
 /// The local operator.
 pub(super) enum Operator {
@@ -95,7 +144,7 @@ impl Operator {
 }
 
 /// The configuration, if its data directory has a database. In a wrong directory nobody wants a new one.
-pub(super) fn with_database(arguments: ConfigArguments) -> Result<Config, Failure> {
+fn with_database(arguments: ConfigArguments) -> Result<Config, Failure> {
     let config = arguments.load()?.config;
     let directory = &config.data_directory;
     if database_path(directory).try_exists().is_ok_and(|exists| !exists) {

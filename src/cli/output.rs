@@ -3,6 +3,8 @@
 use std::fmt;
 use std::io::{self, ErrorKind, Write};
 
+use serde_json::Value;
+
 use super::failure::Failure;
 
 /// Prints an answer. A reader that has gone away, as `head` does, is no failure.
@@ -44,8 +46,23 @@ pub(super) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     rows.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
+/// A table of a list that the API answered.
+pub(super) fn table_of(head: &[&str], list: &Value, row: impl Fn(&Value) -> Vec<String>) -> String {
+    let rows: Vec<_> = list.as_array().into_iter().flatten().map(row).collect();
+    table(head, &rows)
+}
+
+/// A value of the API's as it stands in a table or a sentence: text without quotes, nothing for null.
+pub(super) fn text(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
 /// Text that stays on its line and leaves the terminal alone, whatever a user or a file put into it.
-fn printable(text: &str) -> String {
+pub(super) fn printable(text: &str) -> String {
     let escaped =
         |c: char| -> String { if c.is_control() { c.escape_default().collect() } else { c.to_string() } };
     text.chars().map(escaped).collect()

@@ -6,8 +6,8 @@ use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
 use super::failure::Failure;
-use super::operator::{Operator, with_database};
-use super::{ConfigArguments, block_on, keep_files_private, output};
+use super::operator::Asking;
+use super::{ConfigArguments, output};
 use crate::http::Method;
 use crate::store::backup;
 use crate::vault::Given;
@@ -26,40 +26,29 @@ pub(super) struct RotateKey {
     /// NETIGNITE_NEW_SECRET_KEY or the file that NETIGNITE_NEW_SECRET_KEY_FILE names
     #[arg(long)]
     master: bool,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
     #[command(flatten)]
-    config: ConfigArguments,
+    asking: Asking,
 }
 
 pub(super) fn run(command: Command) -> Result<(), Failure> {
-    keep_files_private();
     match command {
         Command::RotateKey(arguments) => rotate_key(arguments),
         Command::RemoveBackups(arguments) => remove_backups(arguments),
     }
 }
 
-fn rotate_key(arguments: RotateKey) -> Result<(), Failure> {
-    let config = with_database(arguments.config)?;
+fn rotate_key(RotateKey { master, asking }: RotateKey) -> Result<(), Failure> {
     let given = Given::from_environment().map_err(Failure::new)?;
-    let (path, body) = if arguments.master {
+    let (path, body) = if master {
         let new_key = given.next().map(ExposeSecret::expose_secret);
         ("/api/admin/secrets/rotate-master-key", json!({ "newKey": new_key }))
     } else {
         ("/api/admin/secrets/rotate-key", json!({}))
     };
-    let done = block_on(async {
-        let operator = Operator::open(config).await?;
-        let done = operator.request(Method::POST, path, Some(&body)).await;
-        operator.close().await;
-        done
-    })?;
-    if arguments.json {
-        return output::print_json(&done);
-    }
-    if arguments.master { output::print(master_changed(&done)) } else { output::print(key_changed(&done)) }
+    asking.answer(
+        async |operator| operator.request(Method::POST, path, Some(&body)).await,
+        if master { master_changed } else { key_changed },
+    )
 }
 
 fn key_changed(done: &Value) -> String {

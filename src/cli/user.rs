@@ -1,28 +1,42 @@
-//! `netignite user add|list|reset-password|remove-totp`: calls of the API as the local operator.
+//! `netignite user …`: users, by calls of the API as the local operator.
 
 use clap::{Args, Subcommand, ValueEnum};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 
 use super::failure::Failure;
-use super::operator::{Operator, with_database};
+use super::names::{USERS, user_id, users};
+use super::operator::Asking;
+use super::output::{self, text};
 use super::password::new_password;
-use super::{ConfigArguments, block_on, keep_files_private, output};
+use super::when;
 use crate::auth::first_admin::random_password;
 use crate::http::Method;
-
-const USERS: &str = "/api/admin/users";
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Add a user; the password is asked for, or read from standard input
     Add(Add),
     /// List all users
-    List(List),
+    List(Asking),
+    /// Change what a user may do
+    Role(ChangeRole),
     /// Give a user a new password and end their sessions; the password is asked for, or read from standard input
     ResetPassword(ResetPassword),
+    /// Make a one-time token with which a user chooses a new password within an hour
+    ResetToken(One),
     /// Remove the second factor of a user who lost the app and the recovery codes
-    RemoveTotp(RemoveTotp),
+    RemoveTotp(One),
+    /// Delete a user who owns no agents and devices
+    Delete(One),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct One {
+    /// The user's name
+    name: String,
+    #[command(flatten)]
+    asking: Asking,
 }
 
 #[derive(Debug, Args)]
@@ -36,16 +50,18 @@ pub(super) struct Add {
     #[arg(long)]
     generate: bool,
     #[command(flatten)]
-    config: ConfigArguments,
+    asking: Asking,
 }
 
 #[derive(Debug, Args)]
-pub(super) struct List {
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
+pub(super) struct ChangeRole {
+    /// The user's name
+    name: String,
+    /// What the user may do from now on
+    #[arg(value_enum)]
+    role: Role,
     #[command(flatten)]
-    config: ConfigArguments,
+    asking: Asking,
 }
 
 #[derive(Debug, Args)]
@@ -55,24 +71,21 @@ pub(super) struct ResetPassword {
     /// Make up a password and print it
     #[arg(long)]
     generate: bool,
+    /// End the user's API tokens and enrolment codes, too
+    #[arg(long)]
+    end_tokens: bool,
     #[command(flatten)]
-    config: ConfigArguments,
+    asking: Asking,
 }
 
-#[derive(Debug, Args)]
-pub(super) struct RemoveTotp {
-    /// The user's name
-    name: String,
-    #[command(flatten)]
-    config: ConfigArguments,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Role {
     /// Manages what is theirs
     User,
     /// Manages users too, and everyone's agents and devices
     Admin,
+    /// Makes and changes admins, too
+    Superadmin,
 }
 
 impl Role {
@@ -80,104 +93,138 @@ impl Role {
         match self {
             Self::User => "user",
             Self::Admin => "admin",
+            Self::Superadmin => "superadmin",
         }
+    }
+
+    /// The word the API has for the role; a superadmin is an admin with a mark.
+    fn stored(self) -> &'static str {
+        if self == Self::User { "user" } else { "admin" }
     }
 }
 
 pub(super) fn run(command: Command) -> Result<(), Failure> {
-    keep_files_private();
     match command {
         Command::Add(arguments) => add(arguments),
-        Command::List(arguments) => list(arguments),
+        Command::List(asking) => list(asking),
+        Command::Role(arguments) => change_role(arguments),
         Command::ResetPassword(arguments) => reset_password(arguments),
+        Command::ResetToken(arguments) => reset_token(arguments),
         Command::RemoveTotp(arguments) => remove_totp(arguments),
+        Command::Delete(arguments) => delete(arguments),
     }
 }
 
-fn add(arguments: Add) -> Result<(), Failure> {
-    let config = arguments.config.load()?.config;
-    let password = password_for(&arguments.name, arguments.generate)?;
-    let body = json!({
-        "username": arguments.name,
-        "password": password.expose_secret(),
-        "role": arguments.role.word(),
-    });
-    let id = block_on(async {
-        let operator = Operator::open(config).await?;
-        let id = operator.request(Method::POST, USERS, Some(&body)).await;
-        operator.close().await;
-        id
-    })?;
-    output::print(format_args!("User {:?} was added with ID {id}.", arguments.name))?;
-    show(arguments.generate, &password)
+fn add(Add { name, role, generate, asking }: Add) -> Result<(), Failure> {
+    let password = password_for(&name, generate)?;
+    asking.answer_anywhere(
+        async |operator| {
+            let body = json!({
+                "username": name,
+                "password": password.expose_secret(),
+                "role": role.stored(),
+            });
+            let id = operator.request(Method::POST, USERS, Some(&body)).await?;
+            if role == Role::Superadmin {
+                let mark = json!({ "superadmin": true });
+                operator.request(Method::PUT, &format!("{USERS}/{id}"), Some(&mark)).await?;
+            }
+            Ok(with_password(json!({ "id": id, "username": name }), generate, &password))
+        },
+        |added| {
+            let told = format!("User {:?} was added with ID {}.", text(&added["username"]), added["id"]);
+            with_secret_line(told, "Password", &added["password"])
+        },
+    )
 }
 
-fn list(arguments: List) -> Result<(), Failure> {
-    let config = with_database(arguments.config)?;
-    let users = block_on(async {
-        let operator = Operator::open(config).await?;
-        let users = operator.request(Method::GET, USERS, None).await;
-        operator.close().await;
-        users
-    })?;
-    if arguments.json {
-        return output::print_json(&users);
-    }
-    let text = |user: &Value, key: &str| match &user[key] {
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    };
-    let row = |user: &Value| ["id", "username", "role"].map(|key| text(user, key)).to_vec();
-    let rows: Vec<_> = users.as_array().into_iter().flatten().map(row).collect();
-    output::print(output::table(&["ID", "NAME", "ROLE"], &rows))
+fn list(asking: Asking) -> Result<(), Failure> {
+    asking.answer(
+        async |operator| Ok(Value::Array(users(operator).await?)),
+        |users| {
+            let role = |user: &Value| {
+                if user["superadmin"] == true { "superadmin".to_owned() } else { text(&user["role"]) }
+            };
+            let row = |user: &Value| vec![text(&user["id"]), text(&user["username"]), role(user)];
+            output::table_of(&["ID", "NAME", "ROLE"], users, row)
+        },
+    )
+}
+
+fn change_role(ChangeRole { name, role, asking }: ChangeRole) -> Result<(), Failure> {
+    asking.answer(
+        async |operator| {
+            let id = user_id(operator, &name).await?;
+            let body = json!({ "role": role.stored(), "superadmin": role == Role::Superadmin });
+            operator.request(Method::PUT, &format!("{USERS}/{id}"), Some(&body)).await?;
+            Ok(json!({ "id": id, "username": name, "role": role.word() }))
+        },
+        |changed| format!("{:?} is now {}.", text(&changed["username"]), text(&changed["role"])),
+    )
 }
 
 fn reset_password(arguments: ResetPassword) -> Result<(), Failure> {
-    let config = with_database(arguments.config)?;
-    let name = arguments.name;
-    let password = block_on(async {
-        let operator = Operator::open(config).await?;
-        let done = give_password(&operator, &name, arguments.generate).await;
-        operator.close().await;
-        done
-    })?;
-    output::print(format_args!("{name:?} has a new password; all their sessions have ended."))?;
-    show(arguments.generate, &password)
+    let ResetPassword { name, generate, end_tokens, asking } = arguments;
+    asking.answer(
+        async |operator| {
+            let id = user_id(operator, &name).await?;
+            // Asked for only now: nobody wants to type a password for a user who does not exist.
+            let password = password_for(&name, generate)?;
+            let body = json!({ "password": password.expose_secret(), "endTokens": end_tokens });
+            operator.request(Method::PUT, &format!("{USERS}/{id}"), Some(&body)).await?;
+            Ok(with_password(json!({ "id": id, "username": name }), generate, &password))
+        },
+        |reset| {
+            let name = text(&reset["username"]);
+            let told = format!("{name:?} has a new password; all their sessions have ended.");
+            with_secret_line(told, "Password", &reset["password"])
+        },
+    )
 }
 
-async fn give_password(operator: &Operator, name: &str, generate: bool) -> Result<SecretString, Failure> {
-    let path = path_of(operator, name).await?;
-    // Asked for only now: nobody wants to type a password for a user who does not exist.
-    let password = password_for(name, generate)?;
-    let body = json!({ "password": password.expose_secret() });
-    operator.request(Method::PUT, &path, Some(&body)).await?;
-    Ok(password)
+fn reset_token(One { name, asking }: One) -> Result<(), Failure> {
+    asking.answer(
+        async |operator| {
+            let path = format!("{USERS}/{}/password-reset", user_id(operator, &name).await?);
+            let mut made = operator.request(Method::POST, &path, None).await?;
+            made["username"] = json!(name);
+            Ok(made)
+        },
+        |made| {
+            let told = format!(
+                "With this token {:?} chooses a new password, once: POST /api/auth/reset-password with token and \
+                 password. It ends {}.",
+                text(&made["username"]),
+                when::told(&made["expiresAt"])
+            );
+            with_secret_line(told, "Token", &made["token"])
+        },
+    )
 }
 
-fn remove_totp(arguments: RemoveTotp) -> Result<(), Failure> {
-    let config = with_database(arguments.config)?;
-    let name = arguments.name;
-    block_on(async {
-        let operator = Operator::open(config).await?;
-        let done = async {
-            let path = format!("{}/totp", path_of(&operator, &name).await?);
-            operator.request(Method::DELETE, &path, None).await
-        };
-        let done = done.await;
-        operator.close().await;
-        done
-    })?;
-    output::print(format_args!("{name:?} has no second factor any more and logs in with the password alone."))
+fn remove_totp(One { name, asking }: One) -> Result<(), Failure> {
+    asking.answer(
+        async |operator| {
+            let id = user_id(operator, &name).await?;
+            operator.request(Method::DELETE, &format!("{USERS}/{id}/totp"), None).await?;
+            Ok(json!({ "id": id, "username": name }))
+        },
+        |removed| {
+            let name = text(&removed["username"]);
+            format!("{name:?} has no second factor any more and logs in with the password alone.")
+        },
+    )
 }
 
-/// Where the API has the user of a name.
-async fn path_of(operator: &Operator, name: &str) -> Result<String, Failure> {
-    let users = operator.request(Method::GET, USERS, None).await?;
-    let user = users.as_array().into_iter().flatten().find(|user| user["username"] == name);
-    match user {
-        Some(user) => Ok(format!("{USERS}/{}", user["id"])),
-        None => Err(Failure::new(format!("there is no user {name:?}; `netignite user list` shows all"))),
-    }
+fn delete(One { name, asking }: One) -> Result<(), Failure> {
+    asking.answer(
+        async |operator| {
+            let id = user_id(operator, &name).await?;
+            operator.request(Method::DELETE, &format!("{USERS}/{id}"), None).await?;
+            Ok(json!({ "id": id, "username": name }))
+        },
+        |deleted| format!("User {:?} was deleted.", text(&deleted["username"])),
+    )
 }
 
 fn password_for(name: &str, generate: bool) -> Result<SecretString, Failure> {
@@ -188,6 +235,18 @@ fn password_for(name: &str, generate: bool) -> Result<SecretString, Failure> {
     }
 }
 
-fn show(generated: bool, password: &SecretString) -> Result<(), Failure> {
-    if generated { output::print(format_args!("Password: {}", password.expose_secret())) } else { Ok(()) }
+/// The answer with a password that was made up: one that was typed is known to who typed it.
+fn with_password(mut answer: Value, generated: bool, password: &SecretString) -> Value {
+    if generated {
+        answer["password"] = json!(password.expose_secret());
+    }
+    answer
+}
+
+/// The text with a line for a secret, if there is one to show.
+fn with_secret_line(told: String, what: &str, secret: &Value) -> String {
+    match secret.as_str() {
+        Some(secret) => format!("{told}\n{what}: {secret}"),
+        None => told,
+    }
 }

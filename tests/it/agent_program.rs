@@ -31,7 +31,7 @@ fn agent(directory: &Path, server: &str) -> Command {
 }
 
 /// A TLS server for `localhost`, and its certificate.
-async fn tls_server() -> (TcpListener, TlsAcceptor, String) {
+pub(super) async fn tls_server() -> (TcpListener, TlsAcceptor, String) {
     let key = KeyPair::generate().unwrap();
     let params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
     let certificate = params.self_signed(&key).unwrap();

@@ -17,7 +17,7 @@ use super::support::binary::{command, superadmin};
 use super::support::{Binary, Client};
 
 /// Runs the program in `directory` with `input` on its standard input.
-async fn cli(directory: &Path, arguments: &[&str], input: &str) -> Output {
+pub(super) async fn cli(directory: &Path, arguments: &[&str], input: &str) -> Output {
     let mut child = command(directory, arguments).stdin(Stdio::piped()).spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
     // A program that ends without reading closes the pipe.
@@ -27,14 +27,14 @@ async fn cli(directory: &Path, arguments: &[&str], input: &str) -> Output {
 }
 
 /// What a successful command prints.
-async fn answer(directory: &Path, arguments: &[&str], input: &str) -> String {
+pub(super) async fn answer(directory: &Path, arguments: &[&str], input: &str) -> String {
     let output = cli(directory, arguments, input).await;
     assert!(output.status.success(), "{arguments:?}: {}", text(&output.stderr));
     text(&output.stdout)
 }
 
 /// The one line of a command that fails.
-async fn refusal(directory: &Path, arguments: &[&str], input: &str) -> String {
+pub(super) async fn refusal(directory: &Path, arguments: &[&str], input: &str) -> String {
     let output = cli(directory, arguments, input).await;
     assert_eq!(output.status.code(), Some(1), "{arguments:?}: {}", text(&output.stdout));
     assert_eq!(text(&output.stdout), "");
@@ -44,10 +44,10 @@ async fn refusal(directory: &Path, arguments: &[&str], input: &str) -> String {
 }
 
 async fn users(directory: &Path) -> Value {
-    serde_json::from_str(&answer(directory, &["user", "list", "--json"], "").await).unwrap()
+    json_answer(directory, &["user", "list"], "").await
 }
 
-fn text(bytes: &[u8]) -> String {
+pub(super) fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
@@ -55,9 +55,15 @@ fn mode(path: &Path) -> u32 {
     std::fs::metadata(path).unwrap().permissions().mode() & 0o777
 }
 
-/// The password that `--generate` printed.
-fn generated(output: &str) -> String {
-    output.lines().find_map(|line| line.strip_prefix("Password: ")).unwrap().to_owned()
+/// What a command prints with `--json`.
+pub(super) async fn json_answer(directory: &Path, arguments: &[&str], input: &str) -> Value {
+    serde_json::from_str(&answer(directory, &[arguments, &["--json"]].concat(), input).await).unwrap()
+}
+
+/// What was printed behind `word: ` on a line of its own.
+pub(super) fn shown<'a>(output: &'a str, word: &str) -> &'a str {
+    let prefix = format!("{word}: ");
+    output.lines().find_map(|line| line.strip_prefix(prefix.as_str())).unwrap()
 }
 
 #[tokio::test]
@@ -66,14 +72,28 @@ async fn it_tells_version_help_and_completions() {
     let version = answer(here.path(), &["--version"], "").await;
     assert_eq!(version.trim(), concat!("netignite ", env!("CARGO_PKG_VERSION")));
     let help = answer(here.path(), &["--help"], "").await;
-    for subcommand in
-        ["serve", "agent", "commands", "config", "user", "secrets", "healthcheck", "completions"]
-    {
+    for subcommand in [
+        "serve",
+        "agent",
+        "commands",
+        "config",
+        "user",
+        "token",
+        "agents",
+        "enrolment",
+        "secrets",
+        "healthcheck",
+        "completions",
+    ] {
         assert!(help.contains(&format!("\n  {subcommand} ")), "{help}");
     }
     for shell in ["bash", "zsh", "fish"] {
         let script = answer(here.path(), &["completions", shell], "").await;
-        assert!(script.contains("reset-password"), "{shell}");
+        for word in ["reset-password", "enroll", "rotate-secret", "superadmin"] {
+            assert!(script.contains(word), "{shell}: {word}");
+        }
+        // zsh wants a backslash before the colon.
+        assert!(script.replace('\\', "").contains("devices:wake"), "{shell}");
     }
     assert_eq!(std::fs::read_dir(here.path()).unwrap().count(), 0);
 }
@@ -100,7 +120,13 @@ async fn it_lists_the_commands() {
 async fn users_are_managed_while_the_server_is_stopped() {
     let here = tempfile::tempdir().unwrap();
     let here = here.path();
-    for arguments in [&["user", "list"][..], &["user", "reset-password", "admin"]] {
+    for arguments in [
+        &["user", "list"][..],
+        &["user", "reset-password", "admin"],
+        &["token", "list"],
+        &["agents", "delete", "1"],
+        &["enrolment", "create"],
+    ] {
         let line = refusal(here, arguments, "").await;
         assert!(line.starts_with("netignite: there is no database in ./data"), "{line}");
     }
@@ -117,7 +143,7 @@ async fn users_are_managed_while_the_server_is_stopped() {
     ]);
     assert_eq!(users(here).await, expected);
     let table = answer(here, &["user", "list"], "").await;
-    assert_eq!(table, "ID  NAME   ROLE\n1   admin  admin\n2   bob    admin\n");
+    assert_eq!(table, "ID  NAME   ROLE\n1   admin  superadmin\n2   bob    admin\n");
 
     assert_eq!(mode(&here.join("data")), 0o700);
     for entry in std::fs::read_dir(here.join("data")).unwrap() {
@@ -127,7 +153,7 @@ async fn users_are_managed_while_the_server_is_stopped() {
 
     let reset = answer(here, &["user", "reset-password", "bob", "--generate"], "").await;
     let (server, address) = Binary::serve(here).await;
-    Client::login(address, "bob", &generated(&reset)).await;
+    Client::login(address, "bob", shown(&reset, "Password")).await;
     server.kill().await;
 }
 
@@ -151,7 +177,7 @@ async fn users_are_managed_while_the_server_runs() {
     assert!(!credentials.exists(), "its password is no longer right");
     let ended = admin.get("/api/auth/session").await;
     assert_eq!(ended.status, 401, "the old password's sessions have ended");
-    Client::login(address, "admin", &generated(&reset)).await;
+    Client::login(address, "admin", shown(&reset, "Password")).await;
     server.kill().await;
 }
 
