@@ -19,6 +19,7 @@ use tokio::task::JoinHandle;
 use tracing::{info, warn};
 
 use crate::api;
+use crate::audit::{Recorder, retention};
 use crate::auth::accounts::Accounts;
 use crate::auth::first_admin;
 use crate::auth::password::Passwords;
@@ -91,6 +92,7 @@ pub struct Opened {
 impl Opened {
     /// Writes everything to disk and gives the data directory back.
     pub async fn close(self) {
+        self.host.audit.finish().await;
         self.host.sessions.flush().await;
         self.host.tokens.flush().await;
         self.host.store.close().await;
@@ -148,6 +150,7 @@ pub async fn open(lock: DataLock, config: Config, log_level: LogLevel) -> Result
             log_level,
             clock: clock.clone(),
             accounts: Accounts::new(store.clone(), clock.clone()),
+            audit: Recorder::new(store.clone(), clock.clone()),
             store,
             registry,
             control: Control::new(clock.clone(), Box::new(tell)),
@@ -200,6 +203,7 @@ pub fn router(host: &Host) -> Result<Router, StartError> {
 pub struct Running {
     opened: Opened,
     address: SocketAddr,
+    /// The listeners and what works in the background.
     doors: Vec<JoinHandle<()>>,
     socket: PathBuf,
 }
@@ -239,7 +243,8 @@ pub async fn start(config: Config, log_level: LogLevel) -> Result<Running, Start
     let socket = config.data_directory.join(local_socket::NAME);
     let local = bind_local(&socket);
     host.control.start(host.shutdown.clone());
-    let doors = doors(host, &router, listener, local);
+    let mut doors = doors(host, &router, listener, local);
+    doors.extend(keep_audit_log(host));
     step.done(format_args!("http://{address}"));
     Ok(Running { opened, address, doors, socket })
 }
@@ -283,6 +288,15 @@ fn doors(
     doors
 }
 
+/// The tasks that write the audit log and keep it within its bounds.
+fn keep_audit_log(host: &Arc<Host>) -> [JoinHandle<()>; 2] {
+    let (recording, retaining) = (host.clone(), host.clone());
+    [
+        tokio::spawn(async move { recording.audit.run(recording.shutdown.clone()).await }),
+        tokio::spawn(async move { retention::run(&retaining, retaining.shutdown.clone()).await }),
+    ]
+}
+
 impl Running {
     /// The address it listens on.
     pub fn address(&self) -> SocketAddr {
@@ -303,7 +317,7 @@ impl Running {
         host.control.stop(spread).await;
         for door in self.doors {
             if let Err(e) = door.await {
-                warn!("a listener ended badly: {e}");
+                warn!("a listener or a task in the background ended badly: {e}");
             }
         }
         let _ = std::fs::remove_file(&self.socket);

@@ -9,6 +9,8 @@ use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
+use crate::audit::{Action, Refusal, SubjectKind};
+
 /// A result with the server's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -86,6 +88,7 @@ struct Parts {
     retry_after: Option<Duration>,
     allow: Option<String>,
     detail: Option<String>,
+    refusal: Option<Refusal>,
 }
 
 impl Error {
@@ -99,6 +102,7 @@ impl Error {
             retry_after: None,
             allow: None,
             detail: None,
+            refusal: None,
         }))
     }
 
@@ -159,6 +163,18 @@ impl Error {
     pub fn detail(mut self, detail: impl fmt::Display) -> Self {
         self.0.detail = Some(detail.to_string());
         self
+    }
+
+    /// The same error, of which the audit log is to tell that `action` was refused, on what if that is known.
+    #[must_use]
+    pub fn refusing(mut self, action: Action, subject: Option<(SubjectKind, i64)>) -> Self {
+        self.0.refusal = Some(Refusal { action, subject });
+        self
+    }
+
+    /// What the audit log is to tell, beyond what the class of the error says.
+    pub fn refusal(&self) -> Option<Refusal> {
+        self.0.refusal
     }
 
     /// The class of the error.

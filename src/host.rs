@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
 
+use crate::audit::Recorder;
 use crate::auth::accounts::Accounts;
 use crate::auth::password::Passwords;
 use crate::auth::session::Sessions;
@@ -31,6 +32,8 @@ pub struct Host {
     pub clock: Clock,
     /// The database.
     pub store: Store,
+    /// What the audit log is to be told besides changes.
+    pub audit: Recorder,
     /// The agent commands.
     pub registry: Registry,
     /// The Agent Control Service.

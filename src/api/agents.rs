@@ -166,6 +166,9 @@ pub(super) async fn get(call: Call, _: NoBody) -> Result<Answer<AgentView>> {
         Ok((row, secret))
     });
     let (row, secret) = read.await?;
+    if secret.is_some() {
+        call.note(Action::AgentRevealSecret, |entry| entry.on(SubjectKind::Agent, id, row.name.as_str()));
+    }
     let view = AgentView::detailed(row, &call.host.control, secret.as_ref());
     Ok(Answer::ok("Agent retrieved successfully", view))
 }

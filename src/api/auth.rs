@@ -14,17 +14,18 @@ use super::check::{Check, GIVEN_PASSWORD, GIVEN_TEXT};
 use super::field::Field;
 use super::totp_code::{self, CODE};
 use super::user_change::RoleName;
-use crate::audit::{Action, SubjectKind};
+use crate::audit::{Action, Actor, SubjectKind};
 use crate::auth::Caller;
 use crate::auth::accounts::Account;
 use crate::auth::permission::{Permission, Role, has};
 use crate::auth::second_factor::{Code, is_missing};
+use crate::auth::session::Session;
 use crate::clock::Millis;
 use crate::error::{Error, Kind, Result};
 use crate::host::Host;
 use crate::http::{Answer, Call, Json, NoBody, cookie};
 use crate::store::users::{self, UserRow};
-use crate::store::{Conn, second_factors};
+use crate::store::{Conn, second_factors, sessions};
 
 /// The shortest time a failed login takes: well above what any usual hash costs on a small machine.
 const FAILURE_FLOOR: Duration = Duration::from_millis(250);
@@ -113,49 +114,66 @@ async fn enter(call: &Call, given: Given) -> Result<Answer<SessionView>> {
     let Given { username, password, code } = given;
     let host = &call.host;
     let attempt = host.throttle.attempt(&username, call.peer.address).await?;
-    let Some(user) = verified(host, username, &password).await? else {
-        attempt.failed();
-        return Err(no_match());
+    let user = match verified(host, username, &password).await? {
+        Ok(user) => user,
+        Err(known) => {
+            attempt.failed();
+            return Err(no_match(known));
+        }
     };
+    let of_user = Some((SubjectKind::User, user.id));
     let factor = match second_factor(call, &user, code).await {
         Err(e) if totp_code::is_wrong(&e) => {
             attempt.failed();
-            return Err(e);
+            return Err(e.refusing(Action::AuthLogin, of_user));
         }
         // Without a code the attempt counts neither way: who knows the password could else clear the account's count
         // between guesses at the code.
+        Err(e) if e.kind() == Kind::Unauthenticated => return Err(e.refusing(Action::AuthLogin, of_user)),
         proved => proved?,
     };
+    let mut login = call.entry(Action::AuthLogin);
+    login.actor = Actor::User { id: user.id, name: user.username.clone() };
     let agent = call.headers.get(hyper::header::USER_AGENT).and_then(|value| value.to_str().ok());
-    let issued = host.sessions.issue(user.id, &call.peer, agent).await?;
+    let issued = host.sessions.issue(user.id, &call.peer, agent, login).await?;
     // A password or a second factor that was changed meanwhile must not leave a session behind: the change ended all
     // sessions there were, so either it sees this one or this sees the change.
     if !still_valid(host, &user, &password, factor).await? {
         host.sessions.end(issued.key).await?;
         attempt.failed();
-        return Err(no_match());
+        return Err(no_match(Some(user.id)));
     }
     attempt.succeeded();
-    end_brought(call).await?;
-    let account = host.accounts.get(user.id).await?.ok_or_else(no_match)?;
+    for session in brought(call) {
+        host.sessions.end(session.key).await?;
+    }
+    let account = host.accounts.get(user.id).await?.ok_or_else(|| no_match(None))?;
     let cookie = cookie::set(&issued.token, cookie::secure(&host.config.load(), &call.peer));
     Ok(Answer::ok("Login successful", SessionView::of(host, &account, issued.expires))
         .header(hyper::header::SET_COOKIE, cookie))
 }
 
-/// The user of this name if the password is theirs, with the hash that is stored now.
-async fn verified(host: &Host, username: String, password: &SecretString) -> Result<Option<UserRow>> {
+/// The user of this name if the password is theirs, with the hash that is stored now; else the ID of the user whose it
+/// is not, if there is one.
+async fn verified(
+    host: &Host,
+    username: String,
+    password: &SecretString,
+) -> Result<Result<UserRow, Option<i64>>> {
     let user = host.store.read(move |db| users::by_name(db, &username)).await?;
     let hash = user.as_ref().map(|user| user.password_hash.expose_secret().to_owned());
     let verdict = host.passwords.verify(hash, password.clone()).await?;
-    let Some(mut user) = user.filter(|_| verdict.ok) else { return Ok(None) };
+    let mut user = match user {
+        Some(user) if verdict.ok => user,
+        other => return Ok(Err(other.map(|user| user.id))),
+    };
     if verdict.needs_rehash {
         match rehash(host, &user, password).await {
             Ok(hash) => user.password_hash = hash,
             Err(e) => tracing::warn!(user = user.id, "The password's old hash could not be replaced: {e}"),
         }
     }
-    Ok(Some(user))
+    Ok(Ok(user))
 }
 
 /// Replaces the old hash of a password just verified, unless it was replaced meanwhile. Gives the hash to expect.
@@ -233,18 +251,30 @@ async fn still_valid(
     Ok(host.passwords.verify(Some(hash), password.clone()).await?.ok)
 }
 
-fn no_match() -> Error {
+/// Whether there is such a user is for the audit log alone. A name that nobody has is not even for that: it may be a
+/// password that was typed into the wrong field.
+fn no_match(user: Option<i64>) -> Error {
     Error::new(Kind::Unauthenticated, "no_matching_credentials", "No matching credentials found")
+        .refusing(Action::AuthLogin, user.map(|id| (SubjectKind::User, id)))
 }
 
-/// Ends the sessions the request's cookies name.
-async fn end_brought(call: &Call) -> Result<()> {
-    for token in cookie::tokens(&call.headers) {
-        if let Some(session) = call.host.sessions.find(token) {
-            call.host.sessions.end(session.key).await?;
+/// The sessions that the request's cookies name.
+fn brought(call: &Call) -> Vec<Session> {
+    cookie::tokens(&call.headers).filter_map(|token| call.host.sessions.find(token)).collect()
+}
+
+/// Ends a session whose user logs out.
+async fn log_out(call: &Call, session: Session) -> Result<()> {
+    call.host.sessions.forget(session.key);
+    let account = call.host.accounts.get(session.user).await?;
+    call.change(Action::AuthLogout, move |db, entry| {
+        if let Some(account) = account {
+            entry.actor = Actor::User { id: account.id, name: account.username.clone() };
         }
-    }
-    Ok(())
+        sessions::delete(db, &session.key.0)
+    })
+    .await
+    .map(drop)
 }
 
 pub(super) async fn session(call: Call, _: NoBody) -> Result<Answer<SessionView>> {
@@ -258,8 +288,10 @@ pub(super) async fn session(call: Call, _: NoBody) -> Result<Answer<SessionView>
 
 pub(super) async fn logout(call: Call, _: NoBody) -> Result<Answer<()>> {
     // The session is over whatever the database says; only a restart could bring it back.
-    if let Err(e) = end_brought(&call).await {
-        tracing::warn!("A session that was logged out could not be deleted from the database: {e}");
+    for session in brought(&call) {
+        if let Err(e) = log_out(&call, session).await {
+            tracing::warn!("A session that was logged out could not be deleted from the database: {e}");
+        }
     }
     let cookie = cookie::clear(cookie::secure(&call.host.config.load(), &call.peer));
     Ok(Answer::done("Logged out successfully").header(hyper::header::SET_COOKIE, cookie))

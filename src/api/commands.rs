@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 
 use super::agent_error::agent_error;
 use super::agents::not_found;
+use crate::audit::{Action, SubjectKind};
 use crate::auth::permission::Permission;
 use crate::error::{Error, Kind, Result};
 use crate::http::call::FromBody;
@@ -87,7 +88,7 @@ impl JsonSchema for Reply {
 pub(super) async fn send(call: Call, Payload(payload): Payload) -> Result<Answer<Reply>> {
     let id = call.id()?;
     let whose = call.whose(Permission::AgentsCommand);
-    call.host.store.read(move |db| agents::get(db, whose, id)).await?.ok_or_else(not_found)?;
+    let agent = call.host.store.read(move |db| agents::get(db, whose, id)).await?.ok_or_else(not_found)?;
     let entry =
         call.host.registry.get(call.param("name")).filter(|entry| !entry.internal).ok_or_else(|| {
             Error::new(
@@ -99,7 +100,9 @@ pub(super) async fn send(call: Call, Payload(payload): Payload) -> Result<Answer
     let payload = (entry.check_payload)(&payload)
         .map_err(|wrong| Error::invalid_fields("Invalid payload", vec![wrong]))?;
     let reply = call.host.control.dispatch_json(id, entry, payload).await;
-    let reply = reply.map_err(|error| agent_error(id, entry.name, error))?;
+    let reply = reply.map_err(|error| agent_error(id, entry.name, error));
+    call.note_sent(Action::AgentCommand, (SubjectKind::Agent, id, agent.name), Some(entry.name), &reply);
+    let reply = reply?;
     let reply = RawValue::from_string(reply).map_err(Error::internal)?;
     Ok(Answer::ok(format!("{} command answered", entry.name), Reply(reply)))
 }

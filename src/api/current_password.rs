@@ -3,6 +3,7 @@
 
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::audit::{Action, SubjectKind};
 use crate::error::{Error, Kind, Result};
 use crate::http::Call;
 use crate::store::users::UserRow;
@@ -27,5 +28,6 @@ pub(super) async fn confirm(call: &Call, stored: &UserRow, given: Option<&Secret
         return Ok(());
     }
     attempt.failed();
-    Err(Error::new(Kind::Invalid, "wrong_password", "The current password is wrong"))
+    Err(Error::new(Kind::Invalid, "wrong_password", "The current password is wrong")
+        .refusing(Action::PasswordConfirm, Some((SubjectKind::User, stored.id))))
 }

@@ -96,4 +96,5 @@ fn not_good() -> Error {
         NOT_GOOD,
         "The enrolment code is wrong, expired or already used. Ask for a new one.",
     )
+    .refusing(Action::AgentEnrol, None)
 }

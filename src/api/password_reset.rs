@@ -113,4 +113,5 @@ fn not_good() -> Error {
         "invalid_reset_token",
         "The reset token is wrong, expired or already used. Ask for a new one.",
     )
+    .refusing(Action::PasswordReset, None)
 }

@@ -5,6 +5,7 @@
 use std::future::Future;
 
 use super::check::Rule;
+use crate::audit::{Action, SubjectKind};
 use crate::auth::second_factor::Code;
 use crate::error::{Error, Kind, Result};
 use crate::http::Call;
@@ -46,5 +47,8 @@ pub(super) async fn counted<T>(
         Err(e) if is_wrong(e) => attempt.failed(),
         Err(_) => drop(attempt),
     }
-    done
+    done.map_err(|e| match is_wrong(&e) {
+        true => e.refusing(Action::TotpProve, Some((SubjectKind::User, user))),
+        false => e,
+    })
 }

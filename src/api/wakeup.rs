@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::agent_error::agent_error;
 use super::device_status::Recent;
 use super::devices::Needed;
+use crate::audit::{Action, SubjectKind};
 use crate::auth::permission::Permission;
 use crate::commands::wakeup::{Payload, Wakeup};
 use crate::control::DispatchError;
@@ -19,10 +20,14 @@ pub(super) async fn wakeup(call: Call, _: NoBody, recent: Arc<Recent>) -> Result
     let payload = payload(&device)?;
     let failed = |error| agent_error(device.agent_id, "Wakeup", error);
     if !device.agent_is_owners {
-        return Err(failed(DispatchError::Offline));
+        let sent = Err(failed(DispatchError::Offline));
+        call.note_sent(Action::DeviceWake, (SubjectKind::Device, id, device.name), None, &sent);
+        return sent;
     }
     recent.forget(id);
-    call.host.dispatch::<Wakeup>(device.agent_id, &payload).await.map_err(failed)?;
+    let sent = call.host.dispatch::<Wakeup>(device.agent_id, &payload).await.map_err(failed);
+    call.note_sent(Action::DeviceWake, (SubjectKind::Device, id, device.name), None, &sent);
+    sent?;
     recent.forget(id);
     Ok(Answer::done("Wakeup command sent"))
 }

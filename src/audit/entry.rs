@@ -11,6 +11,42 @@ use crate::clock::Millis;
 /// What was done. The wire name is the noun, a dot and the verb.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 pub enum Action {
+    /// A user logged in, or somebody tried to.
+    #[serde(rename = "auth.login")]
+    AuthLogin,
+    /// A user logged out.
+    #[serde(rename = "auth.logout")]
+    AuthLogout,
+    /// A user was to confirm their current password, and it was wrong.
+    #[serde(rename = "password.confirm")]
+    PasswordConfirm,
+    /// A user was to prove their second factor, and the code was wrong.
+    #[serde(rename = "totp.prove")]
+    TotpProve,
+    /// A request was refused; the detail tells the error's code and the route.
+    #[serde(rename = "request.refuse")]
+    RequestRefuse,
+    /// A device was to be woken.
+    #[serde(rename = "device.wake")]
+    DeviceWake,
+    /// An agent was sent a command; the detail tells which.
+    #[serde(rename = "agent.command")]
+    AgentCommand,
+    /// An agent's owner was shown its secret.
+    #[serde(rename = "agent.reveal_secret")]
+    AgentRevealSecret,
+    /// An agent tried to connect with an ID or a secret that is not good.
+    #[serde(rename = "agent.connect")]
+    AgentConnect,
+    /// The audit log was exported.
+    #[serde(rename = "audit.export")]
+    AuditExport,
+    /// Refusals that were too many and too different to be told apart; the count tells how many.
+    #[serde(rename = "audit.overflow")]
+    AuditOverflow,
+    /// Entries that were lost because too many came at once; the count tells how many.
+    #[serde(rename = "audit.drop")]
+    AuditDrop,
     /// An agent was made.
     #[serde(rename = "agent.create")]
     AgentCreate,
@@ -134,7 +170,7 @@ pub struct Subject {
     pub kind: SubjectKind,
     /// Its ID, if it has one.
     pub id: Option<i64>,
-    /// Its name.
+    /// Its name; empty if it has none, or if the name is to be looked up when the entry is written.
     pub name: String,
 }
 
@@ -170,6 +206,8 @@ pub enum Actor {
     },
     /// Whoever owns the data directory, through the local socket or the command line.
     Operator,
+    /// The server, by itself.
+    Server,
 }
 
 impl Actor {
@@ -187,9 +225,9 @@ impl Actor {
 }
 
 /// An entry to be written.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Entry {
-    /// When.
+    /// When; the last time, if it happened more than once.
     pub at: Millis,
     /// Who.
     pub actor: Actor,
@@ -208,6 +246,11 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// That `actor` did `action` once, on nothing in particular, and it was done.
+    pub fn new(at: Millis, actor: Actor, action: Action, address: Option<IpAddr>) -> Self {
+        Self { at, actor, action, subject: None, address, outcome: Outcome::Done, detail: None, count: 1 }
+    }
+
     /// Notes what it was done to.
     pub fn on(&mut self, kind: SubjectKind, id: impl Into<Option<i64>>, name: impl Into<String>) {
         self.subject = Some(Subject { kind, id: id.into(), name: name.into() });

@@ -1,8 +1,21 @@
 //! The audit log: who did what, to what, from where, when, and with which outcome.
 //!
-//! A change and its entry are one transaction: [`Call::change`](crate::http::Call::change) writes both. Entries hold
-//! names and IDs and nothing that a person or program typed besides: no payload, no secret, no header.
+//! A change and its entry are one transaction: [`Call::change`](crate::http::Call::change) writes both. What changes
+//! nothing, such as a command or a refusal, is given to the [`Recorder`], which writes it behind the back of whoever did
+//! it and counts what repeats itself (`tally`). `refusal` says what the log tells of an error, `retention` deletes what is
+//! too old or too much; nothing else deletes, and nothing changes an entry.
+//!
+//! Entries hold names and IDs of what is stored and nothing that a person or program typed besides: no payload, no
+//! secret, no header, no user name that nobody has, which may be a mistyped password. Agents that come and go are not
+//! here: that is presence.
 
 mod entry;
+mod recorder;
+pub mod refusal;
+pub mod retention;
+mod tally;
 
 pub use entry::{Action, Actor, Entry, Outcome, Subject, SubjectKind};
+pub use recorder::Recorder;
+pub use refusal::Refusal;
+pub use tally::Noted;

@@ -15,10 +15,11 @@ use secrecy::SecretString;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
+use crate::audit;
 use crate::clock::{Clock, Millis};
 use crate::error::{Error, Result};
 use crate::http::peer::Peer;
-use crate::store::Store;
+use crate::store::{self, Store};
 use crate::store::behind::Behind;
 use crate::store::sessions::{self, SessionRow};
 
@@ -138,11 +139,18 @@ impl Sessions {
         })
     }
 
-    /// Starts a session of `user`. The oldest of too many sessions of one user are ended.
+    /// Starts a session of `user`, and adds `login` to the audit log in the same transaction. The oldest of too many
+    /// sessions of one user are ended.
     ///
     /// # Errors
     /// The database cannot be written, or the user is no more.
-    pub async fn issue(&self, user: i64, peer: &Peer, user_agent: Option<&str>) -> Result<Issued> {
+    pub async fn issue(
+        &self,
+        user: i64,
+        peer: &Peer,
+        user_agent: Option<&str>,
+        login: audit::Entry,
+    ) -> Result<Issued> {
         let now = self.clock.now();
         self.purge(now);
         let token = fresh_token()?;
@@ -170,7 +178,11 @@ impl Sessions {
                 for SessionKey(old) in crowd {
                     sessions::delete(db, &old)?;
                 }
-                sessions::insert(db, &row)
+                let inserted = sessions::insert(db, &row)?;
+                if inserted {
+                    store::audit::insert(db, &login)?;
+                }
+                Ok(inserted)
             })
             .await;
         match written {

@@ -247,7 +247,7 @@ fn evict(windows: &mut HashMap<Key, Window>, now: Millis) {
 }
 
 /// The address failures are counted under: IPv6 by /64, which is what one customer gets.
-fn network(address: IpAddr) -> IpAddr {
+pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(v4) => IpAddr::V4(v4),
         IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),

@@ -155,8 +155,11 @@ fn mentions_secret(message: &str, path: &str, section: &Value) -> bool {
 /// The first key whose value has the right type and is yet none.
 fn out_of_bounds(config: &Config) -> Option<&'static str> {
     let limits = &config.limits;
-    let bad: [(&'static str, bool); 8] = [
+    let audit = &config.audit;
+    let bad: [(&'static str, bool); 10] = [
         ("allowedOrigins", !config.allowed_origins.iter().all(|o| is_origin(o))),
+        ("audit.maxEntries", audit.max_entries > 0 && !(1000..=100_000_000).contains(&audit.max_entries)),
+        ("audit.retentionDays", audit.retention_days > 36_500),
         ("dataDirectory", config.data_directory.as_os_str().is_empty()),
         ("limits.bodyBytes", !(1024..=16 * 1024 * 1024).contains(&limits.body_bytes)),
         ("limits.bodySeconds", !(1..=3600).contains(&limits.body_seconds)),

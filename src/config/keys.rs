@@ -6,6 +6,8 @@ use serde_json::Value;
 /// What each key of the server itself expects, in words. Plugins check their own sections.
 const EXPECTED: &[(&str, &str)] = &[
     ("allowedOrigins", "a list of origins such as \"https://home.example\", without a path"),
+    ("audit.maxEntries", "a whole number from 1000 to 100000000, or 0 for no bound"),
+    ("audit.retentionDays", "a whole number of days from 1 to 36500, or 0 for ever"),
     ("auth.requireTotp", "a list of the roles \"user\" and \"admin\""),
     ("dataDirectory", "the path of a directory"),
     ("limits.bodyBytes", "a whole number of bytes from 1024 to 16777216"),

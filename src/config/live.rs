@@ -24,7 +24,7 @@ pub struct Reloaded {
 impl Config {
     /// This configuration, which is in force, with what `fresh` says of all that can change while running.
     pub fn reloaded(&self, fresh: &Self) -> Reloaded {
-        let Self { allowed_origins, trusted_proxies, secure_cookies, production, auth, limits, .. } =
+        let Self { allowed_origins, trusted_proxies, secure_cookies, production, auth, audit, limits, .. } =
             fresh.clone();
         let config = Self {
             log_level: fresh.log_level,
@@ -33,6 +33,7 @@ impl Config {
             secure_cookies,
             production,
             auth,
+            audit,
             limits: Limits {
                 body_bytes: limits.body_bytes,
                 body_seconds: limits.body_seconds,

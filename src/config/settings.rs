@@ -36,6 +36,8 @@ pub struct Config {
     pub server: ServerConfig,
     /// How log lines look and where they go.
     pub log: LogConfig,
+    /// How much of the audit log is kept.
+    pub audit: AuditConfig,
     /// Bounds on what clients may use.
     pub limits: Limits,
     /// One section a plugin, checked by the plugin itself.
@@ -125,6 +127,16 @@ pub enum LogFormat {
     Json,
 }
 
+/// How much of the audit log is kept.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct AuditConfig {
+    /// Days an entry is kept; 0 keeps it for ever.
+    pub retention_days: u32,
+    /// Entries that are kept at most; 0 for no bound. Beyond it refusals go first, then the oldest.
+    pub max_entries: u32,
+}
+
 /// Bounds on what clients may use.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
@@ -177,6 +189,7 @@ impl Default for Config {
             auth: AuthConfig::default(),
             server: ServerConfig::default(),
             log: LogConfig::default(),
+            audit: AuditConfig::default(),
             limits: Limits::default(),
             plugins: BTreeMap::new(),
         }
@@ -192,6 +205,12 @@ impl Default for ServerConfig {
 impl Default for LogConfig {
     fn default() -> Self {
         Self { format: LogFormat::Auto, file: None, keep_days: 14 }
+    }
+}
+
+impl Default for AuditConfig {
+    fn default() -> Self {
+        Self { retention_days: 365, max_entries: 1_000_000 }
     }
 }
 

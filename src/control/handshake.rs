@@ -14,6 +14,7 @@ use hyper::{Request, Version};
 use zeroize::Zeroizing;
 
 use super::credential::SecretDigest;
+use crate::audit::Action;
 use crate::error::{Error, Kind, Result};
 use crate::http::call::parse_id;
 use crate::http::{HeaderMap, Method, Response};
@@ -60,7 +61,8 @@ pub fn judge(
             ));
         }
     }
-    Ok((answer, claim(headers).ok_or_else(refused)?))
+    let claim = claim(headers).ok_or_else(|| refused().refusing(Action::AgentConnect, None))?;
+    Ok((answer, claim))
 }
 
 /// The answer to wrong or missing credentials; it does not tell which.

@@ -51,6 +51,7 @@ use self::close::Why;
 use self::connection::Connection;
 use self::core::{Core, Events, Task};
 use self::outlet::{FAREWELL, Outlet, Sink};
+use crate::audit::{Action, SubjectKind};
 use crate::clock::{Clock, Millis};
 use crate::error::{Error, Kind, Result};
 use crate::http::peer::Peer;
@@ -206,6 +207,7 @@ impl Control {
         }
         let (answer, claim) = handshake::judge(method, version, headers, origin_ok)?;
         let agent = self.find(claim.id);
+        let known = agent.is_some();
         let admitted = match &agent {
             Some(agent) => agent.admit(&self.core, &claim.digest, peer.address),
             // Nobody learns from the time it takes which IDs exist.
@@ -217,7 +219,8 @@ impl Control {
             }
             _ => {
                 self.core.count(&self.core.tally.refused, claim.id, "an agent's ID or secret was refused");
-                Err(handshake::refused())
+                let subject = known.then_some((SubjectKind::Agent, claim.id));
+                Err(handshake::refused().refusing(Action::AgentConnect, subject))
             }
         }
     }

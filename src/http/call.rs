@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 
 use super::HeaderMap;
 use super::peer::Peer;
-use crate::audit::{Action, Actor, Entry, Outcome};
+use crate::audit::{Action, Actor, Entry, Outcome, SubjectKind};
 use crate::auth::Caller;
 use crate::auth::permission::{Permission, Scope};
 use crate::error::{Error, Result};
@@ -98,6 +98,40 @@ impl Call {
         }
     }
 
+    /// An entry of the audit log: that the caller did `action`.
+    pub fn entry(&self, action: Action) -> Entry {
+        Entry::new(self.host.clock.now(), Actor::of(&self.caller), action, self.peer.address)
+    }
+
+    /// Notes in the audit log that the caller did `action`, which changes nothing that is stored. Nobody waits until
+    /// that is written. `fill` says what it was done to.
+    pub fn note(&self, action: Action, fill: impl FnOnce(&mut Entry)) {
+        let mut entry = self.entry(action);
+        fill(&mut entry);
+        self.host.audit.note(entry);
+    }
+
+    /// Notes in the audit log how sending a command ended; `detail` says in a word of ours which it was.
+    pub fn note_sent<T>(
+        &self,
+        action: Action,
+        (kind, id, name): (SubjectKind, i64, String),
+        detail: Option<&'static str>,
+        sent: &Result<T>,
+    ) {
+        self.note(action, |entry| {
+            entry.on(kind, id, name);
+            entry.detail = detail.map(str::to_owned);
+            if let Err(e) = sent {
+                entry.outcome = Outcome::Failed;
+                entry.detail = Some(detail.map_or_else(
+                    || e.code().to_owned(),
+                    |detail| format!("{detail}: {}", e.code()),
+                ));
+            }
+        });
+    }
+
     /// Changes what is stored, as [`Store::write`](crate::store::Store::write), and notes in the audit log that the
     /// caller did `action`: both or neither. `job` says with [`Entry::on`] what it was done to.
     ///
@@ -108,16 +142,7 @@ impl Call {
         T: Send + 'static,
         F: FnOnce(&Conn, &mut Entry) -> Result<T> + Send + 'static,
     {
-        let mut entry = Entry {
-            at: self.host.clock.now(),
-            actor: Actor::of(&self.caller),
-            action,
-            subject: None,
-            address: self.peer.address,
-            outcome: Outcome::Done,
-            detail: None,
-            count: 1,
-        };
+        let mut entry = self.entry(action);
         self.host
             .store
             .write(move |db| {

@@ -28,6 +28,7 @@ use super::body::RequestBody;
 use super::peer::Peer;
 use super::router::{Router, without_slash};
 use super::{Access, Call, Method, Response, bearer, cookie, origin, response};
+use crate::audit::{SubjectKind, refusal};
 use crate::auth::session::SessionKey;
 use crate::auth::{Caller, second_factor};
 use crate::config::Config;
@@ -72,6 +73,13 @@ pub(super) struct Served {
     pub(super) unread: bool,
 }
 
+/// What is known of a request by the time it is answered.
+struct Seen<'a> {
+    route: &'a str,
+    caller: Caller,
+    subject: Option<(SubjectKind, i64)>,
+}
+
 /// A session whose cookie the browser should get again.
 struct StaleCookie {
     key: SessionKey,
@@ -110,22 +118,24 @@ impl Site {
         let is_api = path == "/api" || path.starts_with("/api/");
         let expects = parts.headers.contains_key(EXPECT);
         let mut body = RequestBody::new(body);
-        let mut route = "other";
+        let mut seen = Seen { route: "other", caller: Caller::Nobody, subject: None };
         let mut ticket = None;
         let mut close = false;
 
         let result = if self.agents && without_slash(path) == AGENT_PATH {
-            route = AGENT_PATH;
+            seen.route = AGENT_PATH;
             self.admit(&parts, peer, door).map(|(response, admitted)| {
                 ticket = Some(admitted);
                 response
             })
         } else {
-            self.answer(parts, &mut body, peer, door, &mut route).await
+            self.answer(parts, &mut body, peer, door, &mut seen).await
         };
+        let route = seen.route;
         let mut response = result.unwrap_or_else(|error| {
             close = route == AGENT_PATH || error.kind() == Kind::RequestTimeout;
             summary.failed(route, &error);
+            summary.refused(&self.host, &seen, &error);
             response::failed(&error)
         });
 
@@ -174,7 +184,7 @@ impl Site {
         body: &mut RequestBody<B>,
         peer: Peer,
         door: Door,
-        name: &mut &'a str,
+        seen: &mut Seen<'a>,
     ) -> Result<Response>
     where
         B: Body<Data = Bytes> + Unpin,
@@ -182,7 +192,8 @@ impl Site {
         let Parts { method, uri, headers, .. } = parts;
         let found = self.router.find(&method, uri.path())?;
         let route = found.route;
-        *name = &route.path;
+        seen.route = &route.path;
+        seen.subject = refusal::subject_of(&route.path, &found.params);
         let writes = !method.is_safe();
 
         let (caller, stale) = match (door, route.access) {
@@ -190,6 +201,7 @@ impl Site {
             (Door::Network(_), Access::Public) => (Caller::Nobody, None),
             (Door::Network(_), _) => self.identify(&headers, &peer).await?,
         };
+        seen.caller = caller.clone();
         // A browser sends cookies by itself, and nothing else that says who calls.
         if writes && matches!(caller, Caller::Nobody | Caller::User { .. }) {
             origin::check_write(&headers, &peer, &self.host.config.load().allowed_origins)?;
@@ -352,6 +364,20 @@ impl Summary {
             tracing::error!(request = self.id, method = %self.method, route, "Request failed: {error}");
         } else if let Some(detail) = error.log_detail() {
             tracing::debug!(request = self.id, route, code = error.code(), "{detail}");
+        }
+    }
+
+    /// Has the audit log tell of a refusal.
+    fn refused(&self, host: &Host, seen: &Seen<'_>, error: &Error) {
+        let request = refusal::Request {
+            caller: &seen.caller,
+            peer: &self.peer,
+            method: known(&self.method),
+            route: seen.route,
+            subject: seen.subject,
+        };
+        if let Some(refused) = request.refused(error, host.clock.now()) {
+            host.audit.refuse(refused);
         }
     }
 

@@ -15,6 +15,7 @@ use tokio::time::timeout;
 use super::client::{self, Target};
 use super::router::Router;
 use super::{Access, Answer, Call, Json, Method, NoBody, Route, StatusCode, server};
+use crate::audit::{Action, Actor, Entry};
 use crate::auth::permission::Permission;
 use crate::error::Result;
 use crate::local_socket;
@@ -331,7 +332,8 @@ async fn sessions_are_looked_for_and_their_cookies_sent_again_once_a_day() {
     assert!(get("Cookie: session=junk\r\n").await.contains("Invalid session"));
 
     let host = side.server.host();
-    let issued = host.sessions.issue(1, &super::peer::Peer::LOCAL, None).await.unwrap();
+    let login = Entry::new(0, Actor::Nobody, Action::AuthLogin, None);
+    let issued = host.sessions.issue(1, &super::peer::Peer::LOCAL, None, login).await.unwrap();
     let token = issued.token.expose_secret();
     // A browser may hold an older cookie of the same name for another path.
     let cookies = format!("Cookie: a=b; session=junk; session={token}\r\n");

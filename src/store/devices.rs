@@ -88,6 +88,8 @@ pub struct SharedBy {
 /// What a device is woken by.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WakeRow {
+    /// The name people give it.
+    pub name: String,
     /// The MAC address as it is stored, which need not be one in an adopted database.
     pub mac_address: String,
     /// The port to wake it on, if what is stored is one.
@@ -247,7 +249,7 @@ pub fn to_wake(db: &Conn, reach: &Reach, id: i64) -> Result<Option<WakeRow>> {
     let sql = concat!(
         "SELECT CAST(macAddress AS BLOB), CAST(port AS BLOB), CAST(agentID AS INTEGER), \
          EXISTS (SELECT 1 FROM agents WHERE agents.id = CAST(devices.agentID AS INTEGER) \
-         AND agents.ownerID = CAST(devices.ownerID AS INTEGER)) \
+         AND agents.ownerID = CAST(devices.ownerID AS INTEGER)), CAST(name AS BLOB) \
          FROM devices WHERE id = ?1 AND ",
         within!(),
         " AND ",
@@ -257,6 +259,7 @@ pub fn to_wake(db: &Conn, reach: &Reach, id: i64) -> Result<Option<WakeRow>> {
     db.query_one(sql, params, |row| {
         let port = row.opt_int(1)?;
         Ok(WakeRow {
+            name: row.text(4)?,
             mac_address: row.text(0)?,
             port: port.and_then(|port| u16::try_from(port).ok()).and_then(NonZeroU16::new),
             agent_id: row.int(2)?,

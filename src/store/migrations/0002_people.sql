@@ -81,7 +81,7 @@ CREATE TABLE password_resets (
 CREATE TABLE audit (
     id         INTEGER PRIMARY KEY AUTOINCREMENT,
     at         INTEGER NOT NULL,
-    actor      TEXT    NOT NULL, -- nobody, user, token, agent or operator
+    actor      TEXT    NOT NULL, -- nobody, user, token, agent, operator or server
     actorID    INTEGER,
     actorName  TEXT,
     userID     INTEGER,          -- the user who acted, or whose token or agent did
@@ -95,6 +95,8 @@ CREATE TABLE audit (
     count      INTEGER NOT NULL DEFAULT 1
 );
 CREATE INDEX audit_by_time ON audit (at);
+-- What goes first where there are too many.
+CREATE INDEX audit_of_refusals ON audit (id) WHERE outcome = 'refused';
 CREATE TRIGGER audit_is_append_only BEFORE UPDATE ON audit
 BEGIN
     SELECT RAISE(ABORT, 'the audit log is append-only');

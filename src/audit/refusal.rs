@@ -1,0 +1,96 @@
+//! What the audit log tells of a request that was refused.
+//!
+//! Most is told by the class of the error and the route. An error that knows more, such as a login which knows whose
+//! password was wrong, carries a [`Refusal`]. A thing that is not the caller's is answered as one that does not exist; the
+//! log tells the two apart when the entry is written.
+
+use super::{Action, Actor, Entry, Noted, Outcome, Subject, SubjectKind};
+use crate::auth::Caller;
+use crate::clock::Millis;
+use crate::error::{Error, Kind};
+use crate::http::call::parse_id;
+use crate::http::peer::Peer;
+
+/// What an error knows of what was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Refusal {
+    /// What was to be done.
+    pub action: Action,
+    /// On what, by its ID.
+    pub subject: Option<(SubjectKind, i64)>,
+}
+
+/// What a route's path says its `id` is of; the longer path first.
+const SUBJECTS: [(&str, SubjectKind); 5] = [
+    ("/api/agents/enrolment-codes/", SubjectKind::Enrolment),
+    ("/api/agents/", SubjectKind::Agent),
+    ("/api/devices/", SubjectKind::Device),
+    ("/api/admin/users/", SubjectKind::User),
+    ("/api/account/tokens/", SubjectKind::Token),
+];
+
+/// The thing that a request is about, by its route and the path's placeholders.
+pub fn subject_of(route: &str, params: &[(String, String)]) -> Option<(SubjectKind, i64)> {
+    let (_, id) = params.iter().find(|(name, _)| name == "id")?;
+    let (_, kind) = SUBJECTS.iter().find(|(path, _)| route.starts_with(path))?;
+    Some((*kind, parse_id(id)?))
+}
+
+/// A request that was answered with an error.
+pub struct Request<'a> {
+    /// Who sent it, as far as that is known.
+    pub caller: &'a Caller,
+    /// From where.
+    pub peer: &'a Peer,
+    /// The method, if it is one of the usual.
+    pub method: &'a str,
+    /// The route's path with its placeholders.
+    pub route: &'a str,
+    /// What it is about.
+    pub subject: Option<(SubjectKind, i64)>,
+}
+
+impl Request<'_> {
+    /// What is to be noted of the request's end with `error`; none if nothing was refused.
+    pub fn refused(&self, error: &Error, now: Millis) -> Option<Noted> {
+        let known = error.refusal();
+        let by_class = matches!(error.kind(), Kind::Unauthenticated | Kind::Forbidden | Kind::TooManyRequests);
+        let hidden = error.kind() == Kind::NotFound
+            && error.code() == "not_found"
+            && self.subject.is_some()
+            && self.caller.account().is_some();
+        if known.is_none() && !by_class && !hidden {
+            return None;
+        }
+        let action = known.map_or(Action::RequestRefuse, |refusal| refusal.action);
+        let subject = known.and_then(|refusal| refusal.subject).or(self.subject);
+        let detail = match known {
+            Some(_) => error.code().to_owned(),
+            None => format!("{}: {} {}", error.code(), self.method, self.route),
+        };
+        let entry = Entry {
+            outcome: Outcome::Refused,
+            subject: subject.map(|(kind, id)| Subject { kind, id: Some(id), name: String::new() }),
+            detail: Some(detail),
+            ..Entry::new(now, Actor::of(self.caller), action, self.peer.address)
+        };
+        Some(Noted { entry, only_if_there: hidden })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_route_says_what_it_is_about() {
+        let of = |route, id: &str| subject_of(route, &[("id".to_owned(), id.to_owned())]);
+        assert_eq!(of("/api/agents/{id}", "7"), Some((SubjectKind::Agent, 7)));
+        assert_eq!(of("/api/agents/{id}/commands/{name}", "7"), Some((SubjectKind::Agent, 7)));
+        assert_eq!(of("/api/agents/enrolment-codes/{id}", "7"), Some((SubjectKind::Enrolment, 7)));
+        assert_eq!(of("/api/devices/{id}/wakeup", "7"), Some((SubjectKind::Device, 7)));
+        assert_eq!(of("/api/admin/users/{id}/tokens/{tokenID}", "7"), Some((SubjectKind::User, 7)));
+        assert_eq!(of("/api/devices/{id}", "junk"), None);
+        assert_eq!(of("/api/account/sessions/{id}", "7"), None);
+    }
+}
