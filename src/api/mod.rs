@@ -8,6 +8,8 @@ mod account;
 mod agent_error;
 mod agent_secret;
 mod agents;
+mod audit;
+mod audit_filter;
 mod auth;
 mod check;
 pub(crate) mod commands;
@@ -299,6 +301,20 @@ pub fn table() -> Vec<Route> {
             Needs(P::UsersWrite),
             "Delete a user",
             users::delete,
+        ),
+        Route::new(
+            Method::GET,
+            "/api/admin/audit",
+            Needs(P::AuditRead),
+            "Read the audit log, the newest entries first",
+            audit::list,
+        ),
+        Route::raw(
+            Method::GET,
+            "/api/admin/audit/export",
+            Needs(P::AuditRead),
+            "The whole audit log, one JSON object a line",
+            audit::export,
         ),
         Route::new(
             Method::GET,

@@ -133,6 +133,15 @@ pub enum Action {
     LogLevelSet,
 }
 
+impl Action {
+    /// The wire names of all actions.
+    pub fn names() -> Vec<String> {
+        let schema = schemars::schema_for!(Self).to_value();
+        let variants = schema["oneOf"].as_array().into_iter().flatten();
+        variants.filter_map(|variant| variant["const"].as_str().map(str::to_owned)).collect()
+    }
+}
+
 /// What became of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 
-use super::{HeaderName, HeaderValue, StatusCode};
+use super::{Body, HeaderName, HeaderValue, StatusCode};
 
 /// A success: `{"status":"OK","message":…,"data":…}`.
 #[derive(Debug)]
@@ -53,13 +53,13 @@ pub struct Raw {
     /// The media type.
     pub content_type: HeaderValue,
     /// The body.
-    pub body: Bytes,
+    pub body: Body,
 }
 
 impl Raw {
     /// Plain text.
     pub fn text(status: StatusCode, text: &'static str) -> Self {
         let content_type = HeaderValue::from_static("text/plain; charset=utf-8");
-        Self { status, content_type, body: Bytes::from_static(text.as_bytes()) }
+        Self { status, content_type, body: Bytes::from_static(text.as_bytes()).into() }
     }
 }

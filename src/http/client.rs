@@ -77,7 +77,7 @@ pub async fn operate(
     let request = build("localhost", method, path, body)?;
     let served = Site::new(host.clone(), router.clone()).serve(request, Door::Operator).await;
     let status = served.response.status();
-    let Ok(body) = served.response.into_body().collect().await;
+    let body = served.response.into_body().collect().await.map_err(io::Error::other)?;
     Ok((status, serde_json::from_slice(&body.to_bytes()).unwrap_or_default()))
 }
 

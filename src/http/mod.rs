@@ -2,7 +2,7 @@
 //!
 //! `server` accepts connections and drains them; `connection` drives one of them; `service` takes one request from the
 //! route table through session, permission and body to its handler; `route` is the table's row; `call` is what a
-//! handler gets; `answer` what it gives; `response` makes HTTP of either. Deliberately absent: any domain knowledge.
+//! handler gets; `answer` what it gives; `response` makes HTTP of either, `outgoing` is its body. Deliberately absent: any domain knowledge.
 
 pub mod answer;
 mod bearer;
@@ -13,6 +13,7 @@ pub mod client;
 mod connection;
 pub mod cookie;
 pub mod origin;
+mod outgoing;
 pub mod peer;
 pub mod response;
 pub mod route;
@@ -25,11 +26,10 @@ mod tests;
 pub use answer::{Answer, Raw};
 pub use call::{Call, Json, NoBody};
 pub use http_types::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+pub use outgoing::Body;
 pub use route::{Access, Route};
 
 use hyper::http as http_types;
 
-/// The body of every answer.
-pub type Body = http_body_util::Full<bytes::Bytes>;
 /// An HTTP answer.
 pub type Response = hyper::Response<Body>;

@@ -1,7 +1,6 @@
 //! From results to HTTP answers: the only place that does it.
 
 use bytes::Bytes;
-use http_body_util::Full;
 use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER, SEC_WEBSOCKET_VERSION, UPGRADE};
 use serde::Serialize;
 
@@ -35,7 +34,7 @@ pub fn enveloped<T: Serialize>(answer: Answer<T>) -> Result<Response> {
     let Answer { status, message, data, headers } = answer;
     let envelope = Success { status: "OK", message: &message, data: data.as_ref() };
     let body = serde_json::to_vec(&envelope).map_err(Error::internal)?;
-    let mut response = Response::new(Full::new(Bytes::from(body)));
+    let mut response = Response::new(Bytes::from(body).into());
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, JSON);
     for (name, value) in headers {
@@ -46,7 +45,7 @@ pub fn enveloped<T: Serialize>(answer: Answer<T>) -> Result<Response> {
 
 /// An answer outside the envelope.
 pub fn raw(answer: Raw) -> Response {
-    let mut response = Response::new(Full::new(answer.body));
+    let mut response = Response::new(answer.body);
     *response.status_mut() = answer.status;
     response.headers_mut().insert(CONTENT_TYPE, answer.content_type);
     response
@@ -75,7 +74,7 @@ pub fn status(kind: Kind) -> StatusCode {
 
 /// The envelope of an error. What only the log may know is left to whoever knows the request.
 pub fn failed(error: &Error) -> Response {
-    let mut response = Response::new(Full::new(Bytes::from(failed_text(error))));
+    let mut response = Response::new(failed_text(error).into());
     *response.status_mut() = status(error.kind());
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, JSON);

@@ -346,7 +346,7 @@ fn bodiless(response: &mut Response) {
     if let Some(length) = response.body().size_hint().exact() {
         response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
     }
-    *response.body_mut() = http_body_util::Full::default();
+    *response.body_mut() = super::Body::default();
 }
 
 /// What is told of a request once it is answered. Path and query are left out of the log: they are the client's, and

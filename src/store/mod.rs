@@ -22,6 +22,7 @@ mod writer;
 
 pub mod agents;
 pub mod audit;
+pub mod audit_page;
 pub mod backup;
 pub mod behind;
 pub mod data_keys;

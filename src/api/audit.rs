@@ -1,0 +1,131 @@
+//! `/api/admin/audit`: reading the audit log.
+//!
+//! Reading a page leaves no entry, since pages look at it all the time; an export does, before its first line.
+
+use bytes::Bytes;
+use schemars::JsonSchema;
+use serde::Serialize;
+use tokio::sync::mpsc;
+
+use super::audit_filter::{Asked, asked, told};
+use crate::audit::Action;
+use crate::clock::Millis;
+use crate::error::{Error, Result};
+use crate::host::Host;
+use crate::http::{Answer, Body, Call, HeaderValue, NoBody, Raw, StatusCode};
+use crate::store::audit_page::{AuditRow, Page, page};
+
+/// One JSON object a line.
+const LINES: HeaderValue = HeaderValue::from_static("application/x-ndjson");
+/// Entries of one part of an export, and parts that wait for a slow reader.
+const PART: usize = 500;
+const WAITING: usize = 1;
+
+/// An entry as it is shown.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct EntryView {
+    id: i64,
+    /// When, in milliseconds since the epoch; the last time, if it happened more than once.
+    at: Millis,
+    /// Who: nobody, user, token, agent, operator or server.
+    actor: String,
+    #[serde(rename = "actorID")]
+    actor_id: Option<i64>,
+    /// The name the actor had then.
+    actor_name: Option<String>,
+    /// The user who acted, or whose token or agent did.
+    #[serde(rename = "userID")]
+    user_id: Option<i64>,
+    /// What was done.
+    action: String,
+    /// The kind of thing it was done to.
+    target: Option<String>,
+    #[serde(rename = "targetID")]
+    target_id: Option<i64>,
+    /// The name the thing had then.
+    target_name: Option<String>,
+    /// From where; null for the local operator and the server itself.
+    address: Option<String>,
+    /// What became of it: done, refused or failed.
+    outcome: String,
+    /// More, in words of the server's.
+    detail: Option<String>,
+    /// How many times it happened.
+    count: i64,
+}
+
+impl From<AuditRow> for EntryView {
+    fn from(row: AuditRow) -> Self {
+        Self {
+            id: row.id,
+            at: row.at,
+            actor: row.actor,
+            actor_id: row.actor_id,
+            actor_name: row.actor_name,
+            user_id: row.user,
+            action: row.action,
+            target: row.target,
+            target_id: row.target_id,
+            target_name: row.target_name,
+            address: row.address,
+            outcome: row.outcome,
+            detail: row.detail,
+            count: row.count,
+        }
+    }
+}
+
+/// A part of the log.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct PageView {
+    /// The newest first. It may be fewer than asked for, or none, and not the end.
+    entries: Vec<EntryView>,
+    /// What to send as `before` for the entries that follow; null at the end of the log.
+    next: Option<String>,
+}
+
+pub(super) async fn list(call: Call, _: NoBody) -> Result<Answer<PageView>> {
+    let Asked { filter, before, limit } = asked(&call)?;
+    call.host.audit.write_out().await;
+    let Page { rows, next } = call.host.store.read(move |db| page(db, &filter, before, limit)).await?;
+    let view = PageView { entries: rows.into_iter().map(EntryView::from).collect(), next: next.map(told) };
+    Ok(Answer::ok("Audit log retrieved successfully", view))
+}
+
+pub(super) async fn export(call: Call) -> Result<Raw> {
+    let asked = asked(&call)?;
+    call.change(Action::AuditExport, |_, _| Ok(())).await?;
+    call.host.audit.write_out().await;
+    let (parts, body) = mpsc::channel(WAITING);
+    tokio::spawn(async move {
+        if let Err(e) = send_all(&call.host, asked, &parts).await {
+            tracing::warn!("An export of the audit log was cut off: {e}");
+            // Cut off it must be, or half of it would pass for the whole.
+            let _ = parts.send(Err(e)).await;
+        }
+    });
+    Ok(Raw { status: StatusCode::OK, content_type: LINES, body: Body::in_parts(body) })
+}
+
+/// Sends everything that is asked for, until the reader goes away.
+async fn send_all(host: &Host, asked: Asked, parts: &mpsc::Sender<Result<Bytes>>) -> Result<()> {
+    let filter = asked.filter;
+    let mut before = asked.before;
+    loop {
+        let of_part = filter.clone();
+        let Page { rows, next } = host.store.read(move |db| page(db, &of_part, before, PART)).await?;
+        let mut lines = Vec::new();
+        for row in rows {
+            serde_json::to_writer(&mut lines, &EntryView::from(row)).map_err(Error::internal)?;
+            lines.push(b'\n');
+        }
+        if !lines.is_empty() && parts.send(Ok(lines.into())).await.is_err() {
+            return Ok(());
+        }
+        match next {
+            Some(_) => before = next,
+            None => return Ok(()),
+        }
+    }
+}
