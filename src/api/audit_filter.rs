@@ -19,6 +19,8 @@ const USUAL: usize = 100;
 const MOST: usize = 1000;
 /// Wrong keys that are told of one query.
 const MAX_TOLD: usize = 16;
+/// The longest key that is repeated.
+const MAX_KEY: usize = 16;
 /// How a date is written.
 const DATE: &str = "2030-01-31";
 /// The kinds of actors.
@@ -46,6 +48,9 @@ pub(super) fn asked(call: &Call) -> Result<Asked> {
         if let Err(expected) = asked.take(&key, &value)
             && wrong.len() < MAX_TOLD
         {
+            // A word of the client's is repeated where it can be a mistyped key, and not where it can be anything.
+            let is_word = key.len() <= MAX_KEY && key.bytes().all(|b| b.is_ascii_alphabetic());
+            let key = if is_word { key.into_owned() } else { String::new() };
             wrong.push(FieldError::new(key, format!("expected {expected}")));
         }
     }
@@ -65,7 +70,9 @@ impl Asked {
                 filter.actor = Some(actor.ok_or("nobody, user, token, agent, operator or server")?);
             }
             "action" => filter.action = Some(action(value)?),
-            "target" => filter.target = Some(word::<SubjectKind>(value, "a kind of target, such as agent or device")?),
+            "target" => {
+                filter.target = Some(word::<SubjectKind>(value, "a kind of target, such as agent or device")?)
+            }
             "targetID" => filter.target_id = Some(parse_id(value).ok_or("an ID, a whole number")?),
             "outcome" => filter.outcome = Some(word::<Outcome>(value, "done, refused or failed")?),
             "address" => filter.address = Some(address(value)?),
@@ -104,8 +111,12 @@ fn word<T: DeserializeOwned>(text: &str, expected: &'static str) -> Result<Strin
 
 /// The start of the name of at least one action.
 fn action(text: &str) -> Result<String, &'static str> {
-    let known = Action::names().iter().any(|name| !text.is_empty() && name.starts_with(text));
-    if known { Ok(text.to_owned()) } else { Err("an action such as agent.update, or the start of one such as agent.") }
+    let known = !text.is_empty() && Action::described().iter().any(|(name, _)| name.starts_with(text));
+    if known {
+        Ok(text.to_owned())
+    } else {
+        Err("an action such as agent.update, or the start of one such as agent.")
+    }
 }
 
 /// An address as it is stored.

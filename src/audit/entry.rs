@@ -80,7 +80,7 @@ pub enum Action {
     /// A one-time token was made that lets a user choose a new password.
     #[serde(rename = "password.reset_issue")]
     PasswordResetIssue,
-    /// A user chose a new password with such a token.
+    /// A user chose a new password with a one-time token.
     #[serde(rename = "password.reset")]
     PasswordReset,
     /// A user ended one of their sessions, or all others.
@@ -134,11 +134,14 @@ pub enum Action {
 }
 
 impl Action {
-    /// The wire names of all actions.
-    pub fn names() -> Vec<String> {
+    /// The wire names of all actions, each with what it means.
+    pub fn described() -> Vec<(String, String)> {
         let schema = schemars::schema_for!(Self).to_value();
         let variants = schema["oneOf"].as_array().into_iter().flatten();
-        variants.filter_map(|variant| variant["const"].as_str().map(str::to_owned)).collect()
+        let text = |value: &serde_json::Value| Some(value.as_str()?.replace('\n', " "));
+        variants
+            .filter_map(|variant| Some((text(&variant["const"])?, text(&variant["description"])?)))
+            .collect()
     }
 }
 

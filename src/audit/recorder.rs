@@ -37,7 +37,13 @@ pub struct Recorder {
 impl Recorder {
     /// A recorder that has nothing to write.
     pub fn new(store: Store, clock: Clock) -> Self {
-        Self { store, clock, tally: Mutex::default(), stirred: Notify::new(), failing: AtomicBool::new(false) }
+        Self {
+            store,
+            clock,
+            tally: Mutex::default(),
+            stirred: Notify::new(),
+            failing: AtomicBool::new(false),
+        }
     }
 
     /// Notes something that was done, or that failed.

@@ -100,7 +100,8 @@ impl Tally {
         let mut address = address;
         if self.refused.len() >= MAX_REFUSED && !self.refused.contains_key(&key) {
             let entry = Entry::new(0, Actor::Server, Action::AuditOverflow, None);
-            key = Noted { entry: Entry { outcome: Outcome::Refused, count: 0, ..entry }, only_if_there: false };
+            key =
+                Noted { entry: Entry { outcome: Outcome::Refused, count: 0, ..entry }, only_if_there: false };
             address = None;
         }
         let window = || Window { began: at, told: false, untold: Count::default() };
@@ -208,7 +209,10 @@ mod tests {
         }
         let due = tally.take(2, false);
         assert_eq!(due.len(), MAX_DONE + 1);
-        assert_eq!(told(&due).into_iter().find(|told| told.0 == Action::AuditDrop), Some((Action::AuditDrop, 7, 2)));
+        assert_eq!(
+            told(&due).into_iter().find(|told| told.0 == Action::AuditDrop),
+            Some((Action::AuditDrop, 7, 2))
+        );
     }
 
     #[test]

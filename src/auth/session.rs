@@ -19,9 +19,9 @@ use crate::audit;
 use crate::clock::{Clock, Millis};
 use crate::error::{Error, Result};
 use crate::http::peer::Peer;
-use crate::store::{self, Store};
 use crate::store::behind::Behind;
 use crate::store::sessions::{self, SessionRow};
+use crate::store::{self, Store};
 
 /// How long a session lasts after its last use: 30 days.
 pub const LIFETIME: Millis = 30 * DAY;

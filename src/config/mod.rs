@@ -26,7 +26,8 @@ pub use error::ConfigError;
 pub use layer::Origin;
 pub use live::Reloaded;
 pub use settings::{
-    AuditConfig, AuthConfig, Config, Level, Limits, LogConfig, LogFormat, RoleWord, SecureCookies, ServerConfig,
+    AuditConfig, AuthConfig, Config, Level, Limits, LogConfig, LogFormat, RoleWord, SecureCookies,
+    ServerConfig,
 };
 
 use crate::plugin::{PluginEntry, registered};

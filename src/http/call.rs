@@ -124,10 +124,9 @@ impl Call {
             entry.detail = detail.map(str::to_owned);
             if let Err(e) = sent {
                 entry.outcome = Outcome::Failed;
-                entry.detail = Some(detail.map_or_else(
-                    || e.code().to_owned(),
-                    |detail| format!("{detail}: {}", e.code()),
-                ));
+                entry.detail = Some(
+                    detail.map_or_else(|| e.code().to_owned(), |detail| format!("{detail}: {}", e.code())),
+                );
             }
         });
     }

@@ -52,6 +52,10 @@ async fn check_copy(data: &Path, acknowledged: &Acknowledged) {
     assert_eq!(sqlite::texts(&path, "PRAGMA foreign_key_check").await, Vec::<String>::new());
     let stored = sqlite::texts(&path, "SELECT id || ' ' || name FROM agents").await;
     let stored: std::collections::HashSet<_> = stored.into_iter().collect();
+    // A change and its entry in the audit log are one.
+    let noted =
+        sqlite::texts(&path, "SELECT targetID || ' ' || targetName FROM audit WHERE action = 'agent.create'");
+    assert_eq!(noted.await.into_iter().collect::<std::collections::HashSet<_>>(), stored);
     for (id, name) in acknowledged {
         assert!(stored.contains(&format!("{id} {name}")), "{id} {name} was acknowledged and is gone");
     }

@@ -11,6 +11,8 @@ mod agent_handshake;
 mod agent_line;
 mod agent_program;
 mod agent_time;
+mod audit;
+mod audit_canaries;
 mod cli;
 mod cli_agents;
 mod cli_users;

@@ -3,6 +3,7 @@
 //! The routes come from the server's own table, so that a new one fails here until someone has said who may call it.
 //! What is expected comes from the contract alone.
 
+mod audited;
 mod case;
 mod docs;
 mod rules;
