@@ -53,7 +53,7 @@ impl hyper::body::Body for Body {
         match &mut self.0 {
             Kind::Whole(body) => Pin::new(body)
                 .poll_frame(cx)
-                .map(|frame| frame.map(|frame| frame.or_else(|never| match never {}))),
+                .map(|frame| frame.map(|frame| frame.map_err(|never| match never {}))),
             Kind::Parts(parts) => parts.poll_recv(cx).map(|part| part.map(|part| part.map(Frame::data))),
         }
     }
