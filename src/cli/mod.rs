@@ -6,6 +6,7 @@
 
 mod agent;
 mod agents;
+mod audit;
 mod commands;
 mod completions;
 mod confidential;
@@ -65,6 +66,9 @@ enum Command {
     /// Manage codes with which machines make their own agents, whether the server runs or not
     #[command(subcommand)]
     Enrolment(enrolment::Command),
+    /// Read the audit log, whether the server runs or not
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// Manage the keys that secrets are sealed with, whether the server runs or not
     #[command(subcommand)]
     Secrets(secrets::Command),
@@ -142,6 +146,7 @@ pub fn main() -> ExitCode {
         Some(Command::Token(command)) => token::run(command),
         Some(Command::Agents(command)) => agents::run(command),
         Some(Command::Enrolment(command)) => enrolment::run(command),
+        Some(Command::Audit(command)) => audit::run(command),
         Some(Command::Secrets(command)) => secrets::run(command),
         Some(Command::Healthcheck(arguments)) => healthcheck::run(arguments),
         Some(Command::Completions(arguments)) => completions::run(&arguments),

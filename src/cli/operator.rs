@@ -1,6 +1,7 @@
 //! The local operator's way to the API: through the running server's socket or, when no server runs, on the database
 //! itself. Either way the very same routes answer.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,7 +13,7 @@ use super::failure::Failure;
 use super::{ConfigArguments, block_on, keep_files_private, output};
 use crate::bootstrap::{self, Opened};
 use crate::config::{Config, Level, LogConfig, LogFormat};
-use crate::http::client::{self, Target};
+use crate::http::client::{self, Downloaded, Target};
 use crate::http::router::Router;
 use crate::http::{Method, StatusCode};
 use crate::local_socket;
@@ -133,6 +134,35 @@ impl Operator {
         };
         let (status, mut answer) = answer;
         if status.is_success() { Ok(answer["data"].take()) } else { Err(refused(status, &answer)) }
+    }
+
+    /// Gives each part of an answer of any size to `take`, until there is no more or that fails; then its error is the
+    /// outcome.
+    pub(super) fn download(
+        config: ConfigArguments,
+        path: &str,
+        mut take: impl FnMut(&[u8]) -> io::Result<()>,
+    ) -> Result<io::Result<()>, Failure> {
+        let config = with_database(config)?;
+        block_on(async {
+            let operator = Self::open(config).await?;
+            let done = match &operator {
+                Self::Socket(target, directory) => {
+                    client::download(target, path, &mut take).await.map_err(|e| unanswered(directory, &e))
+                }
+                Self::InProcess(here) => {
+                    client::operate_download(&here.opened.host, &here.router, path, &mut take)
+                        .await
+                        .map_err(Failure::new)
+                }
+            };
+            operator.close().await;
+            match done? {
+                Downloaded::Whole => Ok(Ok(())),
+                Downloaded::Stopped(e) => Ok(Err(e)),
+                Downloaded::Refused(status, answer) => Err(refused(status, &answer)),
+            }
+        })
     }
 
     /// Writes everything to disk and gives the data directory back.

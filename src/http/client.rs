@@ -10,6 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::Request;
+use hyper::body::{Body, Incoming};
 use hyper::client::conn::http1;
 use hyper::header::{ACCEPT, CONNECTION, CONTENT_TYPE, HOST};
 use hyper_util::rt::TokioIo;
@@ -52,14 +53,14 @@ pub async fn request(
         match target {
             Target::Tcp(address) => {
                 let host = address.to_string();
-                send(TcpStream::connect(address).await?, &host, method, path, body).await
+                send(TcpStream::connect(address).await?, build(&host, method, path, body)?, read_whole).await
             }
             Target::Unix(socket) => {
-                send(local_socket::connect(socket).await?, "localhost", method, path, body).await
+                let stream = local_socket::connect(socket).await?;
+                send(stream, build("localhost", method, path, body)?, read_whole).await
             }
         }
     };
-    let late = || io::Error::new(io::ErrorKind::TimedOut, "the server did not answer within 30 s");
     timeout(TIMEOUT, exchange).await.map_err(|_| late())?
 }
 
@@ -76,29 +77,102 @@ pub async fn operate(
 ) -> io::Result<(StatusCode, Value)> {
     let request = build("localhost", method, path, body)?;
     let served = Site::new(host.clone(), router.clone()).serve(request, Door::Operator).await;
-    let status = served.response.status();
-    let body = served.response.into_body().collect().await.map_err(io::Error::other)?;
+    read_whole(served.response).await
+}
+
+/// How a download ended.
+#[derive(Debug)]
+pub enum Downloaded {
+    /// All of it was taken.
+    Whole,
+    /// Whoever takes the parts takes no more.
+    Stopped(io::Error),
+    /// The server refused, with this answer.
+    Refused(StatusCode, Value),
+}
+
+/// Gets an answer of any size, and gives each part of it to `take` as it comes.
+///
+/// # Errors
+/// There is no server, it is silent for 30 s, or it breaks the answer off.
+pub async fn download(
+    target: &Target,
+    path: &str,
+    take: &mut impl FnMut(&[u8]) -> io::Result<()>,
+) -> io::Result<Downloaded> {
+    let exchange = async |response| read_parts(response, take).await;
+    match target {
+        Target::Tcp(address) => {
+            let stream = TcpStream::connect(address).await?;
+            send(stream, build(&address.to_string(), Method::GET, path, None)?, exchange).await
+        }
+        Target::Unix(socket) => {
+            let stream = local_socket::connect(socket).await?;
+            send(stream, build("localhost", Method::GET, path, None)?, exchange).await
+        }
+    }
+}
+
+/// [`download`] from this process, as [`operate`].
+///
+/// # Errors
+/// The path is none, or the answer breaks off.
+pub async fn operate_download(
+    host: &Arc<Host>,
+    router: &Arc<Router>,
+    path: &str,
+    take: &mut impl FnMut(&[u8]) -> io::Result<()>,
+) -> io::Result<Downloaded> {
+    let request = build("localhost", Method::GET, path, None)?;
+    let served = Site::new(host.clone(), router.clone()).serve(request, Door::Operator).await;
+    read_parts(served.response, take).await
+}
+
+/// Reads an answer part by part; a refusal whole.
+async fn read_parts<B>(
+    response: hyper::Response<B>,
+    take: &mut impl FnMut(&[u8]) -> io::Result<()>,
+) -> io::Result<Downloaded>
+where
+    B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Unpin,
+{
+    if !response.status().is_success() {
+        let (status, answer) = read_whole(response).await?;
+        return Ok(Downloaded::Refused(status, answer));
+    }
+    let mut body = response.into_body();
+    while let Some(frame) = timeout(TIMEOUT, body.frame()).await.map_err(|_| late())? {
+        let Ok(part) = frame.map_err(io::Error::other)?.into_data() else { continue };
+        if let Err(e) = take(&part) {
+            return Ok(Downloaded::Stopped(e));
+        }
+    }
+    Ok(Downloaded::Whole)
+}
+
+/// Reads an answer of the usual size.
+async fn read_whole<B>(response: hyper::Response<B>) -> io::Result<(StatusCode, Value)>
+where
+    B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
+{
+    let status = response.status();
+    let body = Limited::new(response.into_body(), MAX_ANSWER).collect().await.map_err(io::Error::other)?;
     Ok((status, serde_json::from_slice(&body.to_bytes()).unwrap_or_default()))
 }
 
-async fn send<T>(
+/// Sends a request and has `read` read what is answered.
+async fn send<T, R>(
     stream: T,
-    host: &str,
-    method: Method,
-    path: &str,
-    body: Option<&Value>,
-) -> io::Result<(StatusCode, Value)>
+    request: Request<Full<Bytes>>,
+    read: impl AsyncFnOnce(hyper::Response<Incoming>) -> io::Result<R>,
+) -> io::Result<R>
 where
     T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
-    let request = build(host, method, path, body)?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(io::Error::other)?;
     let exchange = async {
-        let response = sender.send_request(request).await.map_err(io::Error::other)?;
-        let status = response.status();
-        let body =
-            Limited::new(response.into_body(), MAX_ANSWER).collect().await.map_err(io::Error::other)?;
-        Ok((status, serde_json::from_slice(&body.to_bytes()).unwrap_or_default()))
+        let response = timeout(TIMEOUT, sender.send_request(request)).await.map_err(|_| late())?;
+        read(response.map_err(io::Error::other)?).await
     };
     // The connection must be driven for the exchange to move; what ends it early shows in the exchange.
     let mut exchange = std::pin::pin!(exchange);
@@ -107,6 +181,10 @@ where
         answer = &mut exchange => answer,
         _ = connection => exchange.await,
     }
+}
+
+fn late() -> io::Error {
+    io::Error::new(io::ErrorKind::TimedOut, "the server did not answer within 30 s")
 }
 
 fn build(host: &str, method: Method, path: &str, body: Option<&Value>) -> io::Result<Request<Full<Bytes>>> {

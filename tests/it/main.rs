@@ -15,6 +15,7 @@ mod audit;
 mod audit_canaries;
 mod cli;
 mod cli_agents;
+mod cli_audit;
 mod cli_users;
 mod config;
 mod conventions;
