@@ -20,6 +20,7 @@ pub mod route;
 pub mod router;
 pub mod server;
 pub mod service;
+mod summary;
 #[cfg(test)]
 mod tests;
 

@@ -27,15 +27,15 @@ use tokio_util::task::TaskTracker;
 use super::body::RequestBody;
 use super::peer::Peer;
 use super::router::{Router, without_slash};
+use super::summary::{Seen, Summary};
 use super::{Access, Call, Method, Response, bearer, cookie, origin, response};
-use crate::audit::{SubjectKind, refusal};
+use crate::audit::refusal;
 use crate::auth::session::SessionKey;
 use crate::auth::{Caller, second_factor};
 use crate::config::Config;
 use crate::control::Ticket;
 use crate::error::{Error, Kind, Result};
 use crate::host::Host;
-use crate::plugin::Event;
 use crate::registry::BoxFuture;
 
 /// The one path that takes agents' WebSockets.
@@ -71,13 +71,6 @@ pub(super) struct Served {
     pub(super) ticket: Option<Ticket>,
     /// Whether the client may still be sending a body that nobody reads.
     pub(super) unread: bool,
-}
-
-/// What is known of a request by the time it is answered.
-struct Seen<'a> {
-    route: &'a str,
-    caller: Caller,
-    subject: Option<(SubjectKind, i64)>,
 }
 
 /// A session whose cookie the browser should get again.
@@ -347,65 +340,4 @@ fn bodiless(response: &mut Response) {
         response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(length));
     }
     *response.body_mut() = super::Body::default();
-}
-
-/// What is told of a request once it is answered. Path and query are left out of the log: they are the client's, and
-/// may hold anything.
-struct Summary {
-    id: u64,
-    method: Method,
-    peer: Peer,
-    started: Instant,
-}
-
-impl Summary {
-    fn failed(&self, route: &str, error: &Error) {
-        if error.kind() == Kind::Internal {
-            tracing::error!(request = self.id, method = %self.method, route, "Request failed: {error}");
-        } else if let Some(detail) = error.log_detail() {
-            tracing::debug!(request = self.id, route, code = error.code(), "{detail}");
-        }
-    }
-
-    /// Has the audit log tell of a refusal.
-    fn refused(&self, host: &Host, seen: &Seen<'_>, error: &Error) {
-        let request = refusal::Request {
-            caller: &seen.caller,
-            peer: &self.peer,
-            method: known(&self.method),
-            route: seen.route,
-            subject: seen.subject,
-        };
-        if let Some(refused) = request.refused(error, host.clock.now()) {
-            host.audit.refuse(refused);
-        }
-    }
-
-    fn done(&self, host: &Host, route: &str, status: u16) {
-        let took = self.started.elapsed();
-        host.tell(&Event::RequestDone { route, method: known(&self.method), status, took });
-        tracing::debug!(
-            request = self.id,
-            method = known(&self.method),
-            route,
-            status,
-            address = self.peer.address.map(tracing::field::display),
-            took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
-            "Request answered"
-        );
-    }
-}
-
-/// The method as plugins and the log are told: one a client made up could be anything, and so many.
-fn known(method: &Method) -> &str {
-    match *method {
-        Method::GET
-        | Method::HEAD
-        | Method::POST
-        | Method::PUT
-        | Method::DELETE
-        | Method::PATCH
-        | Method::OPTIONS => method.as_str(),
-        _ => "other",
-    }
 }

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::rest_envelope::wrong_fields;
 use super::rest_operator::operate;
+use super::support::authenticator::Authenticator;
 use super::support::raw::RawConnection;
 use super::support::scene::SECRET;
 use super::support::{Client, Firmware, Scene, Server, sqlite};
@@ -85,6 +86,23 @@ async fn logins_and_logouts_are_told_and_never_a_name_that_nobody_has() {
     assert_eq!(log(&admin, "action=password.").await, expected);
     let everything = admin.get(PATH).await.text;
     assert!(!everything.contains("wrong field"), "{everything}");
+}
+
+#[tokio::test]
+async fn a_login_that_lacks_the_second_factor_is_told_of_its_user() {
+    let server = Server::start().await;
+    let admin = server.superadmin().await;
+    let ann = server.user(&admin, "ann", "user").await;
+    Authenticator::set_up(&server, &ann).await;
+    let mut body = json!({"username": "ann", "password": ann.password});
+    server.anonymous().post("/api/auth/login", body.clone()).await.expect(401);
+    body["code"] = json!("AAAA-AAAA-AAAA-AAAA");
+    server.anonymous().post("/api/auth/login", body).await.expect(401);
+    let expected = [
+        format!("nobody auth.login user {} ann refused totp_required", ann.user),
+        format!("nobody auth.login user {} ann refused wrong_totp_code", ann.user),
+    ];
+    assert_eq!(log(&admin, "outcome=refused").await, expected);
 }
 
 #[tokio::test]
