@@ -28,6 +28,9 @@ pub struct Recorder {
     store: Store,
     clock: Clock,
     tally: Mutex<Tally>,
+    /// Held while writing: entries are written in the order they were noted in, and whoever has written out knows that
+    /// nothing noted before is still on its way.
+    turn: tokio::sync::Mutex<()>,
     /// Told when something is noted after a time of nothing.
     stirred: Notify,
     /// Whether the last writing failed, which is logged once.
@@ -41,6 +44,7 @@ impl Recorder {
             store,
             clock,
             tally: Mutex::default(),
+            turn: tokio::sync::Mutex::default(),
             stirred: Notify::new(),
             failing: AtomicBool::new(false),
         }
@@ -94,6 +98,7 @@ impl Recorder {
     }
 
     async fn write(&self, end: bool) {
+        let _turn = self.turn.lock().await;
         let due: Arc<[Noted]> = self.tally.lock().take(self.clock.now(), end).into();
         for start in (0..due.len()).step_by(CHUNK) {
             let written = due.clone();
