@@ -58,7 +58,6 @@ fn numbers(line: &str) -> Vec<u64> {
 async fn bench() {
     let most: usize = std::env::var("BENCH_AGENTS").ok().and_then(|n| n.parse().ok()).unwrap_or(19_000);
     let server = Server::start();
-    let fresh = server.process.resident();
     let (_, cookie) = server.admin().await;
     let ids = server.create_agents(&cookie, most, "server").await;
     let arguments = [server.port.to_string(), ids[0].to_string()];
@@ -69,11 +68,6 @@ async fn bench() {
     let mut others = Role::start("fleet", &[epoll.hear(), ids[0].to_string()]);
 
     title("Idle agents");
-    row(
-        "resident memory after start, no agents",
-        format!("{:.1} MiB", fresh as f64 / 1048576.0),
-        "goal ≤ 12 MiB",
-    );
     let mut points: Vec<(f64, f64)> = Vec::new();
     for share in [most / 19, most * 5 / 19, most * 10 / 19, most] {
         let before = server.process.cpu();

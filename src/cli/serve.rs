@@ -32,10 +32,18 @@ pub(super) fn run(arguments: ServerArguments) -> Result<(), Failure> {
         None => log_step("logging", begun.elapsed(), "to standard error"),
     }
 
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Failure::new)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(workers()).enable_all().build();
+    let runtime = runtime.map_err(Failure::new)?;
     let read = move || Ok(Config::load(&overrides)?.config);
     let done = runtime.block_on(bootstrap::serve(config, log.level.clone(), read));
     runtime.shutdown_timeout(PATIENCE);
     drop(log);
     Ok(done?)
+}
+
+/// How many threads serve connections: all cores but one, which is left to the threads of the database and of password
+/// hashing. On a small machine that is one, and a request then costs little more than half: workers that find little
+/// to do wake each other for it.
+fn workers() -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| cores.get() - 1).max(1)
 }
