@@ -38,7 +38,7 @@ use crate::logging::LogLevel;
 use crate::plugin::{self, Shutdown};
 use crate::registry::Registry;
 use crate::reload::reload;
-use crate::store::{Store, agents, users};
+use crate::store::{Memo, Store, agents, users};
 use crate::vault::Given;
 
 /// Why the server did not start: one line that names the thing and the remedy.
@@ -151,6 +151,7 @@ pub async fn open(lock: DataLock, config: Config, log_level: LogLevel) -> Result
             clock: clock.clone(),
             accounts: Accounts::new(store.clone(), clock.clone()),
             audit: Recorder::new(store.clone(), clock.clone()),
+            agent_lists: Memo::new(store.clone()),
             store,
             registry,
             control: Control::new(clock.clone(), Box::new(tell)),

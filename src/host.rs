@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
 
+use crate::api::agent_list::StoredAgents;
 use crate::audit::Recorder;
 use crate::auth::accounts::Accounts;
 use crate::auth::password::Passwords;
@@ -20,7 +21,7 @@ use crate::error::Result;
 use crate::logging::LogLevel;
 use crate::plugin::{ErasedPlugin, Event, Shutdown};
 use crate::registry::{Command, Registry};
-use crate::store::{Store, agents};
+use crate::store::{Memo, Store, Whose, agents};
 
 /// The server's state, shared by everything that runs in it.
 pub struct Host {
@@ -34,6 +35,8 @@ pub struct Host {
     pub store: Store,
     /// What the audit log is to be told besides changes.
     pub audit: Recorder,
+    /// Lists of agents as they were read last.
+    pub(crate) agent_lists: Memo<Whose, StoredAgents>,
     /// The agent commands.
     pub registry: Registry,
     /// The Agent Control Service.

@@ -4,8 +4,6 @@
 //! agent ends with [`Host::agent_changed`](crate::host::Host::agent_changed), so that the agent can connect, or no
 //! longer can, before the caller has the answer.
 
-use std::collections::BTreeMap;
-
 use schemars::JsonSchema;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
@@ -13,12 +11,11 @@ use serde::{Deserialize, Serialize};
 use super::check::{AGENT_SECRET, Check, DESCRIPTION, NAME, Rule};
 use super::count::counted;
 use super::field::Field;
-use super::ids::asked_ids;
 use super::owner::owner_of_new;
 use crate::audit::{Action, SubjectKind};
 use crate::auth::Caller;
 use crate::auth::permission::{Permission, Scope};
-use crate::control::{AgentKind, Control, Presence, PresenceState};
+use crate::control::{AgentKind, Control, Presence};
 use crate::error::{Error, Result};
 use crate::http::{Answer, Call, Json, NoBody};
 use crate::store::agents::{self, AgentRow, NewAgent};
@@ -38,14 +35,16 @@ pub(super) struct AgentView {
     secret: Option<String>,
     #[serde(rename = "ownerID")]
     owner_id: i64,
-    /// Whether it is connected, since when and why. None for an agent that is being deleted.
+    /// Whether it is connected, since when and why. None for an agent that is being deleted. The last field, so that
+    /// lists can put it in at the end.
     presence: Option<Presence>,
 }
 
 impl AgentView {
-    fn listed(row: AgentRow, control: &Control) -> Self {
+    /// What the database knows of an agent and every reader of it may see.
+    pub(super) fn without_presence(row: AgentRow) -> Self {
         Self {
-            presence: control.presence(row.id),
+            presence: None,
             id: row.id,
             name: row.name,
             kind: row.kind,
@@ -56,7 +55,8 @@ impl AgentView {
     }
 
     fn detailed(row: AgentRow, control: &Control, secret: Option<&SecretString>) -> Self {
-        Self { secret: secret.map(|secret| secret.expose_secret().to_owned()), ..Self::listed(row, control) }
+        let secret = secret.map(|secret| secret.expose_secret().to_owned());
+        Self { presence: control.presence(row.id), secret, ..Self::without_presence(row) }
     }
 }
 
@@ -124,23 +124,6 @@ pub(super) fn not_found() -> Error {
 fn sees_secret(caller: &Caller, owner: i64) -> bool {
     let scope = if caller.user_id() == Some(owner) { Scope::Own } else { Scope::Any };
     caller.may(Permission::AgentsSecret, scope)
-}
-
-pub(super) async fn list(call: Call, _: NoBody) -> Result<Answer<Vec<AgentView>>> {
-    let whose = call.whose(Permission::AgentsRead);
-    let rows = call.host.store.read(move |db| agents::list(db, whose)).await?;
-    let listed = rows.into_iter().map(|row| AgentView::listed(row, &call.host.control)).collect();
-    Ok(Answer::ok("Agents retrieved successfully.", listed))
-}
-
-pub(super) async fn status(call: Call, _: NoBody) -> Result<Answer<BTreeMap<i64, PresenceState>>> {
-    let whose = call.whose(Permission::AgentsRead);
-    let ids = asked_ids(&call);
-    let rows = call.host.store.read(move |db| agents::list(db, whose)).await?;
-    let asked = rows.iter().map(|row| row.id).filter(|id| ids.as_ref().is_none_or(|ids| ids.contains(id)));
-    let state = |id| call.host.control.presence(id).map_or(PresenceState::Offline, |presence| presence.state);
-    let statuses = asked.map(|id| (id, state(id))).collect();
-    Ok(Answer::ok("Agent status retrieved successfully.", statuses))
 }
 
 pub(super) async fn create(call: Call, Json(body): Json<AgentBody>) -> Result<Answer<i64>> {

@@ -6,6 +6,7 @@
 
 mod account;
 mod agent_error;
+pub(crate) mod agent_list;
 mod agent_secret;
 mod agents;
 mod audit;
@@ -62,14 +63,14 @@ pub fn table() -> Vec<Route> {
             "Choose a new password with a reset token",
             password_reset::reset,
         ),
-        Route::new(Method::GET, "/api/agents", Needs(P::AgentsRead), "List agents", agents::list),
+        Route::new(Method::GET, "/api/agents", Needs(P::AgentsRead), "List agents", agent_list::list),
         Route::new(Method::POST, "/api/agents", Needs(P::AgentsWrite), "Create an agent", agents::create),
         Route::new(
             Method::GET,
             "/api/agents/status",
             Needs(P::AgentsRead),
             "Which agents are connected",
-            agents::status,
+            agent_list::status,
         ),
         Route::new(
             Method::GET,

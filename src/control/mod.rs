@@ -170,7 +170,7 @@ impl Control {
 
     /// Whether the agent is there, since when and why; none for an agent nobody made known.
     pub fn presence(&self, agent: i64) -> Option<Presence> {
-        self.find(agent).map(|agent| agent.presence())
+        self.agents.read().get(&agent).map(|agent| agent.presence())
     }
 
     /// How often agents said something nobody waited for.

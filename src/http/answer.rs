@@ -3,8 +3,10 @@
 use std::borrow::Cow;
 
 use bytes::Bytes;
+use serde::Serialize;
 
 use super::{Body, HeaderName, HeaderValue, StatusCode};
+use crate::error::{Error, Result};
 
 /// A success: `{"status":"OK","message":…,"data":…}`.
 #[derive(Debug)]
@@ -42,6 +44,21 @@ impl Answer<()> {
     /// 200 without data.
     pub fn done(message: impl Into<Cow<'static, str>>) -> Self {
         Self { data: None, ..Self::ok(message, ()) }
+    }
+}
+
+/// What can be the data of an answer: anything serde can write as JSON, and what writes its JSON itself.
+pub trait Data {
+    /// Appends the JSON.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    fn append_to(&self, json: &mut Vec<u8>) -> Result<()>;
+}
+
+impl<T: Serialize> Data for T {
+    fn append_to(&self, json: &mut Vec<u8>) -> Result<()> {
+        serde_json::to_writer(json, self).map_err(Error::internal)
     }
 }
 

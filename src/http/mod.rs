@@ -24,7 +24,7 @@ mod summary;
 #[cfg(test)]
 mod tests;
 
-pub use answer::{Answer, Raw};
+pub use answer::{Answer, Data, Raw};
 pub use call::{Call, Json, NoBody};
 pub use http_types::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 pub use outgoing::Body;

@@ -4,15 +4,8 @@ use bytes::Bytes;
 use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER, SEC_WEBSOCKET_VERSION, UPGRADE};
 use serde::Serialize;
 
-use super::{Answer, Raw, Response, StatusCode};
+use super::{Answer, Data, Raw, Response, StatusCode};
 use crate::error::{Error, FieldError, Kind, Result};
-
-#[derive(Serialize)]
-struct Success<'a, T> {
-    status: &'static str,
-    message: &'a str,
-    data: Option<&'a T>,
-}
 
 #[derive(Serialize)]
 struct Failure<'a> {
@@ -30,10 +23,17 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 ///
 /// # Errors
 /// The data cannot be written as JSON.
-pub fn enveloped<T: Serialize>(answer: Answer<T>) -> Result<Response> {
+pub fn enveloped<T: Data>(answer: Answer<T>) -> Result<Response> {
     let Answer { status, message, data, headers } = answer;
-    let envelope = Success { status: "OK", message: &message, data: data.as_ref() };
-    let body = serde_json::to_vec(&envelope).map_err(Error::internal)?;
+    let mut body = Vec::with_capacity(512);
+    body.extend_from_slice(br#"{"status":"OK","message":"#);
+    message.append_to(&mut body)?;
+    body.extend_from_slice(br#","data":"#);
+    match data {
+        Some(data) => data.append_to(&mut body)?,
+        None => body.extend_from_slice(b"null"),
+    }
+    body.push(b'}');
     let mut response = Response::new(Bytes::from(body).into());
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, JSON);

@@ -8,12 +8,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use schemars::JsonSchema;
-use serde::Serialize;
 use serde_json::Value;
 
 use super::call::FromBody;
 use super::response::{enveloped, raw};
-use super::{Answer, Call, Method, Raw, Response};
+use super::{Answer, Call, Data, Method, Raw, Response};
 use crate::auth::permission::Permission;
 use crate::error::Result;
 use crate::registry::BoxFuture;
@@ -67,7 +66,7 @@ impl Route {
     ) -> Self
     where
         B: FromBody,
-        T: Serialize + JsonSchema,
+        T: Data + JsonSchema,
         F: Fn(Call, B) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<Answer<T>>> + Send + 'static,
     {

@@ -14,6 +14,7 @@ mod conn;
 mod error;
 mod file;
 mod job;
+mod memo;
 mod migrate;
 mod reach;
 mod reader;
@@ -50,6 +51,7 @@ use tracing::error;
 pub use self::conn::Conn;
 pub use self::error::StoreError;
 use self::job::{Call, Job, closed};
+pub use self::memo::Memo;
 pub use self::reach::{Reach, Right, Whose};
 pub use self::row::Row;
 use crate::error::Result;
@@ -170,6 +172,11 @@ impl Store {
     /// It does not answer.
     pub async fn check(&self) -> Result<()> {
         self.read(|db| db.query_int("SELECT 1", ()).map(drop)).await
+    }
+
+    /// A number that every transaction raises, before anyone is told that it is committed.
+    pub fn version(&self) -> u64 {
+        self.0.counters.version.load(Ordering::Acquire)
     }
 
     /// What the writer has done so far.

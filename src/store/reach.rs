@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Millis;
 
 /// Whose rows are meant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Whose {
     /// Anyone's.
     Anyones,

@@ -22,6 +22,8 @@ const BATCH: usize = 256;
 pub(super) struct Counters {
     pub(super) batches: AtomicU64,
     pub(super) jobs: AtomicU64,
+    /// Transactions that have ended.
+    pub(super) version: AtomicU64,
 }
 
 /// Runs until the queue is closed and empty, then writes everything back into the
@@ -34,6 +36,8 @@ pub(super) fn run(db: &Conn, queue: &async_channel::Receiver<Box<dyn Job>>, coun
         counters.batches.fetch_add(1, Ordering::Relaxed);
         counters.jobs.fetch_add(batch.len() as u64, Ordering::Relaxed);
         let outcome = commit(db, &mut batch);
+        // After the commit and before anyone is told: whoever reads at this number reads what was committed.
+        counters.version.fetch_add(1, Ordering::Release);
         if let Err(e) = &outcome {
             error!("a transaction of {} changes failed: {e}", batch.len());
         }

@@ -5,6 +5,7 @@
 mod adoption;
 mod batches;
 mod interruption;
+mod memo;
 mod opening;
 mod raw;
 mod rows;
