@@ -1,7 +1,7 @@
 //! ROTATE_SECRET: hands an agent the new secret that the server made for it.
 //!
 //! The agent keeps the secret where it reads it from and proves itself with it from its next connection on. Until it
-//! has done so the server takes the old one, too, so that nothing that goes wrong on the way locks the agent out. An
+//! has said so the server takes the old one, too, so that nothing that goes wrong on the way locks the agent out. An
 //! agent whose secret does not come from a file it can write says so, and a person has to bring it the new one.
 
 use netignite::prelude::*;

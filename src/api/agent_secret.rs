@@ -1,10 +1,14 @@
 //! `POST /api/agents/{id}/secret`: a new secret for an agent, without locking it out.
 //!
 //! The secret in use stays good until the agent has logged in with the new one, or until its time is over. Who asks
-//! for it has the server hand the new one over; it is shown all the same, since its owner may see it anyway.
+//! for it has the server hand the new one over; it is shown all the same, since its owner may see it anyway. An agent
+//! that says it has the new one is taken at its word: a further rotation must keep that one good, not the one before.
 
+use std::collections::HashSet;
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use schemars::JsonSchema;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
@@ -19,7 +23,7 @@ use crate::auth::permission::Permission;
 use crate::clock::Millis;
 use crate::commands::rotate_secret::{Payload, RotateSecret};
 use crate::control::DispatchError;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::http::{Answer, Call, Json};
 use crate::registry::Command;
 use crate::store::agents;
@@ -60,7 +64,40 @@ pub(super) struct RotatedView {
     problem: Option<String>,
 }
 
-pub(super) async fn rotate(call: Call, Json(body): Json<RotateBody>) -> Result<Answer<RotatedView>> {
+/// The agents that are being given a new secret: one at a time each, for while an agent is handed one nobody knows which
+/// of them it uses.
+#[derive(Default)]
+pub(super) struct Rotating(Mutex<HashSet<i64>>);
+
+/// An agent's turn, which ends when this is dropped.
+struct Turn<'a> {
+    rotating: &'a Rotating,
+    agent: i64,
+}
+
+impl Rotating {
+    fn begin(&self, agent: i64) -> Result<Turn<'_>> {
+        if self.0.lock().insert(agent) {
+            return Ok(Turn { rotating: self, agent });
+        }
+        Err(Error::conflict(
+            "rotation_under_way",
+            "The agent is just being given a new secret, and nothing was changed. Try again in a few seconds.",
+        ))
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.rotating.0.lock().remove(&self.agent);
+    }
+}
+
+pub(super) async fn rotate(
+    call: Call,
+    Json(body): Json<RotateBody>,
+    rotating: Arc<Rotating>,
+) -> Result<Answer<RotatedView>> {
     let id = call.id()?;
     call.caller.require(Permission::AgentsSecret)?;
     // Whoever may not see the secret of an agent cannot give it one that they are shown.
@@ -78,17 +115,16 @@ pub(super) async fn rotate(call: Call, Json(body): Json<RotateBody>) -> Result<A
     check.done()?;
 
     let host = &call.host;
-    if hand_over {
-        host.store.read(move |db| agents::get(db, whose, id)).await?.ok_or_else(not_found)?;
-        if !host.control.is_online(id) {
-            return Err(agent_error(id, RotateSecret::NAME, DispatchError::Offline));
-        }
+    host.store.read(move |db| agents::get(db, whose, id)).await?.ok_or_else(not_found)?;
+    let _turn = rotating.begin(id)?;
+    if hand_over && !host.control.is_online(id) {
+        return Err(agent_error(id, RotateSecret::NAME, DispatchError::Offline));
     }
     let text = fresh_token()?;
     let secret = SecretString::from(text.as_str());
     let now = host.clock.now();
     let until = (grace > 0).then_some(now + grace * HOUR);
-    let old_valid_until = call
+    let mut old_valid_until = call
         .change(Action::AgentRotateSecret, move |db, entry| {
             let stored = agents::get(db, whose, id)?.ok_or_else(not_found)?;
             entry.on(SubjectKind::Agent, id, stored.name);
@@ -111,6 +147,9 @@ pub(super) async fn rotate(call: Call, Json(body): Json<RotateBody>) -> Result<A
     };
     if let Some(Ok(_)) = handed {
         host.control.reconnect(id);
+        if let Some(until) = old_valid_until.take() {
+            host.old_secret_retired(id, until).await;
+        }
     }
     let message = match &handed {
         None => "Secret changed. Give it to the agent; until then the one before works, if it was given time",

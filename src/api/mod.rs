@@ -43,6 +43,7 @@ use std::sync::Arc;
 
 use crate::auth::permission::Permission as P;
 use crate::http::{Access, Method, Route};
+use agent_secret::Rotating;
 use device_status::Recent;
 use shares::Of;
 
@@ -52,6 +53,7 @@ pub fn table() -> Vec<Route> {
 
     let recent = Arc::new(Recent::default());
     let status_recent = recent.clone();
+    let rotating = Arc::new(Rotating::default());
     vec![
         Route::new(Method::POST, "/api/auth/login", Public, "Log in", auth::login),
         Route::new(Method::GET, "/api/auth/session", SettingUp, "The caller's session", auth::session),
@@ -126,7 +128,7 @@ pub fn table() -> Vec<Route> {
             "/api/agents/{id}/secret",
             Needs(P::AgentsWrite),
             "Make a new secret for an agent; the one in use stays good for a while",
-            agent_secret::rotate,
+            move |call, body| agent_secret::rotate(call, body, rotating.clone()),
         ),
         Route::new(
             Method::GET,

@@ -173,6 +173,35 @@ async fn an_agent_that_cannot_be_handed_a_secret_keeps_its_own() {
 }
 
 #[tokio::test]
+async fn an_agent_that_was_handed_a_secret_is_not_locked_out_by_another_one() {
+    let server = Server::start().await;
+    let admin = server.superadmin().await;
+    let id = admin.create_agent("server", OLD).await;
+    let mut agent = Agent::connect(server.address(), id, OLD).await;
+    let asked = admin.clone();
+    let rotated = tokio::spawn(async move { asked.post(&path(id), json!({"handOver": true})).await });
+    let message = agent.message().await;
+    // While it is not known which one it uses there is no other one.
+    for body in [json!({"handOver": true}), json!({})] {
+        let reply = admin.post(&path(id), body).await.expect(409);
+        assert_eq!(reply.code(), "rotation_under_way");
+    }
+    let bob = server.user(&admin, "bob", "user").await;
+    bob.post(&path(id), json!({})).await.expect(404);
+    agent.reply(&message, r#"{"status":"OK","message":"stored"}"#).await;
+    let reply = rotated.await.unwrap().expect(200);
+    assert_eq!(reply.data()["handedOver"], true, "{}", reply.text);
+    assert_eq!(reply.data()["oldValidUntil"], Value::Null);
+    let handed = reply.data()["secret"].as_str().unwrap();
+    // It has not come back yet, and uses what it was handed all the same.
+    let (newest, until) = rotate(&admin, id, json!({})).await;
+    assert!(until.is_some());
+    assert!(!connects(&server, id, OLD).await);
+    assert!(connects(&server, id, handed).await);
+    assert!(connects(&server, id, &newest).await);
+}
+
+#[tokio::test]
 async fn nobody_sends_a_secret_of_their_own() {
     let server = Server::start().await;
     let admin = server.superadmin().await;
