@@ -9,7 +9,7 @@ use crate::audit::{Action, SubjectKind};
 use crate::auth::permission::Permission;
 use crate::commands::wakeup::{Payload, Wakeup};
 use crate::control::DispatchError;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::http::{Answer, Call, NoBody};
 use crate::store::devices::{self, WakeRow};
 
@@ -18,7 +18,15 @@ pub(super) async fn wakeup(call: Call, _: NoBody, recent: Arc<Recent>) -> Result
     let needed = Needed::of(&call, Permission::DevicesWake);
     let device = call.host.store.read(move |db| needed.find(db, id, devices::to_wake)).await?;
     let payload = payload(&device)?;
-    let failed = |error| agent_error(device.agent_id, "Wakeup", error);
+    let failed = |error| match error {
+        // What the agent says of itself and its network is its owner's.
+        DispatchError::Failed(_) if device.shared => Error::new(
+            Kind::AgentFailed,
+            "command_failed",
+            "Wakeup command failed. The device's owner, who is told why on waking it, may know more.",
+        ),
+        error => agent_error(device.agent_id, "Wakeup", error),
+    };
     if !device.agent_is_owners {
         let sent = Err(failed(DispatchError::Offline));
         call.note_sent(Action::DeviceWake, (SubjectKind::Device, id, device.name), None, &sent);

@@ -99,6 +99,8 @@ pub struct WakeRow {
     /// Whether that agent is there and of the device's owner: nothing must be sent through another's, whatever an
     /// adopted database says.
     pub agent_is_owners: bool,
+    /// Whether a share alone brings it within reach.
+    pub shared: bool,
 }
 
 /// A device to be inserted.
@@ -249,7 +251,8 @@ pub fn to_wake(db: &Conn, reach: &Reach, id: i64) -> Result<Option<WakeRow>> {
     let sql = concat!(
         "SELECT CAST(macAddress AS BLOB), CAST(port AS BLOB), CAST(agentID AS INTEGER), \
          EXISTS (SELECT 1 FROM agents WHERE agents.id = CAST(devices.agentID AS INTEGER) \
-         AND agents.ownerID = CAST(devices.ownerID AS INTEGER)), CAST(name AS BLOB) \
+         AND agents.ownerID = CAST(devices.ownerID AS INTEGER)), CAST(name AS BLOB), \
+         ?2 IS NOT NULL AND ownerID IS NOT ?2 \
          FROM devices WHERE id = ?1 AND ",
         within!(),
         " AND ",
@@ -264,6 +267,7 @@ pub fn to_wake(db: &Conn, reach: &Reach, id: i64) -> Result<Option<WakeRow>> {
             port: port.and_then(|port| u16::try_from(port).ok()).and_then(NonZeroU16::new),
             agent_id: row.int(2)?,
             agent_is_owners: row.flag(3)?,
+            shared: row.flag(5)?,
         })
     })
 }

@@ -153,6 +153,20 @@ async fn a_shared_device_is_asked_and_woken_through_its_owners_agent() {
     firmware.reply_ok(&command).await;
     soon("the wake", waking).await.unwrap().expect(200);
 
+    // What the agent says when it cannot is its owner's to read.
+    for (client, words) in [(&scene.admin, true), (&bob, false)] {
+        let waking = {
+            let client = client.clone();
+            tokio::spawn(async move { client.post(&format!("/api/devices/{id}/wakeup"), json!({})).await })
+        };
+        let command = firmware.command().await;
+        firmware.reply(&command, r#"{"status":"ERROR","message":"eth7 is down"}"#).await;
+        let reply = soon("the wake", waking).await.unwrap().expect(502);
+        assert_eq!(reply.code(), "command_failed");
+        assert!(reply.message().starts_with("Wakeup command failed"), "{}", reply.message());
+        assert_eq!(reply.message().contains("eth7"), words, "{}", reply.message());
+    }
+
     // With less of a share nothing is sent any more.
     share(&scene.admin, &shares_of_device(id), &bob, &["view"]).await;
     let refused = bob.post(&format!("/api/devices/{id}/wakeup"), json!({})).await.expect(403);
