@@ -14,7 +14,7 @@ use crate::auth::permission::{Role, Scope, to_manage};
 use crate::error::{Error, Result};
 use crate::http::Call;
 use crate::store::users::{self, UserRow};
-use crate::store::{Conn, audit};
+use crate::store::{Conn, audit, password_resets};
 
 /// A role as it is written and shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -120,6 +120,10 @@ pub(super) async fn change_user(
         if new_role != row.role {
             check_may_grant(&caller, new_role.max(row.role))?;
             check_superadmin_stays(db, &row)?;
+        }
+        if new_role > row.role {
+            // Whoever made one was allowed to for the user of before.
+            password_resets::delete_of_user(db, id)?;
         }
         users::update(
             db,

@@ -180,6 +180,28 @@ async fn whoever_may_manage_a_user_issues_and_nobody_for_themselves() {
 }
 
 #[tokio::test]
+async fn a_reset_ends_when_its_user_is_given_a_higher_role() {
+    let server = Server::start().await;
+    let superadmin = server.superadmin().await;
+    let admin = server.user(&superadmin, "carol", "admin").await;
+    let ann = server.user(&superadmin, "ann", "user").await;
+    let change = format!("/api/admin/users/{}", ann.user);
+    for role in [json!({"role": "admin"}), json!({"superadmin": true})] {
+        // A lower role or another name ends none.
+        superadmin.put(&change, json!({"role": "user"})).await.expect(200);
+        let token = issue(&admin, ann.user).await;
+        superadmin.put(&change, json!({"username": "anna"})).await.expect(200);
+        superadmin.put(&change, role).await.expect(200);
+        let reply = reset(&server, &token, NEW).await.expect(400);
+        assert_eq!(reply.code(), "invalid_reset_token");
+    }
+    login(&server, "anna", &ann.password).await.expect(200);
+    let token = issue(&superadmin, ann.user).await;
+    superadmin.put(&change, json!({"role": "user"})).await.expect(200);
+    reset(&server, &token, NEW).await.expect(200);
+}
+
+#[tokio::test]
 async fn guessing_is_slowed_down_by_address() {
     let server = Server::start().await;
     let admin = server.superadmin().await;
