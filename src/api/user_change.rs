@@ -153,9 +153,11 @@ pub(super) fn not_found() -> Error {
     Error::not_found("User not found")
 }
 
-/// Refuses a caller who may not change or delete this user. Everyone may change themselves.
+/// Refuses a caller who may not change or delete this user. Everyone who is logged in may change themselves; a token
+/// does with its own user what it may do with others like them.
 pub(super) fn check_may_manage(caller: &Caller, user: &UserRow) -> Result<()> {
-    if caller.user_id() == Some(user.id) || caller.may(to_manage(user.role), Scope::Any) {
+    let oneself = matches!(caller, Caller::User { account, .. } if account.id == user.id);
+    if oneself || caller.may(to_manage(user.role), Scope::Any) {
         return Ok(());
     }
     Err(Error::forbidden("Only a superadmin changes or deletes other admins"))

@@ -265,6 +265,26 @@ async fn a_token_changes_no_password_and_makes_no_token() {
 }
 
 #[tokio::test]
+async fn a_token_has_no_more_hold_on_its_own_user_than_on_others_like_them() {
+    let server = Server::start().await;
+    let superadmin = server.superadmin().await;
+    let admin = server.user(&superadmin, "carol", "admin").await;
+    for client in [&superadmin, &admin] {
+        let (id, program) = token(&server, client, &["users:write"]).await;
+        let path = format!("/api/admin/users/{}", client.user);
+        let renamed = json!({"username": "renamed by a program"});
+        program.put(&path, renamed.clone()).await.expect(403);
+        program.put(&path, json!({"favorites": [1]})).await.expect(403);
+        program.call(Method::DELETE, &format!("{path}/tokens/{id}"), None).await.expect(403);
+        // Whoever is logged in may.
+        client.put(&path, renamed).await.expect(200);
+        client.put(&path, json!({"username": client.username})).await.expect(200);
+    }
+    let (_, program) = token(&server, &superadmin, &["users:write", "users:grant"]).await;
+    program.put("/api/admin/users/1", json!({"username": "chief"})).await.expect(200);
+}
+
+#[tokio::test]
 async fn a_token_counts_alone_and_needs_no_origin() {
     let server = Server::start().await;
     let admin = server.superadmin().await;

@@ -177,7 +177,8 @@ impl Case {
         match self.caller {
             Operator => true,
             Superadmin if self.has("users:grant") => true,
-            Admin | OtherAdmin | Superadmin => self.is_own() || !self.owner.is_admin(),
+            // Whoever is logged in may change themselves; to a token its user is one like others.
+            Admin | OtherAdmin | Superadmin => self.is_own() && !self.is_token() || !self.owner.is_admin(),
             _ => false,
         }
     }
