@@ -5,11 +5,15 @@ mod corpus;
 mod epochs;
 mod frames;
 mod handshakes;
+mod histories;
 mod lines;
 mod messages;
+mod model;
+mod model_check;
 mod peer;
 mod tcp;
 mod times;
+mod wire;
 
 use std::sync::Arc;
 use std::time::Duration;
