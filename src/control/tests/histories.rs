@@ -16,7 +16,7 @@ fn step() -> impl Strategy<Value = Step> {
     let secret = prop_oneof![8 => Just(Secret::Current), 2 => Just(Secret::Old), 1 => Just(Secret::Wrong)];
     let address = 1..4_u8;
     // Quarters of a second up to the longest time-out there is.
-    let quarters = prop_oneof![3 => 1..4_u64, 2 => Just(20), 2 => Just(28), 2 => Just(80), 1 => Just(300)];
+    let quarters = prop_oneof![3 => 1..4_u64, 2 => Just(20), 2 => Just(28), 6 => Just(80), 2 => Just(240), 1 => Just(300)];
     prop_oneof![
         6 => (agent.clone(), secret, address).prop_map(|(agent, secret, address)| Step::Admit { agent, secret, address }),
         6 => (n.clone(), any::<bool>()).prop_map(|(ticket, early)| Step::Attach { ticket, early }),
@@ -30,7 +30,7 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(connection, command, spoilt)| Step::Reply { connection, command, spoilt }),
         2 => (n.clone(), n.clone()).prop_map(|(connection, command)| Step::ReplyLate { connection, command }),
         2 => (n.clone(), 0..12_u32).prop_map(|(connection, id)| Step::Forge { connection, id }),
-        3 => n.clone().prop_map(Step::Beat),
+        6 => n.clone().prop_map(Step::Beat),
         1 => agent.clone().prop_map(Step::ChangeSecret),
         2 => (agent.clone(), 0..3_u8).prop_map(|(agent, grace)| Step::Rotate { agent, grace }),
         1 => agent.clone().prop_map(Step::Edit),
@@ -40,7 +40,7 @@ fn step() -> impl Strategy<Value = Step> {
         10 => (agent, any::<bool>(), 0..4_u8)
             .prop_map(|(agent, question, text)| Step::Dispatch { agent, question, text }),
         1 => n.prop_map(Step::GiveUp),
-        4 => quarters.prop_map(Step::Wait),
+        8 => quarters.prop_map(Step::Wait),
     ]
 }
 
@@ -53,16 +53,17 @@ fn run(count: u32) {
     };
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
-    let result = TestRunner::new(config).run(&prop::collection::vec(step(), 1..LONGEST), |steps| {
-        runtime.block_on(async {
-            let mut model = Model::new();
-            for step in &steps {
-                model.run(step).await;
-            }
-            model.finish().await;
+    let result =
+        TestRunner::new(config).run(&prop::collection::vec((step(), any::<bool>()), 1..LONGEST), |steps| {
+            runtime.block_on(async {
+                let mut model = Model::new();
+                for (step, hasty) in &steps {
+                    model.run(step, *hasty).await;
+                }
+                model.finish().await;
+            });
+            Ok(())
         });
-        Ok(())
-    });
     if let Err(TestError::Fail(why, steps)) = result {
         panic!("{why}\nafter {steps:#?}");
     }

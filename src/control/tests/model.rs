@@ -144,8 +144,9 @@ impl Model {
         self.numbers
     }
 
-    /// Runs a step on both, and compares.
-    pub(super) async fn run(&mut self, step: &Step) {
+    /// Runs a step on both, and compares. After a hasty one the connections' tasks have not run yet, so that the next
+    /// step meets those that are over and do not know it.
+    pub(super) async fn run(&mut self, step: &Step, hasty: bool) {
         self.before = self.control.core.clock.now();
         match *step {
             Step::Admit { agent, secret, address } => {
@@ -181,14 +182,22 @@ impl Model {
             Step::Create(agent) if self.agents[agent].is_none() => self.create(agent),
             _ => self.say(step),
         }
-        self.settle().await;
+        // What is said or ended on a socket has to be read before anything else happens.
+        let waits =
+            matches!(step, Step::Admit { .. } | Step::Attach { .. } | Step::Delete(_) | Step::Reconnect(_));
+        let waits = waits || matches!(step, Step::ChangeSecret(_) | Step::Rotate { .. } | Step::Edit(_));
+        if hasty && waits {
+            self.collect();
+        } else {
+            self.settle().await;
+        }
         self.check();
     }
 
     /// Ends a history: whatever still waits is answered in its time, and every dead connection lets go of its socket.
     pub(super) async fn finish(&mut self) {
         for _ in 0..2 {
-            self.run(&Step::Wait(300)).await;
+            self.run(&Step::Wait(300), false).await;
         }
         assert!(self.callers.is_empty(), "{} callers wait for ever", self.callers.len());
     }
@@ -198,6 +207,7 @@ impl Model {
         for _ in 0..2 {
             tokio::task::yield_now().await;
         }
+        self.links.iter_mut().for_each(|link| link.told = link.fate.is_some());
         self.collect();
     }
 
@@ -384,6 +394,7 @@ impl Model {
     }
 
     async fn wait(&mut self, time: u64) {
+        self.settle().await;
         let time_ = Duration::from_millis(time);
         self.control.core.clock.advance(time_);
         tokio::time::advance(time_).await;

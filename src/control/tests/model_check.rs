@@ -42,6 +42,8 @@ pub(super) struct Link {
     guard: Weak<()>,
     /// Why and when it ended, if it did.
     pub(super) fate: Option<(&'static str, u64)>,
+    /// Whether its reading side has had the time to find that out.
+    pub(super) told: bool,
     /// Commands written to it that are neither answered nor late.
     pub(super) flights: Vec<Flight>,
     /// IDs whose reply would be late.
@@ -67,6 +69,7 @@ impl Link {
             wire,
             guard,
             fate,
+            told: fate.is_some(),
             flights: Vec::new(),
             late: Vec::new(),
             heartbeat: None,
@@ -134,7 +137,8 @@ impl Model {
             }
             Step::Violate(_) => {
                 link.wire.say(&[0x81, 1, b'x']);
-                self.counters.violations += u64::from(live);
+                // Read by a connection that was over, it is one all the same.
+                self.counters.violations += u64::from(!link.told);
                 return self.ended(agent, era, "protocol_error");
             }
             Step::Babble(_) => {
