@@ -10,7 +10,7 @@ use crate::control::frame::{Incoming, MAX_MESSAGE, Reader, Violation};
 
 /// What was read, owned.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Read {
+pub(super) enum Read {
     Message(Vec<u8>),
     Ping(Vec<u8>),
     Pong,
@@ -18,7 +18,7 @@ enum Read {
 }
 
 /// Reads `pieces` one after the other; also checks what the reader holds meanwhile.
-fn read<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<Read>, Result<(), Violation>) {
+pub(super) fn read<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> (Vec<Read>, Result<(), Violation>) {
     let mut reader = Reader::default();
     let mut all = Vec::new();
     for piece in pieces {
@@ -147,7 +147,7 @@ fn breaks_protocol(bytes: &[u8]) {
 
 const MASK: [u8; 4] = [0xa1, 0xb2, 0xc3, 0xd4];
 
-fn frame(last: bool, opcode: u8, payload: &[u8]) -> Vec<u8> {
+pub(super) fn frame(last: bool, opcode: u8, payload: &[u8]) -> Vec<u8> {
     encode(last, opcode, MASK, payload, false)
 }
 

@@ -1,6 +1,7 @@
 //! Tests of the Agent Control Service below its public door: codecs, the line, the clockwork, the epochs.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod autobahn;
 mod corpus;
 mod epochs;
 mod frames;
