@@ -8,6 +8,7 @@ mod agent_commands;
 mod agent_connection;
 mod agent_frames;
 mod agent_handshake;
+mod agent_hostile;
 mod agent_line;
 mod agent_program;
 mod agent_time;
