@@ -64,7 +64,9 @@ impl Request<'_> {
             return None;
         }
         let action = known.map_or(Action::RequestRefuse, |refusal| refusal.action);
-        let subject = known.and_then(|refusal| refusal.subject).or(self.subject);
+        // Whoever proves nothing was refused the route, whatever ID they put into it.
+        let named = self.subject.filter(|_| !matches!(self.caller, Caller::Nobody));
+        let subject = known.and_then(|refusal| refusal.subject).or(named);
         let detail = match known {
             Some(_) => error.code().to_owned(),
             None => format!("{}: {} {}", error.code(), self.method, self.route),

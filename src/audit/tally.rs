@@ -3,8 +3,8 @@
 //! What was done waits for the next writing, a second at most, and equal entries of that second become one with a
 //! count. What was refused is told in the next writing once, and whatever else comes like it within [`WINDOW`] is told
 //! at the end of that as one entry: so somebody who is refused all day long makes a row every few minutes. Both are
-//! bounded: refusals of which too many different ones come at once are counted together, other entries dropped and
-//! counted.
+//! bounded: refusals of which too many different ones come at once are counted together, first those of whoever has the
+//! most, so that one caller's flood hides nobody else's; other entries are dropped and counted.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -17,6 +17,8 @@ use crate::clock::Millis;
 pub(super) const WINDOW: Millis = 5 * 60 * 1000;
 /// Different refusals that are told apart at once, and different other entries that wait at once.
 const MAX_REFUSED: usize = 1024;
+/// Different refusals of one action, caller and network that are told apart at once.
+const MAX_OF_ONE: usize = 100;
 const MAX_DONE: usize = 10_000;
 
 /// An entry that was noted and is still to be written.
@@ -33,14 +35,22 @@ pub struct Noted {
 pub(super) struct Tally {
     done: HashMap<Noted, Count>,
     refused: HashMap<Noted, Window>,
+    /// How many of `refused` are one's.
+    of_one: HashMap<One, usize>,
     dropped: i64,
+    /// How many times something was noted: tells what happened in one millisecond apart.
+    noted: u64,
 }
+
+/// Who is refused what from where, whatever it is about.
+type One = (Action, Actor, Option<IpAddr>);
 
 /// How often something happened, and when and from where last.
 #[derive(Default)]
 struct Count {
     times: i64,
     at: Millis,
+    turn: u64,
     address: Option<IpAddr>,
 }
 
@@ -52,21 +62,32 @@ struct Window {
 }
 
 impl Count {
-    fn add(&mut self, times: i64, at: Millis, address: Option<IpAddr>) {
+    fn add(&mut self, times: i64, at: Millis, turn: u64, address: Option<IpAddr>) {
         self.times = self.times.saturating_add(times);
         self.at = self.at.max(at);
+        self.turn = turn;
         self.address = address;
     }
 
-    /// The entry that tells of it.
-    fn told(&mut self, key: &Noted) -> Noted {
-        let Self { times, at, address } = std::mem::take(self);
+    /// The entry that tells of it, and which turn it was.
+    fn told(&mut self, key: &Noted) -> (u64, Noted) {
+        let Self { times, at, turn, address } = std::mem::take(self);
         let mut noted = key.clone();
         noted.entry.count = times;
         noted.entry.at = at;
         noted.entry.address = address;
-        noted
+        (turn, noted)
     }
+}
+
+fn one(Noted { entry, .. }: &Noted) -> One {
+    (entry.action, entry.actor.clone(), entry.address)
+}
+
+/// The key of what is not told apart.
+fn overflow(actor: Actor, address: Option<IpAddr>) -> Noted {
+    let entry = Entry::new(0, actor, Action::AuditOverflow, address);
+    Noted { entry: Entry { outcome: Outcome::Refused, count: 0, ..entry }, only_if_there: false }
 }
 
 /// The entry as a key.
@@ -85,11 +106,12 @@ impl Tally {
     pub(super) fn add_done(&mut self, noted: Noted) {
         let Entry { at, count, address, .. } = noted.entry;
         let full = self.done.len() >= MAX_DONE;
+        let turn = self.turn();
         let key = key(noted);
         match self.done.get_mut(&key) {
-            Some(known) => known.add(count, at, address),
+            Some(known) => known.add(count, at, turn, address),
             None if full => self.dropped = self.dropped.saturating_add(count),
-            None => self.done.entry(key).or_default().add(count, at, address),
+            None => self.done.entry(key).or_default().add(count, at, turn, address),
         }
     }
 
@@ -98,14 +120,21 @@ impl Tally {
         let Entry { at, count, address, .. } = noted.entry;
         let mut key = key(noted);
         let mut address = address;
+        let turn = self.turn();
+        if !self.refused.contains_key(&key) && self.of_one.get(&one(&key)).is_some_and(|of| *of >= MAX_OF_ONE)
+        {
+            key = overflow(key.entry.actor, key.entry.address);
+        }
         if self.refused.len() >= MAX_REFUSED && !self.refused.contains_key(&key) {
-            let entry = Entry::new(0, Actor::Server, Action::AuditOverflow, None);
-            key =
-                Noted { entry: Entry { outcome: Outcome::Refused, count: 0, ..entry }, only_if_there: false };
+            key = overflow(Actor::Server, None);
             address = None;
         }
-        let window = || Window { began: at, told: false, untold: Count::default() };
-        self.refused.entry(key).or_insert_with(window).untold.add(count, at, address);
+        let of_one = &mut self.of_one;
+        let window = self.refused.entry(key).or_insert_with_key(|key| {
+            *of_one.entry(one(key)).or_default() += 1;
+            Window { began: at, told: false, untold: Count::default() }
+        });
+        window.untold.add(count, at, turn, address);
     }
 
     /// Takes what is to be written now, the oldest first; at the `end` all there is.
@@ -118,16 +147,25 @@ impl Tally {
                 window.told = true;
                 due.push(window.untold.told(key));
             }
+            if over && let Some(of) = self.of_one.get_mut(&one(key)) {
+                *of -= 1;
+            }
             !over
         });
+        self.of_one.retain(|_, of| *of > 0);
         if self.dropped > 0 {
             let dropped = Entry::new(now, Actor::Server, Action::AuditDrop, None);
             let count = std::mem::take(&mut self.dropped);
             let entry = Entry { outcome: Outcome::Failed, count, ..dropped };
-            due.push(Noted { entry, only_if_there: false });
+            due.push((self.noted, Noted { entry, only_if_there: false }));
         }
-        due.sort_by_key(|noted| noted.entry.at);
-        due
+        due.sort_by_key(|(turn, noted)| (noted.entry.at, *turn));
+        due.into_iter().map(|(_, noted)| noted).collect()
+    }
+
+    fn turn(&mut self) -> u64 {
+        self.noted += 1;
+        self.noted
     }
 
     /// Takes back what could not be written.
@@ -213,6 +251,43 @@ mod tests {
             told(&due).into_iter().find(|told| told.0 == Action::AuditDrop),
             Some((Action::AuditDrop, 7, 2))
         );
+    }
+
+    #[test]
+    fn what_happens_in_one_millisecond_keeps_its_order() {
+        let mut tally = Tally::default();
+        let address = |n: usize| format!("10.0.0.{n}");
+        for n in 0..50 {
+            tally.add_done(noted(Action::DeviceWake, &address(n), 1));
+        }
+        let due = tally.take(2, false);
+        let order: Vec<_> = due.iter().map(|noted| noted.entry.address).collect();
+        let expected: Vec<Option<IpAddr>> = (0..50).map(|n| address(n).parse().ok()).collect();
+        assert_eq!(order, expected);
+    }
+
+    #[test]
+    fn a_flood_of_one_hides_nobody_else() {
+        let mut tally = Tally::default();
+        let refuse = |tally: &mut Tally, action, address, n: usize| {
+            let mut refused = noted(action, address, 1);
+            refused.entry.detail = Some(n.to_string());
+            tally.add_refused(refused);
+        };
+        for window in [0, WINDOW] {
+            for n in 0..5000 {
+                refuse(&mut tally, Action::RequestRefuse, "10.0.0.1", n);
+            }
+            refuse(&mut tally, Action::AuthLogin, "10.0.0.1", 0);
+            refuse(&mut tally, Action::RequestRefuse, "10.0.0.2", 0);
+            let due = tally.take(window, false);
+            assert_eq!(due.len(), MAX_OF_ONE + 3);
+            let rest = due.iter().find(|noted| noted.entry.action == Action::AuditOverflow);
+            let rest = rest.map(|noted| (noted.entry.count, noted.entry.address));
+            assert_eq!(rest, Some((5000 - MAX_OF_ONE as i64, "10.0.0.1".parse().ok())));
+            tally.take(1 + WINDOW, false);
+            assert!(tally.is_idle() && tally.of_one.is_empty());
+        }
     }
 
     #[test]

@@ -225,6 +225,30 @@ async fn a_flood_of_refusals_makes_few_entries() {
 }
 
 #[tokio::test]
+async fn a_flood_of_different_refusals_hides_no_wrong_password() {
+    const IDS: usize = 1200;
+    let server = Server::start().await;
+    let admin = server.superadmin().await;
+    let ann = server.user(&admin, "ann", "user").await;
+    let mut connection = RawConnection::open(server.address()).await;
+    let host = server.address();
+    let bearer = format!("Authorization: Bearer {}\r\n", "x".repeat(40));
+    for id in 1..=IDS {
+        let request = format!("GET /api/devices/{id} HTTP/1.1\r\nHost: {host}\r\n{bearer}\r\n");
+        connection.send(request).await;
+        assert_eq!(connection.answer().await.expect("an answer").status, 401);
+    }
+    for id in 1..=IDS {
+        ann.get(&format!("/api/devices/{}", 4711 + id)).await.expect(404);
+    }
+    assert_eq!(try_login(&server, "ann", "a wrong password").await, 401);
+    let told = log(&admin, "action=auth.login&outcome=refused").await;
+    assert_eq!(told, [format!("nobody auth.login user {} ann refused no_matching_credentials", ann.user)]);
+    let told = entries(&admin, "outcome=refused&actor=nobody&action=request.refuse").await;
+    assert_eq!(told.len(), 1, "an ID that nobody may ask for makes no entry of its own: {told:?}");
+}
+
+#[tokio::test]
 async fn what_waits_is_written_when_the_server_stops() {
     let scene = Scene::new("server").await;
     for _ in 0..3 {
