@@ -218,6 +218,8 @@ async fn second_factor(call: &Call, user: &UserRow, code: Option<Code>) -> Resul
     let taken = async {
         if recovers {
             let noted = call.change(Action::TotpRecovery, move |db, entry| {
+                // Password and code are both right, or nothing is noted.
+                entry.actor = Actor::User { id, name: name.clone() };
                 entry.on(SubjectKind::User, id, name);
                 take(db)
             });

@@ -390,7 +390,7 @@ async fn what_is_done_with_it_is_in_the_audit_log() {
     let expected = [
         "ann totp.begin ann done",
         "ann totp.enable ann done",
-        "nobody totp.recovery ann done",
+        "ann totp.recovery ann done",
         "admin totp.disable ann done",
     ];
     assert_eq!(noted, expected);
