@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::failure::Failure;
 use super::names::{for_owner, name_of, user_id, users};
-use super::operator::Asking;
+use super::operator::{Asking, Operator};
 use super::output::{self, text};
 use super::{confidential, when};
 use crate::auth::fresh_token;
@@ -159,6 +159,7 @@ fn rotate_secret(arguments: RotateSecret) -> Result<(), Failure> {
     asking.answer(
         async |operator| {
             let body = json!({ "graceHours": grace_hours, "handOver": hand_over });
+            known(operator, id).await?;
             let mut rotated =
                 operator.request(Method::POST, &format!("{AGENTS}/{id}/secret"), Some(&body)).await?;
             rotated["id"] = json!(id);
@@ -188,9 +189,19 @@ fn rotate_secret(arguments: RotateSecret) -> Result<(), Failure> {
 fn delete(Delete { id, asking }: Delete) -> Result<(), Failure> {
     asking.answer(
         async |operator| {
+            known(operator, id).await?;
             operator.request(Method::DELETE, &format!("{AGENTS}/{id}"), None).await?;
             Ok(json!({ "id": id }))
         },
         |deleted| format!("Agent {} was deleted.", deleted["id"]),
     )
+}
+
+/// Whether there is an agent of this ID.
+async fn known(operator: &Operator, id: i64) -> Result<(), Failure> {
+    let agents = operator.request(Method::GET, AGENTS, None).await?;
+    if agents.as_array().into_iter().flatten().any(|agent| agent["id"] == id) {
+        return Ok(());
+    }
+    Err(Failure::new(format!("there is no agent {id}; `netignite agents list` shows all")))
 }

@@ -33,22 +33,22 @@ struct Filter {
     #[arg(long, value_name = "TIME")]
     until: Option<String>,
     /// What the user of this ID did, or a token or agent of theirs
-    #[arg(long, value_name = "ID")]
-    user: Option<String>,
-    /// What this kind did: nobody, user, token, agent, operator or server
-    #[arg(long)]
+    #[arg(long, value_name = "ID", value_parser = clap::value_parser!(i64).range(1..))]
+    user: Option<i64>,
+    /// What this kind did
+    #[arg(long, value_parser = ["nobody", "user", "token", "agent", "operator", "server"])]
     actor: Option<String>,
-    /// What was done, or the start of it: agent.
+    /// What was done, as agent.update, or the start of it, as `agent.`
     #[arg(long)]
     action: Option<String>,
     /// The kind of thing it was done to, such as device
     #[arg(long)]
     target: Option<String>,
     /// The ID of that thing
-    #[arg(long, value_name = "ID")]
-    target_id: Option<String>,
-    /// done, refused or failed
-    #[arg(long)]
+    #[arg(long, value_name = "ID", value_parser = clap::value_parser!(i64).range(1..))]
+    target_id: Option<i64>,
+    /// What became of it
+    #[arg(long, value_parser = ["done", "refused", "failed"])]
     outcome: Option<String>,
     /// Where it came from
     #[arg(long)]
@@ -60,8 +60,8 @@ pub(super) struct List {
     #[command(flatten)]
     filter: Filter,
     /// How many entries at most
-    #[arg(long, default_value_t = 50)]
-    limit: usize,
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
+    limit: u32,
     #[command(flatten)]
     asking: Asking,
 }
@@ -81,11 +81,11 @@ impl Filter {
         let filters = [
             ("since", self.since),
             ("until", self.until),
-            ("user", self.user),
+            ("user", self.user.map(|id| id.to_string())),
             ("actor", self.actor),
             ("action", self.action),
             ("target", self.target),
-            ("targetID", self.target_id),
+            ("targetID", self.target_id.map(|id| id.to_string())),
             ("outcome", self.outcome),
             ("address", self.address),
         ];
@@ -103,6 +103,7 @@ pub(super) fn run(command: Command) -> Result<(), Failure> {
 
 fn list(arguments: List) -> Result<(), Failure> {
     let List { filter, limit, asking } = arguments;
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let path = format!("{AUDIT}?{}", filter.query(&[("limit", &limit.min(PAGE).to_string())]));
     asking.answer(
         async |operator| newest(operator, &path, limit).await,

@@ -46,7 +46,10 @@ async fn agents_are_added_listed_given_secrets_and_deleted() {
     let line = refusal(here, &["agents", "rotate-secret", "2", "--hand-over"], "").await;
     assert!(line.contains("offline"), "{line}");
     assert_eq!(answer(here, &["agents", "delete", "2"], "").await, "Agent 2 was deleted.\n");
-    assert_eq!(refusal(here, &["agents", "delete", "2"], "").await, "netignite: Agent not found");
+    assert_eq!(
+        refusal(here, &["agents", "delete", "2"], "").await,
+        "netignite: there is no agent 2; `netignite agents list` shows all"
+    );
     let (server, address) = Binary::serve(here).await;
     let admin = superadmin(here, address).await;
     admin.create_device(1, "AA:BB:CC:DD:EE:FF").await;

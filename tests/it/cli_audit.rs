@@ -50,3 +50,12 @@ async fn an_export_needs_a_database() {
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output.stderr).contains("there is no database"), "{}", text(&output.stderr));
 }
+
+#[tokio::test]
+async fn a_filter_that_can_be_none_is_a_wrong_command_line() {
+    let here = tempfile::tempdir().unwrap();
+    for wrong in [["--limit", "0"], ["--actor", "nobdy"], ["--outcome", "maybe"], ["--target-id", "x"]] {
+        let output = cli(here.path(), &[&["audit", "list"], &wrong[..]].concat(), "").await;
+        assert_eq!(output.status.code(), Some(2), "{wrong:?}: {}", text(&output.stderr));
+    }
+}
