@@ -8,6 +8,13 @@
 //! one small task that waits in the poller; it has no buffer, no channel and no timer of its own. Whoever sends
 //! writes into the socket directly, under the agent's lock.
 //!
+//! There is one lock an agent and no other order to keep: the wheel's and the map's are leaves, held for an insertion or
+//! a look. That no wake-up is lost can be read off: whatever ends a connection is noted under the agent's lock, by whoever
+//! then wakes the reader, and the reader looks for it under that lock in the same step in which it leaves its waker
+//! (`Agent::park`). A flusher is spawned exactly when the queue stops being empty, and ends only after it saw it empty,
+//! both under that lock. A caller's channel is taken out of the line under it, so that one reply, time-out or end of the
+//! connection answers it, and answers it once.
+//!
 //! Deliberately absent: the database (agents are made known with [`Control::put`]), and any knowledge of particular
 //! commands beyond the heartbeat's name. Nothing outside may assume that an agent's socket is in this process: the
 //! agent's ID is the only way to reach it.
