@@ -121,7 +121,7 @@ pub(super) struct Sent {
 }
 
 impl Sent {
-    fn parse(payload: &[u8]) -> Self {
+    pub(super) fn parse(payload: &[u8]) -> Self {
         let text = std::str::from_utf8(payload).expect("UTF-8");
         let mut parts = text.splitn(3, ':');
         Self {
