@@ -13,7 +13,7 @@ use turmoil::Sim;
 use turmoil::net::{TcpListener, TcpStream};
 
 use super::network_agent::{PORT, live};
-use super::network_watch::{AGENTS, Stage, Watch, kind};
+use super::network_watch::{AGENTS, Stage, UPGRADE, Watch, kind};
 use super::*;
 
 /// The seeds every run of the tests goes through; `NETIGNITE_NETWORK` names one to be run alone.
@@ -34,6 +34,8 @@ enum Trouble {
     Held,
     /// Its process ends, and its system says so.
     Killed,
+    /// It starts anew, and soon once more.
+    Restarted,
     /// It loses power; nobody says so.
     Off,
     /// Packets are lost, in both directions.
@@ -55,10 +57,18 @@ struct Fate {
 impl Fate {
     fn begin(&mut self, sim: &mut Sim<'_>, watch: &Watch, dice: &mut fastrand::Rng) {
         let host = self.host.as_str();
-        let choice = if kind(self.agent) == AgentKind::Server { dice.u8(..6) } else { dice.u8(..3) };
-        let trouble =
-            [Trouble::Held, Trouble::Killed, Trouble::Off, Trouble::Cut, Trouble::Deaf, Trouble::Mute]
-                [usize::from(choice)];
+        // The first ones are those that microcontrollers meet, too.
+        let troubles = [
+            Trouble::Held,
+            Trouble::Killed,
+            Trouble::Restarted,
+            Trouble::Off,
+            Trouble::Cut,
+            Trouble::Deaf,
+            Trouble::Mute,
+        ];
+        let many = if kind(self.agent) == AgentKind::Server { troubles.len() } else { 4 };
+        let trouble = troubles[dice.usize(..many)];
         match trouble {
             Trouble::Held => sim.hold(host, "server"),
             Trouble::Cut => sim.partition(host, "server"),
@@ -70,6 +80,7 @@ impl Fate {
                 sim.crash(host);
             }
             Trouble::Killed => sim.crash(host),
+            Trouble::Restarted => sim.bounce(host),
         }
         if !sim.is_host_running(host) {
             watch.connected(self.agent, false);
@@ -88,7 +99,7 @@ impl Fate {
                 sim.repair(host, "server");
                 sim.bounce(host);
             }
-            Some(Trouble::Killed) => sim.bounce(host),
+            Some(Trouble::Killed | Trouble::Restarted) => sim.bounce(host),
             None => {}
         }
     }
@@ -103,6 +114,9 @@ impl Fate {
             lasts /= 2;
         } else {
             self.begin(sim, watch, dice);
+            if matches!(self.trouble, Some(Trouble::Restarted)) {
+                lasts %= 5_000;
+            }
         }
         self.until = sim.elapsed() + Duration::from_millis(lasts);
     }
@@ -117,8 +131,9 @@ async fn serve(watch: Watch, seed: u64) -> turmoil::Result {
     let listener = TcpListener::bind(("0.0.0.0", PORT)).await?;
     let (control_, watch_) = (control.clone(), watch.clone());
     tokio::spawn(async move {
+        let mut dice = fastrand::Rng::with_seed(seed ^ 0xacce);
         while let Ok((stream, _)) = listener.accept().await {
-            tokio::spawn(welcome(control_.clone(), watch_.clone(), stream));
+            tokio::spawn(welcome(control_.clone(), watch_.clone(), stream, dice.fork()));
         }
     });
     tokio::spawn(call(control.clone(), watch.clone(), seed));
@@ -135,15 +150,23 @@ async fn serve(watch: Watch, seed: u64) -> turmoil::Result {
 }
 
 /// The handshake: an ID and whether the secret is known; a byte if the agent is admitted.
-async fn welcome(control: Arc<Control>, watch: Watch, mut stream: TcpStream) {
+async fn welcome(control: Arc<Control>, watch: Watch, mut stream: TcpStream, mut dice: fastrand::Rng) {
     let mut hello = [0; 9];
     let Ok(Ok(_)) = timeout(Duration::from_secs(10), stream.read_exact(&mut hello)).await else { return };
     let [id @ .., known] = hello;
     let (id, secret) = (i64::from_be_bytes(id), if known == 1 { SECRET } else { "wrong" });
     let Ok(ticket) = admit(&control, id, secret) else { return };
     let link = watch.came(id);
+    if watch.stage() == Stage::Rough && dice.f32() < 0.3 {
+        // The answer may take its time, or not be written at all; a newer connection may come in the meantime.
+        sleep(UPGRADE.mul_f32(dice.f32())).await;
+        if dice.bool() {
+            return;
+        }
+    }
     if stream.write_all(&[1]).await.is_ok() {
         let (read, write) = stream.into_split();
+        link.attached();
         control.attach_transport(ticket, link.ear(read), write, Bytes::new(), link);
     }
 }
@@ -263,8 +286,10 @@ fn whatever_the_network_does_nobody_waits_in_vain_and_everyone_comes_back() {
         }
     });
     let tally = tally.into_inner();
-    let tried = "Ok Disconnected TimedOut Offline Busy silent connection_lost stalled replaced";
-    for what in tried.split(' ') {
+   
+    let tried =
+        "Ok,Disconnected,TimedOut,Offline,Busy,silent,connection_lost,stalled,upgrade_failed,late socket";
+    for what in tried.split(',') {
         assert!(tally.get(what).is_some_and(|&count| count >= 10), "{what} is not tried enough: {tally:?}");
     }
 }

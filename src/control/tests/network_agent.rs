@@ -35,6 +35,7 @@ struct Answer {
 /// The agent's life, from its start to its crash.
 pub(super) async fn live(watch: Watch, id: i64, seed: u64) -> turmoil::Result {
     let mut dice = fastrand::Rng::with_seed(seed ^ (id.cast_unsigned() << 48) ^ (now().as_secs() << 32));
+    watch.connected(id, false);
     // Outlives connections: an agent may answer on its next one what it was asked on the last.
     let mut answers = Vec::new();
     loop {

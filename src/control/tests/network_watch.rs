@@ -22,6 +22,8 @@ const FAREWELL: Duration = Duration::from_secs(2);
 const TURN: Duration = Duration::from_millis(7_250);
 /// How late the watch may see something: a tick of the service, a look of the watch, a step of the simulation.
 const MARGIN: Duration = Duration::from_millis(700);
+/// How long an admitted agent may wait for its answer, and its commands for its socket.
+pub(super) const UPGRADE: Duration = Duration::from_secs(4);
 /// What connecting takes on the slowest link.
 const ADMISSION: Duration = Duration::from_secs(4);
 
@@ -37,12 +39,13 @@ pub(super) fn kind(agent: i64) -> AgentKind {
 /// What is known of an agent.
 #[derive(Default)]
 struct Seen {
-    /// What the service told last.
+    /// What the service told last, and when.
     online: bool,
+    told: Duration,
     /// When its newest connection came, or brought bytes last.
     heard: Duration,
     newest: u32,
-    /// The connections whose tasks run, and since when each is over.
+    /// The connections that have their socket and whose tasks run, and since when each is over.
     links: BTreeMap<u32, Option<Duration>>,
     /// How many commands it was ever asked.
     asked: usize,
@@ -134,6 +137,7 @@ impl Watch {
         book.count(why);
         let seen = book.of(agent);
         let (was, quiet) = (std::mem::replace(&mut seen.online, online), now().saturating_sub(seen.heard));
+        seen.told = now();
         if !online {
             seen.links.values_mut().for_each(|over| *over = over.or(Some(now())));
         }
@@ -157,7 +161,6 @@ impl Watch {
             replaced = true;
         }
         let number = seen.newest;
-        seen.links.insert(number, None);
         if replaced {
             book.count("replaced");
         }
@@ -243,8 +246,12 @@ impl Watch {
             for (number, waiting) in &seen.waiting {
                 let turns = u32::try_from(waiting.ahead + 1 + seen.asked - number).unwrap_or(u32::MAX);
                 // Nobody waits for an agent that is gone.
-                let bound = if there { TURN * turns } else { Duration::ZERO };
-                if now > waiting.since.max(seen.gone_at(there)) + bound + MARGIN {
+                let (from, bound) = if there {
+                    (waiting.since, TURN * turns + UPGRADE)
+                } else {
+                    (waiting.since.max(seen.told), Duration::ZERO)
+                };
+                if now > from + bound + MARGIN {
                     let since = waiting.since;
                     faults.push(format!("command {number} of agent {agent} waits since {since:?}"));
                 }
@@ -266,13 +273,6 @@ impl Watch {
     }
 }
 
-impl Seen {
-    /// When an agent that is not there went, as far as its connections still tell.
-    fn gone_at(&self, there: bool) -> Duration {
-        if there { Duration::ZERO } else { self.links.values().flatten().max().copied().unwrap_or_default() }
-    }
-}
-
 /// A connection of an agent, kept as its guard until its task ends.
 pub(super) struct Link {
     watch: Watch,
@@ -281,6 +281,19 @@ pub(super) struct Link {
 }
 
 impl Link {
+    /// The connection gets its socket; it may be over already.
+    pub(super) fn attached(&self) {
+        let mut book = self.watch.0.lock();
+        let seen = book.of(self.agent);
+        let current = seen.online && seen.newest == self.number;
+        seen.links.insert(self.number, (!current).then(now));
+        if current {
+            seen.heard = now();
+        } else {
+            book.count("late socket");
+        }
+    }
+
     /// The reading end, listened to.
     pub(super) fn ear<R>(&self, read: R) -> Ear<R> {
         Ear { read, watch: self.watch.clone(), agent: self.agent, number: self.number }
