@@ -286,7 +286,7 @@ fn whatever_the_network_does_nobody_waits_in_vain_and_everyone_comes_back() {
         }
     });
     let tally = tally.into_inner();
-   
+
     let tried =
         "Ok,Disconnected,TimedOut,Offline,Busy,silent,connection_lost,stalled,upgrade_failed,late socket";
     for what in tried.split(',') {

@@ -134,6 +134,7 @@ fn answer(watch: &Watch, id: i64, sent: &Sent, others: &[Answer], dice: &mut fas
     let reply = serde_json::to_string(&Text::of(&format!("{} by {id}", text.text))).expect("JSON");
     let took = match dice.u8(..10) {
         _ if watch.stage() != Stage::Rough => 100,
+        0 if kind(id) == AgentKind::Server => dice.u64(2_000..25_000),
         0 => dice.u64(2_000..9_000),
         _ => dice.u64(10..1_500),
     };

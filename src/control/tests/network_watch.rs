@@ -45,6 +45,8 @@ struct Seen {
     /// When its newest connection came, or brought bytes last.
     heard: Duration,
     newest: u32,
+    /// The last connection that went without having got its socket.
+    given_up: u32,
     /// The connections that have their socket and whose tasks run, and since when each is over.
     links: BTreeMap<u32, Option<Duration>>,
     /// How many commands it was ever asked.
@@ -137,12 +139,16 @@ impl Watch {
         book.count(why);
         let seen = book.of(agent);
         let (was, quiet) = (std::mem::replace(&mut seen.online, online), now().saturating_sub(seen.heard));
+        let given_up = seen.given_up == seen.newest;
         seen.told = now();
         if !online {
             seen.links.values_mut().for_each(|over| *over = over.or(Some(now())));
         }
         if was == online {
             book.fault(format!("agent {agent} is told {why} twice"));
+        }
+        if why == "upgrade_failed" && !given_up {
+            book.fault(format!("agent {agent} is told {why} for a connection that was replaced"));
         }
         if why == "silent" && quiet < SILENCE {
             book.fault(format!("agent {agent} is called silent {quiet:?} after it was heard"));
@@ -302,7 +308,11 @@ impl Link {
 
 impl Drop for Link {
     fn drop(&mut self) {
-        self.watch.0.lock().of(self.agent).links.remove(&self.number);
+        let mut book = self.watch.0.lock();
+        let seen = book.of(self.agent);
+        if seen.links.remove(&self.number).is_none() {
+            seen.given_up = self.number;
+        }
     }
 }
 
