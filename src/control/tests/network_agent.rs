@@ -15,6 +15,8 @@ pub(super) const PORT: u16 = 80;
 pub(super) const DIAL: Duration = Duration::from_secs(5);
 /// After how long without a word of the service an agent gives up a connection. The firmware never does.
 pub(super) const PATIENCE: Duration = Duration::from_secs(80);
+/// How many answers an agent repeats on its next connection.
+const REPEATED: usize = 10;
 /// How long an agent tries to write.
 const WRITE: Duration = Duration::from_secs(20);
 
@@ -42,8 +44,14 @@ pub(super) async fn live(watch: Watch, id: i64, seed: u64) -> turmoil::Result {
         let known = watch.stage() != Stage::Rough || dice.f32() > 0.05;
         if let Ok(Ok(stream)) = timeout(DIAL, dial(id, known)).await {
             watch.connected(id, true);
-            talk(&watch, id, stream, &mut answers, &mut dice).await;
+            let said = talk(&watch, id, stream, &mut answers, &mut dice).await;
             watch.connected(id, false);
+            // It cannot know what of its last words arrived. A microcontroller forgets them.
+            let repeated = if kind(id) == AgentKind::Server { REPEATED } else { 0 };
+            for message in said.into_iter().rev().take(repeated) {
+                let pause = pause(id) + Duration::from_millis(dice.u64(..15_000));
+                answers.push(Answer { at: Instant::now() + pause, message });
+            }
         }
         tokio::time::sleep(pause(id)).await;
     }
@@ -59,16 +67,16 @@ async fn dial(id: i64, known: bool) -> std::io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// Answers what comes until the connection is lost.
+/// Answers what comes until the connection is lost: the answers given.
 async fn talk(
     watch: &Watch,
     id: i64,
     stream: TcpStream,
     answers: &mut Vec<Answer>,
     dice: &mut fastrand::Rng,
-) {
+) -> Vec<String> {
     let (mut read, mut write) = stream.into_split();
-    let (mut buffer, mut heard) = (Vec::new(), Instant::now());
+    let (mut buffer, mut heard, mut said) = (Vec::new(), Instant::now(), Vec::new());
     loop {
         let next = (0..answers.len()).min_by_key(|&i| answers[i].at);
         let patience = match kind(id) {
@@ -80,12 +88,13 @@ async fn talk(
             () = tokio::time::sleep_until(next.map_or(heard, |i| answers[i].at)), if next.is_some() => {
                 let answer = answers.swap_remove(next.unwrap_or_default());
                 if !send(&mut write, TEXT, answer.message.as_bytes()).await {
-                    return;
+                    return said;
                 }
+                said.push(answer.message);
             }
             got = timeout_at(heard + patience, read.read_buf(&mut buffer)) => {
                 if !matches!(got, Ok(Ok(1..))) {
-                    return;
+                    return said;
                 }
                 heard = Instant::now();
                 while let Some((opcode, payload)) = frame(&mut buffer) {
@@ -101,7 +110,7 @@ async fn talk(
                         }
                     };
                     if !sent {
-                        return;
+                        return said;
                     }
                 }
             }
