@@ -22,6 +22,7 @@ fn step() -> impl Strategy<Value = Step> {
         6 => (n.clone(), any::<bool>()).prop_map(|(ticket, early)| Step::Attach { ticket, early }),
         1 => n.clone().prop_map(Step::DropTicket),
         1 => (agent.clone(), 1..4_u8).prop_map(|(agent, times)| Step::Flap { agent, times }),
+        1 => n.clone().prop_map(Step::Overtake),
         1 => n.clone().prop_map(Step::Lose),
         1 => n.clone().prop_map(Step::Close),
         1 => n.clone().prop_map(Step::Violate),

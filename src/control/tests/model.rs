@@ -31,6 +31,7 @@ pub(super) enum Step {
     Attach { ticket: usize, early: bool },
     DropTicket(usize),
     Flap { agent: usize, times: u8 },
+    Overtake(usize),
     Lose(usize),
     Close(usize),
     Violate(usize),
@@ -169,6 +170,7 @@ impl Model {
                     }
                 }
             }
+            Step::Overtake(n) if !self.links.is_empty() => self.overtake(n % self.links.len()),
             Step::Lose(n) if !self.links.is_empty() => self.lose(n % self.links.len()),
             Step::Dispatch { agent, question, text } => self.dispatch(agent, question, text),
             Step::GiveUp(n) if !self.callers.is_empty() => {
@@ -279,6 +281,22 @@ impl Model {
         wire.end();
         let (agent, era) = (*agent, *era);
         self.ended(agent, era, "connection_lost");
+    }
+
+    /// Has a newer connection take over and get a command, and the older one, which has not noticed, answer that.
+    fn overtake(&mut self, n: usize) {
+        let (agent, older) = (self.links[n].agent, self.links[n].wire.clone());
+        if !self.admit(agent, Secret::Current, 2) {
+            return;
+        }
+        self.attach(self.tickets.len() - 1, false);
+        self.dispatch(agent, false, 0);
+        self.collect();
+        if let Some(flight) = self.links.last().and_then(|newer| newer.flights.first()) {
+            let forged = format!("X:{}:{{\"text\":\"forged\"}}", flight.id);
+            older.say(&peer::encode(true, peer::TEXT, [0; 4], forged.as_bytes(), false));
+        }
+        older.say(&peer::encode(true, peer::CLOSE, [0; 4], &[], false));
     }
 
     fn create(&mut self, agent: usize) {
