@@ -13,6 +13,8 @@ use tokio::sync::Semaphore;
 /// One agent after its handshake.
 pub struct Agent {
     stream: TcpStream,
+    /// What was read and not yet looked at.
+    buffer: Vec<u8>,
 }
 
 impl Agent {
@@ -26,26 +28,25 @@ impl Agent {
         let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
         stream.set_nodelay(true)?;
         stream.write_all(request.as_bytes()).await?;
-        let (mut head, mut byte) = (Vec::new(), [0; 1]);
-        while !head.ends_with(b"\r\n\r\n") {
-            if stream.read(&mut byte).await? == 0 {
+        let mut buffer = Vec::with_capacity(512);
+        let end = loop {
+            if stream.read_buf(&mut buffer).await? == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
-            head.push(byte[0]);
+            if let Some(at) = buffer.windows(4).position(|four| four == b"\r\n\r\n") {
+                break at + 4;
+            }
+        };
+        if !buffer.starts_with(b"HTTP/1.1 101") {
+            return Err(io::Error::other(String::from_utf8_lossy(&buffer).into_owned()));
         }
-        if !head.starts_with(b"HTTP/1.1 101") {
-            return Err(io::Error::other(String::from_utf8_lossy(&head).into_owned()));
-        }
-        Ok(Self { stream })
+        Ok(Self { stream, buffer: buffer.split_off(end) })
     }
 
     /// Answers whatever comes until the connection ends. Counts heartbeats.
     pub async fn serve(mut self, heartbeats: Arc<AtomicUsize>) -> io::Result<()> {
-        let mut buffer = Vec::new();
+        let mut buffer = self.buffer;
         loop {
-            if self.stream.read_buf(&mut buffer).await? == 0 {
-                return Ok(());
-            }
             let mut answers = Vec::new();
             while let Some((opcode, payload, used)) = frame(&buffer) {
                 match opcode {
@@ -74,6 +75,9 @@ impl Agent {
             }
             if !answers.is_empty() {
                 self.stream.write_all(&answers).await?;
+            }
+            if self.stream.read_buf(&mut buffer).await? == 0 {
+                return Ok(());
             }
         }
     }
