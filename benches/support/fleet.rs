@@ -1,13 +1,14 @@
 //! A fleet of agents in one load process: raw sockets that shake hands, answer heartbeats, pings and commands.
 
 use std::io;
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use base64::Engine;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::Semaphore;
 
 /// One agent after its handshake.
@@ -25,7 +26,9 @@ impl Agent {
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
              Authorization: Basic {credentials}\r\n\r\n"
         );
-        let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
+        let socket = TcpSocket::new_v4()?;
+        socket.bind((home(id), 0).into())?;
+        let mut stream = socket.connect((Ipv4Addr::LOCALHOST, port).into()).await?;
         stream.set_nodelay(true)?;
         stream.write_all(request.as_bytes()).await?;
         let mut buffer = Vec::with_capacity(512);
@@ -81,6 +84,13 @@ impl Agent {
             }
         }
     }
+}
+
+/// Where an agent dials from: an address of its own, as in the field. From a single one the kernel's search for free
+/// ports would take ten times as long as the rest of connecting.
+fn home(id: i64) -> Ipv4Addr {
+    let [.., high, low] = id.to_be_bytes();
+    Ipv4Addr::new(127, 1, high, low)
 }
 
 /// The first whole frame of a buffer: opcode, payload, bytes used. Frames from a server are not masked.

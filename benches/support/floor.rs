@@ -68,12 +68,11 @@ async fn echo(mut stream: tokio::net::TcpStream) {
 
 /// A bare fastwebsockets echo behind a hand-written handshake that accepts anyone.
 async fn websocket(mut stream: tokio::net::TcpStream) {
-    let (mut head, mut byte) = (Vec::new(), [0; 1]);
+    let mut head = Vec::with_capacity(512);
     while !head.ends_with(b"\r\n\r\n") {
-        if !matches!(stream.read(&mut byte).await, Ok(1)) {
+        if !matches!(stream.read_buf(&mut head).await, Ok(1..)) {
             return;
         }
-        head.push(byte[0]);
     }
     let answer = "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\
                   Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
