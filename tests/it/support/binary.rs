@@ -92,6 +92,15 @@ impl Binary {
         kill_process(pid, signal).expect("it takes signals");
     }
 
+    /// The bytes of memory it has made itself: its anonymous pages.
+    pub fn memory(&self) -> usize {
+        let path = format!("/proc/{}/smaps_rollup", self.child.id().expect("it runs"));
+        let text = std::fs::read_to_string(path).expect("its memory");
+        let line = text.lines().find_map(|line| line.strip_prefix("Anonymous:")).expect("a figure");
+        let kib: usize = line.trim().trim_end_matches(" kB").parse().expect("a number");
+        kib * 1024
+    }
+
     /// Kills it on the spot, as a power cut would.
     pub async fn kill(mut self) {
         self.child.kill().await.expect("it dies");

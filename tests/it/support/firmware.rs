@@ -347,6 +347,11 @@ impl Firmware {
         self.connection.send(bytes).await;
     }
 
+    /// Sends bytes as they are, which may fail when the server is gone.
+    pub async fn try_send_bytes(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        self.connection.stream.write_all(bytes).await
+    }
+
     /// Waits until the server closes, answering pings and heartbeats meanwhile, and gives code and reason.
     pub async fn closed(&mut self) -> (u16, String) {
         let ended = tokio::time::timeout(PATIENCE, async {
