@@ -3,6 +3,7 @@
 //! There is room for a fixed number of connections, agents included. Who comes when it is full is told so with a 503
 //! and hung up on; a process out of descriptors pauses and goes on. Neither ends the server.
 
+use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,7 +13,8 @@ use bytes::Bytes;
 use hyper::body::Body as _;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::yield_now;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::connection::{DRAIN, End, Line, close};
@@ -25,9 +27,13 @@ use crate::plugin::Shutdown;
 
 /// The code of the answer to a connection beyond the cap.
 pub const FULL: &str = "too_many_connections";
-/// Connections that may wait to be accepted: after a restart the whole fleet dials within a minute, and the system
-/// lets those wait for seconds that find no place.
+/// Connections that may wait to be accepted: after a restart the whole fleet dials at once, and the system lets those
+/// wait for seconds that find no place.
 const BACKLOG: u32 = 4096;
+/// So many are accepted in a row, and so many of them then set off: fewer, since that costs far more than accepting, and
+/// the places to wait must not run out meanwhile.
+const TAKEN: usize = 96;
+const SET_OFF: usize = 32;
 /// The local operator's connections at once, and those of a listener beside the main one.
 const OPERATORS: usize = 64;
 const BESIDE: usize = 64;
@@ -74,11 +80,23 @@ async fn accept(listener: TcpListener, line: &Arc<Line>, capacity: usize, shutdo
     let refusing = Arc::new(Semaphore::new(REFUSING));
     let full = full_answer();
     let mut trouble = Trouble::default();
+    let mut arrived = VecDeque::new();
+    let mut taken = 0;
     loop {
         let accepted = tokio::select! {
             biased;
             () = shutdown.cancelled() => break,
-            accepted = listener.accept() => accepted,
+            accepted = listener.accept(), if taken < TAKEN => accepted,
+            () = std::future::ready(()), if !arrived.is_empty() => {
+                for (stream, from, place) in arrived.drain(..SET_OFF.min(arrived.len())) {
+                    set_off(line, stream, from, place);
+                }
+                taken = 0;
+                if !arrived.is_empty() {
+                    yield_now().await;
+                }
+                continue;
+            }
         };
         let (stream, from) = match accepted {
             Ok(accepted) => accepted,
@@ -90,15 +108,8 @@ async fn accept(listener: TcpListener, line: &Arc<Line>, capacity: usize, shutdo
         // Answers and frames are small and complete: waiting to fill a packet only delays them.
         let _ = stream.set_nodelay(true);
         if let Ok(place) = room.clone().try_acquire_owned() {
-            let line = line.clone();
-            let tasks = line.site.tasks.clone();
-            tasks.spawn(async move {
-                // Boxed, so that it is gone when the socket goes on as an agent's.
-                let end = Box::pin(line.drive(stream, Door::Network(from.ip()))).await;
-                if let End::Upgraded(ticket, stream, leftover) = end {
-                    line.site.host.control.attach(ticket, stream, leftover, place);
-                }
-            });
+            arrived.push_back((stream, from, place));
+            taken += 1;
         } else {
             trouble.log("every connection is taken (limits.connections)");
             if let Ok(turn) = refusing.clone().try_acquire_owned() {
@@ -112,6 +123,19 @@ async fn accept(listener: TcpListener, line: &Arc<Line>, capacity: usize, shutdo
     }
     drop(listener);
     drain(line).await;
+}
+
+/// Serves an accepted connection, on a task of its own.
+fn set_off(line: &Arc<Line>, stream: TcpStream, from: SocketAddr, place: OwnedSemaphorePermit) {
+    let line = line.clone();
+    let tasks = line.site.tasks.clone();
+    tasks.spawn(async move {
+        // Boxed, so that it is gone when the socket goes on as an agent's.
+        let end = Box::pin(line.drive(stream, Door::Network(from.ip()))).await;
+        if let End::Upgraded(ticket, stream, leftover) = end {
+            line.site.host.control.attach(ticket, stream, leftover, place);
+        }
+    });
 }
 
 /// Serves the local operator on `listener`, as [`serve`] does, without sessions.

@@ -110,6 +110,22 @@ async fn the_envelope_and_its_headers_whatever_happens() {
 }
 
 #[tokio::test]
+async fn everyone_of_a_crowd_that_dials_at_once_is_served() {
+    const CROWD: usize = 150;
+    let side = Side::with(vec![hello()]).await;
+    // All are in the system's queue before the server looks: nothing is awaited meanwhile.
+    let dial = |_| std::net::TcpStream::connect(side.address).unwrap();
+    let crowd: Vec<std::net::TcpStream> = (0..CROWD).map(dial).collect();
+    for stream in crowd {
+        stream.set_nonblocking(true).unwrap();
+        let stream = TcpStream::from_std(stream).unwrap();
+        let request = format!("GET /api/hello HTTP/1.1\r\n{CLOSE}\r\n");
+        let answer = timeout(Duration::from_secs(10), exchange(stream, &request)).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+    }
+}
+
+#[tokio::test]
 async fn head_is_get_without_the_body() {
     let side = Side::with(vec![hello()]).await;
     let get = side.exchange(&format!("GET /api/hello HTTP/1.1\r\n{CLOSE}\r\n")).await;
