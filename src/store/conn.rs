@@ -21,10 +21,11 @@ use crate::vault::Vault;
 /// How long a statement waits for a lock that another process holds.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// A connection on its thread: prepared statements are kept by their text.
+/// A connection on its thread: prepared statements are kept.
 pub struct Conn {
-    // Before the connection, so that it is dropped before it.
-    statements: RefCell<HashMap<&'static str, Statement>>,
+    // Before the connection, so that it is dropped before it. Found by where the text lies and how long it is, not by
+    // what it says: hashing it would take longer than many a statement.
+    statements: RefCell<HashMap<(usize, usize), Statement>>,
     connection: libsql::Connection,
     file: Arc<Path>,
     vault: Option<Arc<Vault>>,
@@ -151,7 +152,7 @@ impl Conn {
 
     /// Takes the statement out of the cache, so that a query inside the `map` of the same query gets another one.
     fn lend(&self, sql: &'static str) -> Result<Lent<'_>> {
-        let kept = self.statements.borrow_mut().remove(sql);
+        let kept = self.statements.borrow_mut().remove(&place(sql));
         let statement = match kept {
             Some(statement) => statement,
             None => block_on(self.connection.prepare(sql)).map_err(|e| self.error(&e))?,
@@ -193,7 +194,12 @@ impl Drop for Lent<'_> {
     fn drop(&mut self) {
         if let Some(statement) = self.statement.take() {
             statement.reset();
-            self.conn.statements.borrow_mut().insert(self.sql, statement);
+            self.conn.statements.borrow_mut().insert(place(self.sql), statement);
         }
     }
+}
+
+/// Where a text lies, and its length: two texts at one place would differ in it.
+fn place(sql: &'static str) -> (usize, usize) {
+    (sql.as_ptr().addr(), sql.len())
 }
