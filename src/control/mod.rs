@@ -232,8 +232,9 @@ impl Control {
         }
     }
 
-    /// Brings the socket of an admitted agent, after its 101 was written, with the bytes already read from it. `guard`
-    /// is kept until the socket is closed.
+    /// Brings the socket of an admitted agent, after its 101 was written, with the bytes already read from it. It has
+    /// `TCP_NODELAY` set: frames are written whole, and must not wait for the acknowledgement of the last one. `guard` is
+    /// kept until the socket is closed.
     pub fn attach(
         self: &Arc<Self>,
         ticket: Ticket,
@@ -241,8 +242,6 @@ impl Control {
         leftover: Bytes,
         guard: impl Send + 'static,
     ) {
-        // Frames are small and written whole; a reply must not wait for the acknowledgement of the last one.
-        let _ = stream.set_nodelay(true);
         let (read, write) = stream.into_split();
         self.join(ticket, read, Sink::Tcp(write), leftover, guard);
     }
