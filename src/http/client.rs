@@ -19,9 +19,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use super::body::RequestBody;
 use super::router::Router;
 use super::service::{Door, Site};
-use super::{Method, StatusCode};
+use super::{Method, Response, StatusCode};
 use crate::host::Host;
 use crate::local_socket;
 
@@ -75,9 +76,13 @@ pub async fn operate(
     path: &str,
     body: Option<&Value>,
 ) -> io::Result<(StatusCode, Value)> {
-    let request = build("localhost", method, path, body)?;
-    let served = Site::new(host.clone(), router.clone()).serve(request, Door::Operator).await;
-    read_whole(served.response).await
+    read_whole(serve(host, router, build("localhost", method, path, body)?).await).await
+}
+
+async fn serve(host: &Arc<Host>, router: &Arc<Router>, request: Request<Full<Bytes>>) -> Response {
+    let (mut parts, body) = request.into_parts();
+    let site = Site::new(host.clone(), router.clone());
+    site.serve(&mut parts, &mut RequestBody::new(body), Door::Operator).await.response
 }
 
 /// How a download ended.
@@ -123,9 +128,7 @@ pub async fn operate_download(
     path: &str,
     take: &mut impl FnMut(&[u8]) -> io::Result<()>,
 ) -> io::Result<Downloaded> {
-    let request = build("localhost", Method::GET, path, None)?;
-    let served = Site::new(host.clone(), router.clone()).serve(request, Door::Operator).await;
-    read_parts(served.response, take).await
+    read_parts(serve(host, router, build("localhost", Method::GET, path, None)?).await, take).await
 }
 
 /// Reads an answer part by part; a refusal whole.

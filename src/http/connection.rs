@@ -24,6 +24,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::Response;
+use super::body::RequestBody;
 use super::service::{Door, Site};
 use crate::config::Limits;
 use crate::control::Ticket;
@@ -146,7 +147,8 @@ pub(super) async fn close<T: AsyncRead + AsyncWrite + Unpin>(mut stream: T, unre
         if stream.shutdown().await.is_err() || !unread {
             return;
         }
-        let mut rest = [0; 1024];
+        // On the heap: the future of every connection would carry it.
+        let mut rest = vec![0; 1024];
         let mut read = 0;
         while read < LINGER_BYTES {
             match stream.read(&mut rest).await {
@@ -238,8 +240,10 @@ impl hyper::service::Service<Request<Incoming>> for Visitor {
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         self.pulse.request_begins();
         let (site, door, pulse) = (self.site.clone(), self.door, self.pulse.clone());
+        let (mut parts, body) = request.into_parts();
+        let mut body = RequestBody::new(body);
         Box::pin(async move {
-            let served = site.serve(request, door).await;
+            let served = site.serve(&mut parts, &mut body, door).await;
             if served.unread {
                 pulse.unread.store(true, Relaxed);
             }

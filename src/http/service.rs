@@ -15,7 +15,6 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use hyper::Request;
 use hyper::body::Body;
 use hyper::header::{
     CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HeaderMap, HeaderValue, SET_COOKIE,
@@ -89,13 +88,12 @@ impl Site {
         Self { agents: false, ..self }
     }
 
-    /// Serves one request.
-    pub(super) async fn serve<B>(&self, request: Request<B>, door: Door) -> Served
+    /// Serves one request. It is borrowed because the futures on its way would each hold it anew.
+    pub(super) async fn serve<B>(&self, parts: &mut Parts, body: &mut RequestBody<B>, door: Door) -> Served
     where
         B: Body<Data = Bytes> + Unpin,
     {
         let started = Instant::now();
-        let (parts, body) = request.into_parts();
         let config = self.host.config.load_full();
         let peer = match door {
             Door::Network(socket) => Peer::of(socket, &parts.headers, &config.trusted_proxies),
@@ -109,20 +107,20 @@ impl Site {
         };
         let path = parts.uri.path();
         let is_api = path == "/api" || path.starts_with("/api/");
+        let is_agent = self.agents && without_slash(path) == AGENT_PATH;
         let expects = parts.headers.contains_key(EXPECT);
-        let mut body = RequestBody::new(body);
         let mut seen = Seen { route: "other", caller: Caller::Nobody, subject: None };
         let mut ticket = None;
         let mut close = false;
 
-        let result = if self.agents && without_slash(path) == AGENT_PATH {
+        let result = if is_agent {
             seen.route = AGENT_PATH;
-            self.admit(&parts, peer, door).map(|(response, admitted)| {
+            self.admit(parts, peer, door).map(|(response, admitted)| {
                 ticket = Some(admitted);
                 response
             })
         } else {
-            self.answer(parts, &mut body, peer, door, &mut seen).await
+            self.answer(parts, body, peer, door, &mut seen).await
         };
         let route = seen.route;
         let mut response = result.unwrap_or_else(|error| {
@@ -173,7 +171,7 @@ impl Site {
 
     async fn answer<'a, B>(
         &'a self,
-        parts: Parts,
+        parts: &mut Parts,
         body: &mut RequestBody<B>,
         peer: Peer,
         door: Door,
@@ -182,28 +180,27 @@ impl Site {
     where
         B: Body<Data = Bytes> + Unpin,
     {
-        let Parts { method, uri, headers, .. } = parts;
-        let found = self.router.find(&method, uri.path())?;
+        let found = self.router.find(&parts.method, parts.uri.path())?;
         let route = found.route;
         seen.route = &route.path;
         seen.subject = refusal::subject_of(&route.path, &found.params);
-        let writes = !method.is_safe();
+        let writes = !parts.method.is_safe();
 
         let (caller, stale) = match (door, route.access) {
             (Door::Operator, _) => (Caller::Operator, None),
             (Door::Network(_), Access::Public) => (Caller::Nobody, None),
-            (Door::Network(_), _) => self.identify(&headers, &peer).await?,
+            (Door::Network(_), _) => self.identify(&parts.headers, &peer).await?,
         };
         seen.caller = caller.clone();
         // A browser sends cookies by itself, and nothing else that says who calls.
         if writes && matches!(caller, Caller::Nobody | Caller::User { .. }) {
-            origin::check_write(&headers, &peer, &self.host.config.load().allowed_origins)?;
+            origin::check_write(&parts.headers, &peer, &self.host.config.load().allowed_origins)?;
         }
         check_access(&caller, route.access)?;
         check_second_factor(&caller, route.access, &self.host.config.load())?;
         let limits = self.host.config.load().limits;
         let body = body.read(limits.body_bytes, Duration::from_secs(limits.body_seconds)).await?;
-        if writes && !body.is_empty() && !is_json(&headers) {
+        if writes && !body.is_empty() && !is_json(&parts.headers) {
             return Err(Error::new(
                 Kind::UnsupportedMedia,
                 "unsupported_media_type",
@@ -214,9 +211,9 @@ impl Site {
             host: self.host.clone(),
             caller,
             peer,
-            headers,
+            headers: std::mem::take(&mut parts.headers),
             params: found.params,
-            query: uri.query().map(str::to_owned),
+            query: parts.uri.query().map(str::to_owned),
         };
         let handler = Handler { running: Some(route.call(call, body)), tasks: writes.then_some(&self.tasks) };
         let mut response = handler.await?;
