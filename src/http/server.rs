@@ -92,7 +92,9 @@ async fn accept(listener: TcpListener, line: &Arc<Line>, capacity: usize, shutdo
                     set_off(line, stream, from, place);
                 }
                 taken = 0;
-                if !arrived.is_empty() {
+                if arrived.is_empty() {
+                    arrived.shrink_to(TAKEN);
+                } else {
                     yield_now().await;
                 }
                 continue;
