@@ -87,11 +87,9 @@ async fn accept(listener: TcpListener, line: &Arc<Line>, capacity: usize, shutdo
             biased;
             () = shutdown.cancelled() => break,
             accepted = listener.accept(), if taken < TAKEN => accepted,
-            () = std::future::ready(()), if !arrived.is_empty() => {
-                for (stream, from, place) in arrived.drain(..SET_OFF.min(arrived.len())) {
-                    set_off(line, stream, from, place);
-                }
+            () = std::future::ready(()), if taken > 0 || !arrived.is_empty() => {
                 taken = 0;
+                arrived.drain(..SET_OFF.min(arrived.len())).for_each(|one: Arrived| one.set_off(line));
                 if arrived.is_empty() {
                     arrived.shrink_to(TAKEN);
                 } else {
@@ -103,15 +101,18 @@ async fn accept(listener: TcpListener, line: &Arc<Line>, capacity: usize, shutdo
         let (stream, from) = match accepted {
             Ok(accepted) => accepted,
             Err(e) => {
+                // Whoever was accepted is served all the same: they are the ones who give descriptors back.
+                arrived.drain(..).for_each(|one| one.set_off(line));
                 trouble.pause(&e).await;
                 continue;
             }
         };
+        // Whoever is refused counts too: those who found room must not wait for the end of a flood.
+        taken += 1;
         // Answers and frames are small and complete: waiting to fill a packet only delays them.
         let _ = stream.set_nodelay(true);
         if let Ok(place) = room.clone().try_acquire_owned() {
-            arrived.push_back((stream, from, place));
-            taken += 1;
+            arrived.push_back(Arrived { stream, from, place });
         } else {
             trouble.log("every connection is taken (limits.connections)");
             if let Ok(turn) = refusing.clone().try_acquire_owned() {
@@ -123,21 +124,31 @@ async fn accept(listener: TcpListener, line: &Arc<Line>, capacity: usize, shutdo
             }
         }
     }
-    drop(listener);
+    drop((listener, arrived));
     drain(line).await;
 }
 
-/// Serves an accepted connection, on a task of its own.
-fn set_off(line: &Arc<Line>, stream: TcpStream, from: SocketAddr, place: OwnedSemaphorePermit) {
-    let line = line.clone();
-    let tasks = line.site.tasks.clone();
-    tasks.spawn(async move {
-        // Boxed, so that it is gone when the socket goes on as an agent's.
-        let end = Box::pin(line.drive(stream, Door::Network(from.ip()))).await;
-        if let End::Upgraded(ticket, stream, leftover) = end {
-            line.site.host.control.attach(ticket, stream, leftover, place);
-        }
-    });
+/// An accepted connection that found room.
+struct Arrived {
+    stream: TcpStream,
+    from: SocketAddr,
+    place: OwnedSemaphorePermit,
+}
+
+impl Arrived {
+    /// Serves it, on a task of its own.
+    fn set_off(self, line: &Arc<Line>) {
+        let Self { stream, from, place } = self;
+        let line = line.clone();
+        let tasks = line.site.tasks.clone();
+        tasks.spawn(async move {
+            // Boxed, so that it is gone when the socket goes on as an agent's.
+            let end = Box::pin(line.drive(stream, Door::Network(from.ip()))).await;
+            if let End::Upgraded(ticket, stream, leftover) = end {
+                line.site.host.control.attach(ticket, stream, leftover, place);
+            }
+        });
+    }
 }
 
 /// Serves the local operator on `listener`, as [`serve`] does, without sessions.

@@ -2,9 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use rustix::process::Signal;
 use serde_json::json;
 use tokio::task::JoinSet;
 
+use crate::support::binary::Binary;
 use crate::support::firmware::{basic, handshake, key};
 use crate::support::raw::{RawConnection, exchange};
 use crate::support::wait::{until, within};
@@ -291,5 +293,26 @@ async fn a_flood_of_logins_does_not_hold_up_others() {
     while let Some(status) = flood.join_next().await {
         // Refused, throttled or shed, and always answered.
         assert!([401, 429, 503].contains(&status.unwrap()));
+    }
+}
+
+#[tokio::test]
+async fn whoever_was_accepted_is_served_though_descriptors_ran_out() {
+    let directory = tempfile::tempdir().unwrap();
+    let (server, address) = Binary::serve(directory.path()).await;
+    server.limit_descriptors(20);
+    let request = format!("GET /livez HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    // Held still, so that all of them wait when it looks.
+    server.signal(Signal::STOP);
+    let mut crowd = Vec::new();
+    for _ in 0..40 {
+        let mut connection = RawConnection::open(address).await;
+        connection.send(&request).await;
+        crowd.push(connection);
+    }
+    server.signal(Signal::CONT);
+    for connection in &mut crowd {
+        let answer = within(Duration::from_secs(10), "an answer", connection.answer()).await;
+        assert_eq!(answer.expect("an answer").status, 200);
     }
 }

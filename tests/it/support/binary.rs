@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Resource, Rlimit, Signal, kill_process, prlimit};
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
 
@@ -87,9 +87,22 @@ impl Binary {
     }
 
     pub fn signal(&self, signal: Signal) {
+        kill_process(self.pid(), signal).expect("it takes signals");
+    }
+
+    /// Lets it open `more` descriptors than it has open now, and no further ones.
+    pub fn limit_descriptors(&self, more: u64) {
+        let pid = self.pid();
+        let open =
+            std::fs::read_dir(format!("/proc/{}/fd", pid.as_raw_nonzero())).expect("its descriptors").count();
+        let limit = Some(open as u64 + more);
+        prlimit(Some(pid), Resource::Nofile, Rlimit { current: limit, maximum: limit })
+            .expect("it takes limits");
+    }
+
+    fn pid(&self) -> Pid {
         let id = self.child.id().expect("it runs");
-        let pid = Pid::from_raw(i32::try_from(id).expect("a process ID")).expect("a process ID");
-        kill_process(pid, signal).expect("it takes signals");
+        Pid::from_raw(i32::try_from(id).expect("a process ID")).expect("a process ID")
     }
 
     /// The bytes of memory it has made itself: its anonymous pages.
