@@ -307,6 +307,7 @@ impl Agent {
             return;
         }
         let now = core.now();
+        state.last_seen = state.last_seen.max(core.awake_since());
         if now >= state.last_seen + millis(SILENCE) {
             return self.take_offline(core, state, Why::Silent, None);
         }

@@ -58,12 +58,15 @@ pub(super) struct Core {
     pub(super) timer: Timer<Due>,
     pub(super) tally: Tally,
     pub(super) clock: Clock,
+    /// Since when the clockwork has run without standing still.
+    awake_since: AtomicU64,
     events: Events,
 }
 
 impl Core {
     pub(super) fn new(clock: Clock, events: Events) -> Self {
-        Self { timer: Timer::new(), tally: Tally::default(), clock, events }
+        let awake_since = AtomicU64::new(0);
+        Self { timer: Timer::new(), tally: Tally::default(), clock, awake_since, events }
     }
 
     /// Tells of an event. Never under an agent's lock: a listener may ask the service something.
@@ -73,6 +76,17 @@ impl Core {
 
     pub(super) fn now(&self) -> Moment {
         self.timer.now()
+    }
+
+    /// Notes that the clockwork stood still until now, and with it the whole process: its container was paused, or its
+    /// machine.
+    pub(super) fn stood_still(&self) {
+        self.awake_since.store(self.now(), Relaxed);
+    }
+
+    /// Since when an agent can have been heard: what one said before lies unread, perhaps.
+    pub(super) fn awake_since(&self) -> Moment {
+        self.awake_since.load(Relaxed)
     }
 
     pub(super) fn counters(&self) -> Counters {

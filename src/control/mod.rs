@@ -72,6 +72,8 @@ pub use self::presence::{Presence, PresenceState};
 
 /// Entries of the wheel that are worked off before other tasks get their turn.
 const BATCH: usize = 64;
+/// A tick that comes so late does because the process stood still.
+const STANDSTILL: Duration = Duration::from_secs(5);
 /// The steps in which connections are closed at the end.
 const CLOSING_STEP: Duration = Duration::from_millis(50);
 /// After how long an agent that meets a stopping server should come again.
@@ -285,11 +287,14 @@ impl Control {
             let mut ticks = interval(Duration::from_millis(wheel::TICK));
             ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
             loop {
-                tokio::select! {
-                    _ = ticks.tick() => {}
+                let due = tokio::select! {
+                    due = ticks.tick() => due,
                     () = stopped.cancelled() => return,
-                }
+                };
                 let Some(control) = control.upgrade() else { return };
+                if due.elapsed() >= STANDSTILL {
+                    control.core.stood_still();
+                }
                 if shutdown.is_cancelled() {
                     control.stopping.store(true, SeqCst);
                 }

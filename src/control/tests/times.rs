@@ -100,6 +100,25 @@ async fn an_agent_that_says_nothing_for_75_seconds_is_gone() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn time_in_which_the_server_stood_still_is_no_silence() {
+    let (control, _) = started();
+    let mut agent = Agent::connect(&control, 1);
+    sleep(Duration::from_secs(1)).await;
+    // As after a pause of the process: no tick came, and nothing was read.
+    advance(Duration::from_secs(78)).await;
+    sleep(Duration::from_millis(500)).await;
+    assert!(control.is_online(1));
+    let start = Instant::now();
+    agent.send(PONG, b"").await;
+    // From here on it is silent, as far as the server can tell.
+    while control.is_online(1) {
+        sleep(Duration::from_millis(250)).await;
+    }
+    let took = start.elapsed();
+    assert!(took.abs_diff(Duration::from_secs(75)) <= Duration::from_secs(1), "{took:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn half_a_frame_is_no_sign_of_life() {
     let (control, _) = started();
     let mut agent = Agent::connect(&control, 1);
