@@ -4,6 +4,8 @@
 //! header's time runs from its first byte (and from accepting), the idle time from the end of an answer. While the
 //! answer is written every bit of progress counts anew; a client that stops reading is idle. During a request no timer
 //! of the connection runs: the body and the handlers have their own.
+//!
+//! A client that closes its sending side counts as gone, as hyper has it: whoever wants an answer keeps it open.
 
 use std::convert::Infallible;
 use std::future::Future;
