@@ -64,8 +64,12 @@ async fn bench() {
     let mut fleet = Role::start("fleet", &arguments);
 
     // Beside them as many connections to the floor, with the same traffic.
-    let mut epoll = Role::start("epoll", &[]);
-    let mut others = Role::start("fleet", &[epoll.hear(), ids[0].to_string()]);
+    let beside = || {
+        let mut epoll = Role::start("epoll", &[]);
+        let fleet = Role::start("fleet", &[epoll.hear(), ids[0].to_string()]);
+        (epoll, fleet)
+    };
+    let (epoll, mut others) = beside();
 
     title("Idle agents");
     let mut points: Vec<(f64, f64)> = Vec::new();
@@ -115,8 +119,7 @@ async fn bench() {
 
     title("A restart of the server: the whole fleet comes back at once");
     drop((fleet, others, epoll));
-    let mut epoll = Role::start("epoll", &[]);
-    let mut others = Role::start("fleet", &[epoll.hear(), ids[0].to_string()]);
+    let (epoll, mut others) = beside();
     let raw = numbers(&others.ask(&format!("again {most}")));
     drop((others, epoll));
     let folder = server.stop();
