@@ -7,7 +7,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
 use crate::support::binary::{Binary, superadmin};
-use crate::support::firmware::{CONTINUATION, Firmware, Frame, PING, TEXT, basic, handshake, key};
+use crate::support::firmware::{CONTINUATION, Firmware, Frame, Heard, PING, TEXT, basic, handshake, key};
 use crate::support::scene::{MAC, SECRET};
 use crate::support::wait::{until, within};
 use crate::support::{Client, Scene};
@@ -73,41 +73,58 @@ const CROWD: usize = 100;
 /// What a connection may hold: a message of 64 KiB, and the few KiB that any connection has.
 const SHARE: usize = (64 + 8) * 1024;
 
-/// A server in a process of its own, and a crowd of its agents.
-async fn crowd(directory: &std::path::Path) -> (Binary, Client, Vec<i64>, Vec<Firmware>) {
-    let (server, address) = Binary::serve(directory).await;
-    let admin = superadmin(directory, address).await;
-    let (mut ids, mut agents) = (Vec::new(), Vec::new());
-    for _ in 0..CROWD {
-        let id = admin.create_agent("server", SECRET).await;
-        ids.push(id);
-        agents.push(Firmware::connect(address, id, SECRET).await);
+/// A server in a process of its own, and its agents, all of which it has heard.
+struct Crowd {
+    _directory: tempfile::TempDir,
+    server: Binary,
+    admin: Client,
+    ids: Vec<i64>,
+    agents: Vec<Firmware>,
+    /// The server's memory before they do anything else.
+    before: usize,
+}
+
+impl Crowd {
+    async fn gather() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let (server, address) = Binary::serve(directory.path()).await;
+        let admin = superadmin(directory.path(), address).await;
+        let (mut ids, mut agents) = (Vec::new(), Vec::new());
+        for _ in 0..CROWD {
+            let id = admin.create_agent("server", SECRET).await;
+            ids.push(id);
+            agents.push(Firmware::connect(address, id, SECRET).await);
+        }
+        all_read(&mut agents).await;
+        let before = server.memory();
+        Self { _directory: directory, server, admin, ids, agents, before }
     }
-    (server, admin, ids, agents)
+
+    /// The bytes that the server's memory has grown by.
+    fn grown(&self) -> usize {
+        self.server.memory().saturating_sub(self.before)
+    }
 }
 
 /// Has every agent be heard, so that everything it sent before has been read.
 async fn all_read(agents: &mut [Firmware]) {
     for agent in agents {
         agent.send(&Frame::new(PING, "read?")).await;
-        while agent.heard().await != crate::support::firmware::Heard::Pong(b"read?".to_vec()) {}
+        while agent.heard().await != Heard::Pong(b"read?".to_vec()) {}
     }
 }
 
 #[tokio::test]
 async fn unfinished_messages_cost_no_more_than_their_limit_and_announced_ones_nothing() {
-    let directory = tempfile::tempdir().unwrap();
-    let (server, admin, ids, mut agents) = crowd(directory.path()).await;
-    all_read(&mut agents).await;
-    let before = server.memory();
-
+    let mut crowd = Crowd::gather().await;
+    let (announcing, unfinished) = crowd.agents.split_at_mut(CROWD / 2);
     // A frame of 64 KiB is announced, and a byte of it sent.
-    for agent in &mut agents[..CROWD / 2] {
+    for agent in announcing {
         agent.send_bytes(&[0x82, 0xFF, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 7]).await;
     }
     // A message of 64 KiB lacks only its end. The empty fragments behind it cost nothing.
     let kept = vec![b'x'; 64 * 1024];
-    for agent in &mut agents[CROWD / 2..] {
+    for agent in &mut *unfinished {
         for (n, part) in kept.chunks(1000).enumerate() {
             let opcode = if n == 0 { TEXT } else { CONTINUATION };
             agent.send(&Frame { fin: false, ..Frame::new(opcode, part) }).await;
@@ -116,37 +133,35 @@ async fn unfinished_messages_cost_no_more_than_their_limit_and_announced_ones_no
             agent.send(&Frame { fin: false, ..Frame::new(CONTINUATION, "") }).await;
         }
     }
-    all_read(&mut agents[CROWD / 2..]).await;
-    let grown = server.memory().saturating_sub(before);
+    all_read(unfinished).await;
+    let grown = crowd.grown();
     assert!(grown <= CROWD / 2 * SHARE + (1 << 20), "{grown} bytes more");
 
     // One byte more ends it, and the server goes on.
-    for agent in &mut agents[CROWD / 2..] {
+    for agent in &mut crowd.agents[CROWD / 2..] {
         agent.try_send(&Frame { fin: false, ..Frame::new(CONTINUATION, "x") }).await.ok();
         assert_eq!(agent.closed().await.0, 1009);
     }
-    assert_eq!(admin.agent_status(ids[0]).await, "online");
-    assert_eq!(admin.agent_status(ids[CROWD - 1]).await, "offline");
+    assert_eq!(crowd.admin.agent_status(crowd.ids[0]).await, "online");
+    assert_eq!(crowd.admin.agent_status(crowd.ids[CROWD - 1]).await, "offline");
 }
 
 #[tokio::test]
 async fn a_crowd_that_never_reads_is_cut_off_and_leaves_no_memory_behind() {
-    let directory = tempfile::tempdir().unwrap();
-    let (server, admin, ids, mut agents) = crowd(directory.path()).await;
-    all_read(&mut agents).await;
-    let before = server.memory();
+    let mut crowd = Crowd::gather().await;
     let (head, payload) = Frame::new(PING, vec![b'x'; 125]).encode();
     let pings = [head, payload].concat().repeat(500);
     let mut most = 0;
-    for agent in &mut agents {
+    for n in 0..CROWD {
+        let agent = &mut crowd.agents[n];
         let flood = async { while agent.try_send_bytes(&pings).await.is_ok() {} };
         within(Duration::from_secs(60), "the flood is cut off", flood).await;
-        most = most.max(server.memory().saturating_sub(before));
+        most = most.max(crowd.grown());
     }
     assert!(most <= SHARE + (1 << 20), "{most} bytes more");
-    for id in ids {
-        until("the agent is offline", || async { (admin.agent_status(id).await == "offline").then_some(()) })
-            .await;
+    for &id in &crowd.ids {
+        let gone = || async { (crowd.admin.agent_status(id).await == "offline").then_some(()) };
+        until("the agent is offline", gone).await;
     }
 }
 
