@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
-use crate::audit::{Action, Refusal, SubjectKind};
+use crate::model::audit::{Action, Refusal, SubjectKind};
 
 /// A result with the server's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -30,6 +30,7 @@ pub mod http;
 pub mod local_socket;
 pub mod lock;
 pub mod logging;
+pub mod model;
 pub mod plugin;
 pub mod prelude;
 pub mod registry;

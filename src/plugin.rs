@@ -19,8 +19,7 @@ use crate::http::router::Router;
 use crate::http::{Route, server};
 use crate::registry::BoxFuture;
 
-/// Told once, when the server stops.
-pub type Shutdown = tokio_util::sync::CancellationToken;
+pub use crate::model::shutdown::Shutdown;
 
 /// Why a plugin cannot start. Ends the start of the server.
 #[derive(Debug, Clone)]

@@ -11,7 +11,7 @@ use crate::audit::{Action, Outcome, SubjectKind};
 use crate::clock::Millis;
 use crate::error::{Error, FieldError, Result};
 use crate::http::Call;
-use crate::http::call::parse_id;
+use crate::model::id::parse_id;
 use crate::store::audit_page::{AuditFilter, Place};
 
 /// Entries of a page, unless the query says otherwise, and at most.

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use crate::http::Call;
-use crate::http::call::parse_id;
+use crate::model::id::parse_id;
 
 /// The IDs asked for, or none if the query does not say, which means all. Junk is skipped, so that an `ids` of
 /// nothing but junk asks for nothing.

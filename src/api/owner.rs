@@ -4,7 +4,7 @@ use super::user_change::not_found;
 use crate::auth::permission::Role;
 use crate::error::{Error, Kind, Result};
 use crate::http::Call;
-use crate::http::call::parse_id;
+use crate::model::id::parse_id;
 use crate::store::users;
 
 /// The query's key with which the local operator names an owner.

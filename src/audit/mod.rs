@@ -9,13 +9,10 @@
 //! secret, no header, no user name that nobody has, which may be a mistyped password. Agents that come and go are not
 //! here: that is presence.
 
-mod entry;
 mod recorder;
 pub mod refusal;
 pub mod retention;
 mod tally;
 
-pub use entry::{Action, Actor, Entry, Outcome, Subject, SubjectKind};
+pub use crate::model::audit::{Action, Actor, Entry, Noted, Outcome, Refusal, Subject, SubjectKind};
 pub use recorder::Recorder;
-pub use refusal::Refusal;
-pub use tally::Noted;

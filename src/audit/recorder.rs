@@ -15,7 +15,7 @@ use tokio::time::sleep;
 use super::tally::Tally;
 use super::{Entry, Noted};
 use crate::clock::Clock;
-use crate::plugin::Shutdown;
+use crate::model::shutdown::Shutdown;
 use crate::store::{Store, audit};
 
 /// How long an entry waits for others.

@@ -1,24 +1,15 @@
 //! What the audit log tells of a request that was refused.
 //!
 //! Most is told by the class of the error and the route. An error that knows more, such as a login which knows whose
-//! password was wrong, carries a [`Refusal`]. A thing that is not the caller's is answered as one that does not exist; the
+//! password was wrong, carries a [`Refusal`](crate::model::audit::Refusal). A thing that is not the caller's is answered as one that does not exist; the
 //! log tells the two apart when the entry is written.
 
-use super::{Action, Actor, Entry, Noted, Outcome, Subject, SubjectKind};
 use crate::auth::Caller;
 use crate::clock::Millis;
 use crate::error::{Error, Kind};
-use crate::http::call::parse_id;
 use crate::http::peer::Peer;
-
-/// What an error knows of what was refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Refusal {
-    /// What was to be done.
-    pub action: Action,
-    /// On what, by its ID.
-    pub subject: Option<(SubjectKind, i64)>,
-}
+use crate::model::audit::{Action, Entry, Noted, Outcome, Subject, SubjectKind};
+use crate::model::id::parse_id;
 
 /// What a route's path says its `id` is of; the longer path first.
 const SUBJECTS: [(&str, SubjectKind); 5] = [
@@ -75,7 +66,7 @@ impl Request<'_> {
             outcome: Outcome::Refused,
             subject: subject.map(|(kind, id)| Subject { kind, id: Some(id), name: String::new() }),
             detail: Some(detail),
-            ..Entry::new(now, Actor::of(self.caller), action, self.peer.address)
+            ..Entry::new(now, self.caller.actor(), action, self.peer.address)
         };
         Some(Noted { entry, only_if_there: hidden })
     }

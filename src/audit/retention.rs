@@ -11,7 +11,7 @@ use tokio::time::sleep;
 use crate::clock::Millis;
 use crate::error::Result;
 use crate::host::Host;
-use crate::plugin::Shutdown;
+use crate::model::shutdown::Shutdown;
 use crate::store::audit;
 
 /// How often it is looked.

@@ -9,9 +9,9 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-use super::{Action, Actor, Entry, Outcome};
 use crate::auth::throttle::network;
 use crate::clock::Millis;
+use crate::model::audit::{Action, Actor, Entry, Noted, Outcome};
 
 /// How long refusals are counted together.
 pub(super) const WINDOW: Millis = 5 * 60 * 1000;
@@ -20,15 +20,6 @@ const MAX_REFUSED: usize = 1024;
 /// Different refusals of one action, caller and network that are told apart at once.
 const MAX_OF_ONE: usize = 100;
 const MAX_DONE: usize = 10_000;
-
-/// An entry that was noted and is still to be written.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Noted {
-    /// The entry. A name that its subject lacks is looked up when it is written.
-    pub entry: Entry,
-    /// Whether it is written only if its subject is there: who asks for what does not exist was refused nothing.
-    pub only_if_there: bool,
-}
 
 /// What waits to be written. Keys are entries without when, how often and exactly from where.
 #[derive(Default)]

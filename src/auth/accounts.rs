@@ -10,27 +10,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::RwLock;
 
-use super::permission::Role;
-use crate::clock::{Clock, Millis};
+use crate::clock::Clock;
 use crate::error::Result;
+pub use crate::model::account::Account;
 use crate::store::{Store, users};
-
-/// What a session knows of its user.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Account {
-    /// The user's ID.
-    pub id: i64,
-    /// The name to log in with.
-    pub username: String,
-    /// The role.
-    pub role: Role,
-    /// The favourite devices that exist and are the user's own or shared with the user.
-    pub favorites: Vec<i64>,
-    /// Until when that is so for sure, as far as time alone changes it; none for ever.
-    pub until: Option<Millis>,
-    /// Whether a second factor is in force.
-    pub second_factor: bool,
-}
 
 /// The cache of accounts.
 pub struct Accounts {

@@ -3,14 +3,13 @@
 //! `password` hashes and verifies on threads of its own, `password_rule` says which new ones are good, `session` keeps
 //! who is logged in, `second_factor` is what is asked for besides the password, `reset` lets in who forgot the password,
 //! `tokens` are what programs call with, `accounts` what either needs to know of its user, `typed_code`
-//! are codes that people type, `throttle` slows down guessing, `permission` is the table of who may do what. Nothing here knows a route.
+//! are codes that people type, `throttle` slows down guessing. Nothing here knows a route.
 
 pub mod accounts;
 pub mod first_admin;
 mod hasher;
 pub mod password;
 pub mod password_rule;
-pub mod permission;
 pub mod reset;
 pub mod second_factor;
 pub mod session;
@@ -26,6 +25,8 @@ use session::SessionKey;
 use tokens::Token;
 
 use crate::error::{Error, Kind, Result};
+use crate::model::audit::Actor;
+pub use crate::model::permission;
 
 pub(crate) use self::session::fresh_token;
 
@@ -81,6 +82,18 @@ impl Caller {
         }
         let whose = if let Self::Token { .. } = self { "token" } else { "role" };
         Err(Error::forbidden(format!("Your {whose} does not have the permission {}", permission.name())))
+    }
+
+    /// The caller as the audit log names it.
+    pub fn actor(&self) -> Actor {
+        match self {
+            Self::Nobody => Actor::Nobody,
+            Self::User { account, .. } => Actor::User { id: account.id, name: account.username.clone() },
+            Self::Token { token, .. } => {
+                Actor::Token { id: token.row.id, name: token.row.name.clone(), user: token.row.user }
+            }
+            Self::Operator => Actor::Operator,
+        }
     }
 
     /// The user who calls, or whose token does.

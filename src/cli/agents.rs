@@ -13,11 +13,10 @@ use super::output::{self, text};
 use super::{confidential, when};
 use crate::auth::fresh_token;
 use crate::http::Method;
+use crate::model::agent::AgentKind;
 
 /// The agents' route.
 const AGENTS: &str = "/api/agents";
-/// What an agent can be.
-pub(super) const KINDS: [&str; 2] = ["server", "microcontroller"];
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -36,7 +35,7 @@ pub(super) struct Add {
     /// What people call the agent
     name: String,
     /// What it is
-    #[arg(long = "type", value_name = "TYPE", value_parser = PossibleValuesParser::new(KINDS))]
+    #[arg(long = "type", value_name = "TYPE", value_parser = PossibleValuesParser::new(AgentKind::WORDS))]
     kind: String,
     /// What people note about it
     #[arg(long, value_name = "TEXT", default_value = "")]

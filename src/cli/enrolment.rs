@@ -3,13 +3,13 @@
 use clap::{Args, Subcommand, builder::PossibleValuesParser};
 use serde_json::{Value, json};
 
-use super::agents::KINDS;
 use super::failure::Failure;
 use super::names::{for_owner, name_of, users};
 use super::operator::Asking;
 use super::output::{self, text};
 use super::when;
 use crate::http::Method;
+use crate::model::agent::AgentKind;
 
 /// The codes' route.
 const CODES: &str = "/api/agents/enrolment-codes";
@@ -27,7 +27,7 @@ pub(super) enum Command {
 #[derive(Debug, Args)]
 pub(super) struct Create {
     /// What the agents it makes are
-    #[arg(long = "type", value_name = "TYPE", default_value = KINDS[0], value_parser = PossibleValuesParser::new(KINDS))]
+    #[arg(long = "type", value_name = "TYPE", default_value = AgentKind::WORDS[0], value_parser = PossibleValuesParser::new(AgentKind::WORDS))]
     kind: String,
     /// How many agents it makes
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(i64).range(1..=1000))]

@@ -17,16 +17,16 @@ use tokio::sync::oneshot;
 
 use super::close::Why;
 use super::core::{Core, Due, Task};
-use super::credential::{Credential, SecretDigest};
 use super::dispatch::DispatchError;
 use super::frame::Incoming;
 use super::line::{Line, Outcome};
 use super::message::{self, Message};
 use super::outlet::{Outlet, Sent};
-use super::presence::{Presence, PresenceState};
 use super::state::{Connection, Heard, Link, SILENCE, State, close_frame, fresh_id};
 use super::wheel::{Moment, millis};
 use crate::clock::Millis;
+use crate::model::credential::{Credential, SecretDigest};
+use crate::model::presence::{Presence, PresenceState};
 use crate::plugin::Event;
 use crate::registry::CommandEntry;
 

@@ -13,11 +13,11 @@ use hyper::header::{
 use hyper::{Request, Version};
 use zeroize::Zeroizing;
 
-use super::credential::SecretDigest;
-use crate::audit::Action;
 use crate::error::{Error, Kind, Result};
-use crate::http::call::parse_id;
 use crate::http::{HeaderMap, Method, Response};
+use crate::model::audit::Action;
+use crate::model::credential::SecretDigest;
+use crate::model::id::parse_id;
 
 /// Base64 whose padding is optional.
 const BASE64: GeneralPurpose = GeneralPurpose::new(

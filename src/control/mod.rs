@@ -23,7 +23,6 @@ mod agent;
 mod close;
 mod connection;
 mod core;
-mod credential;
 mod dispatch;
 #[doc(hidden)]
 pub mod frame;
@@ -33,7 +32,6 @@ mod line;
 #[doc(hidden)]
 pub mod message;
 mod outlet;
-mod presence;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -58,17 +56,18 @@ use self::close::Why;
 use self::connection::Connection;
 use self::core::{Core, Events, Task};
 use self::outlet::{FAREWELL, Outlet, Sink};
-use crate::audit::{Action, SubjectKind};
 use crate::clock::{Clock, Millis};
 use crate::error::{Error, Kind, Result};
 use crate::http::peer::Peer;
 use crate::http::{HeaderMap, Method, Response};
-use crate::plugin::Shutdown;
+use crate::model::audit::{Action, SubjectKind};
+use crate::model::shutdown::Shutdown;
 
 pub use self::core::Counters;
-pub use self::credential::{AgentKind, Credential, OldSecret, SecretDigest};
 pub use self::dispatch::DispatchError;
-pub use self::presence::{Presence, PresenceState};
+pub use crate::model::agent::AgentKind;
+pub use crate::model::credential::{Credential, OldSecret, SecretDigest};
+pub use crate::model::presence::{Presence, PresenceState};
 
 /// Entries of the wheel that are worked off before other tasks get their turn.
 const BATCH: usize = 64;

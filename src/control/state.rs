@@ -9,13 +9,14 @@ use std::time::Duration;
 use fastwebsockets::Frame;
 
 use super::close::Why;
-use super::credential::{AgentKind, Credential, OldSecret, SecretDigest};
 use super::dispatch::DispatchError;
 use super::line::{Command, Line};
 use super::message;
 use super::outlet::Outlet;
 use super::wheel::{Moment, millis};
 use crate::clock::Millis;
+use crate::model::agent::AgentKind;
+use crate::model::credential::{Credential, OldSecret, SecretDigest};
 
 /// An agent that said nothing for so long is gone.
 pub(super) const SILENCE: Duration = Duration::from_secs(75);

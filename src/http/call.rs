@@ -8,11 +8,12 @@ use serde::de::DeserializeOwned;
 
 use super::HeaderMap;
 use super::peer::Peer;
-use crate::audit::{Action, Actor, Entry, Outcome, SubjectKind};
+use crate::audit::{Action, Entry, Outcome, SubjectKind};
 use crate::auth::Caller;
 use crate::auth::permission::{Permission, Scope};
 use crate::error::{Error, Result};
 use crate::host::Host;
+use crate::model::id::parse_id;
 use crate::registry::decode_object;
 use crate::store::{Conn, Reach, Right, Whose, audit};
 
@@ -100,7 +101,7 @@ impl Call {
 
     /// An entry of the audit log: that the caller did `action`.
     pub fn entry(&self, action: Action) -> Entry {
-        Entry::new(self.host.clock.now(), Actor::of(&self.caller), action, self.peer.address)
+        Entry::new(self.host.clock.now(), self.caller.actor(), action, self.peer.address)
     }
 
     /// Notes in the audit log that the caller did `action`, which changes nothing that is stored. Nobody waits until
@@ -151,12 +152,6 @@ impl Call {
             })
             .await
     }
-}
-
-/// A plain positive decimal integer without sign or leading zeros.
-pub fn parse_id(text: &str) -> Option<i64> {
-    let plain = text.bytes().all(|b| b.is_ascii_digit()) && !text.starts_with('0');
-    plain.then(|| text.parse().ok()).flatten()
 }
 
 /// What a handler takes as its body.

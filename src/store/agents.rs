@@ -7,8 +7,9 @@ use tracing::error;
 use super::data_keys::Sealed;
 use super::{Conn, Row, Whose};
 use crate::clock::Millis;
-use crate::control::{AgentKind, Credential, OldSecret, SecretDigest};
 use crate::error::Result;
+use crate::model::agent::AgentKind;
+use crate::model::credential::{Credential, OldSecret, SecretDigest};
 
 /// An agent, without its secret.
 #[derive(Debug, Clone)]
@@ -53,22 +54,10 @@ fn agent(row: &Row) -> Result<AgentRow> {
     Ok(AgentRow {
         id: row.int(0)?,
         name: row.text(1)?,
-        kind: kind_from_stored(&row.text(2)?),
+        kind: AgentKind::from_stored(&row.text(2)?),
         description: row.text(3)?,
         owner: row.int(4)?,
     })
-}
-
-pub(super) fn stored_kind(kind: AgentKind) -> &'static str {
-    match kind {
-        AgentKind::Server => "server",
-        AgentKind::Microcontroller => "microcontroller",
-    }
-}
-
-/// An unknown word reads as the kind of which the least is asked.
-pub(super) fn kind_from_stored(word: &str) -> AgentKind {
-    if word == "server" { AgentKind::Server } else { AgentKind::Microcontroller }
 }
 
 /// Whose agents there are, by ID.
@@ -98,12 +87,7 @@ pub fn get(db: &Conn, whose: Whose, id: i64) -> Result<Option<AgentRow>> {
 pub fn insert(db: &Conn, agent: &NewAgent) -> Result<i64> {
     db.execute(
         "INSERT INTO agents (name, type, description, secret, ownerID) VALUES (?1, ?2, ?3, X'', ?4)",
-        libsql::params![
-            agent.name.as_str(),
-            stored_kind(agent.kind),
-            agent.description.as_str(),
-            agent.owner,
-        ],
+        libsql::params![agent.name.as_str(), agent.kind.word(), agent.description.as_str(), agent.owner,],
     )?;
     let id = db.last_insert_rowid();
     set_secret(db, id, &agent.secret)?;
@@ -184,7 +168,7 @@ pub fn update(db: &Conn, agent: &AgentRow) -> Result<bool> {
         libsql::params![
             agent.id,
             changed(&agent.name, &stored.name),
-            changed(stored_kind(agent.kind), stored_kind(stored.kind)),
+            changed(agent.kind.word(), stored.kind.word()),
             changed(&agent.description, &stored.description),
         ],
     )?;
@@ -225,7 +209,7 @@ fn to_credential(db: &Conn, row: &Row) -> Result<Credential> {
     });
     Ok(Credential {
         id,
-        kind: kind_from_stored(&row.text(1)?),
+        kind: AgentKind::from_stored(&row.text(1)?),
         digest: SecretDigest::of(secret.expose_secret()),
         old: old_secret(db, id, row),
     })

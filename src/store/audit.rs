@@ -3,9 +3,9 @@
 use serde::Serialize;
 
 use super::Conn;
-use crate::audit::{Actor, Entry, Noted, Subject, SubjectKind};
 use crate::clock::Millis;
 use crate::error::{Error, Result};
+use crate::model::audit::{Actor, Entry, Noted, Subject, SubjectKind};
 
 /// Entries that are deleted at once.
 const SOME: i64 = 500;

@@ -1,10 +1,9 @@
 //! The table of enrolment codes. What is stored of a code is its hash alone, and of one that is used up nothing.
 
-use super::agents::{kind_from_stored, stored_kind};
 use super::{Conn, Row, Whose};
 use crate::clock::Millis;
-use crate::control::AgentKind;
 use crate::error::Result;
+use crate::model::agent::AgentKind;
 
 /// A code that agents can still be made with.
 #[derive(Debug, Clone)]
@@ -57,7 +56,7 @@ fn code(row: &Row) -> Result<EnrolmentCodeRow> {
         id: row.int(0)?,
         owner: row.int(1)?,
         name: row.opt_text(2)?,
-        kind: kind_from_stored(&row.text(3)?),
+        kind: AgentKind::from_stored(&row.text(3)?),
         uses_left: row.int(4)?,
         created: row.int(5)?,
         expires: row.int(6)?,
@@ -111,7 +110,7 @@ pub fn insert(db: &Conn, hash: &[u8; 32], code: &NewEnrolmentCode) -> Result<i64
             code.owner,
             hash.as_slice(),
             code.name.as_deref(),
-            stored_kind(code.kind),
+            code.kind.word(),
             code.uses,
             code.created,
             code.expires,

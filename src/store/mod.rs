@@ -52,9 +52,9 @@ pub use self::conn::Conn;
 pub use self::error::StoreError;
 use self::job::{Call, Job, closed};
 pub use self::memo::Memo;
-pub use self::reach::{Reach, Right, Whose};
 pub use self::row::Row;
 use crate::error::Result;
+pub use crate::model::reach::{Reach, Right, Whose};
 use crate::vault::{Given, Vault};
 
 /// How many jobs may wait for the writer, and how many for the readers; further callers wait for a place.

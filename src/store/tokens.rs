@@ -5,9 +5,9 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::{Conn, Row};
-use crate::auth::permission::Permission;
 use crate::clock::Millis;
 use crate::error::Result;
+use crate::model::permission::Permission;
 
 /// A token.
 #[derive(Debug, Clone, PartialEq, Eq)]

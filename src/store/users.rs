@@ -3,11 +3,11 @@
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{Conn, Row, devices, second_factors, shares};
-use crate::auth::accounts::Account;
 use crate::auth::first_admin;
-use crate::auth::permission::Role;
 use crate::clock::Millis;
 use crate::error::{Error, Result};
+use crate::model::account::Account;
+use crate::model::permission::Role;
 
 /// A user.
 #[derive(Debug, Clone)]

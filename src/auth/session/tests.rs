@@ -7,7 +7,7 @@ use secrecy::ExposeSecret;
 use tempfile::TempDir;
 
 use super::*;
-use crate::auth::permission::Role;
+use crate::model::permission::Role;
 use crate::store::users::{self, NewUser};
 use crate::vault::Given;
 

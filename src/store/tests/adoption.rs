@@ -9,7 +9,7 @@ use secrecy::ExposeSecret;
 
 use super::raw::{self, backups, blank_original, dump, kept, one, run};
 use super::*;
-use crate::auth::permission::Role;
+use crate::model::permission::Role;
 use crate::store::devices::NewDevice;
 
 /// Rows with everything odd that the original, or somebody's hand, may have stored.

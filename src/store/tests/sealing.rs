@@ -7,7 +7,7 @@ use secrecy::ExposeSecret;
 
 use super::raw::{self, dump, one, run};
 use super::*;
-use crate::control::AgentKind;
+use crate::model::agent::AgentKind;
 use crate::store::agents::NewAgent;
 use crate::store::data_keys::{self, Sealed};
 

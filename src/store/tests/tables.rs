@@ -3,8 +3,8 @@
 use secrecy::ExposeSecret;
 
 use super::*;
-use crate::auth::permission::Role;
-use crate::control::AgentKind;
+use crate::model::agent::AgentKind;
+use crate::model::permission::Role;
 use crate::store::agents::NewAgent;
 use crate::store::devices::{DeviceKind, NewDevice};
 use crate::store::sessions::SessionRow;

@@ -3,32 +3,11 @@
 //! Agents' secrets are long and random, and a restart brings the whole fleet back within a minute: a fast hash is
 //! right here where it would be wrong for people's passwords.
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use super::agent::AgentKind;
 use crate::clock::Millis;
-
-/// What an agent is, which decides how many commands it takes at a time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum AgentKind {
-    /// A program on a machine of its own: 16 commands at a time.
-    Server,
-    /// A microcontroller that runs one command at a time.
-    Microcontroller,
-}
-
-impl AgentKind {
-    /// How many commands may be in flight at once.
-    pub fn window(self) -> usize {
-        match self {
-            Self::Server => 16,
-            Self::Microcontroller => 1,
-        }
-    }
-}
 
 /// The SHA-256 of a secret that is not empty.
 #[derive(Clone)]
@@ -40,12 +19,13 @@ impl SecretDigest {
         (!secret.is_empty()).then(|| Self::hash(secret.as_bytes()))
     }
 
-    pub(super) fn hash(secret: &[u8]) -> Self {
+    /// The digest of `secret`, whatever it is.
+    pub fn hash(secret: &[u8]) -> Self {
         Self(Sha256::digest(secret).into())
     }
 
     /// Stands in for the secret of an agent that has none, so that the compare costs the same.
-    pub(super) const fn nobody() -> Self {
+    pub const fn nobody() -> Self {
         Self([0; 32])
     }
 }

@@ -5,7 +5,6 @@ use std::net::IpAddr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::auth::Caller;
 use crate::clock::Millis;
 
 /// What was done. The wire name is the noun, a dot and the verb.
@@ -222,20 +221,6 @@ pub enum Actor {
     Server,
 }
 
-impl Actor {
-    /// The actor that a request's caller is.
-    pub fn of(caller: &Caller) -> Self {
-        match caller {
-            Caller::Nobody => Self::Nobody,
-            Caller::User { account, .. } => Self::User { id: account.id, name: account.username.clone() },
-            Caller::Token { token, .. } => {
-                Self::Token { id: token.row.id, name: token.row.name.clone(), user: token.row.user }
-            }
-            Caller::Operator => Self::Operator,
-        }
-    }
-}
-
 /// An entry to be written.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Entry {
@@ -267,4 +252,22 @@ impl Entry {
     pub fn on(&mut self, kind: SubjectKind, id: impl Into<Option<i64>>, name: impl Into<String>) {
         self.subject = Some(Subject { kind, id: id.into(), name: name.into() });
     }
+}
+
+/// What an error knows of what was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Refusal {
+    /// What was to be done.
+    pub action: Action,
+    /// On what, by its ID.
+    pub subject: Option<(SubjectKind, i64)>,
+}
+
+/// An entry that was noted and is still to be written.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Noted {
+    /// The entry. A name that its subject lacks is looked up when it is written.
+    pub entry: Entry,
+    /// Whether it is written only if its subject is there: who asks for what does not exist was refused nothing.
+    pub only_if_there: bool,
 }
