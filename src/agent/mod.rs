@@ -26,7 +26,7 @@ use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::Instant;
 
-use crate::plugin::Shutdown;
+use crate::model::shutdown::Shutdown;
 use crate::registry::{AgentContext, Registry};
 use backoff::Backoff;
 use client::{ConnectError, Connector, Socket};

@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use tokio_util::sync::DropGuard;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::plugin::Shutdown;
+use crate::model::shutdown::Shutdown;
 use crate::registry::{AgentContext, Class, CommandEntry, Registry, error_reply};
 
 /// Without any frame for this long the server is gone.

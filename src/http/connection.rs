@@ -30,7 +30,7 @@ use super::body::RequestBody;
 use super::service::{Door, Site};
 use crate::config::Limits;
 use crate::control::Ticket;
-use crate::plugin::Shutdown;
+use crate::model::shutdown::Shutdown;
 use crate::registry::BoxFuture;
 
 /// Largest head of a request, in bytes; hyper answers 431 beyond it.

@@ -23,7 +23,7 @@ use super::service::{Door, Site};
 use super::{capacity, response};
 use crate::error::{Error, Kind};
 use crate::host::Host;
-use crate::plugin::Shutdown;
+use crate::model::shutdown::Shutdown;
 
 /// The code of the answer to a connection beyond the cap.
 pub const FULL: &str = "too_many_connections";

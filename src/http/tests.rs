@@ -19,7 +19,7 @@ use crate::audit::{Action, Actor, Entry};
 use crate::auth::permission::Permission;
 use crate::error::Result;
 use crate::local_socket;
-use crate::plugin::Shutdown;
+use crate::model::shutdown::Shutdown;
 use crate::testing::{self, TestServer};
 
 /// A listener with routes of the test's own beside a whole server.
