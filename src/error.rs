@@ -7,6 +7,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::audit::{Action, Refusal, SubjectKind};
@@ -88,6 +89,7 @@ struct Parts {
     retry_after: Option<Duration>,
     allow: Option<String>,
     detail: Option<String>,
+    source: Option<Arc<dyn std::error::Error + Send + Sync>>,
     refusal: Option<Refusal>,
 }
 
@@ -102,6 +104,7 @@ impl Error {
             retry_after: None,
             allow: None,
             detail: None,
+            source: None,
             refusal: None,
         }))
     }
@@ -138,10 +141,15 @@ impl Error {
         Self::new(Kind::Conflict, code, message)
     }
 
-    /// Our own fault. The client reads only that something failed; `detail` goes to the log.
-    pub fn internal(detail: impl fmt::Display) -> Self {
-        Self::new(Kind::Internal, "internal", "Internal server error. The server's log says more.")
-            .detail(detail)
+    /// Our own fault, with what caused it or a text that says it. The client reads only that something failed; the
+    /// cause goes to the log.
+    pub fn internal(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        let cause = cause.into();
+        let mut error =
+            Self::new(Kind::Internal, "internal", "Internal server error. The server's log says more.")
+                .detail(&cause);
+        error.0.source = Some(cause.into());
+        error
     }
 
     /// The same error with a `Retry-After`.
@@ -222,4 +230,25 @@ impl fmt::Display for Error {
     }
 }
 
-impl std::error::Error for Error {}
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source.as_deref().map(|cause| cause as &(dyn std::error::Error + 'static))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error as _;
+
+    use super::*;
+
+    #[test]
+    fn the_cause_is_kept() {
+        let cause = std::io::Error::other("the disk is gone");
+        let error = Error::internal(cause);
+        assert_eq!(error.source().map(ToString::to_string).as_deref(), Some("the disk is gone"));
+        assert_eq!(error.to_string(), "the disk is gone");
+        assert!(!error.message().contains("disk"), "the client reads the cause");
+        assert!(Error::not_found("Device not found").source().is_none());
+    }
+}

@@ -293,7 +293,7 @@ impl Drop for Handler<'_> {
 fn panicked(panic: &(dyn Any + Send)) -> Error {
     let text = panic.downcast_ref::<&str>().copied();
     let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no text");
-    Error::internal(format_args!("a handler panicked: {text}"))
+    Error::internal(format!("a handler panicked: {text}"))
 }
 
 /// Refuses a caller whom a route is not for.
