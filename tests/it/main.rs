@@ -25,6 +25,7 @@ mod durability;
 mod end_to_end;
 mod enroll;
 mod enrolment;
+mod golden;
 mod http_forms;
 mod keys;
 mod keys_interrupted;
