@@ -1,5 +1,7 @@
 //! From merged layers to settings: the types, the bounds, the plugins' sections. One clear error if they do not fit.
 
+use std::net::Ipv6Addr;
+
 use figment::Figment;
 use serde_json::Value;
 
@@ -156,7 +158,8 @@ fn mentions_secret(message: &str, path: &str, section: &Value) -> bool {
 fn out_of_bounds(config: &Config) -> Option<&'static str> {
     let limits = &config.limits;
     let audit = &config.audit;
-    let bad: [(&'static str, bool); 10] = [
+    let bad: [(&'static str, bool); 11] = [
+        ("allowedHosts", !config.allowed_hosts.iter().all(|host| is_host(host))),
         ("allowedOrigins", !config.allowed_origins.iter().all(|o| is_origin(o))),
         ("audit.maxEntries", audit.max_entries > 0 && !(1000..=100_000_000).contains(&audit.max_entries)),
         ("audit.retentionDays", audit.retention_days > 36_500),
@@ -172,6 +175,15 @@ fn out_of_bounds(config: &Config) -> Option<&'static str> {
     let no_name = log.file.as_ref().is_some_and(|file| file.file_name().is_none());
     let bad_log = [("log.file", no_name), ("log.keepDays", !(1..=3650).contains(&log.keep_days))];
     bad.into_iter().chain(bad_log).find(|(_, bad)| *bad).map(|(key, _)| key)
+}
+
+/// Whether `text` is a host without a port.
+fn is_host(text: &str) -> bool {
+    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
+    let name = |host: &str| {
+        !host.is_empty() && host.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_'))
+    };
+    bare.parse::<Ipv6Addr>().is_ok() || name(text)
 }
 
 /// Whether `text` is an origin as browsers send it: scheme, host and perhaps port.

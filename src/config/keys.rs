@@ -5,6 +5,7 @@ use serde_json::Value;
 
 /// What each key of the server itself expects, in words. Plugins check their own sections.
 const EXPECTED: &[(&str, &str)] = &[
+    ("allowedHosts", "a list of host names such as \"home.example\" and of addresses, without a port"),
     ("allowedOrigins", "a list of origins such as \"https://home.example\", without a path"),
     ("audit.maxEntries", "a whole number from 1000 to 100000000, or 0 for no bound"),
     ("audit.retentionDays", "a whole number of days from 1 to 36500, or 0 for ever"),

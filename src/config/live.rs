@@ -25,10 +25,19 @@ impl Config {
     /// This configuration, which is in force, with what `fresh` says of all that can change while running.
     pub fn reloaded(&self, fresh: &Self) -> Reloaded {
         let Self {
-            allowed_origins, trusted_proxies, secure_cookies, production, auth, audit, limits, ..
+            allowed_hosts,
+            allowed_origins,
+            trusted_proxies,
+            secure_cookies,
+            production,
+            auth,
+            audit,
+            limits,
+            ..
         } = fresh.clone();
         let config = Self {
             log_level: fresh.log_level,
+            allowed_hosts,
             allowed_origins,
             trusted_proxies,
             secure_cookies,

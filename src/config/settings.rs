@@ -23,6 +23,8 @@ pub struct Config {
     pub data_directory: PathBuf,
     /// Origins besides the server's own whose pages may write, such as `https://home.example`.
     pub allowed_origins: Vec<String>,
+    /// The hosts under which the server answers, names or addresses without a port; any if empty.
+    pub allowed_hosts: Vec<String>,
     /// Networks of the proxies whose `X-Forwarded-*` headers are believed.
     #[serde(deserialize_with = "networks")]
     pub trusted_proxies: Vec<IpNet>,
@@ -141,7 +143,7 @@ pub struct AuditConfig {
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct Limits {
-    /// Connections at once; 0 chooses from the process's file limit.
+    /// Connections at once; 0 chooses from the process's file limit. One address may have half of them.
     pub connections: usize,
     /// Largest request body, in bytes.
     pub body_bytes: usize,
@@ -149,7 +151,8 @@ pub struct Limits {
     pub header_seconds: u64,
     /// Seconds until a request's body must be there.
     pub body_seconds: u64,
-    /// Seconds a connection may idle between requests.
+    /// Seconds a connection may idle between requests: longer than proxies let theirs, or they would send a request into
+    /// one that is being closed.
     pub idle_seconds: u64,
     /// Seconds agents' closing is spread over when the server stops.
     pub stop_seconds: u64,
@@ -183,6 +186,7 @@ impl Default for Config {
             log_level: Level::Info,
             data_directory: PathBuf::from("./data"),
             allowed_origins: Vec::new(),
+            allowed_hosts: Vec::new(),
             trusted_proxies: Vec::new(),
             secure_cookies: SecureCookies::Auto,
             production: false,
@@ -221,7 +225,7 @@ impl Default for Limits {
             body_bytes: 64 * 1024,
             header_seconds: 10,
             body_seconds: 30,
-            idle_seconds: 60,
+            idle_seconds: 75,
             stop_seconds: 3,
         }
     }

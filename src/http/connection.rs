@@ -1,9 +1,10 @@
 //! One connection: requests one after the other, each phase with its time limit, until it ends or becomes an agent's.
 //!
-//! hyper's own timer would start the header's time when the connection falls idle, so the two are told apart here: the
-//! header's time runs from its first byte (and from accepting), the idle time from the end of an answer. While the
-//! answer is written every bit of progress counts anew; a client that stops reading is idle. During a request no timer
-//! of the connection runs: the body and the handlers have their own.
+//! hyper's own timer would start the header's time when the connection falls idle, so the two are kept apart here: the
+//! header's time runs from its first byte (and from accepting), the idle time from the end of an answer, when its last
+//! byte was written. While an answer is under way only the time runs in which the client takes nothing of it although
+//! there is something; what arrives meanwhile belongs to the next request, whose time begins after the answer. During a
+//! request no timer of the connection runs: the body and the handlers have their own.
 //!
 //! A client that closes its sending side counts as gone, as hyper has it: whoever wants an answer keeps it open.
 
@@ -12,7 +13,7 @@ use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -39,6 +40,8 @@ const MAX_HEAD: usize = 16 * 1024;
 const MAX_BUFFER: usize = 32 * 1024;
 /// How long requests in flight may still take once the server stops.
 pub(super) const DRAIN: Duration = Duration::from_secs(5);
+/// How long a client may take nothing of its answer, unless the idle time is shorter.
+const STALLED: Duration = Duration::from_secs(30);
 /// How long, and how much of it, a client that was refused may go on sending before the socket is closed: closed at
 /// once, the system would send a reset, and the client lose the answer.
 const LINGER: Duration = Duration::from_secs(2);
@@ -89,13 +92,15 @@ impl Line {
     where
         T: AsyncRead + AsyncWrite + Unpin,
     {
-        let pulse = Arc::new(Pulse::new(self.head_time, self.idle_time));
+        let times =
+            Times { head: self.head_time, idle: self.idle_time, stalled: self.idle_time.min(STALLED) };
+        let pulse = Arc::new(Pulse::new(times));
         let io = TokioIo::new(Metered { stream, pulse: pulse.clone() });
         let visitor = Visitor { site: self.site.clone(), door, pulse: pulse.clone() };
         let mut connection = self.http.serve_connection(io, visitor);
 
-        // The timer never sleeps longer than the shorter limit, so that it needs no moving when a limit begins.
-        let tick = self.head_time.min(self.idle_time);
+        // The timer never sleeps longer than the shortest limit, so that it needs no moving when a limit begins.
+        let tick = times.head.min(times.stalled);
         let mut timer = std::pin::pin!(sleep_until(Instant::now() + tick));
         let mut told = std::pin::pin!(self.stop.cancelled());
         let mut watching = false;
@@ -162,68 +167,137 @@ pub(super) async fn close<T: AsyncRead + AsyncWrite + Unpin>(mut stream: T, unre
     .await;
 }
 
+/// How long a connection may stay where it is.
+#[derive(Clone, Copy)]
+struct Times {
+    /// From the first byte of a head to its last.
+    head: Duration,
+    /// Between requests.
+    idle: Duration,
+    /// While the client takes nothing of what is written.
+    stalled: Duration,
+}
+
 /// Where a connection is: written by its socket and its service, read by its driver, all in one task.
 struct Pulse {
-    born: Instant,
-    head_time: Duration,
-    idle_time: Duration,
-    /// When the present phase ends, in milliseconds since `born`; never during a request.
-    deadline: AtomicU64,
-    /// Whether nothing of the next request has arrived yet.
-    idle: AtomicBool,
+    times: Times,
+    moment: Mutex<Moment>,
     unread: AtomicBool,
     ticket: Mutex<Option<Ticket>>,
 }
 
-const NEVER: u64 = u64::MAX;
+struct Moment {
+    phase: Phase,
+    /// When the phase ends, if it ends by itself.
+    deadline: Option<Instant>,
+    /// Whether the socket takes nothing more.
+    stalled: bool,
+    /// Whether something of the next request has arrived during an answer.
+    ahead: bool,
+    /// How many requests there were.
+    requests: u64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// A head is arriving, or the first one is waited for.
+    Head,
+    /// A request is being handled.
+    Request,
+    /// An answer is being written.
+    Answer,
+    /// Nothing of the next request has arrived.
+    Idle,
+}
 
 impl Pulse {
-    fn new(head_time: Duration, idle_time: Duration) -> Self {
-        let pulse = Self {
-            born: Instant::now(),
-            head_time,
-            idle_time,
-            deadline: AtomicU64::new(NEVER),
-            idle: AtomicBool::new(false),
-            unread: AtomicBool::new(false),
-            ticket: Mutex::new(None),
+    fn new(times: Times) -> Self {
+        let moment = Moment {
+            phase: Phase::Head,
+            deadline: Some(Instant::now() + times.head),
+            stalled: false,
+            ahead: false,
+            requests: 0,
         };
-        pulse.ends_in(head_time);
-        pulse
-    }
-
-    fn ends_in(&self, time: Duration) {
-        let end = self.born.elapsed() + time;
-        self.deadline.store(u64::try_from(end.as_millis()).unwrap_or(NEVER), Relaxed);
+        Self { times, moment: Mutex::new(moment), unread: AtomicBool::new(false), ticket: Mutex::new(None) }
     }
 
     fn deadline(&self) -> Option<Instant> {
-        match self.deadline.load(Relaxed) {
-            NEVER => None,
-            millis => Some(self.born + Duration::from_millis(millis)),
-        }
+        self.moment.lock().deadline
     }
 
     fn read(&self) {
-        if self.idle.swap(false, Relaxed) {
-            self.ends_in(self.head_time);
+        let mut moment = self.moment.lock();
+        match moment.phase {
+            Phase::Idle => moment.enter(Phase::Head, Some(self.times.head)),
+            Phase::Answer => moment.ahead = true,
+            Phase::Head | Phase::Request => {}
         }
     }
 
     fn wrote(&self) {
-        if self.idle.load(Relaxed) {
-            self.ends_in(self.idle_time);
+        let mut moment = self.moment.lock();
+        match moment.phase {
+            Phase::Answer if moment.stalled => moment.enter(Phase::Answer, None),
+            Phase::Idle => moment.enter(Phase::Idle, Some(self.times.idle)),
+            Phase::Answer | Phase::Head | Phase::Request => {}
+        }
+    }
+
+    /// The client takes nothing more for now.
+    fn stalls(&self) {
+        let mut moment = self.moment.lock();
+        if !moment.stalled && matches!(moment.phase, Phase::Answer | Phase::Idle) {
+            moment.stalled = true;
+            moment.deadline = Some(Instant::now() + self.times.stalled);
         }
     }
 
     fn request_begins(&self) {
-        self.idle.store(false, Relaxed);
-        self.deadline.store(NEVER, Relaxed);
+        let mut moment = self.moment.lock();
+        moment.enter(Phase::Request, None);
+        moment.ahead = false;
+        moment.requests += 1;
     }
 
-    fn request_ends(&self) {
-        self.idle.store(true, Relaxed);
-        self.ends_in(self.idle_time);
+    /// Gives what must be held until the answer is written.
+    fn answer_begins(self: &Arc<Self>) -> Arc<Answering> {
+        let mut moment = self.moment.lock();
+        moment.enter(Phase::Answer, None);
+        Arc::new(Answering { pulse: self.clone(), request: moment.requests })
+    }
+
+    fn answer_ends(&self, request: u64) {
+        let mut moment = self.moment.lock();
+        if moment.phase != Phase::Answer || moment.requests != request {
+            // hyper has begun with the next request already.
+            return;
+        }
+        if moment.ahead {
+            moment.enter(Phase::Head, Some(self.times.head));
+        } else {
+            moment.enter(Phase::Idle, Some(self.times.idle));
+        }
+    }
+}
+
+impl Moment {
+    fn enter(&mut self, phase: Phase, time: Option<Duration>) {
+        self.phase = phase;
+        self.deadline = time.map(|time| Instant::now() + time);
+        self.stalled = false;
+    }
+}
+
+/// An answer under way, held by its body: dropped when its last byte was written.
+struct Answering {
+    pulse: Arc<Pulse>,
+    request: u64,
+}
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        self.pulse.answer_ends(self.request);
     }
 }
 
@@ -252,13 +326,13 @@ impl hyper::service::Service<Request<Incoming>> for Visitor {
             if let Some(ticket) = served.ticket {
                 *pulse.ticket.lock() = Some(ticket);
             }
-            pulse.request_ends();
-            Ok(served.response)
+            let answering = pulse.answer_begins();
+            Ok(served.response.map(|body| body.holding(answering)))
         })
     }
 }
 
-/// A socket that tells the pulse when bytes pass.
+/// A socket that notifies the pulse of what passes, and of what does not.
 struct Metered<T> {
     stream: T,
     pulse: Arc<Pulse>,
@@ -281,8 +355,10 @@ impl<T: AsyncRead + Unpin> AsyncRead for Metered<T> {
 
 impl<T: AsyncWrite + Unpin> Metered<T> {
     fn progress(&self, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        if let Poll::Ready(Ok(1..)) = result {
-            self.pulse.wrote();
+        match result {
+            Poll::Ready(Ok(1..)) => self.pulse.wrote(),
+            Poll::Pending => self.pulse.stalls(),
+            Poll::Ready(_) => {}
         }
         result
     }

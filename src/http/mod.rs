@@ -1,6 +1,6 @@
 //! The HTTP server: accepting, limits, routing, and the one conversion from results to answers.
 //!
-//! `server` accepts connections and drains them; `connection` drives one of them; `service` takes one request from the
+//! `server` accepts connections and drains them, `crowd` knows whose they are; `connection` drives one of them; `service` takes one request from the
 //! route table through session, permission and body to its handler; `route` is the table's row; `call` is what a
 //! handler gets; `answer` what it gives; `response` makes HTTP of either, `outgoing` is its body. Deliberately absent: any domain knowledge.
 
@@ -12,6 +12,7 @@ mod capacity;
 pub mod client;
 mod connection;
 pub mod cookie;
+mod crowd;
 pub mod origin;
 mod outgoing;
 pub mod peer;

@@ -1,17 +1,83 @@
-//! Whether a request was made by a page of our own: the guard against cross-site writes and sockets.
+//! Whether a request is meant for this server, and was made by a page of our own: the guard against other names for its
+//! address (DNS rebinding), against cross-site writes and sockets.
 //!
 //! A browser attaches the session cookie to whatever page asks, so a write must come from the server's own pages, from
 //! a listed origin, or from a program that is no browser and says nothing of where it comes from.
 
+use std::net::{IpAddr, Ipv6Addr};
+
+use hyper::Version;
+use hyper::header::HOST;
+use hyper::http::request::Parts;
+
 use super::peer::Peer;
+use super::router::without_slash;
 use super::{HeaderMap, HeaderValue};
 use crate::error::{Error, Kind};
+
+/// The paths that answer whatever host is asked for: whoever looks after the server, such as a container's health check,
+/// comes by its address, and learns nothing there.
+const ANY_HOST: [&str; 2] = ["/livez", "/readyz"];
+/// The longest name of a host.
+const MAX_HOST: usize = 255;
 
 /// A host and port, as `Host` and `Origin` name them, borrowed from the header.
 #[derive(Debug, Clone, Copy)]
 struct Authority<'a> {
     host: &'a str,
     port: Option<u16>,
+}
+
+/// Refuses a request that does not say in one way which host it is for, or that is for none of `allowed`; any is good
+/// where that is empty.
+///
+/// # Errors
+/// 400 for no host, two or one that is malformed; 403 for another than the allowed ones.
+pub(super) fn check_host(parts: &Parts, peer: &Peer, allowed: &[String]) -> Result<(), Error> {
+    let invalid = |message| Err(Error::new(Kind::Invalid, "invalid_host", message));
+    let mut hosts = parts.headers.get_all(HOST).iter();
+    let named = match (hosts.next(), hosts.next()) {
+        // Before HTTP/1.1 there was no such header.
+        (None, _) if parts.version < Version::HTTP_11 => None,
+        (None, _) => return invalid("The request has no Host header: it must name the server"),
+        (Some(_), Some(_)) => return invalid("The request has two Host headers: it must have one"),
+        (Some(host), None) => match host.to_str().ok().filter(|host| is_host(host)) {
+            Some(host) => Some(host),
+            None => return invalid("The Host header is not a host with an optional port"),
+        },
+    };
+    if allowed.is_empty() || ANY_HOST.contains(&without_slash(parts.uri.path())) {
+        return Ok(());
+    }
+    let asked = peer.forwarded_host(&parts.headers);
+    let asked = asked.or_else(|| parts.uri.authority().map(|authority| authority.as_str())).or(named);
+    match asked.and_then(split_authority) {
+        Some(asked) if allowed.iter().any(|allowed| is_same_host(allowed, asked.host)) => Ok(()),
+        _ => Err(Error::new(
+            Kind::Forbidden,
+            "host_not_allowed",
+            "The server does not answer under this host. Ask it by one of its own names; if this is one, add it to \
+             allowedHosts in the configuration.",
+        )),
+    }
+}
+
+/// Whether a `Host` is well formed.
+fn is_host(text: &str) -> bool {
+    let bracketed = text.starts_with('[');
+    text.len() <= MAX_HOST
+        && split_authority(text).is_some_and(|named| !bracketed || named.host.parse::<Ipv6Addr>().is_ok())
+}
+
+/// Whether two hosts are one: names in any case, with or without the dot at their end, addresses however they are
+/// written.
+fn is_same_host(allowed: &str, asked: &str) -> bool {
+    let allowed = allowed.trim_matches(['[', ']']);
+    let dotless = |host: &str| host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
+    match (allowed.parse::<IpAddr>(), asked.parse::<IpAddr>()) {
+        (Ok(allowed), Ok(asked)) => allowed == asked,
+        _ => dotless(allowed) == dotless(asked),
+    }
 }
 
 /// Refuses a write that a browser makes for another site's page.

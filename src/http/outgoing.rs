@@ -1,6 +1,10 @@
 //! The body of an answer: all of it at once, or in parts as they come.
+//!
+//! A body can hold something until its last byte was written to the socket: each part carries it, and hyper drops a part
+//! when the system has taken it.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -10,9 +14,14 @@ use tokio::sync::mpsc;
 
 use crate::error::{Error, Result};
 
+/// What a body holds.
+pub(super) type Held = Arc<dyn Send + Sync>;
+
 /// The body of an answer.
-#[derive(Debug)]
-pub struct Body(Kind);
+pub struct Body {
+    kind: Kind,
+    held: Option<Held>,
+}
 
 #[derive(Debug)]
 enum Kind {
@@ -23,19 +32,48 @@ enum Kind {
 impl Body {
     /// A body whose parts come through a channel; an error cuts the answer off, so that its reader notices.
     pub fn in_parts(parts: mpsc::Receiver<Result<Bytes>>) -> Self {
-        Self(Kind::Parts(parts))
+        Kind::Parts(parts).into()
+    }
+
+    /// The same body, which holds `held` until its last byte was written to the socket.
+    pub(super) fn holding(self, held: Held) -> Self {
+        Self { held: Some(held), ..self }
+    }
+}
+
+impl std::fmt::Debug for Body {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.kind.fmt(f)
+    }
+}
+
+impl From<Kind> for Body {
+    fn from(kind: Kind) -> Self {
+        Self { kind, held: None }
+    }
+}
+
+/// A part of a body, with what the body holds.
+struct Part {
+    bytes: Bytes,
+    _held: Held,
+}
+
+impl AsRef<[u8]> for Part {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
     }
 }
 
 impl Default for Body {
     fn default() -> Self {
-        Self(Kind::Whole(Full::default()))
+        Kind::Whole(Full::default()).into()
     }
 }
 
 impl From<Bytes> for Body {
     fn from(bytes: Bytes) -> Self {
-        Self(Kind::Whole(Full::new(bytes)))
+        Kind::Whole(Full::new(bytes)).into()
     }
 }
 
@@ -50,23 +88,26 @@ impl hyper::body::Body for Body {
     type Error = Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>>>> {
-        match &mut self.0 {
+        let frame = match &mut self.kind {
             Kind::Whole(body) => Pin::new(body)
                 .poll_frame(cx)
                 .map(|frame| frame.map(|frame| frame.map_err(|never| match never {}))),
             Kind::Parts(parts) => parts.poll_recv(cx).map(|part| part.map(|part| part.map(Frame::data))),
-        }
+        };
+        let Some(held) = &self.held else { return frame };
+        let holding = |bytes| Bytes::from_owner(Part { bytes, _held: held.clone() });
+        frame.map(|frame| frame.map(|frame| frame.map(|frame| frame.map_data(holding))))
     }
 
     fn is_end_stream(&self) -> bool {
-        match &self.0 {
+        match &self.kind {
             Kind::Whole(body) => body.is_end_stream(),
             Kind::Parts(_) => false,
         }
     }
 
     fn size_hint(&self) -> SizeHint {
-        match &self.0 {
+        match &self.kind {
             Kind::Whole(body) => body.size_hint(),
             Kind::Parts(_) => SizeHint::default(),
         }

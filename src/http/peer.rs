@@ -3,9 +3,12 @@
 //! `X-Forwarded-*` headers are believed only from a socket whose other end is a trusted proxy; anyone else could write
 //! them at will.
 
+use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
+use std::time::{Duration, Instant};
 
 use ipnet::IpNet;
+use parking_lot::Mutex;
 
 use super::HeaderMap;
 
@@ -45,8 +48,50 @@ impl Peer {
     }
 }
 
-fn trusts(trusted: &[IpNet], address: IpAddr) -> bool {
+/// Whether `address` is one of the trusted proxies.
+pub(super) fn trusts(trusted: &[IpNet], address: IpAddr) -> bool {
+    let address = address.to_canonical();
     trusted.iter().any(|net| net.contains(&address))
+}
+
+/// The headers in which a proxy says who its client is.
+const FORWARDED: [(&str, &str); 4] = [
+    ("x-forwarded-for", "X-Forwarded-For"),
+    ("x-forwarded-proto", "X-Forwarded-Proto"),
+    ("x-forwarded-host", "X-Forwarded-Host"),
+    ("forwarded", "Forwarded"),
+];
+/// How often one address is named in the log, and how many addresses are in that time.
+const HINT_EVERY: Duration = Duration::from_secs(60 * 60);
+const HINTS: usize = 32;
+
+/// The hint in the log that a proxy is not believed: a forgotten `trustedProxies` shows nowhere else, and has all
+/// clients counted as one.
+#[derive(Default)]
+pub(super) struct Hints(Mutex<HashMap<IpAddr, Instant>>);
+
+impl Hints {
+    /// Gives the hint if a request from `address`, which is no trusted proxy, says what only a proxy can.
+    pub(super) fn look(&self, headers: &HeaderMap, address: Option<IpAddr>) {
+        let Some((_, name)) = FORWARDED.iter().find(|(key, _)| headers.contains_key(*key)) else { return };
+        let Some(address) = address else { return };
+        let now = Instant::now();
+        {
+            let mut given = self.0.lock();
+            if given.len() >= HINTS {
+                given.retain(|_, at| now.duration_since(*at) < HINT_EVERY);
+            }
+            if given.get(&address).is_some_and(|at| now.duration_since(*at) < HINT_EVERY)
+                || given.len() >= HINTS
+            {
+                return;
+            }
+            given.insert(address, now);
+        }
+        tracing::warn!(
+            "{address} sent {name}, which is ignored; if it is a proxy of yours, add its address to trustedProxies"
+        );
+    }
 }
 
 /// The first of a header's comma-separated words: the one the outermost proxy wrote.

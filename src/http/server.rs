@@ -1,7 +1,7 @@
 //! Accepting connections, and draining them at the end.
 //!
-//! There is room for a fixed number of connections, agents included. Who comes when it is full is told so with a 503
-//! and hung up on; a process out of descriptors pauses and goes on. Neither ends the server.
+//! There is room for a fixed number of connections, agents included, and for half as many of one address. Who finds no
+//! place is answered 503 and hung up on; a process out of descriptors pauses and goes on. Neither ends the server.
 
 use std::collections::VecDeque;
 use std::io;
@@ -13,19 +13,20 @@ use bytes::Bytes;
 use hyper::body::Body as _;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::connection::{DRAIN, End, Line, close};
+use super::crowd::{Crowd, NoPlace, Place};
 use super::router::Router;
 use super::service::{Door, Site};
-use super::{capacity, response};
+use super::{capacity, peer, response};
 use crate::error::{Error, Kind};
 use crate::host::Host;
 use crate::model::shutdown::Shutdown;
 
-/// The code of the answer to a connection beyond the cap.
+/// The code of the answer to a connection that finds no place.
 pub const FULL: &str = "too_many_connections";
 /// Connections that may wait to be accepted: after a restart the whole fleet dials at once, and the system lets those
 /// wait for seconds that find no place.
@@ -37,7 +38,7 @@ const SET_OFF: usize = 32;
 /// The local operator's connections at once, and those of a listener beside the main one.
 const OPERATORS: usize = 64;
 const BESIDE: usize = 64;
-/// Connections beyond the cap that are told so at once; further ones are just closed.
+/// Connections without a place that are answered at once; further ones are just closed.
 const REFUSING: usize = 32;
 /// How long a client that is refused may take until its request begins to arrive.
 const ASKED: Duration = Duration::from_secs(1);
@@ -76,10 +77,13 @@ pub async fn serve_beside(listener: TcpListener, host: Arc<Host>, router: Arc<Ro
 }
 
 async fn accept(listener: TcpListener, line: &Arc<Line>, capacity: usize, shutdown: Shutdown) {
-    let room = Arc::new(Semaphore::new(capacity));
+    let crowd = Crowd::new(capacity);
     let refusing = Arc::new(Semaphore::new(REFUSING));
-    let full = full_answer();
-    let mut trouble = Trouble::default();
+    let full = refusal("The server holds as many connections as it may. Try again in a few seconds.");
+    let too_many = refusal(
+        "Your address holds as many connections as one address may. Close some, or try again in a few seconds.",
+    );
+    let (mut trouble, mut greedy) = (Trouble::default(), Trouble::default());
     let mut arrived = VecDeque::new();
     let mut taken = 0;
     loop {
@@ -111,17 +115,34 @@ async fn accept(listener: TcpListener, line: &Arc<Line>, capacity: usize, shutdo
         taken += 1;
         // Answers and frames are small and complete: waiting to fill a packet only delays them.
         let _ = stream.set_nodelay(true);
-        if let Ok(place) = room.clone().try_acquire_owned() {
-            arrived.push_back(Arrived { stream, from, place });
-        } else {
-            trouble.log("every connection is taken (limits.connections)");
-            if let Ok(turn) = refusing.clone().try_acquire_owned() {
-                let full = full.clone();
-                line.site.tasks.spawn(async move {
-                    refuse(stream, &full).await;
-                    drop(turn);
-                });
+        let exempt = peer::trusts(&line.site.host.config.load().trusted_proxies, from.ip());
+        let answer = match crowd.admit(from.ip(), exempt) {
+            Ok(place) => {
+                arrived.push_back(Arrived { stream, from, place });
+                continue;
             }
+            Err(NoPlace::Full) => {
+                trouble.log(|| "every connection is taken (limits.connections)".to_owned());
+                &full
+            }
+            Err(NoPlace::TooMany) => {
+                greedy.log(|| {
+                    format!(
+                        "{} holds {}, half of what limits.connections allows; if many clients come through it, \
+                         add it to trustedProxies",
+                        from.ip().to_canonical(),
+                        crowd.most()
+                    )
+                });
+                &too_many
+            }
+        };
+        if let Ok(turn) = refusing.clone().try_acquire_owned() {
+            let answer = answer.clone();
+            line.site.tasks.spawn(async move {
+                refuse(stream, &answer).await;
+                drop(turn);
+            });
         }
     }
     drop((listener, arrived));
@@ -132,7 +153,7 @@ async fn accept(listener: TcpListener, line: &Arc<Line>, capacity: usize, shutdo
 struct Arrived {
     stream: TcpStream,
     from: SocketAddr,
-    place: OwnedSemaphorePermit,
+    place: Place,
 }
 
 impl Arrived {
@@ -199,10 +220,10 @@ struct Trouble {
 }
 
 impl Trouble {
-    fn log(&mut self, what: &str) {
+    fn log(&mut self, what: impl FnOnce() -> String) {
         if self.logged.is_none_or(|at| at.elapsed() >= LOG_EVERY) {
             self.logged = Some(Instant::now());
-            tracing::warn!("Connections are being refused: {what}");
+            tracing::warn!("Connections are being refused: {}", what());
         }
     }
 
@@ -212,7 +233,7 @@ impl Trouble {
         if matches!(error.kind(), ConnectionAborted | ConnectionReset | Interrupted) {
             return;
         }
-        self.log(&format!("{error}; raise the file limit (ulimit -n, LimitNOFILE=)"));
+        self.log(|| format!("{error}; raise the file limit (ulimit -n, LimitNOFILE=)"));
         sleep(PAUSE).await;
     }
 }
@@ -226,14 +247,9 @@ async fn refuse(mut stream: TcpStream, answer: &[u8]) {
     }
 }
 
-/// The 503 of a full server, ready to be written.
-fn full_answer() -> Bytes {
-    let error = Error::new(
-        Kind::Unavailable,
-        FULL,
-        "The server holds as many connections as it may. Try again in a few seconds.",
-    )
-    .retry_after(Duration::from_secs(5));
+/// The 503 to a connection that finds no place, ready to be written.
+fn refusal(message: &'static str) -> Bytes {
+    let error = Error::new(Kind::Unavailable, FULL, message).retry_after(Duration::from_secs(5));
     let response = response::failed(&error);
     let length = response.body().size_hint().exact().unwrap_or_default();
     let mut text =

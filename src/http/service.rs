@@ -24,7 +24,7 @@ use hyper::http::request::Parts;
 use tokio_util::task::TaskTracker;
 
 use super::body::RequestBody;
-use super::peer::Peer;
+use super::peer::{Hints, Peer};
 use super::router::{Router, without_slash};
 use super::summary::{Seen, Summary};
 use super::{Access, Call, Method, Response, bearer, cookie, origin, response};
@@ -40,9 +40,6 @@ use crate::registry::BoxFuture;
 /// The one path that takes agents' WebSockets.
 pub const AGENT_PATH: &str = "/api/agent-control-service";
 
-/// Session cookies of one request that are looked at.
-const MAX_COOKIES: usize = 8;
-
 /// What every request is served from.
 pub(super) struct Site {
     pub(super) host: Arc<Host>,
@@ -52,6 +49,7 @@ pub(super) struct Site {
     /// Whether agents may connect here.
     agents: bool,
     requests: AtomicU64,
+    hints: Hints,
 }
 
 /// Where a request came in.
@@ -80,7 +78,14 @@ struct StaleCookie {
 
 impl Site {
     pub(super) fn new(host: Arc<Host>, router: Arc<Router>) -> Self {
-        Self { host, router, tasks: TaskTracker::new(), agents: true, requests: AtomicU64::new(1) }
+        Self {
+            host,
+            router,
+            tasks: TaskTracker::new(),
+            agents: true,
+            requests: AtomicU64::new(1),
+            hints: Hints::default(),
+        }
     }
 
     /// The same without the agents' path.
@@ -96,7 +101,13 @@ impl Site {
         let started = Instant::now();
         let config = self.host.config.load_full();
         let peer = match door {
-            Door::Network(socket) => Peer::of(socket, &parts.headers, &config.trusted_proxies),
+            Door::Network(socket) => {
+                let peer = Peer::of(socket, &parts.headers, &config.trusted_proxies);
+                if !peer.proxied {
+                    self.hints.look(&parts.headers, peer.address);
+                }
+                peer
+            }
             Door::Operator => Peer::LOCAL,
         };
         let summary = Summary {
@@ -113,8 +124,16 @@ impl Site {
         let mut ticket = None;
         let mut close = false;
 
-        let result = if is_agent {
+        let host = match door {
+            Door::Network(_) => origin::check_host(parts, &peer, &config.allowed_hosts),
+            Door::Operator => Ok(()),
+        };
+        if is_agent {
             seen.route = AGENT_PATH;
+        }
+        let result = if let Err(error) = host {
+            Err(error)
+        } else if is_agent {
             self.admit(parts, peer, door).map(|(response, admitted)| {
                 ticket = Some(admitted);
                 response
@@ -242,7 +261,7 @@ impl Site {
             return Ok((Caller::Token { account, token }, None));
         }
         let mut brought = false;
-        for token in cookie::tokens(headers).take(MAX_COOKIES) {
+        for token in cookie::tokens(headers) {
             brought = true;
             let Some(session) = host.sessions.find(token) else { continue };
             let Some(account) = host.accounts.get(session.user).await? else {

@@ -5,19 +5,22 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+use parking_lot::Mutex;
 use tempfile::TempDir;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::client::{self, Target};
 use super::router::Router;
-use super::{Access, Answer, Call, Json, Method, NoBody, Route, StatusCode, server};
+use super::{Access, Answer, Body, Call, HeaderValue, Json, Method, NoBody, Raw, Route, StatusCode, server};
 use crate::audit::{Action, Actor, Entry};
 use crate::auth::permission::Permission;
-use crate::error::Result;
+use crate::config::Config;
+use crate::error::{Error, Result};
 use crate::local_socket;
 use crate::model::shutdown::Shutdown;
 use crate::testing::{self, TestServer};
@@ -33,8 +36,15 @@ struct Side {
 
 impl Side {
     async fn with(routes: Vec<Route>) -> Self {
+        Self::configured(routes, |_| {}).await
+    }
+
+    /// With a configuration changed by `change`.
+    async fn configured(routes: Vec<Route>, change: impl FnOnce(&mut Config)) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let server = TestServer::start(testing::config(directory.path())).await.unwrap();
+        let mut config = testing::config(directory.path());
+        change(&mut config);
+        let server = TestServer::start(config).await.unwrap();
         let listener = server::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = listener.local_addr().unwrap();
         let router = Arc::new(Router::new(routes).unwrap());
@@ -273,6 +283,83 @@ async fn a_write_runs_to_its_end_though_its_client_hangs_up() {
     side.exchange(&format!("GET /api/none HTTP/1.1\r\n{CLOSE}\r\n")).await;
     go.notify_one();
     timeout(Duration::from_secs(10), ends.recv()).await.unwrap().unwrap();
+}
+
+/// A route whose answer comes in parts that the test sends, and where to send them.
+fn in_parts(path: &'static str) -> (Route, mpsc::Sender<Result<Bytes>>) {
+    let (parts, body) = mpsc::channel(1);
+    let body = Arc::new(Mutex::new(Some(body)));
+    let route = Route::raw(Method::GET, path, Access::Public, "A test's", move |_: Call| {
+        let body = body.lock().take();
+        async move {
+            let body = Body::in_parts(body.ok_or_else(|| Error::internal("asked twice"))?);
+            Ok(Raw { status: StatusCode::OK, content_type: HeaderValue::from_static("text/plain"), body })
+        }
+    });
+    (route, parts)
+}
+
+#[tokio::test]
+async fn what_a_client_sends_during_an_answer_does_not_cut_it_off() {
+    let (route, parts) = in_parts("/api/parts");
+    let side = Side::configured(vec![route, hello()], |config| config.limits.header_seconds = 1).await;
+    let mut stream = side.connect().await;
+    stream.write_all(b"GET /api/parts HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    parts.send(Ok("first".into())).await.unwrap();
+    answer(&mut stream, "first").await;
+    // The beginning of a next request.
+    stream.write_all(b"G").await.unwrap();
+    sleep(Duration::from_millis(2500)).await;
+    parts.send(Ok("second".into())).await.unwrap();
+    answer(&mut stream, "second").await;
+    drop(parts);
+    // The time of the next head runs from the end of this answer.
+    answer(&mut stream, "0\r\n\r\n").await;
+    stream.write_all(b"ET /api/hello HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    answer(&mut stream, "there").await;
+}
+
+#[tokio::test]
+async fn a_head_begun_during_an_answer_has_its_time_after_it() {
+    let (route, parts) = in_parts("/api/parts");
+    let side = Side::configured(vec![route], |config| config.limits.header_seconds = 1).await;
+    let mut stream = side.connect().await;
+    stream.write_all(b"GET /api/parts HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    parts.send(Ok("first".into())).await.unwrap();
+    answer(&mut stream, "first").await;
+    stream.write_all(b"G").await.unwrap();
+    // By its answer the server has looked at what was sent.
+    parts.send(Ok("second".into())).await.unwrap();
+    answer(&mut stream, "second").await;
+    drop(parts);
+    answer(&mut stream, "0\r\n\r\n").await;
+    let closed = timeout(Duration::from_secs(20), stream.read(&mut [0; 16])).await;
+    assert_eq!(closed.unwrap().unwrap(), 0, "long before the idle time");
+}
+
+#[tokio::test]
+async fn an_answer_that_is_long_in_coming_is_waited_for() {
+    let (route, parts) = in_parts("/api/parts");
+    let side = Side::configured(vec![route], |config| config.limits.idle_seconds = 1).await;
+    let mut stream = side.connect().await;
+    stream.write_all(b"GET /api/parts HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    for part in ["first", "second"] {
+        // Nothing to write is no fault of the client's.
+        sleep(Duration::from_millis(2500)).await;
+        parts.send(Ok(part.into())).await.unwrap();
+        answer(&mut stream, part).await;
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_takes_nothing_of_its_answer_is_hung_up_on() {
+    let (route, parts) = in_parts("/api/parts");
+    let side = Side::configured(vec![route], |config| config.limits.idle_seconds = 1).await;
+    let mut stream = side.connect().await;
+    stream.write_all(b"GET /api/parts HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    let part = Bytes::from(vec![b'x'; 1 << 20]);
+    let pour = async { while parts.send(Ok(part.clone())).await.is_ok() {} };
+    timeout(Duration::from_secs(20), pour).await.expect("the answer to be dropped");
 }
 
 #[tokio::test]

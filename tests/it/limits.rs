@@ -1,12 +1,13 @@
 //! Clients that are slow, greedy or many: each is cut off in its time, and nobody else notices.
 
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use serde_json::json;
 use tokio::task::JoinSet;
 
-use crate::support::binary::Binary;
+use crate::support::binary::{Binary, command};
 use crate::support::firmware::{basic, handshake, key};
 use crate::support::raw::{RawConnection, exchange};
 use crate::support::wait::{until, within};
@@ -172,7 +173,12 @@ async fn an_endless_head_is_refused() {
 #[tokio::test]
 async fn connections_beyond_the_cap_are_told() {
     const CAP: usize = 20;
-    let server = Server::start_with(|config| config.limits.connections = CAP).await;
+    let server = Server::start_with(|config| {
+        config.limits.connections = CAP;
+        // What comes from a proxy comes from many.
+        config.trusted_proxies = vec!["127.0.0.1/32".parse().unwrap()];
+    })
+    .await;
     let request = format!("GET /livez HTTP/1.1\r\nHost: {}\r\n\r\n", server.address());
     let mut held = Vec::new();
     for _ in 0..CAP {
@@ -201,9 +207,61 @@ async fn connections_beyond_the_cap_are_told() {
 }
 
 #[tokio::test]
+async fn one_address_holds_half_of_the_connections_at_most() {
+    const CAP: usize = 20;
+    let server = Server::start_with(|config| config.limits.connections = CAP).await;
+    let [greedy, other] = [1, 2].map(|last| IpAddr::from([127, 0, 0, last]));
+    let request = format!("GET /livez HTTP/1.1\r\nHost: {}\r\n\r\n", server.address());
+    let served = async |from| {
+        let mut connection = RawConnection::open_from(from, server.address()).await;
+        connection.send(&request).await;
+        (connection.answer().await.expect("an answer, not a dropped connection"), connection)
+    };
+    let mut held = Vec::new();
+    for _ in 0..CAP / 2 {
+        let (answer, connection) = served(greedy).await;
+        assert_eq!(answer.status, 200);
+        held.push(connection);
+    }
+    let (answer, mut refused) = served(greedy).await;
+    assert_eq!((answer.status, &answer.json()["code"]), (503, &json!("too_many_connections")), "{answer:?}");
+    assert!(answer.header("retry-after").is_some(), "{answer:?}");
+    refused.closed().await;
+    // Others find room.
+    let mut others = Vec::new();
+    for _ in 0..CAP / 2 {
+        let (answer, connection) = served(other).await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        others.push(connection);
+    }
+    // Whoever leaves makes room for the same address.
+    drop(others);
+    held.pop();
+    until("room for another", || async { (served(greedy).await.0.status == 200).then_some(()) }).await;
+}
+
+#[tokio::test]
+async fn the_log_names_the_address_that_holds_too_many() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut command = command(directory.path(), &[]);
+    command.env("NETIGNITE_LIMITS__CONNECTIONS", "20");
+    let mut server = Binary::spawn(command);
+    let address = server.listening().await;
+    let mut held = Vec::new();
+    for _ in 0..11 {
+        held.push(RawConnection::open(address).await);
+    }
+    server.line(&["127.0.0.1", "limits.connections", "trustedProxies"]).await;
+}
+
+#[tokio::test]
 async fn agents_count_among_the_connections() {
     const CAP: usize = 12;
-    let server = Server::start_with(|config| config.limits.connections = CAP).await;
+    let server = Server::start_with(|config| {
+        config.limits.connections = CAP;
+        config.trusted_proxies = vec!["127.0.0.1/32".parse().unwrap()];
+    })
+    .await;
     let admin = server.superadmin().await;
     let mut agents = Vec::new();
     let mut refused = None;

@@ -1,10 +1,10 @@
 //! HTTP by hand: bytes out, bytes in, so that a test decides every byte and every pause.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 use super::wait::within;
 
@@ -42,6 +42,15 @@ pub struct RawConnection {
 impl RawConnection {
     pub async fn open(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).await.expect("a connection");
+        stream.set_nodelay(true).expect("no delay");
+        Self { stream, leftover: Vec::new() }
+    }
+
+    /// A connection that comes from an IPv4 address of loopback, such as 127.0.0.2.
+    pub async fn open_from(from: IpAddr, address: SocketAddr) -> Self {
+        let socket = TcpSocket::new_v4().expect("a socket");
+        socket.bind(SocketAddr::new(from, 0)).expect("an address of loopback");
+        let stream = socket.connect(address).await.expect("a connection");
         stream.set_nodelay(true).expect("no delay");
         Self { stream, leftover: Vec::new() }
     }
