@@ -6,9 +6,10 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::check::{Check, FAVORITES, FLAG, GIVEN_PASSWORD, PASSWORD, USERNAME};
+use super::check::{Check, FAVORITES, FLAG, GIVEN_PASSWORD, PASSWORD};
 use super::field::Field;
 use super::user_change::{Change, RoleName, change_user};
+use super::username::new_username;
 use super::users::ROLE;
 use crate::auth::permission::{Permission, Scope};
 use crate::error::Result;
@@ -40,7 +41,7 @@ pub(super) struct AccountBody {
 impl AccountBody {
     fn change(self, stored: &UserRow, may_grant: bool) -> Result<Change> {
         let mut check = Check::default();
-        let username = check.replaced("username", self.username, &stored.username, &USERNAME);
+        let username = new_username(&mut check, "username", self.username, Some(&stored.username));
         let favorites = check.required("favorites", self.favorites, &FAVORITES);
         let password = check.optional("password", self.password, &PASSWORD);
         let current_password = check.optional("currentPassword", self.current_password, &GIVEN_PASSWORD);

@@ -13,6 +13,7 @@ use crate::auth::Caller;
 use crate::auth::permission::{Role, Scope, to_manage};
 use crate::error::{Error, Result};
 use crate::http::Call;
+use crate::model::username::flaw;
 use crate::store::users::{self, UserRow};
 use crate::store::{Conn, audit, password_resets};
 
@@ -106,6 +107,13 @@ pub(super) async fn change_user(
         let row = users::get(db, id)?.ok_or_else(not_found)?;
         entry.on(SubjectKind::User, id, row.username.as_str());
         check_may_manage(&caller, &row)?;
+        // What was sent as it was stored passed whatever it holds, and must not come back after a renaming.
+        if change.username.as_ref().is_some_and(|name| *name != row.username && flaw(name).is_some()) {
+            return Err(Error::conflict(
+                "user_changed",
+                "The user was renamed by someone else in the meantime. Look again.",
+            ));
+        }
         // What was confirmed is the password that was stored then.
         if own
             && storing.is_some()

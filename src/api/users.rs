@@ -3,12 +3,13 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::check::{Check, FAVORITES, FLAG, GIVEN_PASSWORD, PASSWORD, Rule, USERNAME};
+use super::check::{Check, FAVORITES, FLAG, GIVEN_PASSWORD, PASSWORD, Rule};
 use super::count::counted;
 use super::field::Field;
 use super::user_change::{
     Change, RoleName, change_user, check_may_grant, check_may_manage, check_superadmin_stays, not_found,
 };
+use super::username::new_username;
 use crate::audit::{Action, SubjectKind};
 use crate::auth::accounts::Account;
 use crate::auth::permission::Role;
@@ -81,7 +82,7 @@ impl UserBody {
         let mut check = Check::default();
         let username = match self.username {
             Field::Absent | Field::Null => Some(None),
-            given => check.replaced("username", given, &stored.username, &USERNAME).map(Some),
+            given => new_username(&mut check, "username", given, Some(&stored.username)).map(Some),
         };
         let role = check.optional("role", self.role, &ROLE);
         let superadmin = check.optional("superadmin", self.superadmin, &SUPERADMIN);
@@ -130,7 +131,7 @@ pub(super) async fn get(call: Call, _: NoBody) -> Result<Answer<UserView>> {
 
 pub(super) async fn create(call: Call, Json(body): Json<NewUserBody>) -> Result<Answer<i64>> {
     let mut check = Check::default();
-    let username = check.required("username", body.username, &USERNAME);
+    let username = new_username(&mut check, "username", body.username, None);
     let password = check.required("password", body.password, &PASSWORD);
     let role = check.required("role", body.role, &ROLE);
     let (Some(username), Some(password), Some(role)) = (username, password, role) else {

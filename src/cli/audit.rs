@@ -1,13 +1,13 @@
 //! `netignite audit list|export`: reading the audit log as the local operator.
 
-use std::io::{self, ErrorKind, Write};
+use std::io::ErrorKind;
 
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use super::failure::Failure;
 use super::operator::{Asking, Operator};
-use super::output::{table_of, text};
+use super::output::{JsonLines, table_of, text};
 use super::{ConfigArguments, keep_files_private};
 use crate::http::Method;
 
@@ -152,7 +152,8 @@ fn export(arguments: Export) -> Result<(), Failure> {
     let Export { filter, config } = arguments;
     let path = format!("{AUDIT}/export?{}", filter.query(&[]));
     keep_files_private();
-    let written = Operator::download(config, &path, |part| io::stdout().lock().write_all(part));
+    let mut lines = JsonLines::default();
+    let written = Operator::download(config, &path, |part| lines.take(part));
     match written? {
         // A reader that has gone away, as `head` does, is no failure.
         Err(e) if e.kind() != ErrorKind::BrokenPipe => {

@@ -6,9 +6,17 @@ use std::io::{self, ErrorKind, Write};
 use serde_json::Value;
 
 use super::failure::Failure;
+use crate::model::shown::{Shown, shown_json};
 
-/// Prints an answer. A reader that has gone away, as `head` does, is no failure.
+/// Prints an answer, with whatever could steer a terminal but line ends and tabs as escapes. A reader that has gone
+/// away, as `head` does, is no failure.
 pub(super) fn print(text: impl fmt::Display) -> Result<(), Failure> {
+    let text = text.to_string();
+    let cells = |line: &str| line.split('\t').map(printable).collect::<Vec<_>>().join("\t");
+    print_raw(&text.split('\n').map(cells).collect::<Vec<_>>().join("\n"))
+}
+
+fn print_raw(text: &str) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
     match writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
         Err(e) if e.kind() != ErrorKind::BrokenPipe => {
@@ -20,7 +28,7 @@ pub(super) fn print(text: impl fmt::Display) -> Result<(), Failure> {
 
 /// Prints JSON for programs.
 pub(super) fn print_json(value: &impl serde::Serialize) -> Result<(), Failure> {
-    print(serde_json::to_string_pretty(value).map_err(Failure::new)?)
+    print_raw(&shown_json(&serde_json::to_string_pretty(value).map_err(Failure::new)?))
 }
 
 /// Says on standard error, in one line, why the program ends.
@@ -63,9 +71,25 @@ pub(super) fn text(value: &Value) -> String {
 
 /// Text that stays on its line and leaves the terminal alone, whatever a user or a file put into it.
 pub(super) fn printable(text: &str) -> String {
-    let escaped =
-        |c: char| -> String { if c.is_control() { c.escape_default().collect() } else { c.to_string() } };
-    text.chars().map(escaped).collect()
+    Shown(text).to_string()
+}
+
+/// Prints lines of JSON as they come in parts of any size, with what could steer a terminal as escapes.
+#[derive(Default)]
+pub(super) struct JsonLines {
+    /// The line that has begun.
+    begun: Vec<u8>,
+}
+
+impl JsonLines {
+    /// Takes a part, and prints the lines that are whole.
+    pub(super) fn take(&mut self, part: &[u8]) -> io::Result<()> {
+        self.begun.extend_from_slice(part);
+        let Some(end) = self.begun.iter().rposition(|byte| *byte == b'\n') else { return Ok(()) };
+        let rest = self.begun.split_off(end + 1);
+        let lines = std::mem::replace(&mut self.begun, rest);
+        io::stdout().lock().write_all(shown_json(&String::from_utf8_lossy(&lines)).as_bytes())
+    }
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! How a log line looks: JSON for programs, one line of text for people.
 //!
-//! Whatever a message or field holds, it stays on its line and cannot steer a terminal: control characters are
-//! written as escapes.
+//! Whatever a message or field holds, it stays on its line and cannot steer a terminal: what does not show is written
+//! as escapes.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -15,6 +15,7 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
 use super::CRITICAL;
+use crate::model::shown::{Hidden, Shown, shown_json};
 
 /// `{"timestamp":…,"level":…,"message":…,"target":…,"fields":{…}}`, an object a line.
 pub(super) struct JsonLines;
@@ -48,7 +49,7 @@ where
             target: metadata.target(),
             fields: &fields,
         };
-        writeln!(to, "{}", serde_json::to_string(&line).map_err(|_| fmt::Error)?)
+        writeln!(to, "{}", shown_json(&serde_json::to_string(&line).map_err(|_| fmt::Error)?))
     }
 }
 
@@ -67,11 +68,11 @@ where
         } else {
             write!(to, "{name:<5} ")?;
         }
-        write!(to, "{}", OneLine(&message))?;
+        write!(to, "{}", Shown(&message))?;
         for (key, value) in &fields {
             match value {
                 Value::String(text) if is_plain(text) => write!(to, " {key}={text}")?,
-                other => write!(to, " {key}={}", OneLine(&other.to_string()))?,
+                other => write!(to, " {key}={}", Shown(&other.to_string()))?,
             }
         }
         writeln!(to)
@@ -149,24 +150,8 @@ impl Visit for Fields {
 
 /// Whether a text can stand after `key=` without quotes.
 fn is_plain(text: &str) -> bool {
-    !text.is_empty() && !text.contains(|c: char| c.is_whitespace() || c == '"' || c == '=' || breaks(c))
-}
-
-/// Whether a character could end the line, or steer the terminal that shows it.
-fn breaks(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
-/// Text with what breaks a line escaped.
-struct OneLine<'a>(&'a str);
-
-impl fmt::Display for OneLine<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for c in self.0.chars() {
-            if breaks(c) { write!(f, "{}", c.escape_default())? } else { f.write_char(c)? }
-        }
-        Ok(())
-    }
+    !text.is_empty()
+        && !text.contains(|c: char| c.is_whitespace() || c == '"' || c == '=' || Hidden::of(c).is_some())
 }
 
 #[cfg(test)]
@@ -258,7 +243,7 @@ mod tests {
             );
         });
         assert_eq!(text.lines().count(), 1, "{text}");
-        assert!(!text.trim_end().contains(breaks), "{text}");
+        assert!(!text.trim_end().contains(|c| Hidden::of(c).is_some()), "{text}");
         assert!(text.contains("WARN  one\\ntwo"), "{text}");
         assert!(text.contains(r#" user="a\r\nb""#), "{text}");
         assert!(text.contains(" plain=x"), "{text}");

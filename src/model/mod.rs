@@ -12,4 +12,6 @@ pub mod id;
 pub mod permission;
 pub mod presence;
 pub mod reach;
+pub mod shown;
 pub mod shutdown;
+pub mod username;

@@ -8,6 +8,7 @@ use crate::clock::Millis;
 use crate::error::{Error, Result};
 use crate::model::account::Account;
 use crate::model::permission::Role;
+use crate::model::username::look;
 
 /// A user.
 #[derive(Debug, Clone)]
@@ -217,11 +218,21 @@ pub fn delete(db: &Conn, id: i64) -> Result<bool> {
     Ok(db.execute("DELETE FROM users WHERE id = ?1", [id])? > 0)
 }
 
-/// One thread writes, so what is free now is free until the commit.
+/// Refuses a name that another user has, or one that looks the same. One thread writes, so what is free now is free until
+/// the commit. All names are looked at: users are few, and a stored form of their names could be missing or old.
 fn check_name_is_free(db: &Conn, username: &str, but_for: Option<i64>) -> Result<()> {
-    let sql = "SELECT id FROM users WHERE username = ?1 AND id IS NOT ?2";
-    match db.query_one(sql, libsql::params![username, but_for], |row| row.int(0))? {
-        None => Ok(()),
-        Some(_) => Err(Error::conflict("username_taken", "Username is already taken")),
+    let sql = "SELECT CAST(username AS BLOB) FROM users WHERE id IS NOT ?1";
+    let others = db.query(sql, [but_for], |row| row.text(0))?;
+    if others.iter().any(|other| other == username) {
+        return Err(Error::conflict("username_taken", "Username is already taken"));
     }
+    let wanted = look(username);
+    if others.iter().any(|other| look(other) == wanted) {
+        return Err(Error::conflict(
+            "username_taken",
+            "Username is already taken by one that looks the same: choose one that differs in more than capitals, \
+             blanks or the form of its letters",
+        ));
+    }
+    Ok(())
 }

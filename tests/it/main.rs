@@ -31,6 +31,7 @@ mod keys;
 mod keys_interrupted;
 mod limits;
 mod login_security;
+mod names;
 mod password_resets;
 mod passwords;
 mod permissions;

@@ -104,14 +104,15 @@ async fn fields_are_validated() {
 }
 
 #[tokio::test]
-async fn a_name_is_taken_only_by_others_and_compared_exactly() {
+async fn a_name_is_taken_by_others_alone() {
     let server = Server::start().await;
     let admin = server.superadmin().await;
     let ann = server.user(&admin, "ann", "user").await;
     let reply = ann.put("/api/account/2", account("admin")).await.expect(409);
     assert_eq!((reply.message(), reply.code()), ("Username is already taken", "username_taken"));
     ann.put("/api/account/2", account("ann")).await.expect(200);
-    ann.put("/api/account/2", account("Admin")).await.expect(200);
+    assert_eq!(ann.put("/api/account/2", account("Admin")).await.expect(409).code(), "username_taken");
+    ann.put("/api/account/2", account("Ann")).await.expect(200);
 }
 
 #[tokio::test]
@@ -138,8 +139,10 @@ async fn favorites_that_are_unknown_or_anothers_are_kept_and_not_shown() {
     let server = Server::start().await;
     let admin = server.superadmin().await;
     let (ann, bob) = (server.user(&admin, "ann", "user").await, server.user(&admin, "bob", "user").await);
-    let bobs = bob.create_device(bob.create_agent("server", "bob's secret").await, "AA:BB:CC:DD:EE:01").await;
-    let agent = ann.create_agent("server", "ann's secret").await;
+    let bobs = bob
+        .create_device(bob.create_agent("server", "bob's good old secret").await, "AA:BB:CC:DD:EE:01")
+        .await;
+    let agent = ann.create_agent("server", "ann's good old secret").await;
     let own = ann.create_device(agent, "AA:BB:CC:DD:EE:02").await;
     let next = own + 1;
     let favorites = json!([bobs, own, next, 4711, -5]);

@@ -74,7 +74,11 @@ async fn the_first_admin_is_user_1_and_the_only_first() {
 async fn a_user_name_is_taken_once() {
     let (_directory, store) = fresh().await;
     let (ann, bob) = store.write(|db| Ok((user(db, "ann")?, user(db, "bob")?))).await.unwrap();
-    assert!(store.write(|db| user(db, "Ann")).await.is_ok(), "compared exactly");
+    assert!(store.read(|db| users::by_name(db, "Ann")).await.unwrap().is_none(), "compared exactly");
+    for alike in ["Ann", "\u{ff41}nn", "a\u{200b}nn", "ann "] {
+        let taken = store.write(move |db| user(db, alike)).await.unwrap_err();
+        assert_eq!(taken.code(), "username_taken", "{alike:?}");
+    }
     let taken = store.write(|db| user(db, "ann")).await.unwrap_err();
     assert_eq!((taken.code(), taken.message()), ("username_taken", "Username is already taken"));
     let renamed = |id: i64, name: &'static str| {
