@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep_until};
 
 use super::check::{Check, GIVEN_PASSWORD, GIVEN_TEXT};
+use super::failed::log_failed;
 use super::field::Field;
 use super::totp_code::{self, CODE};
 use super::user_change::RoleName;
@@ -104,6 +105,9 @@ pub(super) async fn login(call: Call, Json(body): Json<Credentials>) -> Result<A
     let begun = Instant::now();
     let given = body.read()?;
     let entered = enter(&call, given).await;
+    if let Err(e) = &entered {
+        log_failed(&call, "login", e);
+    }
     if entered.as_ref().is_err_and(|e| e.kind() == Kind::Unauthenticated) {
         sleep_until(begun + FAILURE_FLOOR).await;
     }

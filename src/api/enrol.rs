@@ -8,6 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
 use super::check::{Check, DESCRIPTION, GIVEN_PASSWORD, NAME};
+use super::failed::log_failed;
 use super::field::Field;
 use crate::audit::{Action, Actor, SubjectKind};
 use crate::auth::fresh_token;
@@ -57,7 +58,9 @@ pub(super) async fn enrol(call: Call, Json(body): Json<EnrolBody>) -> Result<Ans
     };
     let Some(key) = known else {
         attempt.failed();
-        return Err(not_good());
+        let error = not_good();
+        log_failed(&call, "enrolment", &error);
+        return Err(error);
     };
     let text = fresh_token()?;
     let secret = SecretString::from(text.as_str());

@@ -20,7 +20,9 @@ mod device_status;
 mod devices;
 mod enrol;
 mod enrolment_codes;
+mod failed;
 mod field;
+mod given_shares;
 mod ids;
 mod log_level;
 mod new_password;
@@ -36,6 +38,7 @@ mod totp_code;
 mod user_change;
 mod user_tokens;
 mod user_totp;
+mod username;
 mod users;
 mod wakeup;
 
@@ -216,6 +219,20 @@ pub fn table() -> Vec<Route> {
             Needs(P::DevicesShare),
             "Take back a share of a device",
             |call, body| shares::delete(call, body, Of::Device),
+        ),
+        Route::new(
+            Method::GET,
+            "/api/shares",
+            Needs(P::DevicesShare),
+            "List what is shared with the caller",
+            given_shares::list,
+        ),
+        Route::new(
+            Method::DELETE,
+            "/api/shares/{id}",
+            Needs(P::DevicesShare),
+            "Remove what is shared with the caller, or take back a share of the caller's",
+            given_shares::delete,
         ),
         Route::new(
             Method::PUT,

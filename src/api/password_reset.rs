@@ -5,6 +5,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
 use super::check::{Check, FLAG, GIVEN_PASSWORD, PASSWORD};
+use super::failed::log_failed;
 use super::field::Field;
 use super::new_password::NewPassword;
 use super::user_change::{check_may_manage, not_found};
@@ -83,7 +84,9 @@ pub(super) async fn reset(call: Call, Json(body): Json<ResetBody>) -> Result<Ans
         .await?;
     let Some(user) = user else {
         attempt.failed();
-        return Err(not_good());
+        let error = not_good();
+        log_failed(&call, "password reset", &error);
+        return Err(error);
     };
     let hash = SecretString::from(host.passwords.hash_new(&user.username, password).await?);
     let new = NewPassword { hash, keep: None, end_tokens: end_tokens.unwrap_or_default() };

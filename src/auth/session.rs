@@ -4,6 +4,8 @@
 //! restart. The cookie's token is 256 random bits; what is kept is its SHA-256. A session lasts [`LIFETIME`] from its
 //! last use, which is written behind, at most once in `WRITE_EVERY` and waited for by nobody.
 
+mod crowd;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
@@ -32,7 +34,7 @@ const WRITE_EVERY: Millis = 5 * 60 * 1000;
 const COOKIE_EVERY: Millis = DAY;
 /// How often expired sessions are looked for.
 const PURGE_EVERY: Millis = 60 * 60 * 1000;
-/// Sessions of one user at once; a further one ends the one unused for longest.
+/// Sessions of one user at once; a further one ends one that [`crowd`] chooses.
 const MAX_OF_USER: usize = 100;
 /// Longest `User-Agent` that is kept, in bytes.
 const MAX_USER_AGENT: usize = 256;
@@ -104,6 +106,8 @@ struct Kept {
 
 struct Entry {
     user: i64,
+    kind: crowd::Kind,
+    uses: crowd::Uses,
     created: Millis,
     last_used: AtomicI64,
     expires: AtomicI64,
@@ -139,8 +143,8 @@ impl Sessions {
         })
     }
 
-    /// Starts a session of `user`, and adds `login` to the audit log in the same transaction. The oldest of too many
-    /// sessions of one user are ended.
+    /// Starts a session of `user`, and adds `login` to the audit log in the same transaction. Of too many
+    /// sessions of one user some are ended.
     ///
     /// # Errors
     /// The database cannot be written, or the user is no more.
@@ -167,20 +171,31 @@ impl Sessions {
         // In memory first: whoever ends all sessions of the user from here on also ends this one.
         let crowd = {
             let mut kept = self.kept.write();
-            let crowd = kept.crowd_of(user);
+            let entry = Entry::of(&row, now);
+            let crowd = kept.crowd_of(user, entry.kind);
             crowd.iter().for_each(|old| kept.remove(*old));
-            kept.insert(key, Entry::of(&row, now));
+            kept.insert(key, entry);
             crowd
         };
+        if !crowd.is_empty() {
+            tracing::info!(
+                user,
+                ended = crowd.len(),
+                "A login ended another session: a user has {MAX_OF_USER} at most"
+            );
+        }
         let written = self
             .store
             .write(move |db| {
-                for SessionKey(old) in crowd {
-                    sessions::delete(db, &old)?;
+                for old in &crowd {
+                    sessions::delete(db, &old.0)?;
                 }
                 let inserted = sessions::insert(db, &row)?;
                 if inserted {
                     store::audit::insert(db, &login)?;
+                    for old in crowd {
+                        store::audit::insert(db, &crowded_out(&login, old))?;
+                    }
                 }
                 Ok(inserted)
             })
@@ -208,6 +223,7 @@ impl Sessions {
         if entry.expires.load(Relaxed) <= now {
             return None;
         }
+        entry.uses.count();
         entry.last_used.store(now, Relaxed);
         entry.expires.store(now + LIFETIME, Relaxed);
         let written = entry.written.load(Relaxed);
@@ -307,17 +323,18 @@ impl Kept {
         }
     }
 
-    /// The sessions that must end before `user` may have another one: those unused for longest.
-    fn crowd_of(&self, user: i64) -> Vec<SessionKey> {
+    /// The sessions that must end before `user` may have another one, of the kind `new`.
+    fn crowd_of(&self, user: i64, new: crowd::Kind) -> Vec<SessionKey> {
         let keys = self.by_user.get(&user).map(Vec::as_slice).unwrap_or_default();
         let surplus = (keys.len() + 1).saturating_sub(MAX_OF_USER);
         if surplus == 0 {
             return Vec::new();
         }
-        let mut keys = keys.to_vec();
-        keys.sort_by_key(|key| self.by_key.get(key).map(|entry| entry.last_used.load(Relaxed)));
-        keys.truncate(surplus);
-        keys
+        let candidate = |key: &SessionKey| {
+            let Entry { kind, uses, last_used, .. } = self.by_key.get(key)?.as_ref();
+            Some(crowd::Candidate { key: *key, kind: *kind, uses, last_used: last_used.load(Relaxed) })
+        };
+        crowd::victims(keys.iter().filter_map(candidate).collect(), surplus, new)
     }
 }
 
@@ -325,6 +342,8 @@ impl Entry {
     fn of(row: &SessionRow, cookie_sent: Millis) -> Self {
         Self {
             user: row.user,
+            kind: crowd::Kind::of(row),
+            uses: crowd::Uses::stored(row),
             created: row.created,
             last_used: AtomicI64::new(row.last_used),
             expires: AtomicI64::new(row.expires),
@@ -343,6 +362,14 @@ impl Entry {
             cookie_due: now - self.cookie_sent.load(Relaxed) >= COOKIE_EVERY,
         }
     }
+}
+
+/// That a session ended for the one that `login` began.
+fn crowded_out(login: &audit::Entry, old: SessionKey) -> audit::Entry {
+    let mut entry = audit::Entry { action: audit::Action::SessionCrowdOut, ..login.clone() };
+    entry.on(audit::SubjectKind::Session, None, old.public_id());
+    entry.detail = Some(format!("{MAX_OF_USER} at once are the limit"));
+    entry
 }
 
 /// 256 random bits as text.

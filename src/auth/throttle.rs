@@ -26,7 +26,7 @@ pub const PER_ACCOUNT: usize = 10;
 pub const PER_ADDRESS: usize = 50;
 /// How long a failure counts.
 pub const WINDOW: Duration = Duration::from_secs(5 * 60);
-/// Accounts and addresses remembered at once; those whose last failure is the oldest go first.
+/// Accounts and addresses remembered at once; those with the fewest failures go first, and of these the oldest.
 const MAX_KEYS: usize = 16_384;
 
 /// The failed logins of the last minutes.
@@ -218,8 +218,10 @@ impl Shared {
     }
 }
 
-/// Makes room: what is forgotten anyway, else the eighth whose last failure is the oldest. Many at once, so that
-/// someone with many addresses cannot make every login pay for a walk through the map.
+/// Makes room: what is forgotten anyway, else the eighth with the fewest failures and of these the oldest, so that
+/// whoever has many addresses and fails once from each wipes out nobody's count. Many at once, so that they cannot make
+/// every login pay for a walk through the map. Wrong codes stay: there are no more of these counts than users, and whoever
+/// guesses at a code must not make theirs be forgotten.
 fn evict(windows: &mut HashMap<Key, Window>, now: Millis) {
     windows.retain(|_, window| {
         window.prune(now);
@@ -228,19 +230,21 @@ fn evict(windows: &mut HashMap<Key, Window>, now: Millis) {
     if windows.len() < MAX_KEYS - MAX_KEYS / 8 {
         return;
     }
-    let mut last: Vec<Millis> = windows
-        .values()
-        .filter(|window| window.in_flight == 0)
-        .filter_map(|window| window.failures.back().copied())
-        .collect();
-    if last.is_empty() {
+    let weight = |key: &Key, window: &Window| match key {
+        Key::Account(..) | Key::Address(_) if window.in_flight == 0 => {
+            window.failures.back().map(|&last| (window.failures.len(), last))
+        }
+        _ => None,
+    };
+    let mut weights: Vec<_> = windows.iter().filter_map(|(key, window)| weight(key, window)).collect();
+    if weights.is_empty() {
         return;
     }
-    let nth = (MAX_KEYS / 8).min(last.len() - 1);
-    let (_, &mut cut, _) = last.select_nth_unstable(nth);
+    let nth = (MAX_KEYS / 8).min(weights.len() - 1);
+    let (_, &mut cut, _) = weights.select_nth_unstable(nth);
     let mut spare = nth + 1;
-    windows.retain(|_, window| {
-        let goes = window.in_flight == 0 && window.failures.back().is_some_and(|&at| at <= cut) && spare > 0;
+    windows.retain(|key, window| {
+        let goes = spare > 0 && weight(key, window).is_some_and(|weight| weight <= cut);
         spare -= usize::from(goes);
         !goes
     });

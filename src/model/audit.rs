@@ -85,6 +85,9 @@ pub enum Action {
     /// A user ended one of their sessions, or all others.
     #[serde(rename = "session.end")]
     SessionEnd,
+    /// A login ended another session of its user, who had too many.
+    #[serde(rename = "session.crowd_out")]
+    SessionCrowdOut,
     /// An agent got a new secret, beside which the old one may stay good for a while.
     #[serde(rename = "agent.rotate_secret")]
     AgentRotateSecret,
@@ -127,6 +130,9 @@ pub enum Action {
     /// A share was taken back; the detail tells from whom.
     #[serde(rename = "share.delete")]
     ShareDelete,
+    /// A user removed what was shared with them; the detail tells by whom.
+    #[serde(rename = "share.decline")]
+    ShareDecline,
     /// The level of the log was set; the detail tells to what.
     #[serde(rename = "log_level.set")]
     LogLevelSet,

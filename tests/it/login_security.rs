@@ -9,7 +9,8 @@ use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
 
 use super::support::authenticator::Authenticator;
-use super::support::{Client, Reply, Server};
+use super::support::binary::command;
+use super::support::{Binary, Client, Reply, Server};
 
 /// The shortest time a failed login takes.
 const FLOOR: Duration = Duration::from_millis(250);
@@ -137,7 +138,7 @@ fn token(reply: &Reply) -> String {
 async fn another_sites_page_writes_nowhere() {
     let server = Server::start().await;
     let admin = server.superadmin().await;
-    let agent = admin.create_agent("server", "a long secret").await;
+    let agent = admin.create_agent("server", "a long enough secret").await;
     let device = admin.create_device(agent, "AA:BB:CC:DD:EE:FF").await;
     let before = everything(&admin, agent, device).await;
     let mut tried = 0;
@@ -172,4 +173,38 @@ async fn everything(admin: &Client, agent: i64, device: i64) -> Vec<Value> {
         found.push(admin.get(&path).await.expect(200).data().clone());
     }
     found
+}
+
+#[tokio::test]
+async fn the_log_names_the_address_of_a_failed_login_and_nothing_that_was_typed() {
+    let here = tempfile::tempdir().unwrap();
+    let mut program = command(here.path(), &[]);
+    program.env("NETIGNITE_TRUSTED_PROXIES", r#"["127.0.0.1"]"#).env("NETIGNITE_LOG__FORMAT", "pretty");
+    let mut server = Binary::spawn(program);
+    let client = Client::anonymous(server.listening().await);
+    let send = async |path: &str, body: Value| {
+        let request = client.http.post(client.url(path)).header("X-Forwarded-For", "192.0.2.7").json(&body);
+        client.send(request).await.status
+    };
+    let typed = "a password in the wrong field";
+    assert_eq!(send("/api/auth/login", json!({"username": typed, "password": typed})).await, 401);
+    assert_eq!(send("/api/auth/login", json!({"username": "admin", "password": typed})).await, 401);
+    assert_eq!(send("/api/agents/enrol", json!({"code": "0000-0000-0000-0000", "name": "n"})).await, 403);
+    let reset = json!({"token": "A".repeat(43), "password": "a long new password"});
+    assert_eq!(send("/api/auth/reset-password", reset).await, 400);
+    // What is not there is not tried.
+    assert_eq!(send("/api/auth/login", json!({"username": 7})).await, 400);
+    server.line(&["Failed password reset"]).await;
+    let log = server.log();
+    // What docs/accounts.md has fail2ban look for, after the time that fail2ban cuts off.
+    let failed: Vec<_> =
+        log.lines().filter_map(|line| line.split_once("INFO  Failed ")).map(|(_, rest)| rest).collect();
+    let expected = [
+        "login address=192.0.2.7 code=no_matching_credentials",
+        "login address=192.0.2.7 code=no_matching_credentials",
+        "enrolment address=192.0.2.7 code=invalid_enrolment_code",
+        "password reset address=192.0.2.7 code=invalid_reset_token",
+    ];
+    assert_eq!(failed, expected, "{log}");
+    assert!(!log.contains(typed), "{log}");
 }

@@ -122,3 +122,55 @@ async fn the_list_ends_with_what_is_valid() {
     server.host().clock.advance(Duration::from_secs(2 * 24 * 60 * 60));
     assert_eq!(listed(&admin).await.len(), 1, "an expired session is none");
 }
+
+/// Logs in with what the client calls itself.
+async fn log_in_as(server: &Server, client: &Client, agent: &str) -> Client {
+    let another = server.anonymous();
+    let body = serde_json::json!({"username": client.username, "password": client.password});
+    let request = another.http.post(another.url("/api/auth/login")).header("User-Agent", agent).json(&body);
+    another.send(request).await.expect(200);
+    another
+}
+
+#[tokio::test]
+async fn a_script_that_logs_in_without_end_ends_its_own_sessions() {
+    let server = Server::start().await;
+    let admin = server.superadmin().await;
+    let ann = server.user(&admin, "ann", "user").await;
+    let browser = log_in_as(&server, &ann, "Mozilla/5.0").await;
+    let phone = log_in_as(&server, &ann, "a phone").await;
+    for client in [&ann, &browser, &phone] {
+        client.get("/api/auth/session").await.expect(200);
+    }
+    server.host().clock.advance(Duration::from_secs(3600));
+    let mut scripts = Vec::new();
+    for _ in 0..110 {
+        let script = log_in_as(&server, &ann, "curl/8").await;
+        script.get("/api/devices").await.expect(200);
+        script.get("/api/devices").await.expect(200);
+        scripts.push(script);
+        server.host().clock.advance(Duration::from_millis(10));
+    }
+    for client in [&ann, &browser, &phone] {
+        client.get("/api/auth/session").await.expect(200);
+    }
+    assert_eq!(listed(&browser).await.len(), 100);
+    scripts[0].get("/api/auth/session").await.expect(401);
+    scripts[109].get("/api/auth/session").await.expect(200);
+    let told = admin.get("/api/admin/audit?action=session.crowd_out").await.expect(200);
+    let told = told.data()["entries"].as_array().unwrap().clone();
+    assert_eq!(told.len(), 13, "{told:?}");
+    assert_eq!((&told[0]["actorName"], &told[0]["target"]), (&"ann".into(), &"session".into()));
+}
+
+#[tokio::test]
+async fn sessions_that_were_never_used_go_before_one_in_use() {
+    let server = Server::start().await;
+    let admin = server.superadmin().await;
+    let ann = server.user(&admin, "ann", "user").await;
+    ann.get("/api/auth/session").await.expect(200);
+    for _ in 0..110 {
+        Client::login(server.address(), "ann", &ann.password).await;
+    }
+    ann.get("/api/auth/session").await.expect(200);
+}

@@ -174,3 +174,19 @@ async fn the_number_of_keys_is_bounded_and_the_oldest_go() {
     assert!(windows.contains_key(&Key::Address(Some(newest))));
     assert!(!windows.contains_key(&Key::Address(Some(IpAddr::from(0_u32.to_be_bytes())))));
 }
+
+#[tokio::test]
+async fn many_addresses_wipe_out_no_count() {
+    let (throttle, _clock) = throttle();
+    let guesser = Some(IpAddr::from([192, 0, 2, 1]));
+    fail(&throttle, "admin", guesser, PER_ACCOUNT).await;
+    for _ in 0..PER_ACCOUNT {
+        throttle.attempt_code(7).await.unwrap().failed();
+    }
+    for i in 0..2 * MAX_KEYS as u32 {
+        fail(&throttle, "admin", Some(IpAddr::from((0x0a00_0000 + i).to_be_bytes())), 1).await;
+    }
+    assert!(throttle.shared.windows.lock().len() <= MAX_KEYS);
+    assert!(refused(&throttle, "admin", guesser).await.is_some());
+    assert!(throttle.attempt_code(7).await.is_err());
+}
