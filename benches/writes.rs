@@ -46,7 +46,10 @@ async fn commits() {
         for _ in 0..COMMITS {
             db.execute("BEGIN IMMEDIATE", ()).await.unwrap();
             for _ in 0..batch {
-                insert.execute(("Written", "server", "In the hall", "bench-secret", 1)).await.unwrap();
+                insert
+                    .execute(("Written", "server", "In the hall", "bench-secret-of-an-agent", 1))
+                    .await
+                    .unwrap();
                 insert.reset();
             }
             db.execute("COMMIT", ()).await.unwrap();
@@ -75,7 +78,7 @@ async fn bench() {
     let server = Server::start_with(tempfile::tempdir().unwrap(), &settings);
     let (_, cookie) = server.admin().await;
     let pid = server.process.id();
-    let body = r#"{"name":"Written","description":"In the hall","type":"server","secret":"bench-secret"}"#;
+    let body = r#"{"name":"Written","description":"In the hall","type":"server","secret":"bench-secret-of-an-agent"}"#;
     let load = |connections| Load {
         port: server.port,
         cookie: &cookie,

@@ -20,7 +20,8 @@ pub struct Agent {
 
 impl Agent {
     pub async fn connect(port: u16, id: i64) -> io::Result<Self> {
-        let credentials = base64::engine::general_purpose::STANDARD.encode(format!("{id}:bench-secret"));
+        let credentials =
+            base64::engine::general_purpose::STANDARD.encode(format!("{id}:bench-secret-of-an-agent"));
         let request = format!(
             "GET /api/agent-control-service HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\

@@ -55,7 +55,7 @@ impl Server {
         (http, cookie)
     }
 
-    /// Creates agents with the secret `bench-secret` and answers their IDs.
+    /// Creates agents with the secret `bench-secret-of-an-agent` and answers their IDs.
     pub async fn create_agents(&self, cookie: &str, count: usize, kind: &str) -> Vec<i64> {
         let mut tasks = tokio::task::JoinSet::new();
         let lanes = 32.min(count);
@@ -67,7 +67,7 @@ impl Server {
                 let mut ids = Vec::new();
                 for i in 0..mine {
                     let body = format!(
-                        "{{\"name\":\"Agent {lane}-{i}\",\"description\":\"In the hall\",\"type\":\"{kind}\",\"secret\":\"bench-secret\"}}"
+                        "{{\"name\":\"Agent {lane}-{i}\",\"description\":\"In the hall\",\"type\":\"{kind}\",\"secret\":\"bench-secret-of-an-agent\"}}"
                     );
                     let reply = http.request("POST", "/api/agents", &body).await.unwrap();
                     assert_eq!(reply.status, 201, "{}", reply.body);

@@ -33,11 +33,11 @@ pub(super) const DESCRIPTION: Rule<String, String> = Rule {
     read: |text| (text.chars().count() <= 1000).then_some(text),
 };
 
-/// Agents' secrets.
+/// New secrets of agents.
 pub(super) const AGENT_SECRET: Rule<String, SecretString> = Rule {
-    expected: "text of 8 to 256 characters without control characters",
+    expected: "text of 16 to 256 characters without control characters",
     read: |text| {
-        let good = (8..=256).contains(&text.chars().count()) && !text.chars().any(char::is_control);
+        let good = (16..=256).contains(&text.chars().count()) && !text.chars().any(char::is_control);
         good.then(|| text.into())
     },
 };
@@ -63,7 +63,7 @@ pub(super) const ADDRESS: Rule<String, String> = Rule {
     read: |text| text.parse::<ProbeTarget>().is_ok().then_some(text),
 };
 
-/// Names of users.
+/// Names of users, where one is to be found. New ones must keep to more: `username`.
 pub(super) const USERNAME: Rule<String, String> = Rule {
     expected: "text of 1 to 64 characters without control characters",
     read: |text| {
@@ -208,10 +208,10 @@ mod tests {
         assert!(text(&NAME, &"é".repeat(101)).is_none());
         assert!(text(&DESCRIPTION, &"☃".repeat(1000)).is_some());
         assert!(text(&DESCRIPTION, &"☃".repeat(1001)).is_none());
-        assert!(text(&AGENT_SECRET, "1234567").is_none());
-        assert!(text(&AGENT_SECRET, "12345678").is_some());
+        assert!(text(&AGENT_SECRET, "123456789012345").is_none());
+        assert!(text(&AGENT_SECRET, "1234567890123456").is_some());
         assert!(text(&AGENT_SECRET, &"☃".repeat(257)).is_none());
-        assert!(text(&AGENT_SECRET, "1234\n5678").is_none());
+        assert!(text(&AGENT_SECRET, "1234567890\n1234567890").is_none());
         assert!(text(&USERNAME, &"u".repeat(65)).is_none());
         assert!(text(&USERNAME, "a\u{7f}b").is_none());
         assert!((PORT.read)(0).is_none() && (PORT.read)(1).is_some());

@@ -150,7 +150,7 @@ async fn no_row_is_lost_or_changed() {
     // IDs that were given and deleted are not given again.
     let (_server, address) = Binary::serve(directory.path()).await;
     let admin = Client::login(address, "admin", "123456").await;
-    assert_eq!(admin.create_agent("server", "a long secret").await, 6);
+    assert_eq!(admin.create_agent("server", "a long enough secret").await, 6);
 }
 
 /// The fixture in a directory of its own: SQLite may write beside a file it opens.

@@ -155,14 +155,14 @@ async fn a_changed_secret_disconnects_at_once() {
     let scene = Scene::new("server").await;
     let path = format!("/api/agents/{}", scene.agent);
     let mut firmware = scene.firmware().await;
-    let body = json!({"name": "n", "description": "d", "type": "server", "secret": "another secret"});
+    let body = json!({"name": "n", "description": "d", "type": "server", "secret": "another good secret"});
     scene.admin.put(&path, body).await.expect(200);
     assert_eq!(firmware.closed().await.0, 4002);
     assert_eq!(scene.admin.agent_status(scene.agent).await, "offline");
     let address = scene.server.address();
     let refused = Firmware::try_connect(address, scene.agent, SECRET).await.map(drop).unwrap_err();
     assert_eq!(refused.status, 401);
-    let _firmware = Firmware::connect(address, scene.agent, "another secret").await;
+    let _firmware = Firmware::connect(address, scene.agent, "another good secret").await;
 }
 
 #[tokio::test]

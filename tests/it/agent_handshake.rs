@@ -109,7 +109,7 @@ async fn a_secret_may_hold_any_letters() {
 async fn scheme_case_and_padding_do_not_matter() {
     let scene = Scene::new("server").await;
     // One secret for each length modulo three, so that each padding is met.
-    for secret in ["padding0", "padding-1", "padding--2"] {
+    for secret in ["a longer padding", "a longer padding-", "a longer padding--"] {
         let agent = scene.admin.create_agent("server", secret).await;
         let plain = format!("{agent}:{secret}");
         for scheme in ["Basic", "basic", "BASIC", "bAsIc"] {

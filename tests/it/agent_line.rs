@@ -235,8 +235,8 @@ async fn two_commands_at_once_both_succeed() {
 async fn a_silent_agent_does_not_hold_up_another() {
     let scene = Scene::new("microcontroller").await;
     let mut silent = scene.firmware().await;
-    let other = scene.admin.create_agent("microcontroller", "another secret").await;
-    let mut firmware = Firmware::connect(scene.server.address(), other, "another secret").await;
+    let other = scene.admin.create_agent("microcontroller", "another good secret").await;
+    let mut firmware = Firmware::connect(scene.server.address(), other, "another good secret").await;
     let waiting = scene.wake();
     silent.command().await;
     let admin = scene.admin.clone();

@@ -70,8 +70,8 @@ async fn watch_many(count: usize, answers: Answers, span: Duration) -> Vec<Watch
     let scene = Scene::new("microcontroller").await;
     let mut agents = Vec::new();
     for _ in 0..count {
-        let agent = scene.admin.create_agent("microcontroller", "a common secret").await;
-        agents.push(Firmware::connect(scene.server.address(), agent, "a common secret").await);
+        let agent = scene.admin.create_agent("microcontroller", "a common good secret").await;
+        agents.push(Firmware::connect(scene.server.address(), agent, "a common good secret").await);
     }
     tokio::time::pause();
     let watches = agents.into_iter().map(|agent| tokio::spawn(watch(agent, answers, span)));
@@ -165,8 +165,8 @@ async fn a_stop_closes_agents_one_after_the_other() {
     let admin = server.superadmin().await;
     let mut agents = Vec::new();
     for _ in 0..20 {
-        let agent = admin.create_agent("server", "a common secret").await;
-        agents.push(Firmware::connect(server.address(), agent, "a common secret").await);
+        let agent = admin.create_agent("server", "a common good secret").await;
+        agents.push(Firmware::connect(server.address(), agent, "a common good secret").await);
     }
     tokio::time::pause();
     let watches: Vec<_> =

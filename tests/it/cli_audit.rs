@@ -13,7 +13,7 @@ async fn the_log_is_listed_and_exported_whether_the_server_runs_or_not() {
     let (server, address) = Binary::serve(here).await;
     let admin = superadmin(here, address).await;
     for _ in 0..700 {
-        admin.create_agent("server", "a long secret").await;
+        admin.create_agent("server", "a long enough secret").await;
     }
     let mut server = Some(server);
     for exports in [0, 2] {

@@ -49,7 +49,7 @@ async fn users_get_roles_tokens_to_reset_and_an_end() {
     let body = json!({"token": shown(&told, "Token"), "password": "bob's own new one"});
     Client::anonymous(address).post("/api/auth/reset-password", body).await.expect(200);
     let bob = Client::login(address, "bob", "bob's own new one").await;
-    let agent = bob.create_agent("server", "a long secret").await;
+    let agent = bob.create_agent("server", "a long enough secret").await;
     let line = refusal(here, &["user", "delete", "bob"], "").await;
     assert!(line.contains("owns 1 agent"), "{line}");
     bob.delete(&format!("/api/agents/{agent}")).await.expect(200);
@@ -114,7 +114,7 @@ async fn tokens_are_made_listed_and_revoked() {
         json_answer(here, &[&create[..], &["agents:read", "--expires-in-days", "30"]].concat(), "").await;
     assert_eq!((&made["id"], &made["permissions"]), (&json!(2), &json!(["agents:read"])));
     let by_admin = superadmin(here, address).await;
-    let agent = by_admin.create_agent("server", "a long secret").await;
+    let agent = by_admin.create_agent("server", "a long enough secret").await;
     let device = by_admin.create_device(agent, "AA:BB:CC:DD:EE:FF").await.to_string();
     let restricted = ["token", "create", "admin", "--name", "d", "--permission", "devices:wake", "--device"];
     let made = json_answer(here, &[&restricted[..], &[&device]].concat(), "").await;

@@ -28,7 +28,8 @@ fn moved(client: &Client, address: SocketAddr) -> Client {
 async fn storm(client: Client, name: String, acknowledged: Acknowledged) {
     for n in 0.. {
         let name = format!("{name}-{n}");
-        let body = json!({"name": name, "description": "", "type": "server", "secret": "a long secret"});
+        let body =
+            json!({"name": name, "description": "", "type": "server", "secret": "a long enough secret"});
         let Ok(answer) = client.http.post(client.url("/api/agents")).json(&body).send().await else { return };
         let status = answer.status();
         let Ok(text) = answer.text().await else { return };

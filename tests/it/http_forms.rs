@@ -106,7 +106,7 @@ async fn what_announces_its_length_twice_ends_the_connection() {
 async fn a_paths_letters_may_be_escaped_in_placeholders_alone() {
     let server = Server::start().await;
     let admin = server.superadmin().await;
-    let agent = admin.create_agent("server", "a long secret").await;
+    let agent = admin.create_agent("server", "a long enough secret").await;
     let escaped: String = agent.to_string().bytes().map(|b| format!("%{b:02x}")).collect();
     admin.get(&format!("/api/agents/{escaped}")).await.expect(200);
     admin.get("/api/agents/1%2fcommands").await.expect(400);
@@ -114,7 +114,7 @@ async fn a_paths_letters_may_be_escaped_in_placeholders_alone() {
     admin.get("/api/%61gents").await.expect(404);
     // A key that comes twice counts as it came first.
     let user = server.user(&admin, "ann", "user").await;
-    let foreign = user.create_agent("server", "a long secret").await;
+    let foreign = user.create_agent("server", "a long enough secret").await;
     admin.get(&format!("/api/agents/{foreign}?adminMode=true&adminMode=false")).await.expect(200);
     admin.get(&format!("/api/agents/{foreign}?adminMode=false&adminMode=true")).await.expect(404);
 }

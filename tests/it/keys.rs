@@ -139,9 +139,9 @@ async fn one_damaged_secret_locks_one_agent_out() {
     );
     let admin = superadmin(here, address).await;
     admin.get("/api/agents/2").await.expect(500);
-    let body = json!({"name": "a", "type": "server", "description": "", "secret": "a second secret"});
+    let body = json!({"name": "a", "type": "server", "description": "", "secret": "a second good secret"});
     admin.put("/api/agents/2", body).await.expect(200);
-    Firmware::connect(address, 2, "a second secret").await;
+    Firmware::connect(address, 2, "a second good secret").await;
     let (done, said) = secrets(here, &["rotate-key"], &[]).await;
     assert!(done && said.contains("2 secrets"), "{said}");
     stop(server).await;

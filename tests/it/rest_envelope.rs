@@ -38,7 +38,7 @@ async fn raw(
 }
 
 fn agent() -> Value {
-    json!({"name": "a", "type": "server", "description": "d", "secret": "long enough"})
+    json!({"name": "a", "type": "server", "description": "d", "secret": "long enough secret"})
 }
 
 #[tokio::test]

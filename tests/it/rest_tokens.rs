@@ -136,7 +136,7 @@ async fn fields_are_validated_and_bounded() {
         assert_eq!(wrong_fields(&reply), ["permissions"]);
     }
     // The devices must be one's own, also for an admin.
-    let theirs = ann.create_device(ann.create_agent("server", "ann's secret").await, MAC).await;
+    let theirs = ann.create_device(ann.create_agent("server", "ann's good old secret").await, MAC).await;
     for (who, ids) in [(&admin, json!([theirs])), (&ann, json!([theirs, 4711]))] {
         let body = json!({"name": "n", "permissions": ["devices:read"], "deviceIDs": ids});
         let reply = who.post("/api/account/tokens?adminMode=true", body).await.expect(400);

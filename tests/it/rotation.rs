@@ -100,12 +100,12 @@ async fn a_second_rotation_locks_nobody_out() {
     let (newer, _) = rotate(&admin, id, json!({})).await;
     assert!(connects(&server, id, &new).await);
     // A secret that a person sets is the only one.
-    let body = json!({"name": "n", "description": "", "type": "server", "secret": "set by hand 1"});
+    let body = json!({"name": "n", "description": "", "type": "server", "secret": "set by hand, number 1"});
     admin.put(&format!("/api/agents/{id}"), body).await.expect(200);
     for over in [&new, &newer] {
         assert!(!connects(&server, id, over).await);
     }
-    assert!(connects(&server, id, "set by hand 1").await);
+    assert!(connects(&server, id, "set by hand, number 1").await);
 }
 
 #[tokio::test]
