@@ -21,8 +21,10 @@ use crate::store::{Conn, Right, Whose, agents, devices, shares, users};
 
 /// Shares of one thing at once.
 const MAX_OF_THING: usize = 100;
-/// Shares with one user at once, so that nobody's list is flooded by others.
-const MAX_WITH_USER: i64 = 1000;
+/// Shares of one owner with one user at once, so that nobody's list is flooded; and of one owner with all. There is no
+/// bound on what one user is given by all: one sharer could use it up for the others.
+const MAX_OF_PAIR: i64 = 1000;
+const MAX_OF_OWNER: i64 = 10_000;
 
 const RIGHT: Rule<Vec<String>, Right> = Rule::new(
     "[\"view\"] to see the device and its status, or [\"view\", \"wake\"] to wake it as well",
@@ -145,7 +147,7 @@ pub(super) async fn create(call: Call, Json(body): Json<ShareBody>, of: Of) -> R
         .change(Action::ShareCreate, move |db, entry| {
             let thing = asked.find(db, Some(&mut *entry))?;
             let user = user_to_share_with(db, &thing, &username)?;
-            let share = put(db, thing.shared, &NewShare { user, right, created: now, expires })?;
+            let share = put(db, &thing, &NewShare { user, right, created: now, expires })?;
             let allows = if right == Right::Wake { "view and wake" } else { "view" };
             entry.detail = Some(format!("with user {user}: {allows}"));
             Ok(share)
@@ -189,21 +191,29 @@ fn user_to_share_with(db: &Conn, thing: &Thing, username: &str) -> Result<i64> {
     Ok(user.id)
 }
 
-/// Gives a share, if that makes not too many.
-fn put(db: &Conn, of: Shared, new: &NewShare) -> Result<ShareRow> {
-    shares::put(db, of, new)?;
-    let all = shares::list(db, of, new.created)?;
-    if all.len() > MAX_OF_THING {
-        return Err(Error::conflict(
-            "too_many_shares",
-            format!("This is shared with {MAX_OF_THING} users, which is the limit. Delete a share first."),
-        ));
-    }
-    if shares::count_with(db, new.user)? > MAX_WITH_USER {
-        return Err(Error::conflict(
-            "too_many_shares",
-            format!("{MAX_WITH_USER} things are shared with this user, which is the limit for one user"),
-        ));
+/// Gives a share, if that makes not too many. One in place of another makes none more.
+fn put(db: &Conn, thing: &Thing, new: &NewShare) -> Result<ShareRow> {
+    let Thing { shared, owner } = *thing;
+    let is_new = shares::of_thing(db, shared, new.user, new.created)?.is_none();
+    shares::put(db, shared, new)?;
+    let all = shares::list(db, shared, new.created)?;
+    if is_new {
+        let (of_pair, of_owner) = shares::counts_of(db, owner, new.user)?;
+        let limit = if all.len() > MAX_OF_THING {
+            format!("This is shared with {MAX_OF_THING} users, which is the limit. Delete a share first.")
+        } else if of_pair > MAX_OF_PAIR {
+            format!(
+                "{MAX_OF_PAIR} things of this owner are shared with this user, which is the limit. Delete a share \
+                 first, or share an agent with all its devices."
+            )
+        } else if of_owner > MAX_OF_OWNER {
+            format!("This owner has shared {MAX_OF_OWNER} times, which is the limit. Delete a share first.")
+        } else {
+            String::new()
+        };
+        if !limit.is_empty() {
+            return Err(Error::conflict("too_many_shares", limit));
+        }
     }
     let put = all.into_iter().find(|share| share.user == new.user);
     put.ok_or_else(|| Error::internal("a share that was just given is not there"))

@@ -21,6 +21,7 @@ mod output;
 mod password;
 mod secrets;
 mod serve;
+mod shares;
 mod token;
 mod user;
 mod when;
@@ -66,6 +67,9 @@ enum Command {
     /// Manage codes with which machines make their own agents, whether the server runs or not
     #[command(subcommand)]
     Enrolment(enrolment::Command),
+    /// See what is shared with whom and remove it, whether the server runs or not
+    #[command(subcommand)]
+    Shares(shares::Command),
     /// Read the audit log, whether the server runs or not
     #[command(subcommand)]
     Audit(audit::Command),
@@ -146,6 +150,7 @@ pub fn main() -> ExitCode {
         Some(Command::Token(command)) => token::run(command),
         Some(Command::Agents(command)) => agents::run(command),
         Some(Command::Enrolment(command)) => enrolment::run(command),
+        Some(Command::Shares(command)) => shares::run(command),
         Some(Command::Audit(command)) => audit::run(command),
         Some(Command::Secrets(command)) => secrets::run(command),
         Some(Command::Healthcheck(arguments)) => healthcheck::run(arguments),

@@ -23,7 +23,7 @@ use crate::vault::{Given, Vault};
 const APPLICATION_ID: i64 = 0x4E49_474E;
 
 /// The migrations; the first leads to version 1.
-const MIGRATIONS: &[Migration] = &[adopt::first_schema, people];
+const MIGRATIONS: &[Migration] = &[adopt::first_schema, people, fairness];
 
 /// What changes the schema by one version, inside a transaction.
 type Migration = fn(&Conn) -> Result<(), StoreError>;
@@ -39,6 +39,11 @@ fn people(db: &Conn) -> Result<(), StoreError> {
                     OR (SELECT freelist_count FROM pragma_freelist_count) > 0";
     data_keys::insert(db, db.query_int(used, ())? == 0)?;
     Ok(data_keys::seal_plain(db)?)
+}
+
+/// Version 3: what one user does takes room from no other.
+fn fairness(db: &Conn) -> Result<(), StoreError> {
+    db.batch(include_str!("migrations/0003_fairness.sql"))
 }
 
 /// What a file holds before anything is changed.

@@ -29,6 +29,7 @@ pub mod behind;
 pub mod data_keys;
 pub mod devices;
 pub mod enrolment_codes;
+pub mod given_shares;
 pub mod password_resets;
 pub mod second_factors;
 pub mod sessions;

@@ -114,12 +114,22 @@ pub fn delete(db: &Conn, of: Shared, id: i64, at: Millis) -> Result<Option<i64>>
     Ok(Some(share.user))
 }
 
-/// How many shares a user has been given, the expired ones included.
+/// How many shares an owner has given, expired ones included: to a user, and to all.
 ///
 /// # Errors
 /// The database refuses.
-pub fn count_with(db: &Conn, user: i64) -> Result<i64> {
-    db.query_int("SELECT count(*) FROM shares WHERE userID = ?1", [user])
+pub fn counts_of(db: &Conn, sharer: i64, user: i64) -> Result<(i64, i64)> {
+    let with = "SELECT count(*) FROM shares WHERE sharerID = ?1 AND userID = ?2";
+    let all = "SELECT count(*) FROM shares WHERE sharerID = ?1";
+    Ok((db.query_int(with, [sharer, user])?, db.query_int(all, [sharer])?))
+}
+
+/// The share of a thing with a user, if there is one that has not expired at the time `at`.
+///
+/// # Errors
+/// The database refuses.
+pub fn of_thing(db: &Conn, of: Shared, user: i64, at: Millis) -> Result<Option<ShareRow>> {
+    Ok(list(db, of, at)?.into_iter().find(|share| share.user == user))
 }
 
 /// When the next of a user's shares expires that has not at the time `at`; none if none ever does.

@@ -229,12 +229,18 @@ async fn every_route_answers_as_it_did() {
     assert!([200, 502].contains(&answered.status), "{}", answered.text);
     scene.delete("/api/agents/1").await.expect(409);
     let share = json!({"username": "ann", "permissions": ["view", "wake"]});
+    let ann = Client::login(scene.server.address(), "ann", "ann's long password").await;
     for of in ["devices", "agents"] {
         let path = format!("/api/{of}/1/shares");
         scene.admin(M::POST, &path, json!({"username": "nobody"})).await;
         let shared = scene.admin(M::POST, &path, share.clone()).await;
         scene.get(&path).await.expect(200);
         let id = shared.data()["id"].clone();
+        scene.call(&ann, M::GET, "/api/shares", None).await.expect(200);
+        if of == "agents" {
+            scene.call(&ann, M::DELETE, &format!("/api/shares/{id}"), None).await.expect(200);
+            scene.call(&ann, M::DELETE, &format!("/api/shares/{id}"), None).await.expect(404);
+        }
         scene.delete(&format!("{path}/{id}")).await;
     }
     scene.delete("/api/devices/1").await.expect(200);

@@ -502,3 +502,97 @@ async fn an_agents_share_covers_its_owners_devices_alone() {
     bob.get(&device(carols)).await.expect(404);
     assert_eq!(wake(&bob, carols).await, 404);
 }
+
+#[tokio::test]
+async fn whoever_a_share_is_with_sees_and_removes_it() {
+    let (Scene { server, admin, agent, device: id }, bob) = scene().await;
+    let carol = server.user(&admin, "carol", "user").await;
+    let now = server.host().clock.now();
+    let ending = json!({"username": "bob", "permissions": ["wake"], "expiresAt": now + HOUR});
+    let of_device = admin.post(&shares_of_device(id), ending).await.expect(201).data()["id"].clone();
+    let of_agent = share(&admin, &shares_of_agent(agent), &bob, &["view"]).await;
+    let of_carol = share(&admin, &shares_of_device(id), &carol, &["view"]).await;
+    let given = bob.get("/api/shares").await.expect(200);
+    let shown = given.data().as_array().unwrap();
+    assert_eq!(shown.len(), 2, "one's own alone: {shown:?}");
+    let first = json!({"id": of_device, "type": "device", "sharedID": id, "sharedName": "Device",
+        "ownerName": "admin", "username": "bob", "permissions": ["view", "wake"],
+        "created": shown[0]["created"], "expiresAt": now + HOUR});
+    assert_eq!(shown[0], first);
+    let second = (&shown[1]["type"], &shown[1]["sharedID"], &shown[1]["sharedName"]);
+    assert_eq!(second, (&json!("agent"), &Value::Null, &Value::Null), "the agent stays its owner's");
+    assert_eq!(
+        admin.get("/api/shares").await.expect(200).data(),
+        &json!([]),
+        "nothing is shared with the admin"
+    );
+    assert_eq!(admin.get("/api/shares?adminMode=true").await.expect(200).data().as_array().unwrap().len(), 3);
+
+    for (who, share) in [(&bob, json!(of_carol)), (&carol, of_device.clone()), (&bob, json!(4711))] {
+        who.delete(&format!("/api/shares/{share}")).await.expect(404);
+    }
+    bob.delete(&format!("/api/shares/{of_device}")).await.expect(200);
+    assert_eq!(
+        (wake(&bob, id).await, listed(&bob).await),
+        (403, vec![id]),
+        "the agent's share lets bob see it"
+    );
+    bob.delete(&format!("/api/shares/{of_agent}")).await.expect(200);
+    assert_eq!((wake(&bob, id).await, listed(&bob).await), (404, vec![]));
+    bob.delete(&format!("/api/shares/{of_agent}")).await.expect(404);
+    // Whose it is takes it back the same way.
+    admin.delete(&format!("/api/shares/{of_carol}")).await.expect(200);
+    assert_eq!(listed(&carol).await, [0; 0]);
+    // An expired one is none.
+    let mut ending = body("bob", &["view"]);
+    ending["expiresAt"] = json!(now + HOUR);
+    let expired = admin.post(&shares_of_device(id), ending).await.expect(201).data()["id"].clone();
+    server.host().clock.advance(Duration::from_millis(HOUR as u64));
+    assert_eq!(bob.get("/api/shares").await.expect(200).data(), &json!([]));
+    bob.delete(&format!("/api/shares/{expired}")).await.expect(404);
+
+    let data = server.stop().await;
+    let told =
+        "SELECT actorName || ' ' || action || ' ' || target || ' ' || targetName || ': ' || detail FROM audit
+                WHERE action IN ('share.decline', 'share.delete') ORDER BY id";
+    let expected = [
+        "bob share.decline device Device: by user 1".to_owned(),
+        "bob share.decline agent Agent: by user 1".to_owned(),
+        format!("admin share.delete device Device: with user {}", carol.user),
+    ];
+    assert_eq!(sqlite::texts(&data.path().join("db.sqlite"), told).await, expected);
+}
+
+#[tokio::test]
+async fn one_sharer_uses_up_no_others_room() {
+    let (Scene { server, admin, .. }, bob) = scene().await;
+    let (ann, carol) = (server.user(&admin, "ann", "user").await, server.user(&admin, "carol", "user").await);
+    let (anns, carols) =
+        (ann.create_agent("server", SECRET).await, carol.create_agent("server", SECRET).await);
+    let own = ann.user;
+    let devices = ann.create_device(anns, MAC).await;
+    let bobs = bob.user;
+    let furnished = server.host().store.write(move |db| {
+        db.execute(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1001)
+             INSERT INTO devices (id, name, type, macAddress, port, agentID, ownerID)
+                 SELECT 10000 + i, 'n', 'nas', '', 9, ?1, ?2 FROM n",
+            [anns, own],
+        )?;
+        db.execute(
+            "INSERT INTO shares (deviceID, userID, mayWake, created)
+                 SELECT id, ?1, 0, 0 FROM devices WHERE id > 10001 AND id < 11001",
+            [bobs],
+        )
+    });
+    furnished.await.unwrap();
+    ann.post(&shares_of_device(10_001), body("bob", &["view"])).await.expect(201);
+    let refused = ann.post(&shares_of_device(11_001), body("bob", &["view"])).await.expect(409);
+    assert_eq!(refused.code(), "too_many_shares");
+    // What is shared already can be changed, others have room, and so has ann with others.
+    ann.post(&shares_of_device(10_001), body("bob", &["wake"])).await.expect(201);
+    ann.post(&shares_of_device(devices), body("carol", &["view"])).await.expect(201);
+    let carols = carol.create_device(carols, MAC).await;
+    share(&carol, &shares_of_device(carols), &bob, &["view"]).await;
+    assert_eq!(bob.get("/api/shares").await.expect(200).data().as_array().unwrap().len(), 1001);
+}

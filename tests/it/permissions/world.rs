@@ -192,7 +192,7 @@ impl World {
         match target {
             Target::Nothing => Thing::default(),
             Target::Agent | Target::Device => {
-                let agent = client.create_agent("server", "a long secret").await;
+                let agent = client.create_agent("server", "a long enough secret").await;
                 let thing = match target {
                     Target::Agent => Thing::of(agent),
                     _ => Thing { agent, ..Thing::of(client.create_device(agent, "AA:BB:CC:DD:EE:FF").await) },
@@ -241,7 +241,7 @@ impl World {
 
     /// What a client would send.
     fn body(&self, route: &str, case: Case, thing: Thing) -> Option<Value> {
-        let agent = |name: &str| json!({"name": name, "description": "d", "type": "server", "secret": "a long secret"});
+        let agent = |name: &str| json!({"name": name, "description": "d", "type": "server", "secret": "a long enough secret"});
         let device = |name: &str, agent: i64| {
             json!({"name": name, "type": "nas", "description": "d", "macAddress": "AA:BB:CC:DD:EE:FF",
                 "port": 9, "agentID": agent})
