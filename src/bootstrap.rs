@@ -19,7 +19,7 @@ use tokio::task::JoinHandle;
 use tracing::{info, warn};
 
 use crate::api;
-use crate::audit::{Recorder, retention};
+use crate::audit::{Pace, Recorder, retention};
 use crate::auth::accounts::Accounts;
 use crate::auth::first_admin;
 use crate::auth::password::Passwords;
@@ -151,6 +151,7 @@ pub async fn open(lock: DataLock, config: Config, log_level: LogLevel) -> Result
             clock: clock.clone(),
             accounts: Accounts::new(store.clone(), clock.clone()),
             audit: Recorder::new(store.clone(), clock.clone()),
+            pace: Pace::default(),
             agent_lists: Memo::new(store.clone()),
             store,
             registry,

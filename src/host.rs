@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use arc_swap::ArcSwap;
 
 use crate::api::agent_list::StoredAgents;
-use crate::audit::Recorder;
+use crate::audit::{Pace, Recorder};
 use crate::auth::accounts::Accounts;
 use crate::auth::password::Passwords;
 use crate::auth::session::Sessions;
@@ -35,6 +35,8 @@ pub struct Host {
     pub store: Store,
     /// What the audit log is to be told besides changes.
     pub audit: Recorder,
+    /// How much users have changed lately.
+    pub pace: Pace,
     /// Lists of agents as they were read last.
     pub(crate) agent_lists: Memo<Whose, StoredAgents>,
     /// The agent commands.

@@ -1,12 +1,14 @@
 //! Deletes what is too old for the audit log, or too much.
 //!
-//! The configuration says how many days an entry is kept and how many entries there may be. Beyond that number refusals
-//! go first: whoever is refused again and again must not push out what was done. A few rows at a time are deleted, so
-//! that nobody waits for it.
+//! The configuration says how many days an entry is kept and how many entries there may be; [`plan`] says which go beyond
+//! that number. A few rows at a time are deleted, so that nobody waits for it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
+
+use super::surplus::plan;
 
 use crate::clock::Millis;
 use crate::error::Result;
@@ -14,20 +16,28 @@ use crate::host::Host;
 use crate::model::shutdown::Shutdown;
 use crate::store::audit;
 
-/// How often it is looked.
+/// How often it is looked for what is too old.
 const EVERY: Duration = Duration::from_secs(60 * 60);
+/// How often it is looked whether there are too many: somebody may be flooding the log.
+const COUNT_EVERY: Duration = Duration::from_secs(60);
 const DAY: Millis = 24 * 60 * 60 * 1000;
 
-/// Looks now and every hour, until `shutdown` is told.
+/// Looks now and again and again, until `shutdown` is told.
 pub async fn run(host: &Host, shutdown: Shutdown) {
     let work = async {
+        let mut looked = None::<Instant>;
         loop {
-            match prune(host).await {
+            let due = looked.is_none_or(|looked| looked.elapsed() >= EVERY);
+            let pruned = if due { prune(host).await } else { prune_surplus(host).await };
+            match pruned {
                 Ok(0) => {}
                 Ok(deleted) => tracing::info!(deleted, "Old entries of the audit log were deleted"),
                 Err(e) => tracing::warn!("Old entries of the audit log could not be deleted: {e}"),
             }
-            sleep(EVERY).await;
+            if due {
+                looked = Some(Instant::now());
+            }
+            sleep(COUNT_EVERY).await;
         }
     };
     tokio::select! {
@@ -53,16 +63,27 @@ pub async fn prune(host: &Host) -> Result<u64> {
             }
         }
     }
-    let bound = i64::from(config.max_entries);
-    if bound > 0 {
-        let mut surplus = host.store.read(audit::count).await? - bound;
+    Ok(deleted + prune_surplus(host).await?)
+}
+
+/// Deletes what is more than the configuration says, and tells how many entries that was.
+async fn prune_surplus(host: &Host) -> Result<u64> {
+    let bound = i64::from(host.config.load().audit.max_entries);
+    if bound == 0 || host.store.read(audit::count).await? <= bound {
+        return Ok(0);
+    }
+    let heaps = host.store.read(audit::heaps).await?;
+    let mut deleted = 0;
+    for (heap, mut surplus) in plan(heaps, bound) {
+        let heap = Arc::new(heap);
         while surplus > 0 {
-            let some = host.store.write(move |db| audit::delete_surplus(db, surplus)).await?;
-            deleted += some;
-            surplus -= i64::try_from(some).unwrap_or(surplus);
+            let of = heap.clone();
+            let some = host.store.write(move |db| audit::delete_oldest(db, &of, surplus)).await?;
             if some == 0 {
                 break;
             }
+            deleted += some;
+            surplus -= i64::try_from(some).unwrap_or(surplus);
         }
     }
     Ok(deleted)

@@ -3,8 +3,10 @@
 //! What was done waits for the next writing, a second at most, and equal entries of that second become one with a
 //! count. What was refused is told in the next writing once, and whatever else comes like it within [`WINDOW`] is told
 //! at the end of that as one entry: so somebody who is refused all day long makes a row every few minutes. Both are
-//! bounded: refusals of which too many different ones come at once are counted together, first those of whoever has the
-//! most, so that one caller's flood hides nobody else's; other entries are dropped and counted.
+//! bounded, so that one caller's flood hides nobody else's: what is too much of one's is counted together; of refusals
+//! there is a bound for each user and one for each action of all who proved nothing. Beyond that it is told what they are
+//! about and not by whom, and then only how many there were. What waits in vain to be written, as on a full disk, is
+//! dropped in the end, and counted.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -15,19 +17,30 @@ use crate::model::audit::{Action, Actor, Entry, Noted, Outcome};
 
 /// How long refusals are counted together.
 pub(super) const WINDOW: Millis = 5 * 60 * 1000;
-/// Different refusals that are told apart at once, and different other entries that wait at once.
+/// Different refusals of one action that are told apart at once of all who did not prove who they are; and beside them
+/// those that are only told apart by what they are about.
 const MAX_REFUSED: usize = 1024;
 /// Different refusals of one action, caller and network that are told apart at once.
 const MAX_OF_ONE: usize = 100;
-const MAX_DONE: usize = 10_000;
+/// Different refusals of one user, with tokens and agents, that are told apart at once.
+const MAX_OF_PARTY: usize = 500;
+/// Different refusals of all that are told apart at once.
+const MAX_OF_ALL: usize = 32_768;
+/// Different other entries that wait at once, of one user with tokens and agents and of all.
+const MAX_DONE_OF_ONE: usize = 1000;
+const MAX_DONE: usize = 32_768;
 
 /// What waits to be written. Keys are entries without when, how often and exactly from where.
 #[derive(Default)]
 pub(super) struct Tally {
     done: HashMap<Noted, Count>,
+    /// How many of `done` are one user's; of nobody's, those of all others.
+    done_of_one: HashMap<Option<i64>, usize>,
     refused: HashMap<Noted, Window>,
     /// How many of `refused` are one's.
     of_one: HashMap<One, usize>,
+    /// How many of `refused` are in each pool.
+    pools: HashMap<Pool, usize>,
     dropped: i64,
     /// How many times something was noted: tells what happened in one millisecond apart.
     noted: u64,
@@ -35,6 +48,33 @@ pub(super) struct Tally {
 
 /// Who is refused what from where, whatever it is about.
 type One = (Action, Actor, Option<IpAddr>);
+
+/// Refusals that are bounded together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Pool {
+    /// Of a user, with tokens and agents.
+    Party(i64),
+    /// Of one action, by whoever did not prove who they are.
+    Unknown(Action),
+    /// The same, of which only that is told what they are about.
+    About(Action),
+}
+
+impl Pool {
+    fn of(Noted { entry, .. }: &Noted) -> Option<Self> {
+        match (user(&entry.actor), &entry.actor) {
+            _ if entry.action == Action::AuditOverflow => None,
+            (Some(user), _) => Some(Self::Party(user)),
+            (None, Actor::Nobody) if entry.address.is_some() => Some(Self::Unknown(entry.action)),
+            (None, Actor::Nobody) => Some(Self::About(entry.action)),
+            (None, _) => None,
+        }
+    }
+
+    fn bound(self) -> usize {
+        if let Self::Party(_) = self { MAX_OF_PARTY } else { MAX_REFUSED }
+    }
+}
 
 /// How often something happened, and when and from where last.
 #[derive(Default)]
@@ -71,6 +111,14 @@ impl Count {
     }
 }
 
+/// The user who acts, or whose token or agent does.
+fn user(actor: &Actor) -> Option<i64> {
+    match actor {
+        Actor::User { id: user, .. } | Actor::Token { user, .. } | Actor::Agent { user, .. } => Some(*user),
+        Actor::Nobody | Actor::Operator | Actor::Server => None,
+    }
+}
+
 fn one(Noted { entry, .. }: &Noted) -> One {
     (entry.action, entry.actor.clone(), entry.address)
 }
@@ -79,6 +127,13 @@ fn one(Noted { entry, .. }: &Noted) -> One {
 fn overflow(actor: Actor, address: Option<IpAddr>) -> Noted {
     let entry = Entry::new(0, actor, Action::AuditOverflow, address);
     Noted { entry: Entry { outcome: Outcome::Refused, count: 0, ..entry }, only_if_there: false }
+}
+
+/// The key of what one did on too many different things.
+fn together(Noted { entry, .. }: Noted) -> Noted {
+    let detail = Some(format!("on more than {MAX_DONE_OF_ONE} different ones"));
+    let address = None;
+    Noted { entry: Entry { subject: None, detail, address, ..entry }, only_if_there: false }
 }
 
 /// The entry as a key.
@@ -96,41 +151,80 @@ impl Tally {
     /// Adds something that was done, or failed.
     pub(super) fn add_done(&mut self, noted: Noted) {
         let Entry { at, count, address, .. } = noted.entry;
-        let full = self.done.len() >= MAX_DONE;
         let turn = self.turn();
-        let key = key(noted);
-        match self.done.get_mut(&key) {
-            Some(known) => known.add(count, at, turn, address),
-            None if full => self.dropped = self.dropped.saturating_add(count),
-            None => self.done.entry(key).or_default().add(count, at, turn, address),
+        let mut key = key(noted);
+        if !self.done.contains_key(&key) {
+            let one = user(&key.entry.actor);
+            if self.done_of_one.get(&one).is_some_and(|of| *of >= MAX_DONE_OF_ONE) {
+                key = together(key);
+            }
+            if !self.done.contains_key(&key) {
+                if self.done.len() >= MAX_DONE {
+                    self.dropped = self.dropped.saturating_add(count);
+                    return;
+                }
+                *self.done_of_one.entry(one).or_default() += 1;
+            }
         }
+        self.done.entry(key).or_default().add(count, at, turn, address);
     }
 
     /// Adds something that was refused.
     pub(super) fn add_refused(&mut self, noted: Noted) {
-        let Entry { at, count, address, .. } = noted.entry;
-        let mut key = key(noted);
-        let mut address = address;
+        let Entry { at, count, mut address, .. } = noted.entry;
         let turn = self.turn();
-        if !self.refused.contains_key(&key) && self.of_one.get(&one(&key)).is_some_and(|of| *of >= MAX_OF_ONE)
+        let mut key = key(noted);
+        while !self.refused.contains_key(&key)
+            && let Some(coarser) = self.coarser(&key)
         {
-            key = overflow(key.entry.actor, key.entry.address);
+            key = coarser;
         }
-        if self.refused.len() >= MAX_REFUSED && !self.refused.contains_key(&key) {
-            key = overflow(Actor::Server, None);
+        if key.entry.address.is_none() {
             address = None;
         }
-        let of_one = &mut self.of_one;
-        let window = self.refused.entry(key).or_insert_with_key(|key| {
-            *of_one.entry(one(key)).or_default() += 1;
-            Window { began: at, told: false, untold: Count::default() }
-        });
-        window.untold.add(count, at, turn, address);
+        if !self.refused.contains_key(&key) {
+            *self.of_one.entry(one(&key)).or_default() += 1;
+            if let Some(pool) = Pool::of(&key) {
+                *self.pools.entry(pool).or_default() += 1;
+            }
+            let window = Window { began: at, told: false, untold: Count::default() };
+            self.refused.insert(key.clone(), window);
+        }
+        if let Some(window) = self.refused.get_mut(&key) {
+            window.untold.add(count, at, turn, address);
+        }
+    }
+
+    /// What a refusal is counted as if there is no more room for it as it is.
+    fn coarser(&self, key: &Noted) -> Option<Noted> {
+        let Entry { actor, action, address, .. } = &key.entry;
+        let everyones = overflow(Actor::Server, None);
+        if *action == Action::AuditOverflow {
+            // Of one user there are as many as there are addresses and tokens.
+            let own = !self.of_one.contains_key(&one(key)) && self.refused.len() >= MAX_OF_ALL;
+            return (own && *key != everyones).then_some(everyones);
+        }
+        if self.of_one.get(&one(key)).is_some_and(|of| *of >= MAX_OF_ONE) && address.is_some() {
+            return Some(overflow(actor.clone(), *address));
+        }
+        let pool = Pool::of(key);
+        let full = |pool: Pool| self.pools.get(&pool).is_some_and(|of| *of >= pool.bound());
+        if self.refused.len() >= MAX_OF_ALL || pool.is_some_and(full) {
+            return Some(match pool {
+                Some(Pool::Unknown(_)) if key.entry.subject.is_some() => {
+                    Noted { entry: Entry { address: None, ..key.entry.clone() }, ..*key }
+                }
+                Some(Pool::Party(_)) => overflow(actor.clone(), None),
+                _ => everyones,
+            });
+        }
+        None
     }
 
     /// Takes what is to be written now, the oldest first; at the `end` all there is.
     pub(super) fn take(&mut self, now: Millis, end: bool) -> Vec<Noted> {
         let mut due: Vec<_> = self.done.drain().map(|(key, mut count)| count.told(&key)).collect();
+        self.done_of_one.clear();
         self.refused.retain(|key, window| {
             // A wall clock that was set back must not keep a window open.
             let over = end || !(window.began..window.began + WINDOW).contains(&now);
@@ -141,9 +235,13 @@ impl Tally {
             if over && let Some(of) = self.of_one.get_mut(&one(key)) {
                 *of -= 1;
             }
+            if over && let Some(of) = Pool::of(key).and_then(|pool| self.pools.get_mut(&pool)) {
+                *of -= 1;
+            }
             !over
         });
         self.of_one.retain(|_, of| *of > 0);
+        self.pools.retain(|_, of| *of > 0);
         if self.dropped > 0 {
             let dropped = Entry::new(now, Actor::Server, Action::AuditDrop, None);
             let count = std::mem::take(&mut self.dropped);
@@ -166,128 +264,4 @@ impl Tally {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn noted(action: Action, address: &str, at: Millis) -> Noted {
-        let address = address.parse().ok();
-        Noted { entry: Entry::new(at, Actor::Nobody, action, address), only_if_there: false }
-    }
-
-    fn told(due: &[Noted]) -> Vec<(Action, i64, Millis)> {
-        due.iter().map(|noted| (noted.entry.action, noted.entry.count, noted.entry.at)).collect()
-    }
-
-    #[test]
-    fn equal_entries_of_one_writing_are_one() {
-        let mut tally = Tally::default();
-        for at in 1..=5 {
-            tally.add_done(noted(Action::DeviceWake, "10.0.0.1", at));
-        }
-        tally.add_done(noted(Action::DeviceWake, "10.0.0.2", 6));
-        assert_eq!(told(&tally.take(7, false)), [(Action::DeviceWake, 5, 5), (Action::DeviceWake, 1, 6)]);
-        assert!(tally.is_idle());
-    }
-
-    #[test]
-    fn refusals_are_told_at_once_and_then_at_the_end_of_their_window() {
-        let mut tally = Tally::default();
-        let refuse = |tally: &mut Tally, at| tally.add_refused(noted(Action::AuthLogin, "10.0.0.1", at));
-        refuse(&mut tally, 1000);
-        assert_eq!(told(&tally.take(1500, false)), [(Action::AuthLogin, 1, 1000)]);
-        for at in 2000..2100 {
-            refuse(&mut tally, at);
-        }
-        assert_eq!(told(&tally.take(3000, false)), []);
-        assert!(!tally.is_idle());
-        assert_eq!(told(&tally.take(1000 + WINDOW, false)), [(Action::AuthLogin, 100, 2099)]);
-        assert!(tally.is_idle());
-
-        refuse(&mut tally, 5_000_000);
-        tally.take(5_000_000, false);
-        refuse(&mut tally, 5_000_001);
-        assert_eq!(told(&tally.take(5_000_002, true)), [(Action::AuthLogin, 1, 5_000_001)]);
-    }
-
-    #[test]
-    fn whoever_has_a_network_of_addresses_is_one() {
-        let mut tally = Tally::default();
-        for n in 1..1000 {
-            tally.add_refused(noted(Action::AuthLogin, &format!("2001:db8:0:1::{n:x}"), n));
-        }
-        let due = tally.take(1000, false);
-        assert_eq!(told(&due), [(Action::AuthLogin, 999, 999)]);
-        assert_eq!(due[0].entry.address, "2001:db8:0:1::3e7".parse().ok());
-    }
-
-    #[test]
-    fn too_many_different_ones_are_counted_together() {
-        let mut tally = Tally::default();
-        for n in 0..5000 {
-            tally.add_refused(noted(Action::AuthLogin, &format!("10.1.{}.{}", n / 250, n % 250), 1));
-        }
-        let due = tally.take(1, false);
-        assert_eq!(due.len(), MAX_REFUSED + 1);
-        let rest = due.iter().find(|noted| noted.entry.action == Action::AuditOverflow);
-        assert_eq!(rest.map(|noted| noted.entry.count), Some(5000 - MAX_REFUSED as i64));
-
-        for n in 0..MAX_DONE + 7 {
-            let mut wake = noted(Action::DeviceWake, "10.0.0.1", 2);
-            wake.entry.detail = Some(n.to_string());
-            tally.add_done(wake);
-        }
-        let due = tally.take(2, false);
-        assert_eq!(due.len(), MAX_DONE + 1);
-        assert_eq!(
-            told(&due).into_iter().find(|told| told.0 == Action::AuditDrop),
-            Some((Action::AuditDrop, 7, 2))
-        );
-    }
-
-    #[test]
-    fn what_happens_in_one_millisecond_keeps_its_order() {
-        let mut tally = Tally::default();
-        let address = |n: usize| format!("10.0.0.{n}");
-        for n in 0..50 {
-            tally.add_done(noted(Action::DeviceWake, &address(n), 1));
-        }
-        let due = tally.take(2, false);
-        let order: Vec<_> = due.iter().map(|noted| noted.entry.address).collect();
-        let expected: Vec<Option<IpAddr>> = (0..50).map(|n| address(n).parse().ok()).collect();
-        assert_eq!(order, expected);
-    }
-
-    #[test]
-    fn a_flood_of_one_hides_nobody_else() {
-        let mut tally = Tally::default();
-        let refuse = |tally: &mut Tally, action, address, n: usize| {
-            let mut refused = noted(action, address, 1);
-            refused.entry.detail = Some(n.to_string());
-            tally.add_refused(refused);
-        };
-        for window in [0, WINDOW] {
-            for n in 0..5000 {
-                refuse(&mut tally, Action::RequestRefuse, "10.0.0.1", n);
-            }
-            refuse(&mut tally, Action::AuthLogin, "10.0.0.1", 0);
-            refuse(&mut tally, Action::RequestRefuse, "10.0.0.2", 0);
-            let due = tally.take(window, false);
-            assert_eq!(due.len(), MAX_OF_ONE + 3);
-            let rest = due.iter().find(|noted| noted.entry.action == Action::AuditOverflow);
-            let rest = rest.map(|noted| (noted.entry.count, noted.entry.address));
-            assert_eq!(rest, Some((5000 - MAX_OF_ONE as i64, "10.0.0.1".parse().ok())));
-            tally.take(1 + WINDOW, false);
-            assert!(tally.is_idle() && tally.of_one.is_empty());
-        }
-    }
-
-    #[test]
-    fn what_could_not_be_written_is_written_later() {
-        let mut tally = Tally::default();
-        tally.add_refused(noted(Action::AuthLogin, "10.0.0.1", 1));
-        tally.add_done(noted(Action::DeviceWake, "10.0.0.1", 2));
-        let due = tally.take(3, false);
-        tally.put_back(due.clone());
-        assert_eq!(tally.take(4, false), due);
-    }
-}
+mod tests;

@@ -135,7 +135,7 @@ pub enum LogFormat {
 pub struct AuditConfig {
     /// Days an entry is kept; 0 keeps it for ever.
     pub retention_days: u32,
-    /// Entries that are kept at most; 0 for no bound. Beyond it refusals go first, then the oldest.
+    /// Entries that are kept at most; 0 for no bound. Beyond it goes what one actor has most of.
     pub max_entries: u32,
 }
 

@@ -142,6 +142,7 @@ impl Call {
         T: Send + 'static,
         F: FnOnce(&Conn, &mut Entry) -> Result<T> + Send + 'static,
     {
+        self.host.pace.turn(&self.caller).await?;
         let mut entry = self.entry(action);
         self.host
             .store

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::Conn;
+use crate::auth::throttle::network;
 use crate::clock::Millis;
 use crate::error::{Error, Result};
 use crate::model::audit::{Actor, Entry, Noted, Subject, SubjectKind};
@@ -61,7 +62,7 @@ fn insert_named(db: &Conn, entry: &Entry, name: Option<&str>) -> Result<()> {
     let subject = entry.subject.as_ref();
     db.execute(
         "INSERT INTO audit (at, actor, actorID, actorName, userID, action, target, targetID, targetName, address, \
-         outcome, detail, count) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+         outcome, detail, count, network) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
         libsql::params![
             entry.at,
             actor,
@@ -76,9 +77,31 @@ fn insert_named(db: &Conn, entry: &Entry, name: Option<&str>) -> Result<()> {
             word(&entry.outcome)?,
             entry.detail.as_deref(),
             entry.count,
+            unknown_network(entry),
         ],
     )?;
     Ok(())
+}
+
+/// The network that somebody unknown counts as, where that is more than their address.
+fn unknown_network(entry: &Entry) -> Option<String> {
+    let address = entry.address.filter(|_| entry.actor == Actor::Nobody)?;
+    Some(network(address)).filter(|network| *network != address).map(|network| network.to_string())
+}
+
+/// The entries of one action and outcome that one party has, and of those who proved nothing one network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Heap {
+    /// Whose they are: a user with tokens and agents, the operator, the server, or all who proved nothing.
+    pub party: String,
+    /// The network they came from, of those who proved nothing; else empty.
+    pub origin: String,
+    /// What was done.
+    pub action: String,
+    /// What became of it.
+    pub outcome: String,
+    /// How many there are.
+    pub entries: i64,
 }
 
 /// How many entries there are.
@@ -86,7 +109,25 @@ fn insert_named(db: &Conn, entry: &Entry, name: Option<&str>) -> Result<()> {
 /// # Errors
 /// The database refuses.
 pub fn count(db: &Conn) -> Result<i64> {
-    db.query_int("SELECT count(*) FROM audit", ())
+    db.query_int("SELECT coalesce(sum(entries), 0) FROM audit_heaps", ())
+}
+
+/// All heaps there are.
+///
+/// # Errors
+/// The database refuses.
+pub fn heaps(db: &Conn) -> Result<Vec<Heap>> {
+    let sql = "SELECT CAST(party AS BLOB), CAST(origin AS BLOB), CAST(action AS BLOB), CAST(outcome AS BLOB), entries \
+               FROM audit_heaps";
+    db.query(sql, (), |row| {
+        Ok(Heap {
+            party: row.text(0)?,
+            origin: row.text(1)?,
+            action: row.text(2)?,
+            outcome: row.text(3)?,
+            entries: row.int(4)?,
+        })
+    })
 }
 
 /// Deletes some of the entries from before a time, and tells how many.
@@ -98,18 +139,24 @@ pub fn delete_before(db: &Conn, at: Millis) -> Result<u64> {
     db.execute(sql, [at, SOME])
 }
 
-/// Deletes some of `surplus` entries, refusals first and then the oldest, and tells how many.
+/// Deletes some of the `surplus` oldest entries of a heap, and tells how many.
 ///
 /// # Errors
 /// The database refuses.
-pub fn delete_surplus(db: &Conn, surplus: i64) -> Result<u64> {
-    let some = [surplus.min(SOME)];
-    let refused = "DELETE FROM audit WHERE id IN \
-                   (SELECT id FROM audit INDEXED BY audit_of_refusals WHERE outcome = 'refused' ORDER BY id LIMIT ?1)";
-    match db.execute(refused, some)? {
-        0 => db.execute("DELETE FROM audit WHERE id IN (SELECT id FROM audit ORDER BY id LIMIT ?1)", some),
-        deleted => Ok(deleted),
-    }
+pub fn delete_oldest(db: &Conn, heap: &Heap, surplus: i64) -> Result<u64> {
+    let sql = "DELETE FROM audit WHERE id IN (SELECT id FROM audit INDEXED BY audit_by_heap \
+               WHERE party = ?1 AND origin = ?2 AND action = ?3 AND outcome = ?4 ORDER BY id LIMIT ?5)";
+    let Heap { party, origin, action, outcome, .. } = heap;
+    db.execute(
+        sql,
+        libsql::params![
+            party.as_str(),
+            origin.as_str(),
+            action.as_str(),
+            outcome.as_str(),
+            surplus.min(SOME)
+        ],
+    )
 }
 
 /// The word that stands for one of an enum's variants, on the wire as in the table.

@@ -472,3 +472,70 @@ fn the_guide_tells_of_every_action() {
     }
     assert_eq!(table, expected, "docs/audit.md has another table of actions");
 }
+
+#[tokio::test]
+async fn a_plain_user_washes_nothing_out_but_their_own_flood() {
+    let server = Server::start_with(|config| config.audit.max_entries = 1000).await;
+    let admin = server.superadmin().await;
+    let (ann, bob) = (server.user(&admin, "ann", "user").await, server.user(&admin, "bob", "user").await);
+    for _ in 0..10 {
+        bob.create_agent("server", SECRET).await;
+    }
+    let token = json!({"name": "t", "permissions": ["agents:read"]});
+    bob.post("/api/account/tokens", token.clone()).await.expect(201);
+    ann.post("/api/account/tokens", token).await.expect(201);
+    assert_eq!(try_login(&server, "bob", "a wrong password").await, 401);
+    ann.get("/api/admin/users").await.expect(403);
+    admin.get(PATH).await.expect(200);
+    let kept = entries(&admin, "").await;
+    let flood = async || {
+        for _ in 0..40 {
+            let agent = ann.create_agent("server", SECRET).await;
+            ann.delete(&format!("/api/agents/{agent}")).await.expect(200);
+        }
+    };
+    join_all((0..20).map(|_| flood())).await;
+    let deleted = retention::prune(server.host()).await.unwrap();
+    assert_eq!(deleted, 1600 + kept.len() as u64 - 1000);
+    let left = entries(&admin, "").await;
+    assert_eq!(left.len(), 1000);
+    for entry in &kept {
+        assert!(left.contains(entry), "washed out: {entry}");
+    }
+    assert_eq!(retention::prune(server.host()).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn whoever_proves_nothing_pushes_nobody_out() {
+    let server = Server::start_with(|config| config.audit.max_entries = 1000).await;
+    let admin = server.superadmin().await;
+    furnish(&server, 300, server.host().clock.now(), Outcome::Done).await;
+    let before = entries(&admin, "outcome=done").await.len();
+    let now = server.host().clock.now();
+    let added = server.host().store.write(move |db| {
+        for n in 0..3000_u32 {
+            // Many addresses with a few each, one with many, and an IPv6 network.
+            let address: std::net::IpAddr = match n % 3 {
+                0 => std::net::Ipv4Addr::from_bits(0x0a00_0000 + n).into(),
+                1 => std::net::Ipv4Addr::from_bits(0xc000_0201).into(),
+                _ => format!("2001:db8:0:1::{n:x}").parse().unwrap(),
+            };
+            let mut entry = Entry::new(now, Actor::Nobody, Action::AuthLogin, Some(address));
+            entry.outcome = Outcome::Refused;
+            table::insert(db, &entry)?;
+        }
+        Ok(())
+    });
+    added.await.unwrap();
+    retention::prune(server.host()).await.unwrap();
+    assert_eq!(entries(&admin, "outcome=done").await.len(), before, "what was done stays");
+    let refused = entries(&admin, "outcome=refused&actor=nobody").await;
+    assert_eq!(refused.len() + before, 1000);
+    let of = |start: &str| {
+        let mine =
+            |entry: &&Value| entry["address"].as_str().is_some_and(|address| address.starts_with(start));
+        refused.iter().filter(mine).count()
+    };
+    assert!(of("10.") > 600, "of many addresses the one with the most: {}", of("10."));
+    assert!(of("192.0.2.1") <= 1 && of("2001:") <= 1, "{} {}", of("192.0.2.1"), of("2001:"));
+}
