@@ -30,6 +30,7 @@ use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
 use crate::control::Control;
 use crate::host::{AgentChanges, Host};
+use crate::http::request_id::RequestIds;
 use crate::http::router::Router;
 use crate::http::server;
 use crate::local_socket;
@@ -138,6 +139,7 @@ pub async fn open(lock: DataLock, config: Config, log_level: LogLevel) -> Result
     let step = Step::begin("agents");
     let credentials = store.read(agents::all_credentials).await.map_err(StartError::new)?;
     let count = credentials.len();
+    let requests = RequestIds::new().map_err(StartError::new)?;
     let host = Arc::new_cyclic(|weak: &Weak<Host>| {
         let listener = weak.clone();
         let tell = move |event: &plugin::Event<'_>| {
@@ -160,6 +162,7 @@ pub async fn open(lock: DataLock, config: Config, log_level: LogLevel) -> Result
             sessions,
             tokens,
             throttle: Throttle::new(clock.clone()),
+            requests,
             agent_changes: AgentChanges::default(),
             shutdown: Shutdown::new(),
             plugins: OnceLock::new(),

@@ -18,6 +18,7 @@ use crate::clock::{Clock, Millis};
 use crate::config::Config;
 use crate::control::{Control, DispatchError};
 use crate::error::Result;
+use crate::http::request_id::RequestIds;
 use crate::logging::LogLevel;
 use crate::plugin::{ErasedPlugin, Event, Shutdown};
 use crate::registry::{Command, Registry};
@@ -53,6 +54,8 @@ pub struct Host {
     pub accounts: Accounts,
     /// Failed logins.
     pub throttle: Throttle,
+    /// What requests are called.
+    pub requests: RequestIds,
     /// The changes of agents that the Agent Control Service is still to be told of.
     pub agent_changes: AgentChanges,
     /// Told when the server stops.

@@ -21,8 +21,9 @@ pub struct Reply {
 impl Reply {
     /// The number behind `"data":`.
     pub fn id(&self) -> i64 {
-        let digits = self.body.split("\"data\":").nth(1).unwrap_or_default();
-        digits.trim_end_matches('}').parse().unwrap_or_else(|_| panic!("no ID in {}", self.body))
+        let data = self.body.split("\"data\":").nth(1).unwrap_or_default();
+        let digits = data.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default();
+        digits.parse().unwrap_or_else(|_| panic!("no ID in {}", self.body))
     }
 }
 

@@ -118,7 +118,7 @@ async fn enter(call: &Call, given: Given) -> Result<Answer<SessionView>> {
     let Given { username, password, code } = given;
     let host = &call.host;
     let attempt = host.throttle.attempt(&username, call.peer.address).await?;
-    let user = match verified(host, username, &password).await? {
+    let user = match verified(call, username, &password).await? {
         Ok(user) => user,
         Err(known) => {
             attempt.failed();
@@ -160,10 +160,11 @@ async fn enter(call: &Call, given: Given) -> Result<Answer<SessionView>> {
 /// The user of this name if the password is theirs, with the hash that is stored now; else the ID of the user whose it
 /// is not, if there is one.
 async fn verified(
-    host: &Host,
+    call: &Call,
     username: String,
     password: &SecretString,
 ) -> Result<Result<UserRow, Option<i64>>> {
+    let host = &call.host;
     let user = host.store.read(move |db| users::by_name(db, &username)).await?;
     let hash = user.as_ref().map(|user| user.password_hash.expose_secret().to_owned());
     let verdict = host.passwords.verify(hash, password.clone()).await?;
@@ -172,7 +173,7 @@ async fn verified(
         other => return Ok(Err(other.map(|user| user.id))),
     };
     if verdict.needs_rehash {
-        match rehash(host, &user, password).await {
+        match rehash(call, &user, password).await {
             Ok(hash) => user.password_hash = hash,
             Err(e) => tracing::warn!(user = user.id, "The password's old hash could not be replaced: {e}"),
         }
@@ -181,18 +182,17 @@ async fn verified(
 }
 
 /// Replaces the old hash of a password just verified, unless it was replaced meanwhile. Gives the hash to expect.
-async fn rehash(host: &Host, user: &UserRow, password: &SecretString) -> Result<SecretString> {
-    let new = SecretString::from(host.passwords.hash(password.clone()).await?);
+async fn rehash(call: &Call, user: &UserRow, password: &SecretString) -> Result<SecretString> {
+    let new = SecretString::from(call.host.passwords.hash(password.clone()).await?);
     let (id, old, replacing) = (user.id, user.password_hash.clone(), new.clone());
-    host.store
-        .write(move |db| {
-            let stored = users::get(db, id)?;
-            if stored.is_some_and(|user| user.password_hash.expose_secret() == old.expose_secret()) {
-                users::set_password_hash(db, id, replacing.expose_secret())?;
-            }
-            Ok(())
-        })
-        .await?;
+    call.write(move |db| {
+        let stored = users::get(db, id)?;
+        if stored.is_some_and(|user| user.password_hash.expose_secret() == old.expose_secret()) {
+            users::set_password_hash(db, id, replacing.expose_secret())?;
+        }
+        Ok(())
+    })
+    .await?;
     Ok(new)
 }
 
@@ -229,7 +229,7 @@ async fn second_factor(call: &Call, user: &UserRow, code: Option<Code>) -> Resul
             });
             noted.await
         } else {
-            host.store.write(take).await
+            call.write(take).await
         }
     };
     totp_code::counted(call, id, taken).await?;

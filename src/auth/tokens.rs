@@ -112,6 +112,13 @@ impl Tokens {
         Some(token)
     }
 
+    /// Whether a token that was found is still valid.
+    pub fn is_good(&self, token: &Token) -> bool {
+        let now = self.clock.now();
+        token.row.expires.is_none_or(|expires| expires > now)
+            && self.kept.read().contains_key(&TokenKey(token.row.hash))
+    }
+
     /// A user's tokens by ID, the expired ones included.
     pub fn of_user(&self, user: i64) -> Vec<Arc<Token>> {
         let kept = self.kept.read();

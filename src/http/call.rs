@@ -6,8 +6,10 @@ use bytes::Bytes;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
-use super::HeaderMap;
+use super::admission::Admission;
 use super::peer::Peer;
+use super::request_id::RequestId;
+use super::{Access, HeaderMap};
 use crate::audit::{Action, Entry, Outcome, SubjectKind};
 use crate::auth::Caller;
 use crate::auth::permission::{Permission, Scope};
@@ -31,6 +33,10 @@ pub struct Call {
     pub params: Vec<(String, String)>,
     /// The query as it was sent, without the question mark.
     pub query: Option<String>,
+    /// What the request is called in logs and in its answer.
+    pub request: RequestId,
+    /// Whom the route lets in.
+    pub(super) access: Access,
 }
 
 impl Call {
@@ -132,11 +138,11 @@ impl Call {
         });
     }
 
-    /// Changes what is stored, as [`Store::write`](crate::store::Store::write), and notes in the audit log that the
-    /// caller did `action`: both or neither. `job` says with [`Entry::on`] what it was done to.
+    /// Changes what is stored, as [`write`](Self::write), and notes in the audit log that the caller did `action`: both
+    /// or neither. `job` says with [`Entry::on`] what it was done to.
     ///
     /// # Errors
-    /// What `job` answers, or the database refuses; then nothing was changed.
+    /// What `job` answers, or as for [`write`](Self::write); then nothing was changed.
     pub async fn change<T, F>(&self, action: Action, job: F) -> Result<T>
     where
         T: Send + 'static,
@@ -144,14 +150,37 @@ impl Call {
     {
         self.host.pace.turn(&self.caller).await?;
         let mut entry = self.entry(action);
+        self.write(move |db| {
+            let value = job(db, &mut entry)?;
+            audit::insert(db, &entry)?;
+            Ok(value)
+        })
+        .await
+    }
+
+    /// Changes what is stored, as [`Store::write`](crate::store::Store::write), if the caller may still call this route
+    /// by then: what they were let in by may be gone since. The one way for a handler to write.
+    ///
+    /// # Errors
+    /// 401 or 403 if the caller may not any more; what `job` answers; the database refuses. Then nothing was changed.
+    pub async fn write<T, F>(&self, job: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Conn) -> Result<T> + Send + 'static,
+    {
+        let admission = self.admission();
         self.host
             .store
             .write(move |db| {
-                let value = job(db, &mut entry)?;
-                audit::insert(db, &entry)?;
-                Ok(value)
+                admission.holds(db)?;
+                job(db)
             })
             .await
+    }
+
+    /// What this call was let in by.
+    pub(super) fn admission(&self) -> Admission {
+        Admission { host: self.host.clone(), caller: self.caller.clone(), access: self.access }
     }
 }
 

@@ -1,9 +1,11 @@
 //! The HTTP server: accepting, limits, routing, and the one conversion from results to answers.
 //!
-//! `server` accepts connections and drains them, `crowd` knows whose they are; `connection` drives one of them; `service` takes one request from the
-//! route table through session, permission and body to its handler; `route` is the table's row; `call` is what a
+//! `server` accepts connections and drains them, `crowd` knows whose they are; `connection` drives one of them; `service`
+//! takes one request from the route table through session, permission and body to its handler; `admission` decides who
+//! calls and whether they may; `request_id` names requests; `route` is the table's row; `call` is what a
 //! handler gets; `answer` what it gives; `response` makes HTTP of either, `outgoing` is its body. Deliberately absent: any domain knowledge.
 
+mod admission;
 pub mod answer;
 mod bearer;
 mod body;
@@ -16,6 +18,7 @@ mod crowd;
 pub mod origin;
 mod outgoing;
 pub mod peer;
+pub mod request_id;
 pub mod response;
 pub mod route;
 pub mod router;

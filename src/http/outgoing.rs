@@ -6,13 +6,20 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::{Frame, SizeHint};
 use tokio::sync::mpsc;
+use tokio::time::sleep;
 
+use super::admission::Admission;
 use crate::error::{Error, Result};
+use crate::registry::BoxFuture;
+
+/// How often it is looked whether the reader of a long answer still may.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// What a body holds.
 pub(super) type Held = Arc<dyn Send + Sync>;
@@ -26,18 +33,37 @@ pub struct Body {
 #[derive(Debug)]
 enum Kind {
     Whole(Full<Bytes>),
-    Parts(mpsc::Receiver<Result<Bytes>>),
+    Parts(mpsc::Receiver<Result<Bytes>>, Watch),
 }
+
+/// Ends when whoever reads an answer may no longer, if anyone watches that.
+#[derive(Default)]
+struct Watch(Option<BoxFuture<'static, Error>>);
 
 impl Body {
     /// A body whose parts come through a channel; an error cuts the answer off, so that its reader notices.
     pub fn in_parts(parts: mpsc::Receiver<Result<Bytes>>) -> Self {
-        Kind::Parts(parts).into()
+        Kind::Parts(parts, Watch::default()).into()
     }
 
     /// The same body, which holds `held` until its last byte was written to the socket.
     pub(super) fn holding(self, held: Held) -> Self {
         Self { held: Some(held), ..self }
+    }
+
+    /// The same body, whose parts end within a second of the reader's right to them. It is cut off then, so that its
+    /// reader notices.
+    pub(super) fn watched(self, admission: Admission) -> Self {
+        let Self { kind: Kind::Parts(parts, _), held } = self else { return self };
+        let over = async move {
+            loop {
+                sleep(LOOK_EVERY).await;
+                if let Err(e) = admission.stands().await {
+                    return e;
+                }
+            }
+        };
+        Self { kind: Kind::Parts(parts, Watch(Some(Box::pin(over)))), held }
     }
 }
 
@@ -62,6 +88,12 @@ struct Part {
 impl AsRef<[u8]> for Part {
     fn as_ref(&self) -> &[u8] {
         &self.bytes
+    }
+}
+
+impl std::fmt::Debug for Watch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if self.0.is_some() { "Watch" } else { "nobody" })
     }
 }
 
@@ -92,7 +124,17 @@ impl hyper::body::Body for Body {
             Kind::Whole(body) => Pin::new(body)
                 .poll_frame(cx)
                 .map(|frame| frame.map(|frame| frame.map_err(|never| match never {}))),
-            Kind::Parts(parts) => parts.poll_recv(cx).map(|part| part.map(|part| part.map(Frame::data))),
+            Kind::Parts(parts, watch) => {
+                if let Some(over) = &mut watch.0
+                    && let Poll::Ready(error) = over.as_mut().poll(cx)
+                {
+                    watch.0 = None;
+                    // Whoever sends parts sends no more.
+                    parts.close();
+                    return Poll::Ready(Some(Err(error)));
+                }
+                parts.poll_recv(cx).map(|part| part.map(|part| part.map(Frame::data)))
+            }
         };
         let Some(held) = &self.held else { return frame };
         let holding = |bytes| Bytes::from_owner(Part { bytes, _held: held.clone() });
@@ -102,14 +144,14 @@ impl hyper::body::Body for Body {
     fn is_end_stream(&self) -> bool {
         match &self.kind {
             Kind::Whole(body) => body.is_end_stream(),
-            Kind::Parts(_) => false,
+            Kind::Parts(..) => false,
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.kind {
             Kind::Whole(body) => body.size_hint(),
-            Kind::Parts(_) => SizeHint::default(),
+            Kind::Parts(..) => SizeHint::default(),
         }
     }
 }

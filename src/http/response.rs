@@ -4,6 +4,7 @@ use bytes::Bytes;
 use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER, SEC_WEBSOCKET_VERSION, UPGRADE};
 use serde::Serialize;
 
+use super::request_id::RequestId;
 use super::{Answer, Data, Raw, Response, StatusCode};
 use crate::error::{Error, FieldError, Kind, Result};
 
@@ -15,6 +16,8 @@ struct Failure<'a> {
     code: &'a str,
     #[serde(skip_serializing_if = "<[FieldError]>::is_empty")]
     errors: &'a [FieldError],
+    #[serde(rename = "requestID")]
+    request_id: &'a str,
 }
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -23,7 +26,7 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 ///
 /// # Errors
 /// The data cannot be written as JSON.
-pub fn enveloped<T: Data>(answer: Answer<T>) -> Result<Response> {
+pub fn enveloped<T: Data>(answer: Answer<T>, id: &RequestId) -> Result<Response> {
     let Answer { status, message, data, headers } = answer;
     let mut body = Vec::with_capacity(512);
     body.extend_from_slice(br#"{"status":"OK","message":"#);
@@ -33,6 +36,8 @@ pub fn enveloped<T: Data>(answer: Answer<T>) -> Result<Response> {
         Some(data) => data.append_to(&mut body)?,
         None => body.extend_from_slice(b"null"),
     }
+    body.extend_from_slice(br#","requestID":"#);
+    id.as_str().append_to(&mut body)?;
     body.push(b'}');
     let mut response = Response::new(Bytes::from(body).into());
     *response.status_mut() = status;
@@ -73,8 +78,8 @@ pub fn status(kind: Kind) -> StatusCode {
 }
 
 /// The envelope of an error. What only the log may know is left to whoever knows the request.
-pub fn failed(error: &Error) -> Response {
-    let mut response = Response::new(failed_text(error).into());
+pub fn failed(error: &Error, id: &RequestId) -> Response {
+    let mut response = Response::new(failed_text(error, id).into());
     *response.status_mut() = status(error.kind());
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, JSON);
@@ -93,13 +98,14 @@ pub fn failed(error: &Error) -> Response {
 }
 
 /// The envelope of an error as text.
-pub(super) fn failed_text(error: &Error) -> String {
+pub(super) fn failed_text(error: &Error, id: &RequestId) -> String {
     let failure = Failure {
         status: "ERROR",
         message: error.message(),
         data: None,
         code: error.code(),
         errors: error.fields(),
+        request_id: id.as_str(),
     };
     serde_json::to_string(&failure).unwrap_or_default()
 }

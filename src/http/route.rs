@@ -81,8 +81,9 @@ impl Route {
             handler: Arc::new(move |call, body| {
                 let handler = handler.clone();
                 Box::pin(async move {
+                    let id = call.request.clone();
                     let body = B::from_body(&body)?;
-                    enveloped(handler(call, body).await?)
+                    enveloped(handler(call, body).await?, &id)
                 })
             }),
         }

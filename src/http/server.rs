@@ -19,6 +19,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::connection::{DRAIN, End, Line, close};
 use super::crowd::{Crowd, NoPlace, Place};
+use super::request_id::{self, RequestId};
 use super::router::Router;
 use super::service::{Door, Site};
 use super::{capacity, peer, response};
@@ -79,10 +80,8 @@ pub async fn serve_beside(listener: TcpListener, host: Arc<Host>, router: Arc<Ro
 async fn accept(listener: TcpListener, line: &Arc<Line>, capacity: usize, shutdown: Shutdown) {
     let crowd = Crowd::new(capacity);
     let refusing = Arc::new(Semaphore::new(REFUSING));
-    let full = refusal("The server holds as many connections as it may. Try again in a few seconds.");
-    let too_many = refusal(
-        "Your address holds as many connections as one address may. Close some, or try again in a few seconds.",
-    );
+    let full = "The server holds as many connections as it may. Try again in a few seconds.";
+    let too_many = "Your address holds as many connections as one address may. Close some, or try again in a few seconds.";
     let (mut trouble, mut greedy) = (Trouble::default(), Trouble::default());
     let mut arrived = VecDeque::new();
     let mut taken = 0;
@@ -116,14 +115,14 @@ async fn accept(listener: TcpListener, line: &Arc<Line>, capacity: usize, shutdo
         // Answers and frames are small and complete: waiting to fill a packet only delays them.
         let _ = stream.set_nodelay(true);
         let exempt = peer::trusts(&line.site.host.config.load().trusted_proxies, from.ip());
-        let answer = match crowd.admit(from.ip(), exempt) {
+        let message = match crowd.admit(from.ip(), exempt) {
             Ok(place) => {
                 arrived.push_back(Arrived { stream, from, place });
                 continue;
             }
             Err(NoPlace::Full) => {
                 trouble.log(|| "every connection is taken (limits.connections)".to_owned());
-                &full
+                full
             }
             Err(NoPlace::TooMany) => {
                 greedy.log(|| {
@@ -134,11 +133,11 @@ async fn accept(listener: TcpListener, line: &Arc<Line>, capacity: usize, shutdo
                         crowd.most()
                     )
                 });
-                &too_many
+                too_many
             }
         };
         if let Ok(turn) = refusing.clone().try_acquire_owned() {
-            let answer = answer.clone();
+            let answer = refusal(message, &line.site.host.requests.fresh());
             line.site.tasks.spawn(async move {
                 refuse(stream, &answer).await;
                 drop(turn);
@@ -248,17 +247,18 @@ async fn refuse(mut stream: TcpStream, answer: &[u8]) {
 }
 
 /// The 503 to a connection that finds no place, ready to be written.
-fn refusal(message: &'static str) -> Bytes {
+fn refusal(message: &'static str, id: &RequestId) -> Bytes {
     let error = Error::new(Kind::Unavailable, FULL, message).retry_after(Duration::from_secs(5));
-    let response = response::failed(&error);
+    let response = response::failed(&error, id);
     let length = response.body().size_hint().exact().unwrap_or_default();
     let mut text =
         format!("HTTP/1.1 {}\r\nconnection: close\r\ncontent-length: {length}\r\n", response.status());
     text.push_str("cache-control: no-store\r\nx-content-type-options: nosniff\r\n");
+    text.push_str(&format!("{}: {id}\r\n", request_id::HEADER));
     for (name, value) in response.headers() {
         text.push_str(&format!("{name}: {}\r\n", value.to_str().unwrap_or_default()));
     }
     text.push_str("\r\n");
-    text.push_str(&response::failed_text(&error));
+    text.push_str(&response::failed_text(&error, id));
     Bytes::from(text)
 }

@@ -1,16 +1,20 @@
 //! The way of one request: route → session or token → cross-site check → permission → second factor, where one is
-//! demanded → body → handler → answer.
+//! demanded → body → the same once more → handler → answer.
+//!
+//! Whoever holds back the end of a body must not keep what is taken from them meanwhile, so that it is decided who calls
+//! and what they may when all of it is there; the first look spares the server the bodies of those it refuses anyway.
 //!
 //! Every end of it is the envelope, a panicking handler's included. A handler that writes runs to its end even if its
-//! client hangs up: what follows a commit, such as telling the Agent Control Service, must not get lost.
+//! client hangs up, and so does what is noted of it: what follows a commit, such as telling the Agent Control Service,
+//! must not get lost.
 
 use std::any::Any;
+use std::borrow::Cow;
 use std::future::Future;
 use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -23,14 +27,14 @@ use hyper::header::{
 use hyper::http::request::Parts;
 use tokio_util::task::TaskTracker;
 
+use super::admission::{StaleCookie, identify, may_enter};
 use super::body::RequestBody;
 use super::peer::{Hints, Peer};
-use super::router::{Router, without_slash};
+use super::router::{Found, Router, without_slash};
 use super::summary::{Seen, Summary};
-use super::{Access, Call, Method, Response, bearer, cookie, origin, response};
+use super::{Access, Call, Method, Response, Route, origin, request_id};
 use crate::audit::refusal;
-use crate::auth::session::SessionKey;
-use crate::auth::{Caller, second_factor};
+use crate::auth::Caller;
 use crate::config::Config;
 use crate::control::Ticket;
 use crate::error::{Error, Kind, Result};
@@ -48,7 +52,6 @@ pub(super) struct Site {
     pub(super) tasks: TaskTracker,
     /// Whether agents may connect here.
     agents: bool,
-    requests: AtomicU64,
     hints: Hints,
 }
 
@@ -70,22 +73,27 @@ pub(super) struct Served {
     pub(super) unread: bool,
 }
 
-/// A session whose cookie the browser should get again.
-struct StaleCookie {
-    key: SessionKey,
-    set: HeaderValue,
+/// A request on its way to its handler.
+struct Request<'a, B> {
+    parts: &'a mut Parts,
+    body: &'a mut RequestBody<B>,
+    door: Door,
+    config: &'a Config,
+    summary: &'a Summary,
+}
+
+/// What decides whether a request is let in, beside the configuration.
+struct Knock<'a> {
+    headers: &'a HeaderMap,
+    peer: Peer,
+    door: Door,
+    writes: bool,
+    access: Access,
 }
 
 impl Site {
     pub(super) fn new(host: Arc<Host>, router: Arc<Router>) -> Self {
-        Self {
-            host,
-            router,
-            tasks: TaskTracker::new(),
-            agents: true,
-            requests: AtomicU64::new(1),
-            hints: Hints::default(),
-        }
+        Self { host, router, tasks: TaskTracker::new(), agents: true, hints: Hints::default() }
     }
 
     /// The same without the agents' path.
@@ -110,44 +118,44 @@ impl Site {
             }
             Door::Operator => Peer::LOCAL,
         };
-        let summary = Summary {
-            id: self.requests.fetch_add(1, Ordering::Relaxed),
-            method: parts.method.clone(),
-            peer,
-            started,
-        };
+        let id = self.host.requests.of(&parts.headers, &peer);
+        let summary = Summary::new(self.host.clone(), id, parts.method.clone(), peer, started);
         let path = parts.uri.path();
         let is_api = path == "/api" || path.starts_with("/api/");
         let is_agent = self.agents && without_slash(path) == AGENT_PATH;
         let expects = parts.headers.contains_key(EXPECT);
-        let mut seen = Seen { route: "other", caller: Caller::Nobody, subject: None };
+        let mut seen = Seen { caller: Caller::Nobody, subject: None };
         let mut ticket = None;
-        let mut close = false;
+        let mut close = is_agent;
 
         let host = match door {
             Door::Network(_) => origin::check_host(parts, &peer, &config.allowed_hosts),
             Door::Operator => Ok(()),
         };
         if is_agent {
-            seen.route = AGENT_PATH;
+            summary.at(Cow::Borrowed(AGENT_PATH));
         }
         let result = if let Err(error) = host {
             Err(error)
         } else if is_agent {
-            self.admit(parts, peer, door).map(|(response, admitted)| {
+            self.admit(parts, peer, door, &config).map(|(response, admitted)| {
                 ticket = Some(admitted);
+                close = false;
                 response
             })
         } else {
-            self.answer(parts, body, peer, door, &mut seen).await
+            match self.router.find(&parts.method, path) {
+                Ok(found) => {
+                    summary.at(found.route.path.clone());
+                    seen.subject = refusal::subject_of(&found.route.path, &found.params);
+                    let request = Request { parts, body, door, config: &config, summary: &summary };
+                    request_id::within(summary.id.clone(), self.answer(found, request, &mut seen)).await
+                }
+                Err(e) => Err(e),
+            }
         };
-        let route = seen.route;
-        let mut response = result.unwrap_or_else(|error| {
-            close = route == AGENT_PATH || error.kind() == Kind::RequestTimeout;
-            summary.failed(route, &error);
-            summary.refused(&self.host, &seen, &error);
-            response::failed(&error)
-        });
+        close |= result.as_ref().is_err_and(|error| error.kind() == Kind::RequestTimeout);
+        let mut response = summary.ended(&seen, result);
 
         if !body.ended() && ticket.is_none() {
             // A client that waits for `100 Continue` has not sent its body and shall not.
@@ -164,21 +172,23 @@ impl Site {
             headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         }
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        if ticket.is_none() {
+            headers.insert(request_id::HEADER, summary.id.header());
+        }
         if summary.method == Method::HEAD {
             bodiless(&mut response);
         }
-        summary.done(&self.host, route, response.status().as_u16());
         Served { response, ticket, unread: !body.ended() }
     }
 
     /// The agents' door.
-    fn admit(&self, parts: &Parts, peer: Peer, door: Door) -> Result<(Response, Ticket)> {
+    fn admit(&self, parts: &Parts, peer: Peer, door: Door, config: &Config) -> Result<(Response, Ticket)> {
         if let Door::Operator = door {
             return Err(Error::invalid(
                 "Agents connect to the server's network address, not to its local socket",
             ));
         }
-        let origin_ok = origin::may_connect(&parts.headers, &peer, &self.host.config.load().allowed_origins);
+        let origin_ok = origin::may_connect(&parts.headers, &peer, &config.allowed_origins);
         let admitted =
             self.host.control.admit(&parts.method, parts.version, &parts.headers, peer, origin_ok)?;
         if let Some((agent, until)) = admitted.1.retired_secret() {
@@ -188,37 +198,21 @@ impl Site {
         Ok(admitted)
     }
 
-    async fn answer<'a, B>(
-        &'a self,
-        parts: &mut Parts,
-        body: &mut RequestBody<B>,
-        peer: Peer,
-        door: Door,
-        seen: &mut Seen<'a>,
-    ) -> Result<Response>
+    async fn answer<B>(&self, found: Found<'_>, request: Request<'_, B>, seen: &mut Seen) -> Result<Response>
     where
         B: Body<Data = Bytes> + Unpin,
     {
-        let found = self.router.find(&parts.method, parts.uri.path())?;
-        let route = found.route;
-        seen.route = &route.path;
-        seen.subject = refusal::subject_of(&route.path, &found.params);
+        let Found { route, params } = found;
+        let Request { parts, body, door, config, summary } = request;
         let writes = !parts.method.is_safe();
-
-        let (caller, stale) = match (door, route.access) {
-            (Door::Operator, _) => (Caller::Operator, None),
-            (Door::Network(_), Access::Public) => (Caller::Nobody, None),
-            (Door::Network(_), _) => self.identify(&parts.headers, &peer).await?,
-        };
-        seen.caller = caller.clone();
-        // A browser sends cookies by itself, and nothing else that says who calls.
-        if writes && matches!(caller, Caller::Nobody | Caller::User { .. }) {
-            origin::check_write(&parts.headers, &peer, &self.host.config.load().allowed_origins)?;
-        }
-        check_access(&caller, route.access)?;
-        check_second_factor(&caller, route.access, &self.host.config.load())?;
-        let limits = self.host.config.load().limits;
+        let knock = Knock { headers: &parts.headers, peer: summary.peer, door, writes, access: route.access };
+        let waits = !body.ended();
+        let (mut caller, mut stale) = self.let_in(&knock, config, seen).await?;
+        let limits = config.limits;
         let body = body.read(limits.body_bytes, Duration::from_secs(limits.body_seconds)).await?;
+        if waits {
+            (caller, stale) = self.let_in(&knock, &self.host.config.load_full(), seen).await?;
+        }
         if writes && !body.is_empty() && !is_json(&parts.headers) {
             return Err(Error::new(
                 Kind::UnsupportedMedia,
@@ -229,13 +223,19 @@ impl Site {
         let call = Call {
             host: self.host.clone(),
             caller,
-            peer,
+            peer: summary.peer,
             headers: std::mem::take(&mut parts.headers),
-            params: found.params,
+            params,
             query: parts.uri.query().map(str::to_owned),
+            request: summary.id.clone(),
+            access: route.access,
         };
-        let handler = Handler { running: Some(route.call(call, body)), tasks: writes.then_some(&self.tasks) };
-        let mut response = handler.await?;
+        let mut response = if writes {
+            Handler { running: Some(route.call(call, body)), rest: Some((&self.tasks, summary, seen)) }
+                .await?
+        } else {
+            self.read(route, call, body).await?
+        };
         if let Some(StaleCookie { key, set }) = stale
             && !response.headers().contains_key(SET_COOKIE)
         {
@@ -245,44 +245,41 @@ impl Site {
         Ok(response)
     }
 
-    /// Who the request's token or session says that calls. Where a token is sent it alone counts, good or not.
-    async fn identify(&self, headers: &HeaderMap, peer: &Peer) -> Result<(Caller, Option<StaleCookie>)> {
-        let host = &self.host;
-        if let Some(sent) = bearer::token(headers) {
-            let refused = || {
-                Error::new(
-                    Kind::Unauthenticated,
-                    "invalid_token",
-                    "The API token is not valid: it is mistyped, expired or revoked, or its user is gone",
-                )
-            };
-            let token = host.tokens.find(sent).ok_or_else(refused)?;
-            let account = host.accounts.get(token.row.user).await?.ok_or_else(refused)?;
-            return Ok((Caller::Token { account, token }, None));
+    /// Who calls, if they may.
+    async fn let_in(
+        &self,
+        knock: &Knock<'_>,
+        config: &Config,
+        seen: &mut Seen,
+    ) -> Result<(Caller, Option<StaleCookie>)> {
+        let (caller, stale) = match (knock.door, knock.access) {
+            (Door::Operator, _) => (Caller::Operator, None),
+            (Door::Network(_), Access::Public) => (Caller::Nobody, None),
+            (Door::Network(_), _) => identify(&self.host, knock.headers, &knock.peer, config).await?,
+        };
+        seen.caller = caller.clone();
+        // A browser sends cookies by itself, and nothing else that says who calls.
+        if knock.writes && matches!(caller, Caller::Nobody | Caller::User { .. }) {
+            origin::check_write(knock.headers, &knock.peer, &config.allowed_origins)?;
         }
-        let mut brought = false;
-        for token in cookie::tokens(headers) {
-            brought = true;
-            let Some(session) = host.sessions.find(token) else { continue };
-            let Some(account) = host.accounts.get(session.user).await? else {
-                host.sessions.forget_all_of(session.user, None);
-                continue;
-            };
-            let stale = session.cookie_due.then(|| StaleCookie {
-                key: session.key,
-                set: cookie::set(&token.to_owned().into(), cookie::secure(&host.config.load(), peer)),
-            });
-            return Ok((Caller::User { account, session: session.key }, stale));
-        }
-        Err(Error::unauthenticated(if brought { "Invalid session" } else { "No session found" }))
+        may_enter(&caller, knock.access, config)?;
+        Ok((caller, stale))
+    }
+
+    /// Has something read that is answered only to whoever may still see it by then.
+    async fn read(&self, route: &Route, call: Call, body: Bytes) -> Result<Response> {
+        let admission = call.admission();
+        let response = Handler { running: Some(route.call(call, body)), rest: None }.await?;
+        admission.stands().await?;
+        Ok(response.map(|body| body.watched(admission)))
     }
 }
 
-/// A route's handler at work. A panic in it is an error; and one that has `tasks` goes on among them if its client
-/// hangs up.
+/// A route's handler at work. A panic in it is an error; and one that has a `rest` goes on if its client hangs up, among
+/// the tasks there, and is noted as any other.
 struct Handler<'a> {
     running: Option<BoxFuture<'static, Result<Response>>>,
-    tasks: Option<&'a TaskTracker>,
+    rest: Option<(&'a TaskTracker, &'a Summary, &'a Seen)>,
 }
 
 impl Future for Handler<'_> {
@@ -300,10 +297,17 @@ impl Future for Handler<'_> {
 
 impl Drop for Handler<'_> {
     fn drop(&mut self) {
-        if let Some(rest) = self.running.take()
-            && let Some(tasks) = self.tasks
+        if let Some(running) = self.running.take()
+            && let Some((tasks, summary, seen)) = self.rest
             && let Ok(runtime) = tokio::runtime::Handle::try_current()
         {
+            let (summary, seen) = (summary.taken_over(), seen.clone());
+            let id = summary.id.clone();
+            let rest = async move {
+                let result = Handler { running: Some(running), rest: None }.await;
+                summary.ended(&seen, result);
+            };
+            let rest = request_id::within(id, rest);
             tasks.spawn_on(rest, &runtime);
         }
     }
@@ -313,35 +317,6 @@ fn panicked(panic: &(dyn Any + Send)) -> Error {
     let text = panic.downcast_ref::<&str>().copied();
     let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no text");
     Error::internal(format!("a handler panicked: {text}"))
-}
-
-/// Refuses a caller whom a route is not for.
-fn check_access(caller: &Caller, access: Access) -> Result<()> {
-    match access {
-        Access::Public | Access::SignedIn => Ok(()),
-        Access::Session | Access::SettingUp => caller.refuse_token(),
-        Access::Needs(permission) => caller.require(permission),
-        Access::Operator if caller.is_operator() => Ok(()),
-        Access::Operator => Err(Error::forbidden(
-            "Only whoever owns the server's data directory may do this, with the netignite command there",
-        )),
-    }
-}
-
-/// Refuses a user, and their tokens, from whom the configuration wants a second factor that they do not have: nothing
-/// is open to them but setting it up.
-fn check_second_factor(caller: &Caller, access: Access, config: &Config) -> Result<()> {
-    if matches!(access, Access::Public | Access::SettingUp) {
-        return Ok(());
-    }
-    match caller.account() {
-        Some(account) if second_factor::is_missing(account, config) => Err(Error::new(
-            Kind::Forbidden,
-            "totp_setup_required",
-            "Your role must have a second factor: log in and set it up with POST /api/account/totp first",
-        )),
-        _ => Ok(()),
-    }
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

@@ -1,68 +1,129 @@
 //! What is told of a request once it is answered: to the log, to plugins and, if it was refused, to the audit log.
 
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Instant;
 
-use super::Method;
 use super::peer::Peer;
+use super::request_id::RequestId;
+use super::{Method, Response, response};
 use crate::audit::{SubjectKind, refusal};
 use crate::auth::Caller;
-use crate::error::{Error, Kind};
+use crate::error::{Error, Kind, Result};
 use crate::host::Host;
 use crate::plugin::Event;
 
+/// The status of a request whose client hung up before there was an answer, as proxies have it in their logs.
+const HUNG_UP: u16 = 499;
+
 /// What is known of a request by the time it is answered.
-pub(super) struct Seen<'a> {
-    pub(super) route: &'a str,
+#[derive(Clone)]
+pub(super) struct Seen {
     pub(super) caller: Caller,
     pub(super) subject: Option<(SubjectKind, i64)>,
 }
 
-/// What is told of a request once it is answered. Path and query are left out of the log: they are the client's, and
-/// may hold anything.
+/// What is told of a request once it is answered, or dropped because its client hung up. Path and query are left out of
+/// the log: they are the client's, and may hold anything.
 pub(super) struct Summary {
-    pub(super) id: u64,
+    host: Arc<Host>,
+    pub(super) id: RequestId,
     pub(super) method: Method,
     pub(super) peer: Peer,
-    pub(super) started: Instant,
+    started: Instant,
+    route: OnceLock<Cow<'static, str>>,
+    /// Whether everything was told, or is somebody else's to tell.
+    told: AtomicBool,
 }
 
 impl Summary {
+    pub(super) fn new(host: Arc<Host>, id: RequestId, method: Method, peer: Peer, started: Instant) -> Self {
+        Self { host, id, method, peer, started, route: OnceLock::new(), told: AtomicBool::new(false) }
+    }
+
+    /// Notes the route, by its path with placeholders.
+    pub(super) fn at(&self, route: Cow<'static, str>) {
+        let _ = self.route.set(route);
+    }
+
+    fn route(&self) -> &str {
+        self.route.get().map_or("other", |route| route)
+    }
+
+    /// The same for whoever goes on with a request whose client hung up.
+    pub(super) fn taken_over(&self) -> Self {
+        self.told.store(true, Relaxed);
+        Self {
+            host: self.host.clone(),
+            id: self.id.clone(),
+            method: self.method.clone(),
+            peer: self.peer,
+            started: self.started,
+            route: self.route.clone(),
+            told: AtomicBool::new(false),
+        }
+    }
+
+    /// The answer of a request that has ended with `result`; plugins and both logs are told.
+    pub(super) fn ended(&self, seen: &Seen, result: Result<Response>) -> Response {
+        let response = result.unwrap_or_else(|error| {
+            self.failed(&error);
+            self.refused(seen, &error);
+            response::failed(&error, &self.id)
+        });
+        self.done(response.status().as_u16());
+        response
+    }
+
     /// Logs an error.
-    pub(super) fn failed(&self, route: &str, error: &Error) {
+    fn failed(&self, error: &Error) {
+        let route = self.route();
         if error.kind() == Kind::Internal {
-            tracing::error!(request = self.id, method = %self.method, route, "Request failed: {error}");
+            tracing::error!(request = %self.id, method = %self.method, route, "Request failed: {error}");
         } else if let Some(detail) = error.log_detail() {
-            tracing::debug!(request = self.id, route, code = error.code(), "{detail}");
+            tracing::debug!(request = %self.id, route, code = error.code(), "{detail}");
         }
     }
 
     /// Has the audit log tell of a refusal.
-    pub(super) fn refused(&self, host: &Host, seen: &Seen<'_>, error: &Error) {
+    fn refused(&self, seen: &Seen, error: &Error) {
         let request = refusal::Request {
             caller: &seen.caller,
             peer: &self.peer,
             method: known(&self.method),
-            route: seen.route,
+            route: self.route(),
             subject: seen.subject,
         };
-        if let Some(refused) = request.refused(error, host.clock.now()) {
-            host.audit.refuse(refused);
+        if let Some(refused) = request.refused(error, self.host.clock.now()) {
+            self.host.audit.refuse(refused);
         }
     }
 
     /// Tells plugins and the log of the answer.
-    pub(super) fn done(&self, host: &Host, route: &str, status: u16) {
-        let took = self.started.elapsed();
-        host.tell(&Event::RequestDone { route, method: known(&self.method), status, took });
+    fn done(&self, status: u16) {
+        self.told.store(true, Relaxed);
+        let (took, route) = (self.started.elapsed(), self.route());
+        self.host.tell(&Event::RequestDone { route, method: known(&self.method), status, took });
         tracing::debug!(
-            request = self.id,
+            request = %self.id,
             method = known(&self.method),
             route,
             status,
             address = self.peer.address.map(tracing::field::display),
             took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
-            "Request answered"
+            "{}",
+            if status == HUNG_UP { "The client hung up before the answer" } else { "Request answered" }
         );
+    }
+}
+
+impl Drop for Summary {
+    fn drop(&mut self) {
+        if !*self.told.get_mut() {
+            self.done(HUNG_UP);
+        }
     }
 }
 

@@ -15,6 +15,7 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
 use super::CRITICAL;
+use crate::http::request_id;
 use crate::model::shown::{Hidden, Shown, shown_json};
 
 /// `{"timestamp":…,"level":…,"message":…,"target":…,"fields":{…}}`, an object a line.
@@ -96,10 +97,13 @@ fn timestamp() -> Result<String, fmt::Error> {
     Ok(text)
 }
 
-/// An event's message and its other fields.
+/// An event's message and its other fields, and with them the ID of the request that it belongs to.
 fn taken_apart(event: &Event<'_>) -> (String, Map<String, Value>) {
     let mut fields = Fields::default();
     event.record(&mut fields);
+    request_id::current(|id| {
+        fields.rest.entry("request").or_insert_with(|| id.into());
+    });
     (fields.message, fields.rest)
 }
 

@@ -34,6 +34,7 @@ pub mod password_resets;
 pub mod second_factors;
 pub mod sessions;
 pub mod shares;
+pub mod standing;
 pub mod tokens;
 pub mod users;
 

@@ -203,3 +203,15 @@ fn files_stay_short() {
         }
     }
 }
+
+#[test]
+fn a_handler_writes_only_as_long_as_its_caller_may() {
+    for folder in ["src/api", "plugins"] {
+        for (file, text) in sources(folder) {
+            for (number, line) in code(&text) {
+                let writes = line.contains("store.write(") || line.starts_with(".write(");
+                assert!(!writes, "{file}:{number}: write with Call::change or Call::write: {line}");
+            }
+        }
+    }
+}

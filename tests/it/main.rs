@@ -12,6 +12,7 @@ mod agent_hostile;
 mod agent_line;
 mod agent_program;
 mod agent_time;
+mod answers;
 mod audit;
 mod audit_canaries;
 mod cli;

@@ -6,6 +6,7 @@
 mod audited;
 mod case;
 mod docs;
+mod held;
 mod rules;
 mod sharer;
 mod world;

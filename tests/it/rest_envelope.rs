@@ -42,17 +42,17 @@ fn agent() -> Value {
 }
 
 #[tokio::test]
-async fn a_success_has_three_keys_and_an_error_has_its_code() {
+async fn a_success_has_its_keys_and_an_error_its_code_besides() {
     let server = Server::start().await;
     let admin = server.superadmin().await;
     let reply = admin.get("/api/agents").await.expect(200);
-    assert_eq!(keys(&reply.body), ["data", "message", "status"]);
+    assert_eq!(keys(&reply.body), ["data", "message", "requestID", "status"]);
     assert_eq!(reply.header("content-type"), Some("application/json"));
     let reply = admin.get("/api/agents/4711").await.expect(404);
-    assert_eq!(keys(&reply.body), ["code", "data", "message", "status"]);
+    assert_eq!(keys(&reply.body), ["code", "data", "message", "requestID", "status"]);
     assert_eq!(reply.code(), "not_found");
     let reply = admin.post("/api/agents", json!({})).await.expect(400);
-    assert_eq!(keys(&reply.body), ["code", "data", "errors", "message", "status"]);
+    assert_eq!(keys(&reply.body), ["code", "data", "errors", "message", "requestID", "status"]);
     assert_eq!(keys(&reply.body["errors"][0]), ["field", "message"]);
 }
 

@@ -130,7 +130,8 @@ async fn it_is_set_up_in_two_steps_and_asked_for_from_then_on() {
     server.host().clock.advance(STEP);
     let required = log_in(&server, "ann", &ann.password, None).await.expect(401);
     assert_eq!((required.code(), required.header("set-cookie")), ("totp_required", None));
-    assert_eq!(log_in(&server, "ann", &ann.password, Some(" ")).await.expect(401).text, required.text);
+    let blank = log_in(&server, "ann", &ann.password, Some(" ")).await.expect(401);
+    assert_eq!(blank.text_without_id(), required.text_without_id());
     let wrong = log_in(&server, "ann", &ann.password, Some(&app.code(now + 300_000))).await.expect(401);
     assert_eq!((wrong.code(), wrong.header("set-cookie")), ("wrong_totp_code", None));
     let code = app.code(server.host().clock.now());
@@ -229,7 +230,7 @@ async fn a_wrong_password_is_told_from_nothing_else() {
     let nobody = log_in(&scene.server, "nobody", "wrong", None).await.expect(401);
     for code in [None, Some(scene.code()), Some(scene.codes[0].clone()), Some(scene.wrong_code())] {
         let reply = log_in(&scene.server, "ann", "wrong", code.as_deref()).await.expect(401);
-        assert_eq!(reply.text, nobody.text);
+        assert_eq!(reply.text_without_id(), nobody.text_without_id());
     }
     // A good code beside it was not used up.
     scene.log_in(&scene.code()).await.expect(200);

@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::collections::HashMap;
 use std::time::Duration;
 
+use netignite::host::Host;
 use netignite::http::client::{Target as Door, request};
 use netignite::local_socket;
 use reqwest::Method;
@@ -15,7 +16,8 @@ use super::case::{
 };
 use super::rules::Target;
 use super::sharer;
-use crate::support::{Client, Reply, Server};
+use crate::support::raw::RawAnswer;
+use crate::support::{Client, Held, Reply, Server};
 
 const TARGETS: [Target; 10] = [
     Target::Nothing,
@@ -167,7 +169,7 @@ impl World {
     }
 
     /// A user of the same role, with a session.
-    async fn spare_user(&self, who: Who) -> Client {
+    pub(super) async fn spare_user(&self, who: Who) -> Client {
         let superadmin = self.client(Superadmin);
         self.spare.set(self.spare.get() + 1);
         let spare = self.server.user(superadmin, &format!("spare {}", self.spare.get()), who.role()).await;
@@ -287,7 +289,8 @@ impl World {
         })
     }
 
-    pub(super) async fn call(&self, route: &str, case: Case, thing: Thing) -> Reply {
+    /// The method, and the path with its query.
+    fn line(route: &str, case: Case, thing: Thing) -> (Method, String) {
         let (method, path) = route.split_once(' ').expect("a method and a path");
         let method = Method::from_bytes(method.as_bytes()).expect("a method");
         let (first, second) = match path {
@@ -308,7 +311,29 @@ impl World {
             query.push("adminMode=true".to_owned());
         }
         let mark = if query.is_empty() { "" } else { "?" };
-        let path = format!("{path}{mark}{}", query.join("&"));
+        (method, format!("{path}{mark}{}", query.join("&")))
+    }
+
+    /// Sends all but the last byte of a call by whoever these credentials are of.
+    pub(super) async fn hold(
+        &self,
+        route: &str,
+        case: Case,
+        thing: Thing,
+        credentials: &str,
+    ) -> Result<Held, RawAnswer> {
+        let (method, path) = Self::line(route, case, thing);
+        let body = self.body(route, case, thing).unwrap_or_else(|| json!({}));
+        Held::open(self.server.address(), credentials, &format!("{method} {path}"), &body).await
+    }
+
+    /// Its host, for what no door does.
+    pub(super) fn host(&self) -> &Host {
+        self.server.host()
+    }
+
+    pub(super) async fn call(&self, route: &str, case: Case, thing: Thing) -> Reply {
+        let (method, path) = Self::line(route, case, thing);
         let body = self.body(route, case, thing);
         if case.caller == Operator {
             return self.operate(method, &path, body).await;
@@ -351,7 +376,8 @@ impl World {
             Target::Device => format!("/api/devices/{}", thing.id),
             Target::User | Target::SpareUser => {
                 let path = format!("/api/admin/users/{}", thing.id);
-                return Some(self.client(Superadmin).get(&path).await.body);
+                let reply = self.client(Superadmin).get(&path).await;
+                return Some(json!([reply.status, reply.body["data"]]));
             }
             Target::Token => {
                 let tokens = self.client(owner).get("/api/account/tokens").await.expect(200);
@@ -371,7 +397,8 @@ impl World {
             Target::DeviceShare | Target::AgentShare => sharer::path_of_shares(target, thing.of),
             Target::Nothing => return None,
         };
-        Some(self.client(owner).get(&path).await.body)
+        let reply = self.client(owner).get(&path).await;
+        Some(json!([reply.status, reply.body["data"]]))
     }
 
     /// Everything lasting as its owners see it.

@@ -26,6 +26,7 @@ impl Reply {
         assert_eq!(self.body["status"], word, "not the envelope: {}", self.text);
         assert!(self.body["message"].is_string(), "no message: {}", self.text);
         assert!(self.body.as_object().is_some_and(|o| o.contains_key("data")), "no data: {}", self.text);
+        assert!(self.body["requestID"].is_string(), "no ID: {}", self.text);
         if status >= 400 {
             assert_eq!(self.body["data"], Value::Null, "an error with data: {}", self.text);
             let code = self.body["code"].as_str().unwrap_or_default();
@@ -44,6 +45,11 @@ impl Reply {
     #[track_caller]
     pub fn id(&self) -> i64 {
         self.data().as_i64().unwrap_or_else(|| panic!("no ID: {}", self.text))
+    }
+
+    /// The body but for the request's ID, which is another each time.
+    pub fn text_without_id(&self) -> String {
+        self.text.replace(self.body["requestID"].as_str().expect("an ID"), "")
     }
 
     /// The envelope's message.
