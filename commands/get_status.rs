@@ -1,7 +1,8 @@
 //! GET_STATUS: asks an agent whether a host on its network is up.
 //!
 //! The firmware understands IPv4 and MAC addresses; our own agent also IPv6 addresses and host names. `unknown` means
-//! that the agent has no means of telling, which is not the same as `offline`.
+//! that the agent has no means of telling, which is not the same as `offline`. An address can belong to another machine
+//! by now: an agent that knows the device's MAC address and sees another one answer says `offline`, and why.
 
 use netignite::prelude::*;
 
@@ -10,6 +11,10 @@ use netignite::prelude::*;
 pub struct Payload {
     /// Its address: IPv4, MAC, IPv6 or a host name. Older firmware understands only the first two.
     pub address: ProbeTarget,
+    /// The MAC address of the device's network card: whoever answers with another one is another machine. Sent beside
+    /// an address of another kind, where it is known; older firmware does not look at it.
+    #[serde(rename = "macAddress", default, skip_serializing_if = "Option::is_none")]
+    pub mac_address: Option<MacAddress>,
 }
 
 /// What the agent saw.
@@ -53,15 +58,25 @@ impl Command for GetStatus {
     type Reply = Status;
 
     async fn run(agent: &AgentContext, payload: Payload) -> Result<Status, CommandError> {
-        let target = payload.address;
-        let found = agent.network().probe(&target).await;
-        let found = found.map_err(|e| CommandError::new(format!("{target} could not be looked for: {e}")))?;
-        let (online, said) = match found {
-            Reachability::Up => (Online::Online, "answers"),
-            Reachability::Down => (Online::Offline, "does not answer"),
-            Reachability::Unknown => (Online::Unknown, "cannot be looked for from here"),
+        let look = Look { target: payload.address, mac: payload.mac_address };
+        let target = &look.target;
+        let seen = agent.network().probe(&look).await;
+        let seen = seen.map_err(|e| CommandError::new(format!("{target} could not be looked for: {e}")))?;
+        let (online, message) = match (seen.found, seen.mac) {
+            (Reachability::Up, _) => (Online::Online, format!("{target} answers")),
+            (Reachability::Down, _) => (Online::Offline, format!("{target} does not answer")),
+            (Reachability::Unknown, _) => {
+                (Online::Unknown, format!("{target} cannot be looked for from here"))
+            }
+            (Reachability::Another, None) => {
+                (Online::Offline, format!("{target} is offline: another machine answers at this address"))
+            }
+            (Reachability::Another, Some(mac)) => (
+                Online::Offline,
+                format!("{target} is offline: another machine answers at this address, {mac}"),
+            ),
         };
-        Ok(Status { status: OkStatus::Ok, message: format!("{target} {said}"), online })
+        Ok(Status { status: OkStatus::Ok, message, online })
     }
 }
 

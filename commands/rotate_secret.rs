@@ -1,7 +1,8 @@
 //! ROTATE_SECRET: hands an agent the new secret that the server made for it.
 //!
 //! The agent keeps the secret where it reads it from and proves itself with it from its next connection on. Until it
-//! has said so the server takes the old one, too, so that nothing that goes wrong on the way locks the agent out. An
+//! has said so the server takes the old one, too, and the agent keeps the old one until the server took the new one, so
+//! that nothing that goes wrong on the way locks the agent out. A secret that it could not log in with is refused. An
 //! agent whose secret does not come from a file it can write says so, and a person has to bring it the new one.
 
 use netignite::prelude::*;
@@ -10,7 +11,7 @@ use netignite::prelude::*;
 #[derive(Serialize, Deserialize, JsonSchema)]
 pub struct Payload {
     /// What the agent proves itself with from its next connection on.
-    pub secret: String,
+    pub secret: AgentSecret,
 }
 
 /// See the module.
@@ -32,7 +33,7 @@ impl Command for RotateSecret {
                 "This agent's secret is not in a file: start it with --secret-file, or bring it the new one",
             )
         })?;
-        let kept = keeper.keep(&payload.secret.into()).await;
+        let kept = keeper.keep(&payload.secret).await;
         kept.map_err(|e| CommandError::new(format!("The new secret could not be stored: {e}")))?;
         Ok(Outcome::ok("The new secret is stored"))
     }

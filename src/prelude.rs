@@ -18,7 +18,7 @@ pub use crate::host::Host;
 pub use crate::http::{Access, Answer, Call, HeaderValue, Json, Method, NoBody, Raw, Route, StatusCode};
 pub use crate::plugin::{CommandOutcome, Event, Plugin, PluginError, Shutdown, serve_routes};
 pub use crate::registry::{
-    AgentContext, Class, Command, CommandError, Empty, MacAddress, Network, OkStatus, Outcome, ProbeTarget,
-    Reachability, SecretKeeper,
+    AgentContext, AgentSecret, Class, Command, CommandError, Empty, Look, MacAddress, Network, OkStatus,
+    Outcome, ProbeTarget, Reachability, SecretKeeper, SentTo, Sighting,
 };
 pub use crate::{register_command, register_plugin};

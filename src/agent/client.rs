@@ -11,7 +11,9 @@ use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::body::Incoming;
-use hyper::header::{AUTHORIZATION, CONNECTION, HOST, HeaderName, HeaderValue, UPGRADE, USER_AGENT};
+use hyper::header::{
+    AUTHORIZATION, CONNECTION, HOST, HeaderName, HeaderValue, LOCATION, RETRY_AFTER, UPGRADE, USER_AGENT,
+};
 use hyper::upgrade::Upgraded;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
@@ -19,8 +21,10 @@ use secrecy::{ExposeSecret, SecretString};
 use sha1::{Digest, Sha1};
 
 use super::AgentError;
+use super::chatter::shown;
 use super::dial::{Dialler, Unreachable};
 use super::url::ServerUrl;
+use crate::registry::Registry;
 
 /// A connection on which frames can be spoken.
 pub(super) type Socket = TokioIo<Upgraded>;
@@ -36,6 +40,13 @@ const KEY: HeaderName = HeaderName::from_static("sec-websocket-key");
 const VERSION: HeaderName = HeaderName::from_static("sec-websocket-version");
 const ACCEPT: HeaderName = HeaderName::from_static("sec-websocket-accept");
 
+/// Where a refusal says why: its body is empty, since the firmware chokes on one.
+const ERROR_CODE: HeaderName = HeaderName::from_static("netignite-error");
+/// Where an agent says what it is.
+const ABOUT: HeaderName = HeaderName::from_static("netignite-agent");
+/// The longest pause that a server can ask for.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
 /// Why there is no connection.
 #[derive(Debug)]
 pub(super) enum ConnectError {
@@ -43,10 +54,23 @@ pub(super) enum ConnectError {
     Secret(String),
     /// The server does not know these credentials (401).
     Unauthorized,
-    /// The server answered something else than an upgrade, and why, if it said so.
-    Refused(StatusCode, Option<String>),
+    /// The server answered something else than an upgrade.
+    Refused(StatusCode, Refusal),
     /// The server was not reached, or is none.
     Unreachable(Unreachable),
+}
+
+/// What a refusal says, as far as it says anything.
+#[derive(Debug, Default)]
+pub(super) struct Refusal {
+    /// Why, as a word for programs.
+    code: Option<String>,
+    /// Why, in words.
+    said: Option<String>,
+    /// Where it sends whoever asks.
+    elsewhere: Option<String>,
+    /// How long not to ask again.
+    pause: Option<Duration>,
 }
 
 impl ConnectError {
@@ -61,6 +85,14 @@ impl ConnectError {
             Self::Secret(_) | Self::Unreachable(_) => false,
         }
     }
+
+    /// How long the server asks not to be asked again.
+    pub(super) fn pause(&self) -> Duration {
+        match self {
+            Self::Refused(_, Refusal { pause: Some(pause), .. }) => *pause,
+            _ => Duration::ZERO,
+        }
+    }
 }
 
 impl fmt::Display for ConnectError {
@@ -69,17 +101,52 @@ impl fmt::Display for ConnectError {
             Self::Unauthorized => {
                 f.write_str("401, the server does not know this ID and secret; check --id and the secret")
             }
-            Self::Refused(status, said) => {
+            Self::Refused(status, Refusal { code, said, elsewhere, .. }) => {
                 write!(f, "the server answered {status}")?;
-                if let Some(said) = said {
-                    write!(f, " ({said})")?;
+                let words: Vec<_> = [said, code].into_iter().flatten().map(String::as_str).collect();
+                if !words.is_empty() {
+                    write!(f, " ({})", words.join(", "))?;
                 }
-                if self.lasts() { f.write_str("; check that --server is its base URL") } else { Ok(()) }
+                if let Some(elsewhere) = elsewhere {
+                    return write!(f, "; it points to {elsewhere}: if that is right, have --server say so");
+                }
+                match remedy(code.as_deref().unwrap_or_default()) {
+                    Some(remedy) => write!(f, "; {remedy}"),
+                    None if self.lasts() => f.write_str("; check that --server is its base URL"),
+                    None => Ok(()),
+                }
             }
             Self::Secret(why) => f.write_str(why),
             Self::Unreachable(why) => why.fmt(f),
         }
     }
+}
+
+/// What to do about a refusal, by its code.
+fn remedy(code: &str) -> Option<&'static str> {
+    Some(match code {
+        "foreign_origin" => {
+            "something on the way adds an Origin to the request: have it leave that out, or list the origin under \
+             allowedOrigins on the server"
+        }
+        "upgrade_required" | "invalid_handshake" | "method_not_allowed" => {
+            "something on the way takes the WebSocket handshake apart: have the reverse proxy pass on Connection, \
+             Upgrade and Sec-WebSocket-*"
+        }
+        "host_not_allowed" | "invalid_host" => {
+            "the server does not go by this name: use another one in --server, or list it under allowedHosts on the \
+             server"
+        }
+        "not_found" => "there is no server of NetIgnite at this path: check that --server is its base URL",
+        "too_many_attempts" => {
+            "too many logins failed from this address: check --id and the secret of each agent behind it"
+        }
+        "too_many_connections" => {
+            "the server has no room for another connection; it may be full, or this address may hold too many"
+        }
+        "stopping" => "the server is stopping and will be back",
+        _ => return None,
+    })
 }
 
 impl From<Unreachable> for ConnectError {
@@ -96,6 +163,8 @@ fn failed(why: impl fmt::Display) -> ConnectError {
 pub(super) struct Connector {
     dialler: Dialler,
     id: i64,
+    /// What the agent says of itself: its version and the commands it knows.
+    about: String,
 }
 
 impl Connector {
@@ -103,8 +172,10 @@ impl Connector {
     ///
     /// # Errors
     /// The host's name cannot be checked against a certificate.
-    pub(super) fn new(url: ServerUrl, id: i64) -> Result<Self, AgentError> {
-        Ok(Self { dialler: Dialler::new(url)?, id })
+    pub(super) fn new(url: ServerUrl, id: i64, registry: &Registry) -> Result<Self, AgentError> {
+        let commands: Vec<_> = registry.iter().map(|entry| entry.name).collect();
+        let about = format!("{}; commands={}", crate::VERSION, commands.join(","));
+        Ok(Self { dialler: Dialler::new(url)?, id, about })
     }
 
     /// Connects and shakes hands.
@@ -113,7 +184,11 @@ impl Connector {
     /// The server cannot be reached, or refuses.
     pub(super) async fn connect(&self, secret: &SecretString) -> Result<Socket, ConnectError> {
         let late = || Unreachable::new("connecting", format_args!("no answer within {TIMEOUT:?}"));
-        tokio::time::timeout(TIMEOUT, self.shake_hands(secret)).await.unwrap_or_else(|_| Err(late().into()))
+        let answer = tokio::time::timeout(TIMEOUT, self.shake_hands(secret)).await;
+        let answer = answer.unwrap_or_else(|_| Err(late().into()));
+        // Who says that the secret is wrong is there, as far as one can tell.
+        self.dialler.served(matches!(answer, Ok(_) | Err(ConnectError::Unauthorized)));
+        answer
     }
 
     async fn shake_hands(&self, secret: &SecretString) -> Result<Socket, ConnectError> {
@@ -126,7 +201,7 @@ impl Connector {
         match response.status() {
             StatusCode::SWITCHING_PROTOCOLS => {}
             StatusCode::UNAUTHORIZED => return Err(ConnectError::Unauthorized),
-            status => return Err(ConnectError::Refused(status, what_it_said(response).await)),
+            status => return Err(ConnectError::Refused(status, refusal(response).await)),
         }
         check_upgrade(&response, &key)?;
         let upgraded = hyper::upgrade::on(response).await.map_err(failed)?;
@@ -145,7 +220,8 @@ impl Connector {
             .header(VERSION, "13")
             .header(KEY, key)
             .header(AUTHORIZATION, credentials)
-            .header(USER_AGENT, concat!("netignite-agent/", env!("CARGO_PKG_VERSION")))
+            .header(USER_AGENT, super::USER_AGENT_TEXT)
+            .header(ABOUT, &self.about)
             .body(Empty::new())
     }
 }
@@ -162,13 +238,25 @@ fn check_upgrade(response: &Response<Incoming>, key: &str) -> Result<(), Connect
     }
 }
 
-/// The message of a refusal in the server's envelope, as far as it can be shown.
-async fn what_it_said(response: Response<Incoming>) -> Option<String> {
+/// What a refusal says, as far as it can be shown.
+async fn refusal(response: Response<Incoming>) -> Refusal {
     #[derive(serde::Deserialize)]
     struct Envelope {
         message: String,
     }
-    let body = Limited::new(response.into_body(), LONGEST_REFUSAL).collect().await.ok()?.to_bytes();
-    let Envelope { message } = serde_json::from_slice(&body).ok()?;
-    Some(super::shown(&message))
+    let header = |name| response.headers().get(name).map(|value: &HeaderValue| value.as_bytes());
+    let text = |name| header(name).map(|value| shown(&String::from_utf8_lossy(value)));
+    let seconds = header(RETRY_AFTER).and_then(|value| std::str::from_utf8(value).ok()?.trim().parse().ok());
+    let mut refusal = Refusal {
+        code: text(ERROR_CODE),
+        said: None,
+        elsewhere: text(LOCATION).filter(|_| response.status().is_redirection()),
+        pause: seconds.map(|seconds| Duration::from_secs(seconds).min(LONGEST_PAUSE)),
+    };
+    if let Ok(body) = Limited::new(response.into_body(), LONGEST_REFUSAL).collect().await
+        && let Ok(Envelope { message }) = serde_json::from_slice(&body.to_bytes())
+    {
+        refusal.said = Some(shown(&message));
+    }
+    refusal
 }

@@ -17,10 +17,11 @@ use tokio::fs::OpenOptions;
 use tokio::time::timeout;
 
 use super::AgentError;
+use super::chatter::shown;
 use super::dial::{Dialler, Unreachable};
-use super::secret::SecretFile;
+use super::secret::write_first;
 use super::url::ServerUrl;
-use crate::registry::SecretKeeper;
+use crate::registry::{AgentSecret, InvalidSecret};
 
 /// How long connecting may take, and then answering.
 const TIMEOUT: Duration = Duration::from_secs(15);
@@ -50,7 +51,7 @@ pub struct Enrolment {
 #[derive(Deserialize)]
 struct Envelope {
     message: String,
-    data: Option<Enrolled>,
+    data: Option<Answered>,
     /// The fields that are wrong.
     #[serde(default)]
     errors: Vec<WrongField>,
@@ -62,10 +63,28 @@ struct WrongField {
     message: String,
 }
 
+/// What the server says it made. It is checked before it is believed.
 #[derive(Deserialize)]
+struct Answered {
+    id: i64,
+    secret: String,
+}
+
 struct Enrolled {
     id: i64,
-    secret: SecretString,
+    secret: AgentSecret,
+}
+
+impl TryFrom<Answered> for Enrolled {
+    type Error = String;
+
+    fn try_from(Answered { id, secret }: Answered) -> Result<Self, String> {
+        if id <= 0 {
+            return Err(format!("the ID {id}, and an ID is a positive whole number"));
+        }
+        let secret = secret.try_into().map_err(|e: InvalidSecret| format!("a secret that is none: {e}"))?;
+        Ok(Self { id, secret })
+    }
 }
 
 impl Enrolment {
@@ -104,7 +123,9 @@ impl Enrolment {
                 return Err(e);
             }
         };
-        match SecretFile(file.clone()).keep(&secret).await {
+        let path = file.clone();
+        let written = tokio::task::spawn_blocking(move || write_first(&path, &secret)).await;
+        match written.unwrap_or_else(|e| Err(io::Error::other(e))) {
             Ok(()) => Ok(id),
             Err(e) => Err(AgentError(format!(
                 "Agent {id} was made, but its secret could not be written to {}: {e}. Have a new secret made for it \
@@ -142,10 +163,17 @@ impl Enrolment {
         let answer = timeout(TIMEOUT, exchange).await.unwrap_or_else(|_| Err(late()));
         let (status, body) = answer.map_err(unanswered)?;
         match serde_json::from_slice(&body) {
-            Ok(Envelope { data: Some(enrolled), .. }) if status == StatusCode::CREATED => Ok(enrolled),
+            Ok(Envelope { data: Some(answered), .. }) if status == StatusCode::CREATED => {
+                answered.try_into().map_err(|why| {
+                    AgentError(format!(
+                        "{url} answered with {why}. Nothing was kept: check that --server is a NetIgnite server. If it \
+                         now lists an agent {name:?}, delete that agent, and enrol again with another code"
+                    ))
+                })
+            }
             Ok(Envelope { message, errors, .. }) if !status.is_success() => {
                 let wrong = errors.iter().map(|wrong| format!("; {}: {}", wrong.field, wrong.message));
-                let said = super::shown(&format!("{message}{}", wrong.collect::<String>()));
+                let said = shown(&format!("{message}{}", wrong.take(20).collect::<String>()));
                 Err(AgentError(format!("{url} answered {status}: {said}")))
             }
             _ => Err(AgentError(format!(
@@ -169,7 +197,7 @@ impl Enrolment {
             .header(ACCEPT, "application/json")
             .header(CONTENT_TYPE, "application/json")
             .header(CONNECTION, "close")
-            .header(USER_AGENT, concat!("netignite-agent/", env!("CARGO_PKG_VERSION")))
+            .header(USER_AGENT, super::USER_AGENT_TEXT)
             .body(Full::new(body.to_string().into()))
     }
 }

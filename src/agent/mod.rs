@@ -1,17 +1,27 @@
 //! The agent itself: connects to a server and runs the commands' agent side on this machine.
 //!
-//! `dial` reaches the server, `client` shakes hands, `enrol` makes the agent there, `runner` reads commands and answers them, `backoff` decides when to dial again,
+//! `dial` reaches the server, by `race` whichever of its addresses answers and by `proxy` the way round, `client` shakes
+//! hands, `enrol` makes the agent there, `runner` reads commands and answers them, `backoff` decides when to dial again,
 //! `network`, `probe`, `ping` and `neighbours` are the real network behind [`AgentContext`], `secret` finds the agent's
 //! secret and `url` the server. It knows nothing of the server's side: no database, no sessions, no configuration file.
+//!
+//! A server is trusted with nothing but the commands. Whatever it says is checked and bounded: sizes, numbers and times
+//! in `runner` and `client`, the rate of what goes out to the network in `pace`, the log in `chatter`. What can change
+//! while an agent runs (names, certificates, interfaces, the secret's file, whether pings are allowed) is read when it is
+//! needed, not at the start.
 
 mod backoff;
+mod chatter;
 mod client;
 mod dial;
 mod enrol;
 mod neighbours;
 mod network;
+mod pace;
 mod ping;
 mod probe;
+mod proxy;
+mod race;
 mod runner;
 mod secret;
 #[cfg(test)]
@@ -29,12 +39,18 @@ use tokio::time::Instant;
 use crate::model::shutdown::Shutdown;
 use crate::registry::{AgentContext, Registry};
 use backoff::Backoff;
+use chatter::{Chatter, Kind};
 use client::{ConnectError, Connector, Socket};
 pub use enrol::{Enrolment, EnrolmentOptions};
 use network::LocalNetwork;
 use runner::Ended;
-use secret::{Secret, SecretFile};
+use secret::{Mark, Secret};
 use url::ServerUrl;
+
+/// How an agent calls itself.
+const USER_AGENT_TEXT: &str = concat!("netignite-agent/", env!("CARGO_PKG_VERSION"));
+/// How often a secret's file is looked at while the agent waits.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// What `netignite agent` was asked to do.
 #[derive(Debug, Clone)]
@@ -74,19 +90,19 @@ pub async fn run(options: Options) -> Result<(), AgentError> {
     let registry = Registry::build().map_err(|e| AgentError(e.to_string()))?;
     warn_of_readers(&url);
     let (connector, secret) = {
-        let url = url.clone();
+        let (url, registry) = (url.clone(), registry.clone());
         // Reads certificates and files, and may wait for somebody to type.
         tokio::task::spawn_blocking(move || {
-            Ok::<_, AgentError>((Connector::new(url, id)?, Secret::find(secret_file)?))
+            Ok::<_, AgentError>((Connector::new(url, id, &registry)?, Secret::find(secret_file)?))
         })
         .await
         .map_err(|e| AgentError(e.to_string()))??
     };
     let mut context = AgentContext::new(Arc::new(LocalNetwork::new(broadcast)));
-    if let Secret::File(path) = &secret {
-        context = context.with_keeper(Arc::new(SecretFile(path.clone())));
+    if let Some(file) = secret.file() {
+        context = context.with_keeper(Arc::new(file.clone()));
     }
-    let agent = Agent { url, id, connector, secret, registry, context };
+    let agent = Agent { url, id, connector, secret, registry, context, chatter: Arc::default() };
     agent.run(&stop_signal()?).await;
     Ok(())
 }
@@ -127,54 +143,104 @@ struct Agent {
     secret: Secret,
     registry: Registry,
     context: AgentContext,
+    chatter: Arc<Chatter>,
+}
+
+/// How long to wait before the next attempt, and what the secret's file looked like when the last one failed.
+struct Pause {
+    delay: Duration,
+    mark: Option<Mark>,
 }
 
 impl Agent {
     /// Connects, serves and connects again, until `shutdown` is told.
     async fn run(&self, shutdown: &Shutdown) {
         let mut backoff = Backoff::default();
-        while let Some(delay) = self.attempt(&mut backoff, shutdown).await {
-            if shutdown.run_until_cancelled(tokio::time::sleep(delay)).await.is_none() {
+        while let Some(pause) = self.attempt(&mut backoff, shutdown).await {
+            if shutdown.run_until_cancelled(self.wait(pause)).await.is_none() {
                 break;
             }
         }
+        self.chatter.finish();
         tracing::info!("Agent {} stopped", self.id);
     }
 
     /// One connection from dialling to its end, and how long to wait then; none if the agent was told to stop.
-    async fn attempt(&self, backoff: &mut Backoff, shutdown: &Shutdown) -> Option<Duration> {
+    async fn attempt(&self, backoff: &mut Backoff, shutdown: &Shutdown) -> Option<Pause> {
         let (url, id) = (&self.url, self.id);
+        let say = |line: &dyn Fn()| self.chatter.say(Kind::Connection, line);
+        let mark = shutdown.run_until_cancelled(self.mark()).await?;
         let socket = match shutdown.run_until_cancelled(self.connect()).await? {
             Ok(socket) => socket,
             Err(e) => {
-                let delay = if e.lasts() { backoff.slow() } else { backoff.next() };
+                let delay = if e.lasts() { backoff.slow() } else { backoff.next() }.max(e.pause());
                 let again = delay.as_secs_f64();
-                tracing::error!("Agent {id} is not connected to {url}: {e}. Trying again in {again:.1} s");
-                return Some(delay);
+                say(&|| {
+                    tracing::error!(
+                        "Agent {id} is not connected to {url}: {e}. Trying again in {again:.1} s"
+                    );
+                });
+                return Some(Pause { delay, mark });
             }
         };
-        tracing::info!("Agent {id} connected to {url}");
+        say(&|| tracing::info!("Agent {id} connected to {url}"));
         let since = Instant::now();
-        let ended = runner::run(socket, &self.registry, &self.context, shutdown).await;
+        let ended = runner::run(socket, &self.registry, &self.context, &self.chatter, shutdown).await;
         backoff.connected_for(since.elapsed());
         if ended == Ended::Stopped {
             return None;
         }
+        self.chatter.finish();
         let delay = if ended.lasts() { backoff.slow() } else { backoff.next() };
         let again = delay.as_secs_f64();
-        tracing::warn!("Agent {id} disconnected from {url}: {ended}. Trying again in {again:.1} s");
-        Some(delay)
+        say(&|| tracing::warn!("Agent {id} disconnected from {url}: {ended}. Trying again in {again:.1} s"));
+        let mark = shutdown.run_until_cancelled(self.mark()).await?;
+        Some(Pause { delay, mark })
     }
 
+    /// Waits, but not once somebody has written the secret's file: that may be the remedy.
+    async fn wait(&self, Pause { delay, mark }: Pause) {
+        let end = Instant::now() + delay;
+        while let Some(left) = end.checked_duration_since(Instant::now()).filter(|left| !left.is_zero()) {
+            tokio::time::sleep(left.min(LOOK)).await;
+            if mark.is_some() && self.mark().await != mark {
+                tracing::info!("The file of the agent's secret was written: trying again at once");
+                return;
+            }
+        }
+    }
+
+    /// What the secret's file looks like, if it comes from one.
+    async fn mark(&self) -> Option<Mark> {
+        let file = self.secret.file()?.clone();
+        tokio::task::spawn_blocking(move || file.mark()).await.ok()
+    }
+
+    /// Connects with the secret; where the server has just handed over a new one, with the one before if it does not
+    /// know the new one.
     async fn connect(&self) -> Result<Socket, ConnectError> {
+        let failed = |why: String| ConnectError::Secret(why);
         let secret = self.secret.clone();
-        let secret = tokio::task::spawn_blocking(move || secret.read()).await;
-        let secret = secret.map_err(|e| ConnectError::Secret(e.to_string()))?;
-        self.connector.connect(&secret.map_err(|e| ConnectError::Secret(e.to_string()))?).await
+        let read = tokio::task::spawn_blocking(move || secret.candidates()).await;
+        let candidates = read.map_err(|e| failed(e.to_string()))?.map_err(|e| failed(e.to_string()))?;
+        let mut answer = Err(failed("there is no secret".to_owned()));
+        for candidate in candidates {
+            answer = self.connector.connect(&candidate.secret).await;
+            match &answer {
+                Err(ConnectError::Unauthorized) => {}
+                Err(_) => break,
+                Ok(_) => {
+                    let secret = self.secret.clone();
+                    let noted = tokio::task::spawn_blocking(move || secret.proven(&candidate)).await;
+                    if let Ok(Err(e)) = noted {
+                        self.chatter.say(Kind::Secret, || {
+                            tracing::warn!("The file of the agent's secret cannot be tidied up: {e}");
+                        });
+                    }
+                    break;
+                }
+            }
+        }
+        answer
     }
-}
-
-/// Text from the other end as it may stand in a log line: short and without control characters.
-fn shown(text: &str) -> String {
-    text.chars().take(200).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }

@@ -15,6 +15,12 @@ use crate::registry::{MacAddress, Reachability};
 
 /// Where Linux shows the table.
 const TABLE: &str = "/proc/net/arp";
+/// Where Linux shows its routes.
+const ROUTES: &str = "/proc/net/route";
+/// The flag of a route that leads through a gateway.
+const GATEWAY: u32 = 0x2;
+/// A card that answers for this many addresses may be a relay that speaks for machines behind it.
+const RELAY: usize = 3;
 /// The flag of an entry whose MAC address is known.
 const COMPLETE: u32 = 0x2;
 /// After this long without a sign of life the kernel has removed, or confirmed, an entry somebody knocks at: at most
@@ -58,10 +64,43 @@ impl Table {
         self.0.iter().any(|(a, _)| *a == address)
     }
 
+    /// Whose card answers at `address` instead of `mac`'s, if that is sure. A router or a repeater answers with its own
+    /// card for what lies behind it: who speaks for many addresses, or is one of `gateways`, proves nothing.
+    pub(super) fn another_at(
+        &self,
+        address: Ipv4Addr,
+        mac: MacAddress,
+        gateways: &[Ipv4Addr],
+    ) -> Option<MacAddress> {
+        let (_, seen) = self.0.iter().find(|(a, _)| *a == address)?;
+        if self.0.contains(&(address, mac)) {
+            return None;
+        }
+        let mut others = self.addresses_of(*seen).filter(|other| *other != address);
+        let relays = others.clone().count() + 1 >= RELAY || others.any(|other| gateways.contains(&other));
+        (!relays).then_some(*seen)
+    }
+
     /// The addresses of `mac`.
-    pub(super) fn addresses_of(&self, mac: MacAddress) -> impl Iterator<Item = Ipv4Addr> + '_ {
+    pub(super) fn addresses_of(&self, mac: MacAddress) -> impl Iterator<Item = Ipv4Addr> + Clone + '_ {
         self.0.iter().filter(move |(_, m)| *m == mac).map(|(address, _)| *address)
     }
+}
+
+/// The gateways of this machine's routes.
+pub(super) async fn gateways() -> Vec<Ipv4Addr> {
+    gateways_in(&tokio::fs::read_to_string(ROUTES).await.unwrap_or_default())
+}
+
+fn gateways_in(text: &str) -> Vec<Ipv4Addr> {
+    let line = |line: &str| {
+        let mut words = line.split_ascii_whitespace().skip(2);
+        let gateway = u32::from_str_radix(words.next()?, 16).ok()?;
+        let flags = u32::from_str_radix(words.next()?, 16).ok()?;
+        // Shown as this machine keeps the network's bytes in a number.
+        (flags & GATEWAY != 0).then(|| Ipv4Addr::from(gateway.to_ne_bytes()))
+    };
+    text.lines().skip(1).filter_map(line).collect()
 }
 
 /// Judges hosts that answered nothing but, perhaps, ARP.
@@ -129,6 +168,34 @@ nonsense
         assert!(!table.has(Ipv4Addr::new(192, 168, 1, 7)));
         let found: Vec<_> = table.addresses_of(MAC).collect();
         assert_eq!(found, [HOST, Ipv4Addr::new(10, 0, 0, 9)]);
+    }
+
+    #[test]
+    fn another_card_at_an_address_is_noticed_unless_it_may_be_a_relay() {
+        let ours = MacAddress([2, 0, 0, 0, 0, 1]);
+        let [ip, gateway, third] = [9, 1, 10].map(|n| Ipv4Addr::new(10, 0, 0, n));
+        let table = |entries: &[(Ipv4Addr, MacAddress)]| Table(entries.to_vec());
+        assert_eq!(table(&[(ip, MAC)]).another_at(ip, ours, &[]), Some(MAC));
+        assert_eq!(table(&[(ip, ours)]).another_at(ip, ours, &[]), None);
+        assert_eq!(table(&[]).another_at(ip, ours, &[]), None, "nothing is known");
+        assert_eq!(
+            table(&[(ip, MAC), (ip, ours)]).another_at(ip, ours, &[]),
+            None,
+            "one of them, on two links"
+        );
+        let two = table(&[(ip, MAC), (gateway, MAC)]);
+        assert_eq!(two.another_at(ip, ours, &[]), Some(MAC));
+        assert_eq!(two.another_at(ip, ours, &[gateway]), None, "a router answers for others");
+        assert_eq!(two.another_at(gateway, ours, &[gateway]), Some(MAC), "the router has its own address");
+        assert_eq!(table(&[(ip, MAC), (gateway, MAC), (third, MAC)]).another_at(ip, ours, &[]), None);
+    }
+
+    #[test]
+    fn gateways_are_read_from_the_routes() {
+        let text = "Iface\tDestination\tGateway \tFlags\tRefCnt\n\
+                    eth0\t00000000\t0101A8C0\t0003\t0\neth0\t0001A8C0\t00000000\t0001\t0\nnonsense\n";
+        let expected = Ipv4Addr::from(0x0101_A8C0_u32.to_ne_bytes());
+        assert_eq!(gateways_in(text), [expected]);
     }
 
     #[test]

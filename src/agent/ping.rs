@@ -3,8 +3,9 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU16, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use surge_ping::{Client, Config, ICMP, IcmpPacket, PingIdentifier, PingSequence, SurgeError};
 
 /// How often a host is asked.
@@ -38,41 +39,74 @@ impl Heard {
     }
 }
 
+/// Where a socket could not be opened, how long until it is tried again: whoever runs the machine may have allowed it.
+const AGAIN: Duration = Duration::from_secs(60);
+
 /// The ICMP sockets, as far as they may be opened.
 pub(super) struct Ping {
-    v4: Option<Client>,
-    v6: Option<Client>,
+    v4: Mutex<Opened>,
+    v6: Mutex<Opened>,
     sequence: AtomicU16,
+}
+
+/// A socket, or when it was tried last.
+enum Opened {
+    Yes(Client),
+    No(Option<Instant>),
 }
 
 impl Ping {
     /// Opens the sockets. Needs a runtime.
     pub(super) fn new() -> Self {
-        let open = |kind| match Client::new(&Config::builder().kind(kind).build()) {
-            Ok(client) => Some(client),
-            Err(e) => {
-                let reason = e.to_string();
-                let reason = reason.lines().next().unwrap_or_default();
-                tracing::info!(
-                    "No ICMP{kind:?} here ({reason}); the status of hosts is found by TCP and the neighbour table. \
-                     To allow ping: sysctl net.ipv4.ping_group_range=\"0 2147483647\", or CAP_NET_RAW"
-                );
-                None
-            }
+        let ping = Self {
+            v4: Mutex::new(Opened::No(None)),
+            v6: Mutex::new(Opened::No(None)),
+            sequence: AtomicU16::new(0),
         };
-        Self { v4: open(ICMP::V4), v6: open(ICMP::V6), sequence: AtomicU16::new(0) }
+        ping.client(true);
+        ping.client(false);
+        ping
     }
 
     /// As on a machine that allows no ICMP at all.
     #[cfg(test)]
     pub(super) fn without() -> Self {
-        Self { v4: None, v6: None, sequence: AtomicU16::new(0) }
+        let never = || Mutex::new(Opened::No(Some(Instant::now())));
+        Self { v4: never(), v6: never(), sequence: AtomicU16::new(0) }
+    }
+
+    /// The socket for a family, if it may be opened.
+    fn client(&self, v4: bool) -> Option<Client> {
+        let (place, kind) = if v4 { (&self.v4, ICMP::V4) } else { (&self.v6, ICMP::V6) };
+        let mut opened = place.lock();
+        let tried = match &*opened {
+            Opened::Yes(client) => return Some(client.clone()),
+            Opened::No(Some(tried)) if tried.elapsed() < AGAIN => return None,
+            Opened::No(tried) => *tried,
+        };
+        match Client::new(&Config::builder().kind(kind).build()) {
+            Ok(client) => {
+                *opened = Opened::Yes(client.clone());
+                Some(client)
+            }
+            Err(e) => {
+                *opened = Opened::No(Some(Instant::now()));
+                if tried.is_none() {
+                    let reason = e.to_string();
+                    let reason = reason.lines().next().unwrap_or_default();
+                    tracing::info!(
+                        "No ICMP{kind:?} here ({reason}); the status of hosts is found by TCP and the neighbour table. \
+                         To allow ping: sysctl net.ipv4.ping_group_range=\"0 2147483647\", or CAP_NET_RAW"
+                    );
+                }
+                None
+            }
+        }
     }
 
     /// Asks a host.
     pub(super) async fn ask(&self, host: SocketAddr) -> Heard {
-        let client = if host.is_ipv4() { &self.v4 } else { &self.v6 };
-        let Some(client) = client else {
+        let Some(client) = self.client(host.is_ipv4()) else {
             return Heard::NotAllowed;
         };
         let mut pinger = client.pinger(host.ip(), PingIdentifier(fastrand::u16(..))).await;

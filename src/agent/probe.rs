@@ -1,8 +1,9 @@
 //! Looking whether a host is up: ping, then a knock at a few common ports, then the neighbour table.
 //!
 //! A refused connection is an answer too. What is known by its MAC address alone is looked for at the IP addresses
-//! the neighbour table knows for it and, as the firmware does, at the IPv6 address a card derives from it. The whole
-//! takes less than [`TOTAL`].
+//! the neighbour table knows for it and, as the firmware does, at the IPv6 address a card derives from it. Who answers
+//! at an address is compared with the MAC address that is looked for: an address can belong to another machine by now.
+//! The whole takes less than [`TOTAL`].
 
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
@@ -13,10 +14,11 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::neighbours::{Neighbours, Table};
+use super::neighbours::{Neighbours, Table, gateways};
 use super::network::{interfaces, link_scopes};
+use super::pace::Pace;
 use super::ping::{Heard, Ping};
-use crate::registry::{MacAddress, ProbeTarget, Reachability};
+use crate::registry::{Look, MacAddress, ProbeTarget, Reachability, Sighting};
 
 /// Bounds one look; the server waits 7 s.
 const TOTAL: Duration = Duration::from_millis(4500);
@@ -29,9 +31,14 @@ const PORTS: [u16; 6] = [22, 80, 443, 445, 3389, 9100];
 /// How many addresses of one host are asked.
 const ADDRESSES: usize = 8;
 
+/// Looks that may come at once, and how many a second from then on: whoever asks for more waits. A server must not
+/// scan networks through its agents as fast as they can.
+const LOOKS: (u32, u32) = (1000, 50);
+
 /// Looks whether hosts are up.
 pub(super) struct Prober {
     senses: Arc<Senses>,
+    pace: Pace,
 }
 
 struct Senses {
@@ -42,51 +49,95 @@ struct Senses {
 impl Prober {
     /// Opens what it needs. Needs a runtime.
     pub(super) fn new() -> Self {
-        Self { senses: Arc::new(Senses { ping: Ping::new(), neighbours: Neighbours::default() }) }
+        let senses = Senses { ping: Ping::new(), neighbours: Neighbours::default() };
+        Self { senses: Arc::new(senses), pace: Pace::new(LOOKS.0, LOOKS.1) }
     }
 
-    /// Looks whether `target` is up.
+    /// Looks whether a host is up.
     ///
     /// # Errors
     /// A name cannot be resolved, or the machine's interfaces cannot be read.
-    pub(super) async fn probe(&self, target: &ProbeTarget) -> io::Result<Reachability> {
+    pub(super) async fn probe(&self, look: &Look) -> io::Result<Sighting> {
+        self.pace.turn().await;
         // Whoever did not answer in time did not answer.
-        timeout(TOTAL, self.look(target)).await.unwrap_or(Ok(Reachability::Down))
+        timeout(TOTAL, self.look(look)).await.unwrap_or(Ok(Reachability::Down.into()))
     }
 
-    async fn look(&self, target: &ProbeTarget) -> io::Result<Reachability> {
-        let addresses = match target {
-            ProbeTarget::Ip(IpAddr::V6(address)) if address.is_unicast_link_local() => {
-                on_every_link(*address, &link_scopes(&interfaces().await?))
-            }
-            ProbeTarget::Ip(address) => vec![SocketAddr::new(*address, 0)],
-            ProbeTarget::Name(name) => resolve(name).await?,
-            ProbeTarget::Mac(mac) => {
-                let table = Table::read().await;
-                let known = table.addresses_of(*mac).map(|address| SocketAddr::new(address.into(), 0));
-                known.chain(on_every_link(eui64(*mac), &link_scopes(&interfaces().await?))).collect()
-            }
+    async fn look(&self, look: &Look) -> io::Result<Sighting> {
+        let mac = match look.target {
+            ProbeTarget::Mac(mac) => Some(mac),
+            _ => look.mac,
         };
+        let seen = self.look_at(addresses(&look.target).await?, mac).await?;
+        if seen.found == Reachability::Another
+            && let Some(mac) = mac
+            && !matches!(look.target, ProbeTarget::Mac(_))
+        {
+            // Its address went to somebody else; it may have got another one.
+            let by_card = self.look_at(addresses(&ProbeTarget::Mac(mac)).await?, Some(mac)).await?;
+            return Ok(if by_card.found == Reachability::Up { by_card } else { seen });
+        }
+        Ok(seen)
+    }
+
+    /// Looks for a host at all of its addresses at once.
+    async fn look_at(&self, addresses: Vec<SocketAddr>, mac: Option<MacAddress>) -> io::Result<Sighting> {
         let mut looks = JoinSet::new();
         for address in addresses.into_iter().take(ADDRESSES) {
             let senses = self.senses.clone();
-            looks.spawn(async move { senses.ask(address).await });
+            looks.spawn(async move { senses.ask_for(address, mac).await });
         }
-        let mut found = None;
+        let mut found: Option<Sighting> = None;
         while let Some(look) = looks.join_next().await {
-            match look.map_err(io::Error::other)? {
-                Some(Reachability::Up) => return Ok(Reachability::Up),
-                // One doubtful address is enough for doubt.
-                Some(Reachability::Unknown) => found = Some(Reachability::Unknown),
-                Some(Reachability::Down) => found = found.or(Some(Reachability::Down)),
-                None => {}
+            let Some(seen) = look.map_err(io::Error::other)? else { continue };
+            if seen.found == Reachability::Up {
+                return Ok(seen);
             }
+            // One doubtful address is enough for doubt.
+            found = Some(found.filter(|known| weight(known.found) > weight(seen.found)).unwrap_or(seen));
         }
-        Ok(found.unwrap_or(Reachability::Unknown))
+        Ok(found.unwrap_or(Reachability::Unknown.into()))
     }
 }
 
+/// How much a finding at one address says about a host with several.
+fn weight(found: Reachability) -> u8 {
+    match found {
+        Reachability::Up => 3,
+        Reachability::Unknown => 2,
+        Reachability::Another => 1,
+        Reachability::Down => 0,
+    }
+}
+
+/// Where a host can be asked.
+async fn addresses(target: &ProbeTarget) -> io::Result<Vec<SocketAddr>> {
+    Ok(match target {
+        ProbeTarget::Ip(IpAddr::V6(address)) if address.is_unicast_link_local() => {
+            on_every_link(*address, &link_scopes(&interfaces().await?))
+        }
+        ProbeTarget::Ip(address) => vec![SocketAddr::new(*address, 0)],
+        ProbeTarget::Name(name) => resolve(name).await?,
+        ProbeTarget::Mac(mac) => {
+            let table = Table::read().await;
+            let known = table.addresses_of(*mac).map(|address| SocketAddr::new(address.into(), 0));
+            known.chain(on_every_link(eui64(*mac), &link_scopes(&interfaces().await?))).collect()
+        }
+    })
+}
+
 impl Senses {
+    /// Whether the host with the card `mac` is at `host`; none if there is no means of telling.
+    async fn ask_for(&self, host: SocketAddr, mac: Option<MacAddress>) -> Option<Sighting> {
+        let found = self.ask(host).await?;
+        if let (Reachability::Up, Some(mac), IpAddr::V4(address)) = (found, mac, host.ip())
+            && let Some(other) = Table::read().await.another_at(address, mac, &gateways().await)
+        {
+            return Some(Sighting { found: Reachability::Another, mac: Some(other) });
+        }
+        Some(found.into())
+    }
+
     /// Whether anyone is at `host`; none if there is no means of telling.
     async fn ask(&self, host: SocketAddr) -> Option<Reachability> {
         let v4 = match host.ip() {
@@ -174,7 +225,8 @@ mod tests {
     async fn this_machine_is_up_by_address_and_by_name() {
         let prober = Prober::new();
         for target in ["127.0.0.1", "localhost"] {
-            assert_eq!(prober.probe(&target.parse().unwrap()).await.unwrap(), Reachability::Up, "{target}");
+            let seen = prober.probe(&Look::at(target.parse().unwrap())).await.unwrap();
+            assert_eq!(seen.found, Reachability::Up, "{target}");
         }
     }
 
@@ -192,7 +244,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_name_nobody_has_is_an_error() {
-        let failed = Prober::new().probe(&"no-such-host.invalid".parse().unwrap()).await.unwrap_err();
+        let failed =
+            Prober::new().probe(&Look::at("no-such-host.invalid".parse().unwrap())).await.unwrap_err();
         assert!(failed.to_string().contains("cannot be resolved"), "{failed}");
     }
 }

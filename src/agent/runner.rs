@@ -1,8 +1,9 @@
 //! One connection's life: commands come in, run side by side, and are answered in the order they finish.
 //!
 //! The reader owns one half of the socket and never stops to write; one writer owns the other half, so that frames
-//! cannot interleave. What comes in is bounded in size and number, a command also in time, and a server that says
-//! nothing for [`SILENCE`] is given up: it pings every 25 s.
+//! cannot interleave. What comes in is bounded in size, number and rate, a command also in time, and a server that says
+//! nothing for [`SILENCE`] is given up: it pings every 25 s. What goes out is bounded, too: the server would close the
+//! connection over a reply that is too large, and all commands beside it would be lost.
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,8 +17,12 @@ use tokio::time::timeout;
 use tokio_util::sync::DropGuard;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::chatter::{Chatter, Kind, shown};
+use super::pace::Pace;
 use crate::model::shutdown::Shutdown;
-use crate::registry::{AgentContext, Class, CommandEntry, Registry, error_reply};
+use crate::registry::{
+    AgentContext, Class, CommandEntry, LARGEST_COMMAND, LARGEST_REPLY, Registry, error_reply,
+};
 
 /// Without any frame for this long the server is gone.
 const SILENCE: Duration = Duration::from_secs(80);
@@ -25,8 +30,8 @@ const SILENCE: Duration = Duration::from_secs(80);
 const WRITE: Duration = Duration::from_secs(20);
 /// How long a close frame is waited for after ours.
 const GOODBYE: Duration = Duration::from_secs(2);
-/// The largest message taken; the server's own limit is below it.
-const LARGEST_MESSAGE: usize = 64 * 1024;
+/// Frames that may come at once, and how many a second from then on: a server that sends more waits.
+const FRAMES: (u32, u32) = (2000, 500);
 /// Commands that run at once, as many as the server sends to an agent of the type `server`.
 const AT_ONCE: usize = 16;
 
@@ -98,6 +103,7 @@ pub(super) async fn run<S>(
     stream: S,
     registry: &Registry,
     context: &AgentContext,
+    chatter: &Arc<Chatter>,
     shutdown: &Shutdown,
 ) -> Ended
 where
@@ -106,7 +112,7 @@ where
     let (read, write) = tokio::io::split(stream);
     let (out, queue) = mpsc::channel(AT_ONCE);
     let mut writer = AbortOnDropHandle::new(tokio::spawn(write_all(write, queue)));
-    let mut reader = Box::pin(Reader::new(read, registry, context, out.clone()).run());
+    let mut reader = Box::pin(Reader::new(read, registry, context, chatter, out.clone()).run());
 
     // The reader is never dropped while the connection lives: reading a frame cannot be taken up again.
     let ended = tokio::select! {
@@ -172,6 +178,8 @@ struct Reader<'a, S> {
     socket: WebSocket<Join<ReadHalf<S>, Sink>>,
     registry: &'a Registry,
     context: &'a AgentContext,
+    chatter: &'a Arc<Chatter>,
+    pace: Pace,
     out: mpsc::Sender<Out>,
     /// Told when the connection ends: its commands end with it.
     over: Shutdown,
@@ -190,6 +198,7 @@ where
         read: ReadHalf<S>,
         registry: &'a Registry,
         context: &'a AgentContext,
+        chatter: &'a Arc<Chatter>,
         out: mpsc::Sender<Out>,
     ) -> Self {
         let mut socket = WebSocket::after_handshake(tokio::io::join(read, tokio::io::sink()), Role::Client);
@@ -197,12 +206,14 @@ where
         socket.set_auto_pong(false);
         socket.set_auto_close(false);
         // The library refuses what is as large as its limit.
-        socket.set_max_message_size(LARGEST_MESSAGE + 1);
+        socket.set_max_message_size(LARGEST_COMMAND + 1);
         let over = Shutdown::new();
         Self {
             socket,
             registry,
             context,
+            chatter,
+            pace: Pace::new(FRAMES.0, FRAMES.1),
             out,
             _tells: over.clone().drop_guard(),
             over,
@@ -220,6 +231,8 @@ where
                 Ok(Err(e)) => return broken_by(e),
                 Err(_) => return Ended::Silent,
             };
+            self.pace.turn().await;
+            self.chatter.settle();
             let last = frame.fin && !is_control(frame.opcode);
             match frame.opcode {
                 OpCode::Ping => {
@@ -235,8 +248,8 @@ where
                 OpCode::Text | OpCode::Binary => message = Some(BytesMut::from(&frame.payload[..])),
                 OpCode::Continuation => match &mut message {
                     None => return Ended::Broken(1002, "a fragment came without a beginning"),
-                    Some(m) if m.len() + frame.payload.len() > LARGEST_MESSAGE => {
-                        return Ended::Broken(1009, "a message was larger than 64 KiB");
+                    Some(m) if m.len() + frame.payload.len() > LARGEST_COMMAND => {
+                        return Ended::Broken(1009, "a message was larger than 15,360 bytes");
                     }
                     Some(m) => m.extend_from_slice(&frame.payload),
                 },
@@ -259,7 +272,9 @@ where
         let (Some(name), Some(Ok(id)), Some(json)) =
             (parts.next(), parts.next().map(str::parse::<u32>), parts.next())
         else {
-            tracing::warn!(bytes = text.len(), "ignored a message that is no command");
+            self.chatter.say(Kind::Nonsense, || {
+                tracing::warn!(bytes = text.len(), "ignored a message that is no command");
+            });
             return Ok(());
         };
         let refusal = match self.registry.get(name) {
@@ -268,7 +283,8 @@ where
                 let room = if entry.class == Class::Control { &self.control } else { &self.room };
                 match room.clone().try_acquire_owned() {
                     Ok(permit) => {
-                        let work = work(entry, id, json.to_owned(), self.context.clone(), self.out.clone());
+                        let (context, chatter) = (self.context.clone(), self.chatter.clone());
+                        let work = work(entry, id, json.to_owned(), context, chatter, self.out.clone());
                         let over = self.over.clone();
                         tokio::spawn(async move {
                             over.run_until_cancelled(work).await;
@@ -280,7 +296,7 @@ where
                 }
             }
         };
-        tracing::warn!(command = super::shown(name), "{refusal}");
+        self.chatter.say(Kind::Refused, || tracing::warn!(command = shown(name), "{refusal}"));
         let reply = Out::Reply(format!("{name}:{id}:{}", error_reply(refusal)));
         self.out.send(reply).await.map_err(|_| Ended::Lost("closed".into()))
     }
@@ -297,6 +313,7 @@ async fn work(
     id: u32,
     json: String,
     context: AgentContext,
+    chatter: Arc<Chatter>,
     out: mpsc::Sender<Out>,
 ) {
     // A task of its own keeps a panic from taking the connection with it.
@@ -304,23 +321,31 @@ async fn work(
     let reply = match timeout(entry.timeout, AbortOnDropHandle::new(command)).await {
         Ok(Ok(reply)) => reply,
         Ok(Err(e)) => {
-            tracing::error!(command = entry.name, "the command failed: {e}");
+            chatter.say(Kind::Failed, || tracing::error!(command = entry.name, "the command failed: {e}"));
             error_reply("The command failed on the agent; the agent's log says more")
         }
         Err(_) => error_reply(&format!("The command took longer than {:?}", entry.timeout)),
     };
-    tracing::debug!(command = entry.name, id, "answered");
+    let mut message = format!("{}:{id}:{reply}", entry.name);
+    if message.len() > LARGEST_REPLY {
+        let why = format!(
+            "The reply is too large: {} bytes, and a reply may have {LARGEST_REPLY} at most",
+            message.len()
+        );
+        chatter.say(Kind::TooLarge, || tracing::warn!(command = entry.name, id, "{why}"));
+        message = format!("{}:{id}:{}", entry.name, error_reply(&why));
+    }
+    chatter.say(Kind::Answered, || tracing::debug!(command = entry.name, id, "answered"));
     // Fails only when the connection has ended, and then nobody waits.
-    let _ = out.send(Out::Reply(format!("{}:{id}:{reply}", entry.name))).await;
+    let _ = out.send(Out::Reply(message)).await;
 }
 
 /// How a close frame's payload ends the connection.
 fn closed_by(payload: &[u8]) -> Ended {
     match payload {
-        [high, low, reason @ ..] => Ended::Closed(
-            Some(u16::from_be_bytes([*high, *low])),
-            super::shown(&String::from_utf8_lossy(reason)),
-        ),
+        [high, low, reason @ ..] => {
+            Ended::Closed(Some(u16::from_be_bytes([*high, *low])), shown(&String::from_utf8_lossy(reason)))
+        }
         _ => Ended::Closed(None, String::new()),
     }
 }
@@ -332,7 +357,7 @@ fn broken_by(error: WebSocketError) -> Ended {
         WebSocketError::UnexpectedEOF | WebSocketError::ConnectionClosed => {
             Ended::Lost("the connection ended without a word".into())
         }
-        WebSocketError::FrameTooLarge => Ended::Broken(1009, "a frame was larger than 64 KiB"),
+        WebSocketError::FrameTooLarge => Ended::Broken(1009, "a message was larger than 15,360 bytes"),
         WebSocketError::InvalidUTF8 => Ended::Broken(1007, "a message was no UTF-8"),
         _ => Ended::Broken(1002, "a frame broke the protocol"),
     }

@@ -57,6 +57,26 @@ impl Command for Panic {
     }
 }
 
+/// Answers with as many bytes as asked.
+struct Large;
+
+#[derive(serde::Serialize, serde::Deserialize, schemars::JsonSchema)]
+struct Bytes {
+    bytes: usize,
+}
+
+impl Command for Large {
+    const NAME: &'static str = "LARGE";
+    const SUMMARY: &'static str = "Answer at length";
+    type Payload = Bytes;
+    type Reply = String;
+
+    async fn run(_: &AgentContext, payload: Bytes) -> Result<String, CommandError> {
+        Ok("x".repeat(payload.bytes))
+    }
+}
+
+static LARGE: CommandEntry = CommandEntry::of::<Large>();
 static WAIT: CommandEntry = CommandEntry::of::<Wait>();
 static PANIC: CommandEntry = CommandEntry::of::<Panic>();
 
@@ -70,15 +90,17 @@ impl Running {
     /// Starts agent 7 with the secret `s3:cret`.
     fn start(base: &str) -> Self {
         let mut entries: Vec<_> = Registry::build().unwrap().iter().collect();
-        entries.extend([&WAIT, &PANIC]);
+        entries.extend([&WAIT, &PANIC, &LARGE]);
         let url = ServerUrl::parse(base).unwrap();
+        let registry = Registry::from_entries(entries).unwrap();
         let agent = Agent {
-            connector: Connector::new(url.clone(), 7).unwrap(),
+            connector: Connector::new(url.clone(), 7, &registry).unwrap(),
             url,
             id: 7,
             secret: Secret::Known("s3:cret".into()),
-            registry: Registry::from_entries(entries).unwrap(),
+            registry,
             context: AgentContext::new(Arc::new(LocalNetwork::new(Some(Ipv4Addr::LOCALHOST)))),
+            chatter: Arc::default(),
         };
         let shutdown = Shutdown::new();
         let told = shutdown.clone();
@@ -251,6 +273,34 @@ async fn a_message_beyond_64_kib_ends_the_connection_however_it_is_cut() {
 }
 
 #[tokio::test]
+async fn a_message_of_15_360_bytes_is_taken_and_a_longer_one_is_not() {
+    let (mut server, _agent) = connected().await;
+    let padded = |length: usize| {
+        let head = "HEARTBEAT:1:{}";
+        Message::text(format!("{head}{}", " ".repeat(length - head.len())))
+    };
+    server.send(padded(15_360)).await.unwrap();
+    assert_eq!(next(&mut server).await, "HEARTBEAT:1:{}");
+    server.send(padded(15_361)).await.unwrap();
+    assert_eq!(close_code(&mut server).await, 1009);
+}
+
+#[tokio::test]
+async fn a_reply_that_is_too_large_is_answered_as_an_error_and_nothing_else_is_lost() {
+    let (mut server, _agent) = connected().await;
+    server.send(Message::text(r#"WAIT:1:{"milliseconds":1500}"#)).await.unwrap();
+    // `LARGE:2:` and two quotes around it.
+    let largest = ask(&mut server, r#"LARGE:2:{"bytes":65526}"#).await;
+    assert_eq!(largest.len(), 65_536);
+    for bytes in [65_527, 10_000_000] {
+        let refused = ask(&mut server, &format!(r#"LARGE:3:{{"bytes":{bytes}}}"#)).await;
+        assert!(refused.starts_with(r#"LARGE:3:{"#) && refused.contains(r#""status":"ERROR""#), "{refused}");
+        assert!(refused.contains("too large") && refused.contains("65536"), "{refused}");
+    }
+    assert_eq!(next(&mut server).await, r#"WAIT:1:{"status":"OK","message":"1500"}"#);
+}
+
+#[tokio::test]
 async fn what_breaks_the_protocol_ends_the_connection_with_its_code() {
     for (frame, code) in [
         (Frame::message("x", OpCode::Data(Data::Continue), true), 1002),
@@ -308,7 +358,7 @@ async fn refused_by(answer: &'static str) -> ConnectError {
         stream.shutdown().await.unwrap();
         let _ = stream.read(&mut [0; 16]).await;
     });
-    let connector = Connector::new(ServerUrl::parse(&url).unwrap(), 7).unwrap();
+    let connector = Connector::new(ServerUrl::parse(&url).unwrap(), 7, &Registry::build().unwrap()).unwrap();
     let refusal = soon(connector.connect(&"s3cret".into())).await.expect_err("no connection");
     server.abort();
     refusal
@@ -349,7 +399,7 @@ async fn a_server_without_tls_is_told_apart_from_one_that_is_down() {
         let (stream, _) = listener.accept().await.unwrap();
         drop(stream);
     });
-    let connector = Connector::new(ServerUrl::parse(&url).unwrap(), 7).unwrap();
+    let connector = Connector::new(ServerUrl::parse(&url).unwrap(), 7, &Registry::build().unwrap()).unwrap();
     let refusal = soon(connector.connect(&"s3cret".into())).await.expect_err("no connection");
     assert!(refusal.to_string().starts_with("TLS: "), "{refusal}");
     server.await.unwrap();
@@ -376,6 +426,7 @@ async fn a_server_that_only_listens_is_given_up_and_one_that_pings_is_not() {
     let (registry, shutdown) = (Registry::build().unwrap(), Shutdown::new());
     let context = AgentContext::new(Arc::new(LocalNetwork::new(None)));
     let (ours, mut theirs) = tokio::io::duplex(1024);
+    let chatter = Arc::default();
     let began = Instant::now();
     let server = async {
         for _ in 0..4 {
@@ -389,7 +440,7 @@ async fn a_server_that_only_listens_is_given_up_and_one_that_pings_is_not() {
         std::future::pending().await
     };
     let ended = tokio::select! {
-        ended = runner::run(ours, &registry, &context, &shutdown) => ended,
+        ended = runner::run(ours, &registry, &context, &chatter, &shutdown) => ended,
         () = server => unreachable!(),
     };
     assert_eq!(ended, Ended::Silent);

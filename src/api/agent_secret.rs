@@ -25,7 +25,7 @@ use crate::commands::rotate_secret::{Payload, RotateSecret};
 use crate::control::DispatchError;
 use crate::error::{Error, Result};
 use crate::http::{Answer, Call, Json};
-use crate::registry::Command;
+use crate::registry::{AgentSecret, Command};
 use crate::store::agents;
 
 const HOUR: Millis = 60 * 60 * 1000;
@@ -121,6 +121,7 @@ pub(super) async fn rotate(
         return Err(agent_error(id, RotateSecret::NAME, DispatchError::Offline));
     }
     let text = fresh_token()?;
+    let handing = AgentSecret::try_from(text.to_string()).map_err(Error::internal)?;
     let secret = SecretString::from(text.as_str());
     let now = host.clock.now();
     let until = (grace > 0).then_some(now + grace * HOUR);
@@ -141,7 +142,7 @@ pub(super) async fn rotate(
 
     let secret = text.to_string();
     let handed = if hand_over {
-        Some(host.dispatch::<RotateSecret>(id, &Payload { secret: secret.clone() }).await)
+        Some(host.dispatch::<RotateSecret>(id, &Payload { secret: handing }).await)
     } else {
         None
     };

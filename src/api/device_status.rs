@@ -149,16 +149,20 @@ async fn ask(host: &Host, agent: i64, target: &Target) -> Result<Online, Dispatc
     let mut answer = Err(DispatchError::Payload("the device has no address".to_owned()));
     let by_mac = target.mac.map(ProbeTarget::Mac);
     for address in target.address.iter().chain(&by_mac) {
-        answer = host
-            .dispatch::<GetStatus>(agent, &Payload { address: address.clone() })
-            .await
-            .map(|reply| reply.online);
+        answer =
+            host.dispatch::<GetStatus>(agent, &question(address, target.mac)).await.map(|reply| reply.online);
         // Firmware that knows only IPv4 and MAC addresses refuses the others.
         if !matches!(answer, Err(DispatchError::Failed(_))) {
             break;
         }
     }
     answer
+}
+
+/// The question about `address`; who knows the device's MAC address can tell it from another machine there.
+fn question(address: &ProbeTarget, mac: Option<MacAddress>) -> Payload {
+    let mac_address = mac.filter(|_| !matches!(address, ProbeTarget::Mac(_)));
+    Payload { address: address.clone(), mac_address }
 }
 
 struct Answered {

@@ -89,12 +89,14 @@ fn code(file: Option<PathBuf>) -> Result<SecretString, Failure> {
         }
         (None, Err(std::env::VarError::NotPresent)) => confidential::from_stdin("code")?,
     };
-    if code.expose_secret().trim().is_empty() {
+    // What files and programs leave around a text; a code has none of it.
+    let code = code.expose_secret().trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
+    if code.is_empty() {
         return Err(Failure::new(format!(
             "no enrolment code was given; type it at the prompt, set {VARIABLE}, or name a file with --code-file"
         )));
     }
-    Ok(code)
+    Ok(code.into())
 }
 
 fn this_machine() -> String {

@@ -10,7 +10,7 @@ use std::ops::ControlFlow;
 use fastwebsockets::{CloseCode, OpCode, unmask};
 
 /// The largest message, its fragments counted together.
-pub const MAX_MESSAGE: usize = 64 * 1024;
+pub const MAX_MESSAGE: usize = crate::registry::LARGEST_REPLY;
 /// The largest payload of a control frame.
 pub const MAX_CONTROL: usize = 125;
 /// The longest header: two bytes, a 64-bit length, the mask.

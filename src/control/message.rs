@@ -3,7 +3,7 @@
 use fastwebsockets::{Frame, Payload};
 
 /// The largest frame an agent takes, header included: the firmware closes above it.
-pub const MAX_FRAME: usize = 15_360;
+pub const MAX_FRAME: usize = crate::registry::LARGEST_COMMAND;
 /// The largest header of such a frame.
 const HEAD: usize = 4;
 /// The digits of the largest ID.

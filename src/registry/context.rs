@@ -3,15 +3,17 @@
 //! `registry/` opens no socket itself. The agent (`src/agent`) brings real sockets; a test may bring its own. A new
 //! capability is a new trait here and a field of [`AgentContext`].
 
+use std::fmt;
 use std::io;
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use secrecy::SecretString;
-
 use super::command::BoxFuture;
+use super::secret::AgentSecret;
 use super::target::ProbeTarget;
+use super::types::MacAddress;
 
-/// What a probe found.
+/// Whether a host is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reachability {
     /// The host answered.
@@ -20,20 +22,77 @@ pub enum Reachability {
     Down,
     /// The agent has no means of telling.
     Unknown,
+    /// Somebody answers at the host's address, with another card than the host's.
+    Another,
+}
+
+/// Which host to look for, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Look {
+    /// Where the host is.
+    pub target: ProbeTarget,
+    /// The MAC address of its card, if known: who answers with another one is another machine.
+    pub mac: Option<MacAddress>,
+}
+
+impl Look {
+    /// A look for whoever is at `target`.
+    pub fn at(target: ProbeTarget) -> Self {
+        Self { target, mac: None }
+    }
+}
+
+/// What a look found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sighting {
+    /// Whether the host is there.
+    pub found: Reachability,
+    /// The MAC address that answers at the address, where it was compared.
+    pub mac: Option<MacAddress>,
+}
+
+impl From<Reachability> for Sighting {
+    fn from(found: Reachability) -> Self {
+        Self { found, mac: None }
+    }
+}
+
+/// What became of a datagram in one of the agent's networks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SentTo {
+    /// The interface it left by, in letters, digits, `.`, `_`, `@` and `-`; none if the system chose.
+    pub interface: Option<String>,
+    /// The network's broadcast address.
+    pub address: Ipv4Addr,
+    /// Why it could not be sent; none if it was.
+    pub failure: Option<String>,
+}
+
+impl fmt::Display for SentTo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (&self.interface, &self.failure) {
+            (Some(interface), None) => write!(f, "{interface} ({})", self.address),
+            (None, None) => write!(f, "{}", self.address),
+            (Some(interface), Some(why)) => write!(f, "{interface} ({}) failed: {why}", self.address),
+            (None, Some(why)) => write!(f, "{} failed: {why}", self.address),
+        }
+    }
 }
 
 /// The agent's network.
 pub trait Network: Send + Sync {
-    /// Sends one UDP datagram to the broadcast address at `port`.
-    fn broadcast<'a>(&'a self, datagram: &'a [u8], port: u16) -> BoxFuture<'a, io::Result<()>>;
+    /// Sends one UDP datagram to `port` of everybody on each of the agent's networks, and says what became of it there.
+    /// An error if it could be sent to none.
+    fn broadcast<'a>(&'a self, datagram: &'a [u8], port: u16) -> BoxFuture<'a, io::Result<Vec<SentTo>>>;
     /// Looks whether a host is up.
-    fn probe<'a>(&'a self, target: &'a ProbeTarget) -> BoxFuture<'a, io::Result<Reachability>>;
+    fn probe<'a>(&'a self, look: &'a Look) -> BoxFuture<'a, io::Result<Sighting>>;
 }
 
 /// Where the agent keeps what it proves itself with.
 pub trait SecretKeeper: Send + Sync {
-    /// Keeps a new secret in place of the one before: once this is done it lasts, and the next connection uses it.
-    fn keep<'a>(&'a self, secret: &'a SecretString) -> BoxFuture<'a, io::Result<()>>;
+    /// Keeps a new secret: once this is done it lasts, and the next connection uses it. The one before stays beside it
+    /// until the server has taken the new one.
+    fn keep<'a>(&'a self, secret: &'a AgentSecret) -> BoxFuture<'a, io::Result<()>>;
 }
 
 /// The capabilities a command's agent side runs with.

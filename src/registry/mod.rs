@@ -5,8 +5,10 @@
 
 mod command;
 mod context;
+mod secret;
 mod target;
 mod types;
+mod wire;
 
 use std::fmt;
 
@@ -14,9 +16,11 @@ pub use command::{
     BoxFuture, Class, Command, CommandEntry, CommandError, ReplyError, decode, decode_object, encode_payload,
     error_reply,
 };
-pub use context::{AgentContext, Network, Reachability, SecretKeeper};
+pub use context::{AgentContext, Look, Network, Reachability, SecretKeeper, SentTo, Sighting};
+pub use secret::{AgentSecret, InvalidSecret};
 pub use target::{InvalidTarget, ProbeTarget};
 pub use types::{Empty, InvalidMac, MacAddress, OkStatus, Outcome};
+pub use wire::{LARGEST_COMMAND, LARGEST_REPLY};
 
 /// Every command the binary was built with, sorted by name.
 #[derive(Debug, Clone)]

@@ -208,6 +208,41 @@ async fn an_answer_that_is_lost_or_none_is_told_with_what_to_do() {
 }
 
 #[tokio::test]
+async fn an_agent_that_cannot_be_is_not_believed() {
+    let here = tempfile::tempdir().unwrap();
+    let here = here.path();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let good = "a secret of the server's";
+    for (id, secret, word) in [
+        (json!(-5), json!(good), "ID -5"),
+        (json!(0), json!(good), "ID 0"),
+        (json!(1.5), json!(good), "base URL"),
+        (json!(1e300), json!(good), "base URL"),
+        (json!("7"), json!(good), "base URL"),
+        (json!(7), json!(""), "secret"),
+        (json!(7), json!("short"), "secret"),
+        (json!(7), json!("two\nlines of a secret"), "secret"),
+        (json!(7), json!("a return\r within it"), "secret"),
+        (json!(7), json!(" a blank before it"), "secret"),
+        (json!(7), json!("turned\u{202e}around here"), "secret"),
+        (json!(7), json!("x".repeat(257)), "secret"),
+        (json!(7), json!("x".repeat(60_000)), "secret"),
+        (json!(7), json!("x".repeat(70_000)), "did not answer as expected"),
+    ] {
+        let program = Binary::spawn(enroll(here, &url));
+        let (mut stream, _) = soon("the program", listener.accept()).await.unwrap();
+        request(&mut stream).await;
+        let body = json!({"status": "OK", "message": "m", "data": {"id": id, "secret": secret}});
+        reply(&mut stream, "201 Created", &body.to_string()).await;
+        let (status, told) = program.ended().await;
+        assert_eq!(status.code(), Some(1), "{id} {told}");
+        assert!(told.contains(word) && told.len() < 1000, "{word}: {told}");
+        assert_eq!(std::fs::read_dir(here).unwrap().count(), 0, "no file is left");
+    }
+}
+
+#[tokio::test]
 async fn a_secret_that_cannot_be_written_is_told_with_its_agent() {
     let here = tempfile::tempdir().unwrap();
     let folder = here.path().join("folder");

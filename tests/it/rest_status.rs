@@ -200,6 +200,22 @@ async fn an_address_is_asked_first_and_the_mac_address_when_it_is_refused() {
 }
 
 #[tokio::test]
+async fn an_agent_that_is_asked_about_an_address_learns_whose_it_should_be() {
+    let server = Server::start().await;
+    let admin = server.superadmin().await;
+    let agent_id = admin.create_agent("server", SECRET).await;
+    let body = json!({"name": "n", "type": "nas", "macAddress": mac(1), "agentID": agent_id, "address": "192.0.2.1"});
+    admin.post("/api/devices", body).await.expect(201);
+    let mut agent = Firmware::connect(server.address(), agent_id, SECRET).await;
+    let _asked = asking(&admin, "");
+    let by_address = agent.command().await;
+    assert_eq!(by_address.json, json!({"address": "192.0.2.1", "macAddress": mac(1)}));
+    agent.reply(&by_address, r#"{"status":"ERROR","message":"Invalid address"}"#).await;
+    // Who is asked about the card itself needs no more.
+    assert_eq!(agent.command().await.json, json!({"address": mac(1)}));
+}
+
+#[tokio::test]
 async fn an_address_that_is_answered_is_not_asked_for_again() {
     let server = Server::start().await;
     let admin = server.superadmin().await;

@@ -6,6 +6,8 @@ pub mod binary;
 pub mod client;
 pub mod firmware;
 pub mod held;
+pub mod namespace;
+pub mod played;
 pub mod raw;
 pub mod scene;
 pub mod server;

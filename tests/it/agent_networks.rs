@@ -1,0 +1,155 @@
+//! `netignite agent` on networks that the test makes: which of them a magic packet reaches, and who answers at an
+//! address.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+use tokio::net::{TcpListener, UdpSocket};
+use tokio::process::Command;
+
+use super::support::namespace::Namespace;
+use super::support::played::{Connection, Played, agent_with_file};
+use super::support::{Binary, soon};
+
+const SECRET: &str = "correct horse battery staple";
+const MAC: &str = "0A:1B:2C:3D:4E:5F";
+
+/// A machine with an agent on it, connected to a server that the test plays on the same machine.
+struct Machine {
+    namespace: Namespace,
+    connection: Connection,
+    _agent: Binary,
+}
+
+impl Machine {
+    async fn start(directory: &Path, namespace: Namespace) -> Self {
+        std::fs::write(directory.join("secret"), SECRET).unwrap();
+        let listener = namespace.inside(|| std::net::TcpListener::bind("127.0.0.1:0").unwrap());
+        listener.set_nonblocking(true).unwrap();
+        let server = Played { listener: TcpListener::from_std(listener).unwrap() };
+        let program = agent_with_file(directory, server.address());
+        let std = program.as_std();
+        let mut inside = Command::new("ip");
+        inside.args(["netns", "exec", &namespace.name]).arg(std.get_program()).args(std.get_args());
+        inside.current_dir(directory).kill_on_drop(true).stdin(std::process::Stdio::null());
+        inside.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+        let agent = Binary::spawn(inside);
+        let connection = server.accept().await;
+        Self { namespace, connection, _agent: agent }
+    }
+
+    /// The agent's reply to a command.
+    async fn ask(&mut self, command: &str, payload: Value) -> Value {
+        let reply = self.connection.ask(&format!("{command}:1:{payload}")).await;
+        serde_json::from_str(reply.strip_prefix(&format!("{command}:1:")).unwrap()).unwrap()
+    }
+}
+
+/// A socket in `namespace` that hears what is sent to everybody at `port`.
+fn ear(namespace: &Namespace, port: u16) -> UdpSocket {
+    let socket = namespace.inside(move || std::net::UdpSocket::bind(("0.0.0.0", port)).unwrap());
+    socket.set_nonblocking(true).unwrap();
+    UdpSocket::from_std(socket).unwrap()
+}
+
+#[tokio::test]
+async fn a_magic_packet_reaches_every_network_and_what_failed_is_named() {
+    let (Some(here), Some(left), Some(right)) = (Namespace::make(), Namespace::make(), Namespace::make())
+    else {
+        return;
+    };
+    here.connect("lan0", &left, "eth0");
+    here.connect("lan1", &right, "eth0");
+    // As many tools do it: without a word about the broadcast address. Twice the same network, on two cables.
+    here.ip(&["addr", "add", "10.99.1.1/24", "dev", "lan0"]);
+    here.ip(&["addr", "add", "10.99.1.2/24", "dev", "lan1"]);
+    left.ip(&["addr", "add", "10.99.1.9/24", "brd", "+", "dev", "eth0"]);
+    right.ip(&["addr", "add", "10.99.1.10/24", "brd", "+", "dev", "eth0"]);
+    // What has no network: a cable to a single machine, an address that stands alone.
+    here.ip(&["link", "add", "one0", "type", "veth", "peer", "name", "end0"]);
+    here.ip(&["addr", "add", "10.99.7.1/32", "dev", "one0"]);
+    here.ip(&["addr", "add", "10.99.8.0/31", "dev", "one0"]);
+    here.ip(&["link", "set", "one0", "up"]);
+    // What is down, under a name that a page would take for HTML.
+    here.ip(&["link", "add", "a<b>&\"'", "type", "veth", "peer", "name", "end1"]);
+    here.ip(&["addr", "add", "10.99.3.1/20", "dev", "a<b>&\"'"]);
+
+    let directory = tempfile::tempdir().unwrap();
+    let mut machine = Machine::start(directory.path(), here).await;
+    let ears = [ear(&left, 40_009), ear(&right, 40_009)];
+    let wake = json!({"macAddress": MAC, "port": 40_009});
+    let reply = machine.ask("WAKEUP", wake.clone()).await;
+    assert_eq!(reply["status"], "OK", "{reply}");
+    let message = reply["message"].as_str().unwrap();
+    for words in ["lan0 (10.99.1.255)", "lan1 (10.99.1.255)", "a_b____ (10.99.15.255) failed: "] {
+        assert!(message.contains(words), "{words}: {message}");
+    }
+    assert!(message.starts_with("Sent on lan0") && !message.contains("one0"), "{message}");
+    assert!(!message.contains(['<', '>', '&', '"', '\'']), "{message}");
+    for ear in &ears {
+        for _ in 0..3 {
+            assert_eq!(soon("a magic packet", ear.recv(&mut [0; 200])).await.unwrap(), 102);
+        }
+        assert!(ear.try_recv(&mut [0; 200]).is_err(), "more than three packets");
+    }
+
+    // A network that came later, and one that went.
+    let third = Namespace::make().unwrap();
+    machine.namespace.connect("lan2", &third, "eth0");
+    machine.namespace.ip(&["addr", "add", "10.99.4.1/24", "dev", "lan2"]);
+    third.ip(&["addr", "add", "10.99.4.9/24", "dev", "eth0"]);
+    machine.namespace.ip(&["link", "set", "lan1", "down"]);
+    let ear = ear(&third, 40_009);
+    let reply = machine.ask("WAKEUP", wake.clone()).await;
+    let message = reply["message"].as_str().unwrap();
+    assert!(
+        message.contains("lan2 (10.99.4.255)") && message.contains("lan1 (10.99.1.255) failed"),
+        "{message}"
+    );
+    assert_eq!(soon("a magic packet", ear.recv(&mut [0; 200])).await.unwrap(), 102);
+
+    // None is left.
+    for interface in ["lan0", "lan2", "one0"] {
+        machine.namespace.ip(&["link", "set", interface, "down"]);
+    }
+    let reply = machine.ask("WAKEUP", wake).await;
+    assert_eq!(reply["status"], "ERROR", "{reply}");
+    assert!(reply["message"].as_str().unwrap().contains("lan0 10.99.1.255:40009"), "{reply}");
+}
+
+#[tokio::test]
+async fn another_machine_at_the_devices_address_does_not_make_it_online() {
+    let (Some(here), Some(there)) = (Namespace::make(), Namespace::make()) else { return };
+    here.connect("lan0", &there, "eth0");
+    here.ip(&["addr", "add", "10.99.1.1/24", "dev", "lan0"]);
+    there.ip(&["link", "set", "eth0", "address", MAC]);
+    there.ip(&["addr", "add", "10.99.1.9/24", "dev", "eth0"]);
+    let directory = tempfile::tempdir().unwrap();
+    let mut machine = Machine::start(directory.path(), here).await;
+
+    let other = "02:00:00:00:00:99";
+    let reply = machine.ask("GET_STATUS", json!({"address": "10.99.1.9", "macAddress": other})).await;
+    assert_eq!((&reply["status"], &reply["online"]), (&json!("OK"), &json!("offline")), "{reply}");
+    let message = reply["message"].as_str().unwrap();
+    assert!(
+        message.contains("another machine answers at this address") && message.contains(MAC),
+        "{message}"
+    );
+    for payload in [
+        json!({"address": "10.99.1.9", "macAddress": MAC}),
+        json!({"address": "10.99.1.9"}),
+        json!({"address": MAC}),
+        // Known by a name or an address that does not tell.
+        json!({"address": "127.0.0.1", "macAddress": other}),
+    ] {
+        let reply = machine.ask("GET_STATUS", payload.clone()).await;
+        assert_eq!(reply["online"], "online", "{payload}: {reply}");
+    }
+    // Somebody else takes the address over while the agent runs.
+    there.ip(&["link", "set", "eth0", "address", other]);
+    machine.namespace.ip(&["neigh", "flush", "dev", "lan0"]);
+    let reply = machine.ask("GET_STATUS", json!({"address": "10.99.1.9", "macAddress": MAC})).await;
+    assert_eq!(reply["online"], "offline", "{reply}");
+    let reply = machine.ask("GET_STATUS", json!({"address": MAC})).await;
+    assert_ne!(reply["online"], "online", "{reply}");
+}
