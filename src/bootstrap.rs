@@ -36,10 +36,11 @@ use crate::http::server;
 use crate::local_socket;
 use crate::lock::DataLock;
 use crate::logging::LogLevel;
+use crate::model::remembered::Remembered;
 use crate::plugin::{self, Shutdown};
 use crate::registry::Registry;
 use crate::reload::reload;
-use crate::store::{Memo, Store, agents, users};
+use crate::store::{Store, agents, users};
 use crate::vault::Given;
 
 /// Why the server did not start: one line that names the thing and the remedy.
@@ -154,7 +155,7 @@ pub async fn open(lock: DataLock, config: Config, log_level: LogLevel) -> Result
             accounts: Accounts::new(store.clone(), clock.clone()),
             audit: Recorder::new(store.clone(), clock.clone()),
             pace: Pace::default(),
-            agent_lists: Memo::new(store.clone()),
+            remembered: Remembered::default(),
             store,
             registry,
             control: Control::new(clock.clone(), Box::new(tell)),

@@ -7,7 +7,6 @@ use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
 
-use crate::api::agent_list::StoredAgents;
 use crate::audit::{Pace, Recorder};
 use crate::auth::accounts::Accounts;
 use crate::auth::password::Passwords;
@@ -20,9 +19,10 @@ use crate::control::{Control, DispatchError};
 use crate::error::Result;
 use crate::http::request_id::RequestIds;
 use crate::logging::LogLevel;
+use crate::model::remembered::Remembered;
 use crate::plugin::{ErasedPlugin, Event, Shutdown};
 use crate::registry::{Command, Registry};
-use crate::store::{Memo, Store, Whose, agents};
+use crate::store::{Store, agents};
 
 /// The server's state, shared by everything that runs in it.
 pub struct Host {
@@ -38,8 +38,8 @@ pub struct Host {
     pub audit: Recorder,
     /// How much users have changed lately.
     pub pace: Pace,
-    /// Lists of agents as they were read last.
-    pub(crate) agent_lists: Memo<Whose, StoredAgents>,
+    /// What verbs remember between calls.
+    pub remembered: Remembered,
     /// The agent commands.
     pub registry: Registry,
     /// The Agent Control Service.

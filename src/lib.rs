@@ -24,6 +24,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod control;
+pub mod domain;
 pub mod error;
 pub mod host;
 pub mod http;

@@ -13,7 +13,7 @@ use crate::auth::permission::Permission;
 use crate::control::{Control, PresenceState};
 use crate::error::{Error, Result};
 use crate::http::{Answer, Call, Data, NoBody};
-use crate::store::agents;
+use crate::store::{Memo, agents};
 
 /// Whose agents there are, as the database has them.
 pub(crate) struct StoredAgents {
@@ -93,7 +93,8 @@ impl JsonSchema for AgentList {
 
 async fn stored(call: &Call) -> Result<std::sync::Arc<StoredAgents>> {
     let whose = call.whose(Permission::AgentsRead);
-    call.host.agent_lists.get(whose, move |db| StoredAgents::of(agents::list(db, whose)?)).await
+    let lists = call.host.remembered.get(|| Memo::<_, StoredAgents>::new(call.host.store.clone()));
+    lists.get(whose, move |db| StoredAgents::of(agents::list(db, whose)?)).await
 }
 
 pub(super) async fn list(call: Call, _: NoBody) -> Result<Answer<AgentList>> {

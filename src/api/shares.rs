@@ -1,6 +1,6 @@
 //! `/api/devices/{id}/shares` and `/api/agents/{id}/shares`: who else may see or wake a device, or an agent's devices.
 //!
-//! A share brings devices within another user's reach ([`Call::devices`]) and nothing else: the agents they are reached
+//! A share brings devices within another user's reach (`By::devices`) and nothing else: the agents they are reached
 //! through stay their owner's. Only an owner shares, or an admin for them in admin mode; whoever is shared with
 //! neither shares on nor changes anything.
 

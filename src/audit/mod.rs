@@ -1,6 +1,6 @@
 //! The audit log: who did what, to what, from where, when, and with which outcome.
 //!
-//! A change and its entry are one transaction: [`Call::change`](crate::http::Call::change) writes both. What changes
+//! A change and its entry are one transaction: `domain::By::change` writes both. What changes
 //! nothing, such as a command or a refusal, is given to the [`Recorder`], which writes it behind the back of whoever did
 //! it and counts what repeats itself (`tally`). `refusal` says what the log tells of an error, `retention` deletes what is
 //! too old or, as `surplus` says, too much; nothing else deletes, and nothing changes an entry.

@@ -1,30 +1,23 @@
 //! What a handler gets: the host, who calls, and the parts of the request it may need.
 
-use std::sync::Arc;
+use std::ops::Deref;
 
 use bytes::Bytes;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
-use super::admission::Admission;
+use super::HeaderMap;
 use super::peer::Peer;
 use super::request_id::RequestId;
-use super::{Access, HeaderMap};
-use crate::audit::{Action, Entry, Outcome, SubjectKind};
-use crate::auth::Caller;
-use crate::auth::permission::{Permission, Scope};
+use crate::domain::By;
 use crate::error::{Error, Result};
-use crate::host::Host;
 use crate::model::id::parse_id;
 use crate::registry::decode_object;
-use crate::store::{Conn, Reach, Right, Whose, audit};
 
 /// One request on its way to its handler, after session and permission were checked.
 pub struct Call {
-    /// The host.
-    pub host: Arc<Host>,
-    /// Who calls.
-    pub caller: Caller,
+    /// Who calls, and with what in reach: what the domain wants to know.
+    pub by: By,
     /// Where the request came from.
     pub peer: Peer,
     /// The headers.
@@ -35,8 +28,6 @@ pub struct Call {
     pub query: Option<String>,
     /// What the request is called in logs and in its answer.
     pub request: RequestId,
-    /// Whom the route lets in.
-    pub(super) access: Access,
 }
 
 impl Call {
@@ -72,116 +63,21 @@ impl Call {
         let query = self.query.as_deref()?;
         form_urlencoded::parse(query.as_bytes()).find(|(n, _)| n == name).map(|(_, v)| v.into_owned())
     }
+}
 
-    /// Whether the caller asked for admin mode, in exactly the words `adminMode=true`.
-    pub fn admin_mode(&self) -> bool {
-        self.query("adminMode").as_deref() == Some("true")
-    }
+impl Deref for Call {
+    type Target = By;
 
-    /// Whose things this call is about: everyone's where admin mode was asked for and `permission` is granted for
-    /// any, else the caller's own. The one place where ownership is decided.
-    pub fn whose(&self, permission: Permission) -> Whose {
-        if self.caller.is_operator() || self.admin_mode() && self.caller.may(permission, Scope::Any) {
-            Whose::Anyones
-        } else {
-            Whose::User(self.caller.user_id().unwrap_or(0))
-        }
+    fn deref(&self) -> &By {
+        &self.by
     }
+}
 
-    /// Which devices this call may be about: [`whose`](Self::whose), with those that are shared with the caller for
-    /// what `permission` allows, and of all these the ones that the caller is restricted to. The one place where that
-    /// is decided.
-    pub fn devices(&self, permission: Permission) -> Reach {
-        let right = match permission {
-            Permission::DevicesRead => Some(Right::View),
-            Permission::DevicesWake => Some(Right::Wake),
-            // Whoever is no owner changes nothing.
-            _ => None,
-        };
-        Reach {
-            whose: self.whose(permission),
-            shared: right.map(|right| (right, self.host.clock.now())),
-            only: self.caller.only_devices(),
-        }
-    }
-
-    /// An entry of the audit log: that the caller did `action`.
-    pub fn entry(&self, action: Action) -> Entry {
-        Entry::new(self.host.clock.now(), self.caller.actor(), action, self.peer.address)
-    }
-
-    /// Notes in the audit log that the caller did `action`, which changes nothing that is stored. Nobody waits until
-    /// that is written. `fill` says what it was done to.
-    pub fn note(&self, action: Action, fill: impl FnOnce(&mut Entry)) {
-        let mut entry = self.entry(action);
-        fill(&mut entry);
-        self.host.audit.note(entry);
-    }
-
-    /// Notes in the audit log how sending a command ended; `detail` says in a word of ours which it was.
-    pub fn note_sent<T>(
-        &self,
-        action: Action,
-        (kind, id, name): (SubjectKind, i64, String),
-        detail: Option<&'static str>,
-        sent: &Result<T>,
-    ) {
-        self.note(action, |entry| {
-            entry.on(kind, id, name);
-            entry.detail = detail.map(str::to_owned);
-            if let Err(e) = sent {
-                entry.outcome = Outcome::Failed;
-                entry.detail = Some(
-                    detail.map_or_else(|| e.code().to_owned(), |detail| format!("{detail}: {}", e.code())),
-                );
-            }
-        });
-    }
-
-    /// Changes what is stored, as [`write`](Self::write), and notes in the audit log that the caller did `action`: both
-    /// or neither. `job` says with [`Entry::on`] what it was done to.
-    ///
-    /// # Errors
-    /// What `job` answers, or as for [`write`](Self::write); then nothing was changed.
-    pub async fn change<T, F>(&self, action: Action, job: F) -> Result<T>
-    where
-        T: Send + 'static,
-        F: FnOnce(&Conn, &mut Entry) -> Result<T> + Send + 'static,
-    {
-        self.host.pace.turn(&self.caller).await?;
-        let mut entry = self.entry(action);
-        self.write(move |db| {
-            let value = job(db, &mut entry)?;
-            audit::insert(db, &entry)?;
-            Ok(value)
-        })
-        .await
-    }
-
-    /// Changes what is stored, as [`Store::write`](crate::store::Store::write), if the caller may still call this route
-    /// by then: what they were let in by may be gone since. The one way for a handler to write.
-    ///
-    /// # Errors
-    /// 401 or 403 if the caller may not any more; what `job` answers; the database refuses. Then nothing was changed.
-    pub async fn write<T, F>(&self, job: F) -> Result<T>
-    where
-        T: Send + 'static,
-        F: FnOnce(&Conn) -> Result<T> + Send + 'static,
-    {
-        let admission = self.admission();
-        self.host
-            .store
-            .write(move |db| {
-                admission.holds(db)?;
-                job(db)
-            })
-            .await
-    }
-
-    /// What this call was let in by.
-    pub(super) fn admission(&self) -> Admission {
-        Admission { host: self.host.clone(), caller: self.caller.clone(), access: self.access }
-    }
+/// Whether a query asks for admin mode, in exactly the words `adminMode=true`, at its first mention.
+pub(super) fn is_admin_mode(query: &str) -> bool {
+    form_urlencoded::parse(query.as_bytes())
+        .find(|(name, _)| name == "adminMode")
+        .is_some_and(|(_, v)| v == "true")
 }
 
 /// What a handler takes as its body.

@@ -1,11 +1,10 @@
 //! The HTTP server: accepting, limits, routing, and the one conversion from results to answers.
 //!
 //! `server` accepts connections and drains them, `crowd` knows whose they are; `connection` drives one of them; `service`
-//! takes one request from the route table through session, permission and body to its handler; `admission` decides who
-//! calls and whether they may; `request_id` names requests; `route` is the table's row; `call` is what a
+//! takes one request from the route table through session, permission and body to its handler; `identify` says who
+//! calls; `request_id` names requests; `route` is the table's row; `call` is what a
 //! handler gets; `answer` what it gives; `response` makes HTTP of either, `outgoing` is its body. Deliberately absent: any domain knowledge.
 
-mod admission;
 pub mod answer;
 mod bearer;
 mod body;
@@ -15,6 +14,7 @@ pub mod client;
 mod connection;
 pub mod cookie;
 mod crowd;
+mod identify;
 pub mod origin;
 mod outgoing;
 pub mod peer;

@@ -14,7 +14,7 @@ use hyper::body::{Frame, SizeHint};
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 
-use super::admission::Admission;
+use crate::domain::admission::Admission;
 use crate::error::{Error, Result};
 use crate::registry::BoxFuture;
 

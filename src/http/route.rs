@@ -13,27 +13,9 @@ use serde_json::Value;
 use super::call::FromBody;
 use super::response::{enveloped, raw};
 use super::{Answer, Call, Data, Method, Raw, Response};
-use crate::auth::permission::Permission;
 use crate::error::Result;
+pub use crate::model::access::Access;
 use crate::registry::BoxFuture;
-
-/// Who may call a route.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Access {
-    /// Anyone, without a session.
-    Public,
-    /// Any valid session, and any valid token whatever its permissions.
-    SignedIn,
-    /// Any valid session, and no token: what gives access is changed by people alone.
-    Session,
-    /// As [`Session`](Self::Session), also of a user who must set up a second factor first: what that takes.
-    SettingUp,
-    /// A valid session whose role has the permission, for its own things or for everyone's; or a valid token that has
-    /// it besides.
-    Needs(Permission),
-    /// The local operator alone.
-    Operator,
-}
 
 type Handler = Arc<dyn Fn(Call, Bytes) -> BoxFuture<'static, Result<Response>> + Send + Sync>;
 

@@ -27,16 +27,18 @@ use hyper::header::{
 use hyper::http::request::Parts;
 use tokio_util::task::TaskTracker;
 
-use super::admission::{StaleCookie, identify, may_enter};
 use super::body::RequestBody;
+use super::identify::{StaleCookie, identify};
 use super::peer::{Hints, Peer};
 use super::router::{Found, Router, without_slash};
 use super::summary::{Seen, Summary};
-use super::{Access, Call, Method, Response, Route, origin, request_id};
+use super::{Access, Call, Method, Response, Route, call, origin, request_id};
 use crate::audit::refusal;
 use crate::auth::Caller;
 use crate::config::Config;
 use crate::control::Ticket;
+use crate::domain::By;
+use crate::domain::admission::may_enter;
 use crate::error::{Error, Kind, Result};
 use crate::host::Host;
 use crate::registry::BoxFuture;
@@ -220,15 +222,21 @@ impl Site {
                 "The body must be JSON: send it with Content-Type: application/json",
             ));
         }
-        let call = Call {
+        let query = parts.uri.query();
+        let by = By {
             host: self.host.clone(),
             caller,
+            address: summary.peer.address,
+            admin_mode: query.is_some_and(call::is_admin_mode),
+            access: route.access,
+        };
+        let call = Call {
+            by,
             peer: summary.peer,
             headers: std::mem::take(&mut parts.headers),
             params,
-            query: parts.uri.query().map(str::to_owned),
+            query: query.map(str::to_owned),
             request: summary.id.clone(),
-            access: route.access,
         };
         let mut response = if writes {
             Handler { running: Some(route.call(call, body)), rest: Some((&self.tasks, summary, seen)) }

@@ -4,6 +4,7 @@
 //! things are meant, accounts and IDs. Everything may import them; they import the clock and small libraries alone.
 //! Deliberately absent: I/O, caches, SQL, HTTP, and decisions that need any of these.
 
+pub mod access;
 pub mod account;
 pub mod agent;
 pub mod audit;
@@ -12,6 +13,7 @@ pub mod id;
 pub mod permission;
 pub mod presence;
 pub mod reach;
+pub mod remembered;
 pub mod shown;
 pub mod shutdown;
 pub mod username;

@@ -56,7 +56,7 @@ impl Right {
     }
 }
 
-/// Which devices are within reach. [`Call::devices`](crate::http::Call::devices) alone decides it for a request.
+/// Which devices are within reach. `domain::By::devices` alone decides it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reach {
     /// Whose devices.

@@ -7,32 +7,22 @@
 
 use std::sync::Arc;
 
-use hyper::header::HeaderMap;
-
-use super::peer::Peer;
-use super::{Access, HeaderValue, bearer, cookie};
-use crate::auth::accounts::Account;
-use crate::auth::permission::Role;
-use crate::auth::session::SessionKey;
 use crate::auth::{Caller, second_factor};
 use crate::config::Config;
 use crate::error::{Error, Kind, Result};
 use crate::host::Host;
+use crate::model::access::Access;
+use crate::model::account::Account;
+use crate::model::permission::Role;
 use crate::store::Conn;
 use crate::store::standing::{self, Standing};
 
-/// What a request was let in by.
+/// What somebody was let in by.
 #[derive(Clone)]
 pub(crate) struct Admission {
     pub(super) host: Arc<Host>,
     pub(super) caller: Caller,
     pub(super) access: Access,
-}
-
-/// A session whose cookie the browser should get again.
-pub(super) struct StaleCookie {
-    pub(super) key: SessionKey,
-    pub(super) set: HeaderValue,
 }
 
 impl Admission {
@@ -62,7 +52,7 @@ impl Admission {
     ///
     /// # Errors
     /// As for [`holds`](Self::holds).
-    pub(super) async fn stands(&self) -> Result<()> {
+    pub(crate) async fn stands(&self) -> Result<()> {
         let (account, over): (_, fn() -> Error) = match &self.caller {
             Caller::Nobody | Caller::Operator => return Ok(()),
             Caller::User { account, session } => {
@@ -110,43 +100,11 @@ fn lost(then: Role, now: Role) -> bool {
     now < then
 }
 
-/// Who the request's token or session says that calls. Where a token is sent it alone counts, good or not.
-///
-/// # Errors
-/// 401 if neither is good.
-pub(super) async fn identify(
-    host: &Host,
-    headers: &HeaderMap,
-    peer: &Peer,
-    config: &Config,
-) -> Result<(Caller, Option<StaleCookie>)> {
-    if let Some(sent) = bearer::token(headers) {
-        let token = host.tokens.find(sent).ok_or_else(bad_token)?;
-        let account = host.accounts.get(token.row.user).await?.ok_or_else(bad_token)?;
-        return Ok((Caller::Token { account, token }, None));
-    }
-    let mut brought = false;
-    for token in cookie::tokens(headers) {
-        brought = true;
-        let Some(session) = host.sessions.find(token) else { continue };
-        let Some(account) = host.accounts.get(session.user).await? else {
-            host.sessions.forget_all_of(session.user, None);
-            continue;
-        };
-        let stale = session.cookie_due.then(|| StaleCookie {
-            key: session.key,
-            set: cookie::set(&token.to_owned().into(), cookie::secure(config, peer)),
-        });
-        return Ok((Caller::User { account, session: session.key }, stale));
-    }
-    Err(if brought { session_over() } else { Error::unauthenticated("No session found") })
-}
-
 /// Refuses a caller whom a route is not for, or who must set up a second factor first.
 ///
 /// # Errors
 /// 403.
-pub(super) fn may_enter(caller: &Caller, access: Access, config: &Config) -> Result<()> {
+pub(crate) fn may_enter(caller: &Caller, access: Access, config: &Config) -> Result<()> {
     check_access(caller, access)?;
     check_second_factor(caller, access, config)
 }
@@ -179,11 +137,11 @@ fn check_second_factor(caller: &Caller, access: Access, config: &Config) -> Resu
     }
 }
 
-fn session_over() -> Error {
+pub(crate) fn session_over() -> Error {
     Error::unauthenticated("Invalid session")
 }
 
-fn bad_token() -> Error {
+pub(crate) fn bad_token() -> Error {
     Error::new(
         Kind::Unauthenticated,
         "invalid_token",

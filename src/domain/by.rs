@@ -1,0 +1,138 @@
+//! Who does something, with what in reach.
+//!
+//! Every verb of the domain begins with one: made alike by a request, by the local operator and by a plugin. Whose things
+//! it may be about is decided here and nowhere else, and so is whether something may still be changed.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::admission::Admission;
+use crate::auth::Caller;
+use crate::error::Result;
+use crate::host::Host;
+use crate::model::access::Access;
+use crate::model::audit::{Action, Entry, Outcome, SubjectKind};
+use crate::model::permission::{Permission, Scope};
+use crate::store::{Conn, Reach, Right, Whose, audit};
+
+/// Who does something.
+#[derive(Clone)]
+pub struct By {
+    /// The server's services.
+    pub host: Arc<Host>,
+    /// Who.
+    pub caller: Caller,
+    /// From where; none for the local operator and for the server itself.
+    pub address: Option<IpAddr>,
+    /// Whether everyone's things are meant, as far as the caller may.
+    pub admin_mode: bool,
+    /// What they were let in for.
+    pub(crate) access: Access,
+}
+
+impl By {
+    /// Whose things this is about: everyone's where admin mode was asked for and `permission` is granted for
+    /// any, else the caller's own. The one place where ownership is decided.
+    pub fn whose(&self, permission: Permission) -> Whose {
+        if self.caller.is_operator() || self.admin_mode && self.caller.may(permission, Scope::Any) {
+            Whose::Anyones
+        } else {
+            Whose::User(self.caller.user_id().unwrap_or(0))
+        }
+    }
+
+    /// Which devices this may be about: [`whose`](Self::whose), with those that are shared with the caller for
+    /// what `permission` allows, and of all these the ones that the caller is restricted to. The one place where that
+    /// is decided.
+    pub fn devices(&self, permission: Permission) -> Reach {
+        let right = match permission {
+            Permission::DevicesRead => Some(Right::View),
+            Permission::DevicesWake => Some(Right::Wake),
+            // Whoever is no owner changes nothing.
+            _ => None,
+        };
+        Reach {
+            whose: self.whose(permission),
+            shared: right.map(|right| (right, self.host.clock.now())),
+            only: self.caller.only_devices(),
+        }
+    }
+
+    /// An entry of the audit log: that the caller did `action`.
+    pub fn entry(&self, action: Action) -> Entry {
+        Entry::new(self.host.clock.now(), self.caller.actor(), action, self.address)
+    }
+
+    /// Notes in the audit log that the caller did `action`, which changes nothing that is stored. Nobody waits until
+    /// that is written. `fill` says what it was done to.
+    pub fn note(&self, action: Action, fill: impl FnOnce(&mut Entry)) {
+        let mut entry = self.entry(action);
+        fill(&mut entry);
+        self.host.audit.note(entry);
+    }
+
+    /// Notes in the audit log how sending a command ended; `detail` says in a word of ours which it was.
+    pub fn note_sent<T>(
+        &self,
+        action: Action,
+        (kind, id, name): (SubjectKind, i64, String),
+        detail: Option<&'static str>,
+        sent: &Result<T>,
+    ) {
+        self.note(action, |entry| {
+            entry.on(kind, id, name);
+            entry.detail = detail.map(str::to_owned);
+            if let Err(e) = sent {
+                entry.outcome = Outcome::Failed;
+                entry.detail = Some(
+                    detail.map_or_else(|| e.code().to_owned(), |detail| format!("{detail}: {}", e.code())),
+                );
+            }
+        });
+    }
+
+    /// Changes what is stored, as [`write`](Self::write), and notes in the audit log that the caller did `action`: both
+    /// or neither. `job` says with [`Entry::on`] what it was done to.
+    ///
+    /// # Errors
+    /// What `job` answers, or as for [`write`](Self::write); then nothing was changed.
+    pub async fn change<T, F>(&self, action: Action, job: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Conn, &mut Entry) -> Result<T> + Send + 'static,
+    {
+        self.host.pace.turn(&self.caller).await?;
+        let mut entry = self.entry(action);
+        self.write(move |db| {
+            let value = job(db, &mut entry)?;
+            audit::insert(db, &entry)?;
+            Ok(value)
+        })
+        .await
+    }
+
+    /// Changes what is stored, as [`Store::write`](crate::store::Store::write), if the caller may still do so
+    /// by then: what they were let in by may be gone since. The one way for a verb to write.
+    ///
+    /// # Errors
+    /// 401 or 403 if the caller may not any more; what `job` answers; the database refuses. Then nothing was changed.
+    pub async fn write<T, F>(&self, job: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Conn) -> Result<T> + Send + 'static,
+    {
+        let admission = self.admission();
+        self.host
+            .store
+            .write(move |db| {
+                admission.holds(db)?;
+                job(db)
+            })
+            .await
+    }
+
+    /// What the caller was let in by.
+    pub(crate) fn admission(&self) -> Admission {
+        Admission { host: self.host.clone(), caller: self.caller.clone(), access: self.access }
+    }
+}

@@ -1,0 +1,10 @@
+//! What the server does: one file a verb or noun of the business.
+//!
+//! A function here takes who acts ([`By`]) and typed arguments, asks for the permission, does the thing through the
+//! services of the [`Host`](crate::host::Host), notes it in the audit log and answers a typed result. A request, the
+//! local operator and a plugin call them alike. Deliberately absent: HTTP, JSON of the wire, SQL, frames.
+
+pub mod admission;
+mod by;
+
+pub use by::By;
