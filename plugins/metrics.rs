@@ -166,7 +166,7 @@ impl Plugin for Metrics {
         Ok(())
     }
 
-    fn on_event(&self, event: &Event<'_>) {
+    fn on_event(&self, event: &Event) {
         let counts = &self.counts;
         // Further kinds of events may come; inside the host's own crate that is known not to be so yet.
         #[allow(unreachable_patterns)]
@@ -183,7 +183,7 @@ impl Plugin for Metrics {
                 counts.command_seconds.get_or_create(&NameLabels { command }).observe(took.as_secs_f64());
             }
             Event::RequestDone { route, method, status, took } => {
-                let (route, method) = ((*route).to_owned(), method_label(method));
+                let (route, method) = (route.clone().into_owned(), method_label(method));
                 let of_route = RouteLabels { route: route.clone(), method };
                 counts.request_seconds.get_or_create(&of_route).observe(took.as_secs_f64());
                 let status = status_label(*status);
@@ -202,6 +202,8 @@ impl Metrics {
             let metrics = metrics.clone();
             async move {
                 metrics.check_token(&call)?;
+                // What happened before the question is in the answer.
+                call.host.events.caught_up(Self::NAME).await;
                 // Reads files of the kernel, and writes much text.
                 let body = spawn_blocking(move || metrics.text(&call.host)).await.map_err(Error::internal)?;
                 let body = body.map_err(Error::internal)?;
@@ -275,6 +277,7 @@ fn register_state(registry: &mut Registry, host: &Host) {
         ("netignite_agent_replies_unknown", "Replies to no command", heard.unknown),
         ("netignite_agent_frames_malformed", "Frames that were no message", heard.malformed),
         ("netignite_agent_violations", "Connections ended for breaking the protocol", heard.violations),
+        ("netignite_events_missed", "Events that plugins were too slow for", host.events.missed()),
         ("netignite_database_batches", "Write transactions tried", host.store.stats().batches),
         ("netignite_database_writes", "Writes they held", host.store.stats().jobs),
     ] {

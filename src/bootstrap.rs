@@ -9,7 +9,7 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
@@ -29,6 +29,7 @@ use crate::auth::tokens::Tokens;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
 use crate::control::Control;
+use crate::events::Events;
 use crate::host::{AgentChanges, Host};
 use crate::http::request_id::RequestIds;
 use crate::http::router::Router;
@@ -106,6 +107,7 @@ impl Opened {
 /// # Errors
 /// The first step that fails, with its remedy.
 pub async fn open(lock: DataLock, config: Config, log_level: LogLevel) -> Result<Opened, StartError> {
+    let events = Arc::new(Events::default());
     let step = Step::begin("database");
     let clock = Clock::default();
     let directory = config.data_directory.clone();
@@ -141,33 +143,32 @@ pub async fn open(lock: DataLock, config: Config, log_level: LogLevel) -> Result
     let credentials = store.read(agents::all_credentials).await.map_err(StartError::new)?;
     let count = credentials.len();
     let requests = RequestIds::new().map_err(StartError::new)?;
-    let host = Arc::new_cyclic(|weak: &Weak<Host>| {
-        let listener = weak.clone();
-        let tell = move |event: &plugin::Event<'_>| {
-            if let Some(host) = listener.upgrade() {
-                host.tell(event);
-            }
-        };
-        Host {
-            config: ArcSwap::from_pointee(config),
-            log_level,
-            clock: clock.clone(),
-            accounts: Accounts::new(store.clone(), clock.clone()),
-            audit: Recorder::new(store.clone(), clock.clone()),
-            pace: Pace::default(),
-            remembered: Remembered::default(),
-            store,
-            registry,
-            control: Control::new(clock.clone(), Box::new(tell)),
-            passwords,
-            sessions,
-            tokens,
-            throttle: Throttle::new(clock.clone()),
-            requests,
-            agent_changes: AgentChanges::default(),
-            shutdown: Shutdown::new(),
-            plugins: OnceLock::new(),
-        }
+    let emit = {
+        let events = events.clone();
+        move |event| events.emit(event)
+    };
+    let names = registry.iter().map(|entry| entry.name).collect();
+    let host = Arc::new(Host {
+        config: ArcSwap::from_pointee(config),
+        log_level,
+        clock: clock.clone(),
+        events,
+        accounts: Accounts::new(store.clone(), clock.clone()),
+        audit: Recorder::new(store.clone(), clock.clone()),
+        pace: Pace::default(),
+        remembered: Remembered::default(),
+        store,
+        registry,
+        control: Control::new(clock.clone(), names, Box::new(emit)),
+        passwords,
+        sessions,
+        tokens,
+        throttle: Throttle::new(clock.clone()),
+        requests,
+        handshakes: Throttle::new(clock.clone()),
+        agent_changes: AgentChanges::default(),
+        shutdown: Shutdown::new(),
+        plugins: OnceLock::new(),
     });
     host.control.load(credentials);
     step.done(format_args!("{count} loaded"));
@@ -236,6 +237,12 @@ pub async fn start(config: Config, log_level: LogLevel) -> Result<Running, Start
     for (name, plugin) in &plugins {
         let started = plugin.start(host, host.shutdown.clone()).await;
         started.map_err(|e| StartError(format!("the plugin {name} cannot start: {e}")))?;
+        if plugin.listens() {
+            let listener = plugin.clone();
+            let listening = host.events.listen(name, move |happened| listener.on_event(&happened.event));
+            listening
+                .map_err(|e| StartError(format!("no thread for the events of the plugin {name}: {e}")))?;
+        }
     }
     // Set once and here alone, so that it cannot be set already.
     let _ = host.plugins.set(plugins.into_iter().map(|(_, plugin)| plugin).collect());
@@ -326,6 +333,7 @@ impl Running {
                 warn!("a listener or a task in the background ended badly: {e}");
             }
         }
+        host.events.close().await;
         let _ = std::fs::remove_file(&self.socket);
         self.opened.close().await;
     }

@@ -17,10 +17,11 @@ use crate::clock::{Clock, Millis};
 use crate::config::Config;
 use crate::control::{Control, DispatchError};
 use crate::error::Result;
+use crate::events::Events;
 use crate::http::request_id::RequestIds;
 use crate::logging::LogLevel;
 use crate::model::remembered::Remembered;
-use crate::plugin::{ErasedPlugin, Event, Shutdown};
+use crate::plugin::{ErasedPlugin, Shutdown};
 use crate::registry::{Command, Registry};
 use crate::store::{Store, agents};
 
@@ -32,6 +33,8 @@ pub struct Host {
     pub log_level: LogLevel,
     /// The wall clock.
     pub clock: Clock,
+    /// What happens, for whoever listens.
+    pub events: Arc<Events>,
     /// The database.
     pub store: Store,
     /// What the audit log is to be told besides changes.
@@ -54,6 +57,8 @@ pub struct Host {
     pub accounts: Accounts,
     /// Failed logins.
     pub throttle: Throttle,
+    /// Failed handshakes of agents.
+    pub handshakes: Throttle,
     /// What requests are called.
     pub requests: RequestIds,
     /// The changes of agents that the Agent Control Service is still to be told of.
@@ -61,7 +66,7 @@ pub struct Host {
     /// Told when the server stops.
     pub shutdown: Shutdown,
     /// The running plugins; set once, at start.
-    pub plugins: OnceLock<Vec<Box<dyn ErasedPlugin>>>,
+    pub plugins: OnceLock<Vec<Arc<dyn ErasedPlugin>>>,
 }
 
 /// Agents that were changed and whose change is still to be told, and whose turn it is to do that.
@@ -128,13 +133,6 @@ impl Host {
         };
         if let Err(e) = told {
             tracing::warn!(agent, "the agent's old secret may be good again after a restart: {e}");
-        }
-    }
-
-    /// Tells every plugin.
-    pub fn tell(&self, event: &Event<'_>) {
-        for plugin in self.plugins.get().into_iter().flatten() {
-            plugin.on_event(event);
         }
     }
 }

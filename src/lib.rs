@@ -26,6 +26,7 @@ pub mod config;
 pub mod control;
 pub mod domain;
 pub mod error;
+pub mod events;
 pub mod host;
 pub mod http;
 pub mod local_socket;

@@ -2,13 +2,13 @@
 //!
 //! A plugin is one type that implements [`Plugin`], registered with `register_plugin!`. It gets its own section
 //! `plugins.<name>` of the configuration, typed and with unknown keys refused, and the host. Its hooks do nothing
-//! unless written. As with commands, two of one name stop the start.
+//! unless written. As with commands, two of one name stop the start. What a plugin does with an event runs on a thread of
+//! its own ([`Events`](crate::events::Events)): it may be slow, and its panics are logged under its name.
 
 use std::future::Future;
 use std::net::SocketAddr;
 use std::panic::Location;
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -19,6 +19,7 @@ use crate::http::router::Router;
 use crate::http::{Route, server};
 use crate::registry::BoxFuture;
 
+pub use crate::model::event::{CommandOutcome, Event};
 pub use crate::model::shutdown::Shutdown;
 
 /// Why a plugin cannot start. Ends the start of the server.
@@ -39,63 +40,6 @@ impl std::fmt::Display for PluginError {
 }
 
 impl std::error::Error for PluginError {}
-
-/// How a command ended, as plugins are told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum CommandOutcome {
-    /// The agent did it.
-    Ok,
-    /// The agent said no.
-    Failed,
-    /// The agent answered nonsense.
-    BadReply,
-    /// The agent is not connected.
-    Offline,
-    /// The connection ended before the reply.
-    Disconnected,
-    /// No reply in time.
-    TimedOut,
-    /// Too many commands wait for the agent already.
-    Refused,
-}
-
-/// Something that happened in the host. Told to every plugin on the spot: a hook must not block.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub enum Event<'a> {
-    /// An agent came online: it was offline before. A connection that replaces an older one is not told.
-    AgentOnline {
-        /// The agent.
-        agent: i64,
-    },
-    /// An agent's connection ended and no newer one took its place.
-    AgentOffline {
-        /// The agent.
-        agent: i64,
-        /// Why, as one stable word.
-        why: &'static str,
-    },
-    /// A command ended.
-    CommandDone {
-        /// Its wire name.
-        command: &'static str,
-        /// How it ended.
-        outcome: CommandOutcome,
-        /// From the call to its end.
-        took: Duration,
-    },
-    /// A request was answered.
-    RequestDone {
-        /// The route's path with its placeholders, or `other`.
-        route: &'a str,
-        /// The method.
-        method: &'a str,
-        /// The status of the answer.
-        status: u16,
-        /// From the head of the request to the answer.
-        took: Duration,
-    },
-}
 
 /// A server plugin.
 pub trait Plugin: Send + Sync + Sized + 'static {
@@ -131,8 +75,13 @@ pub trait Plugin: Send + Sync + Sized + 'static {
         async { Ok(()) }
     }
 
-    /// Told of everything that happens. Must not block.
-    fn on_event(&self, event: &Event<'_>) {
+    /// Whether [`on_event`](Self::on_event) is to be called: `false` saves a plugin that does not listen the thread.
+    const LISTENS: bool = true;
+
+    /// Called with everything that happens, in that order and on a thread of the plugin's own. It may take its time;
+    /// what comes after its queue of some ten thousand events is full is missed. A panic is logged, and the next event
+    /// comes all the same.
+    fn on_event(&self, event: &Event) {
         let _ = event;
     }
 }
@@ -144,8 +93,10 @@ pub trait ErasedPlugin: Send + Sync {
     /// See [`Plugin::start`].
     fn start<'a>(&'a self, host: &'a Arc<Host>, shutdown: Shutdown)
     -> BoxFuture<'a, Result<(), PluginError>>;
+    /// See [`Plugin::LISTENS`].
+    fn listens(&self) -> bool;
     /// See [`Plugin::on_event`].
-    fn on_event(&self, event: &Event<'_>);
+    fn on_event(&self, event: &Event);
 }
 
 struct Erased<P>(Arc<P>);
@@ -163,13 +114,17 @@ impl<P: Plugin> ErasedPlugin for Erased<P> {
         Box::pin(self.0.start(host, shutdown))
     }
 
-    fn on_event(&self, event: &Event<'_>) {
+    fn listens(&self) -> bool {
+        P::LISTENS
+    }
+
+    fn on_event(&self, event: &Event) {
         self.0.on_event(event);
     }
 }
 
 /// Makes a plugin from its section of the configuration.
-type Make = fn(Option<Value>, &Arc<Host>) -> Result<Option<Box<dyn ErasedPlugin>>, PluginError>;
+type Make = fn(Option<Value>, &Arc<Host>) -> Result<Option<Arc<dyn ErasedPlugin>>, PluginError>;
 
 /// A registered plugin.
 pub struct PluginEntry {
@@ -217,9 +172,9 @@ fn parse_config<P: Plugin>(section: &Value) -> Result<P::Config, PluginError> {
 fn make<P: Plugin>(
     section: Option<Value>,
     host: &Arc<Host>,
-) -> Result<Option<Box<dyn ErasedPlugin>>, PluginError> {
+) -> Result<Option<Arc<dyn ErasedPlugin>>, PluginError> {
     let config = section.as_ref().map_or_else(|| Ok(P::Config::default()), parse_config::<P>)?;
-    Ok(P::new(config, host)?.map(|plugin| Box::new(Erased(Arc::new(plugin))) as Box<dyn ErasedPlugin>))
+    Ok(P::new(config, host)?.map(|plugin| Arc::new(Erased(Arc::new(plugin))) as Arc<dyn ErasedPlugin>))
 }
 
 /// Serves `routes`, and nothing else, at an address of the plugin's own until `shutdown` is told, with the limits and

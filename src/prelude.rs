@@ -16,7 +16,8 @@ pub use crate::auth::permission::Permission;
 pub use crate::error::{Error, FieldError, Kind as ErrorKind, Result};
 pub use crate::host::Host;
 pub use crate::http::{Access, Answer, Call, HeaderValue, Json, Method, NoBody, Raw, Route, StatusCode};
-pub use crate::plugin::{CommandOutcome, Event, Plugin, PluginError, Shutdown, serve_routes};
+pub use crate::model::event::{CommandOutcome, Event};
+pub use crate::plugin::{Plugin, PluginError, Shutdown, serve_routes};
 pub use crate::registry::{
     AgentContext, AgentSecret, Class, Command, CommandError, Empty, Look, MacAddress, Network, OkStatus,
     Outcome, ProbeTarget, Reachability, SecretKeeper, SentTo, Sighting,

@@ -2,11 +2,26 @@
 
 use std::time::Duration;
 
-use crate::control::DispatchError;
+use crate::control::{DispatchError, MAX_WAIT};
 use crate::error::{Error, FieldError, Kind};
 
 /// How much of an agent's message is passed on, in characters.
 const AGENT_TEXT: usize = 500;
+
+/// When a command's caller is answered at the latest: proxies give up after 60 s.
+const ANSWER_WITHIN: Duration = Duration::from_secs(50);
+
+/// The reply to a command with this time-out. One that may take longer than a proxy waits is given up before; the agent
+/// may still do what it was asked.
+pub(super) async fn in_time<T>(
+    timeout: Duration,
+    reply: impl Future<Output = Result<T, DispatchError>>,
+) -> Result<T, DispatchError> {
+    if MAX_WAIT + timeout <= ANSWER_WITHIN {
+        return reply.await;
+    }
+    tokio::time::timeout(ANSWER_WITHIN, reply).await.unwrap_or(Err(DispatchError::TimedOut))
+}
 
 /// The error of a command. `what` begins the text of a refusal: `Wakeup command failed: <the agent's message>`.
 pub(super) fn agent_error(agent: i64, what: &str, error: DispatchError) -> Error {

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::agent_error::agent_error;
+use super::agent_error::{agent_error, in_time};
 use super::agents::not_found;
 use crate::audit::{Action, SubjectKind};
 use crate::auth::permission::Permission;
@@ -99,7 +99,8 @@ pub(super) async fn send(call: Call, Payload(payload): Payload) -> Result<Answer
         })?;
     let payload = (entry.check_payload)(&payload)
         .map_err(|wrong| Error::invalid_fields("Invalid payload", vec![wrong]))?;
-    let reply = call.host.control.dispatch_json(id, entry, payload).await;
+    let reply = call.host.control.dispatch_json_for(call.requester(), id, entry, payload);
+    let reply = in_time(entry.timeout, reply).await;
     let reply = reply.map_err(|error| agent_error(id, entry.name, error));
     call.note_sent(Action::AgentCommand, (SubjectKind::Agent, id, agent.name), Some(entry.name), &reply);
     let reply = reply?;

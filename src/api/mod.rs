@@ -16,6 +16,7 @@ mod check;
 pub(crate) mod commands;
 mod count;
 mod current_password;
+mod device_questions;
 mod device_status;
 mod devices;
 mod enrol;
@@ -47,15 +48,15 @@ use std::sync::Arc;
 use crate::auth::permission::Permission as P;
 use crate::http::{Access, Method, Route};
 use agent_secret::Rotating;
-use device_status::Recent;
+use device_questions::DeviceQuestions;
 use shares::Of;
 
 /// The host's own routes.
 pub fn table() -> Vec<Route> {
     use Access::{Needs, Operator, Public, Session, SettingUp, SignedIn};
 
-    let recent = Arc::new(Recent::default());
-    let status_recent = recent.clone();
+    let questions = Arc::new(DeviceQuestions::default());
+    let of_status = questions.clone();
     let rotating = Arc::new(Rotating::default());
     vec![
         Route::new(Method::POST, "/api/auth/login", Public, "Log in", auth::login),
@@ -175,7 +176,7 @@ pub fn table() -> Vec<Route> {
             "/api/devices/status",
             Needs(P::DevicesRead),
             "Which devices are up",
-            move |call, body| device_status::status(call, body, status_recent.clone()),
+            move |call, body| device_status::status(call, body, of_status.clone()),
         ),
         Route::new(Method::GET, "/api/devices/{id}", Needs(P::DevicesRead), "A device", devices::get),
         Route::new(
@@ -197,7 +198,7 @@ pub fn table() -> Vec<Route> {
             "/api/devices/{id}/wakeup",
             Needs(P::DevicesWake),
             "Wake a device through its agent",
-            move |call, body| wakeup::wakeup(call, body, recent.clone()),
+            move |call, body| wakeup::wakeup(call, body, questions.clone()),
         ),
         Route::new(
             Method::GET,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::agent_error::agent_error;
-use super::device_status::Recent;
+use super::device_questions::DeviceQuestions;
 use super::devices::Needed;
 use crate::audit::{Action, SubjectKind};
 use crate::auth::permission::Permission;
@@ -13,7 +13,7 @@ use crate::error::{Error, Kind, Result};
 use crate::http::{Answer, Call, NoBody};
 use crate::store::devices::{self, WakeRow};
 
-pub(super) async fn wakeup(call: Call, _: NoBody, recent: Arc<Recent>) -> Result<Answer<()>> {
+pub(super) async fn wakeup(call: Call, _: NoBody, questions: Arc<DeviceQuestions>) -> Result<Answer<()>> {
     let id = call.id()?;
     let needed = Needed::of(&call, Permission::DevicesWake);
     let device = call.host.store.read(move |db| needed.find(db, id, devices::to_wake)).await?;
@@ -32,11 +32,12 @@ pub(super) async fn wakeup(call: Call, _: NoBody, recent: Arc<Recent>) -> Result
         call.note_sent(Action::DeviceWake, (SubjectKind::Device, id, device.name), None, &sent);
         return sent;
     }
-    recent.forget(id);
-    let sent = call.host.dispatch::<Wakeup>(device.agent_id, &payload).await.map_err(failed);
+    questions.forget(id, device.agent_id);
+    let sent = call.host.control.dispatch_for::<Wakeup>(call.requester(), device.agent_id, &payload);
+    let sent = sent.await.map_err(failed);
     call.note_sent(Action::DeviceWake, (SubjectKind::Device, id, device.name), None, &sent);
     sent?;
-    recent.forget(id);
+    questions.forget(id, device.agent_id);
     Ok(Answer::done("Wakeup command sent"))
 }
 

@@ -49,6 +49,8 @@ enum Key {
     Address(Option<IpAddr>),
     /// The second factor of a user, whatever the address.
     Code(i64),
+    /// An agent from an address.
+    Agent(i64, Option<IpAddr>),
 }
 
 #[derive(Default)]
@@ -106,6 +108,31 @@ impl Throttle {
         self.reserved(vec![Key::Code(user)]).await
     }
 
+    /// Counts a failed handshake that claimed to be `agent`, known or not. Unlike a login it was judged already: an agent
+    /// with the right secret is let in whatever was counted.
+    ///
+    /// # Errors
+    /// 429 with `Retry-After` after too many failures. Those are counted no further.
+    pub fn handshake_failed(&self, agent: Option<i64>, address: Option<IpAddr>) -> Result<()> {
+        let address = address.map(network);
+        let of_agent = agent.map(|agent| Key::Agent(agent, address));
+        let keys: Vec<_> = of_agent.into_iter().chain([Key::Address(address)]).collect();
+        match self.shared.reserve(&keys) {
+            Room::Free => {
+                self.shared.settle(&keys, Some(false));
+                Ok(())
+            }
+            Room::Used(wait) => Err(too_many().retry_after(wait)),
+            // Another one is counted at this very moment.
+            Room::Held => Err(too_many().retry_after(WINDOW)),
+        }
+    }
+
+    /// An agent proved itself: its failures from this address are forgotten.
+    pub fn handshake_succeeded(&self, agent: i64, address: Option<IpAddr>) {
+        self.shared.windows.lock().remove(&Key::Agent(agent, address.map(network)));
+    }
+
     async fn reserved(&self, keys: Vec<Key>) -> Result<Attempt> {
         loop {
             let mut settled = std::pin::pin!(self.shared.settled.notified());
@@ -113,17 +140,20 @@ impl Throttle {
             match self.shared.reserve(&keys) {
                 Room::Free => return Ok(Attempt { shared: self.shared.clone(), keys, outcome: None }),
                 Room::Used(wait) => {
-                    return Err(Error::new(
-                        Kind::TooManyRequests,
-                        "too_many_attempts",
-                        "Too many failed attempts. Wait for the time that Retry-After names, then try again.",
-                    )
-                    .retry_after(wait));
+                    return Err(too_many().retry_after(wait));
                 }
                 Room::Held => settled.await,
             }
         }
     }
+}
+
+fn too_many() -> Error {
+    Error::new(
+        Kind::TooManyRequests,
+        "too_many_attempts",
+        "Too many failed attempts. Wait for the time that Retry-After names, then try again.",
+    )
 }
 
 impl Attempt {
@@ -147,7 +177,7 @@ impl Drop for Attempt {
 impl Key {
     fn limit(self) -> usize {
         match self {
-            Self::Account(..) | Self::Code(_) => PER_ACCOUNT,
+            Self::Account(..) | Self::Code(_) | Self::Agent(..) => PER_ACCOUNT,
             Self::Address(_) => PER_ADDRESS,
         }
     }
@@ -206,7 +236,7 @@ impl Shared {
             window.in_flight = window.in_flight.saturating_sub(1);
             match (outcome, key) {
                 (Some(false), _) => window.failures.push_back(now),
-                (Some(true), Key::Account(..) | Key::Code(_)) => window.failures.clear(),
+                (Some(true), Key::Account(..) | Key::Code(_) | Key::Agent(..)) => window.failures.clear(),
                 (Some(true), Key::Address(_)) | (None, _) => {}
             }
             if window.failures.is_empty() && window.in_flight == 0 {

@@ -2,8 +2,8 @@
 //!
 //! Every connection is an epoch of its agent. Whatever comes from a connection names its epoch and is void once a
 //! newer one took over, so there is one live owner at any time and a reply can reach only the caller whose command
-//! went out on that connection. Whoever ends a connection fails its commands in the same breath. Listeners, and callers
-//! whose reply came, are told after the lock was let go.
+//! went out on that connection. Whoever ends a connection fails its commands in the same breath. That it came or went is
+//! emitted under the lock, so that no two such events change places; callers get their reply after it was let go.
 
 use std::net::IpAddr;
 use std::ops::ControlFlow;
@@ -19,25 +19,33 @@ use super::close::Why;
 use super::core::{Core, Due, Task};
 use super::dispatch::DispatchError;
 use super::frame::Incoming;
-use super::line::{Line, Outcome};
+use super::line::{Line, Outcome, Requester};
 use super::message::{self, Message};
 use super::outlet::{Outlet, Sent};
-use super::state::{Connection, Heard, Link, SILENCE, State, close_frame, fresh_id};
+use super::state::{Connection, HEARTBEAT, Heard, Link, SILENCE, State, close_frame, fresh_id};
 use super::wheel::{Moment, millis};
 use crate::clock::Millis;
 use crate::model::credential::{Credential, SecretDigest};
-use crate::model::presence::{Presence, PresenceState};
-use crate::plugin::Event;
+use crate::model::event::Event;
+use crate::model::presence::{Conflict, Presence, PresenceState};
 use crate::registry::CommandEntry;
 
-/// The command that keeps a connection going; known here by name alone.
-const HEARTBEAT: &str = "HEARTBEAT";
 /// Every beat pings, more often than the 25 s that proxies are promised.
 const BEAT_EVERY: Duration = Duration::from_secs(20);
 /// Every so many beats, which is once a minute, the ping goes out with a heartbeat, in one write.
 const BEATS_A_HEARTBEAT: u8 = 3;
 /// How long a peer that reads nothing of what is queued for it is waited for.
 const STALLED: Duration = Duration::from_secs(10);
+
+/// An agent that was let in.
+pub(super) struct Admitted {
+    pub(super) epoch: u32,
+    /// For the first to know the new secret after a rotation: until when the old one, which ends here, would have been
+    /// good.
+    pub(super) retired: Option<Millis>,
+    /// That its connections replace each other, if it is time to report that.
+    pub(super) conflict: Option<Conflict>,
+}
 
 /// One agent.
 pub(super) struct Agent {
@@ -51,14 +59,13 @@ impl Agent {
         Arc::new(Self { id, state: Mutex::new(State::new(credential, core.clock.now())) })
     }
 
-    /// Starts a new epoch for whoever knows the secret; the older connection is closed. With it comes, for the first to
-    /// know the new secret after a rotation, until when the old one, which ends here, would have been good.
+    /// Starts a new epoch for whoever knows the secret; the older connection is closed.
     pub(super) fn admit(
         self: &Arc<Self>,
         core: &Core,
         presented: &SecretDigest,
         address: Option<IpAddr>,
-    ) -> Option<(u32, Option<Millis>)> {
+    ) -> Option<Admitted> {
         let mut state = self.state.lock();
         let nobody = SecretDigest::nobody();
         let old = state.old.as_ref().map_or(&nobody, |old| &old.digest);
@@ -72,6 +79,7 @@ impl Agent {
         let came = !state.is_online();
         state.hang_up(Why::Replaced, None);
         let now = core.now();
+        let conflict = if came { None } else { state.replacements.get_or_insert_default().add(now) };
         let (beat, until_heartbeat) = spread(self.id);
         state.epoch = state.epoch.wrapping_add(1);
         state.link = Link::Upgrading;
@@ -85,11 +93,10 @@ impl Agent {
         }
         let epoch = state.epoch;
         core.timer.at(state.next_look(), Due { agent: self.clone(), task: Task::KeepAlive(epoch) });
-        drop(state);
         if came {
-            core.tell(&Event::AgentOnline { agent: self.id });
+            core.emit(Event::AgentOnline { agent: self.id });
         }
-        Some((epoch, retired))
+        Some(Admitted { epoch, retired, conflict })
     }
 
     /// Gives an epoch its socket. If the epoch is over already, the socket is told why; false.
@@ -142,9 +149,8 @@ impl Agent {
         if went || why == Why::Deleted {
             state.why = why;
         }
-        drop(state);
         if went {
-            core.tell(&Event::AgentOffline { agent: self.id, why: why.word() });
+            core.emit(Event::AgentOffline { agent: self.id, why: why.word() });
         }
     }
 
@@ -178,12 +184,13 @@ impl Agent {
         core: &Core,
         entry: &'static CommandEntry,
         payload: String,
+        requester: Requester,
     ) -> Result<oneshot::Receiver<Outcome>, DispatchError> {
         let mut state = self.state.lock();
         if !state.is_online() {
             return Err(DispatchError::Offline);
         }
-        let outcome = state.line.get_or_insert_default().ask(entry, payload);
+        let outcome = state.line.get_or_insert_default().ask(entry, payload, requester, core.now());
         self.pump(core, &mut state);
         outcome
     }
@@ -242,7 +249,7 @@ impl Agent {
                     self.finish(core, Heard::Malformed, &[]);
                     return ControlFlow::Continue(());
                 };
-                let heard = state.hear(reply.id);
+                let heard = state.hear(reply.id, |command| core.answers(reply.command, command));
                 if matches!(heard, Heard::Reply(_)) {
                     self.pump(core, &mut state);
                 }
@@ -330,7 +337,7 @@ impl Agent {
             None => {
                 state.until_heartbeat = BEATS_A_HEARTBEAT - 1;
                 if let Some(unanswered) = connection.heartbeat.take() {
-                    state.line.get_or_insert_default().expect_late(unanswered);
+                    state.line.get_or_insert_default().expect_late(unanswered, HEARTBEAT);
                 }
                 let none = Line::default();
                 let line = state.line.as_deref().unwrap_or(&none);
@@ -353,8 +360,8 @@ impl Agent {
         let expired = line.expire(now);
         self.pump(core, &mut state);
         drop(state);
-        for command in expired {
-            command.finish(&Err(DispatchError::TimedOut));
+        for (command, error) in expired {
+            command.finish(&Err(error));
         }
     }
 
@@ -368,13 +375,14 @@ impl Agent {
         self.id
     }
 
-    pub(super) fn presence(&self) -> Presence {
+    pub(super) fn presence(&self, core: &Core) -> Presence {
         let state = self.state.lock();
         Presence {
             state: if state.is_online() { PresenceState::Online } else { PresenceState::Offline },
             since: state.since,
             why: state.why.word(),
             address: state.address,
+            conflict: state.replacements.as_ref().and_then(|replacements| replacements.conflict(core.now())),
         }
     }
 

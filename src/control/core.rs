@@ -1,4 +1,4 @@
-//! What every agent shares: the clockwork, the counters, and whom to tell.
+//! What every agent shares: the clockwork, the counters, and where events go.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use super::agent::Agent;
 use super::wheel::{Moment, Timer};
 use crate::clock::Clock;
-use crate::plugin::Event;
+use crate::model::event::Event;
 
 /// What comes up on the wheel.
 pub(super) struct Due {
@@ -19,12 +19,16 @@ pub(super) struct Due {
 pub(super) enum Task {
     /// Heartbeat, ping, and looking whether the connection of this epoch is dead.
     KeepAlive(u32),
-    /// Looking which commands timed out.
+    /// Looking which commands timed out, and which have waited too long.
     Deadlines,
+    /// Panics.
+    #[cfg(test)]
+    Panic,
 }
 
-/// Told of what happens.
-pub(super) type Events = Box<dyn Fn(&Event<'_>) + Send + Sync>;
+/// Takes what happens. It is called under an agent's lock, so that events of one agent stay in their order: it must
+/// neither wait nor ask the service anything.
+pub(super) type Emit = Box<dyn Fn(Event) + Send + Sync>;
 
 /// How often agents said something nobody waited for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -60,18 +64,26 @@ pub(super) struct Core {
     pub(super) clock: Clock,
     /// Since when the clockwork has run without standing still.
     awake_since: AtomicU64,
-    events: Events,
+    /// The names of all commands.
+    commands: Vec<&'static str>,
+    emit: Emit,
 }
 
 impl Core {
-    pub(super) fn new(clock: Clock, events: Events) -> Self {
+    pub(super) fn new(clock: Clock, commands: Vec<&'static str>, emit: Emit) -> Self {
         let awake_since = AtomicU64::new(0);
-        Self { timer: Timer::new(), tally: Tally::default(), clock, awake_since, events }
+        Self { timer: Timer::new(), tally: Tally::default(), clock, awake_since, commands, emit }
     }
 
-    /// Tells of an event. Never under an agent's lock: a listener may ask the service something.
-    pub(super) fn tell(&self, event: &Event<'_>) {
-        (self.events)(event);
+    /// Passes an event on.
+    pub(super) fn emit(&self, event: Event) {
+        (self.emit)(event);
+    }
+
+    /// Whether a reply of this name can be one to `command`: not if it is another command's. A name that is no command's
+    /// says nothing.
+    pub(super) fn answers(&self, name: &[u8], command: &str) -> bool {
+        name == command.as_bytes() || self.commands.iter().all(|other| name != other.as_bytes())
     }
 
     pub(super) fn now(&self) -> Moment {

@@ -1,8 +1,8 @@
 //! Sending a command to an agent and waiting for its reply.
 
-use super::line::Outcome;
+use super::line::{Outcome, Requester};
 use super::{Control, message};
-use crate::plugin::{CommandOutcome, Event};
+use crate::model::event::{CommandOutcome, Event};
 use crate::registry::{Command, CommandEntry, ReplyError, decode, encode_payload};
 use tokio::time::Instant;
 
@@ -16,7 +16,7 @@ pub enum DispatchError {
     Payload(String),
     /// The agent is not connected.
     Offline,
-    /// Too many commands wait for the agent.
+    /// Too many commands wait for the agent, or this one has waited too long for its turn: it was not sent.
     Busy,
     /// The connection ended before the reply.
     Disconnected,
@@ -54,7 +54,7 @@ impl DispatchError {
 }
 
 impl Control {
-    /// Sends `C` to an agent and waits for its reply.
+    /// Sends `C` to an agent on the server's own behalf and waits for its reply.
     ///
     /// # Errors
     /// See [`DispatchError`].
@@ -63,14 +63,26 @@ impl Control {
         agent: i64,
         payload: &C::Payload,
     ) -> Result<C::Reply, DispatchError> {
+        self.dispatch_for::<C>(Requester::Server, agent, payload).await
+    }
+
+    /// Sends `C` to an agent for whoever asked, and waits for its reply.
+    ///
+    /// # Errors
+    /// See [`DispatchError`].
+    pub async fn dispatch_for<C: Command>(
+        &self,
+        requester: Requester,
+        agent: i64,
+        payload: &C::Payload,
+    ) -> Result<C::Reply, DispatchError> {
         let entry: &'static CommandEntry = const { &CommandEntry::of::<C>() };
         let payload = encode_payload::<C>(payload).map_err(|e| DispatchError::Payload(e.message))?;
-        let reply = self.dispatch_json(agent, entry, payload).await?;
+        let reply = self.dispatch_json_for(requester, agent, entry, payload).await?;
         decode(reply.as_bytes()).map_err(|e| DispatchError::BadReply(e.message))
     }
 
-    /// Sends a command whose payload was checked with [`CommandEntry::check_payload`] and waits for its reply, which
-    /// comes checked too. Its time-out runs from when its frame is sent; dropping the future gives the command up.
+    /// [`dispatch_json_for`](Self::dispatch_json_for) on the server's own behalf.
     ///
     /// # Errors
     /// See [`DispatchError`].
@@ -80,17 +92,38 @@ impl Control {
         entry: &'static CommandEntry,
         payload: String,
     ) -> Result<String, DispatchError> {
+        self.dispatch_json_for(Requester::Server, agent, entry, payload).await
+    }
+
+    /// Sends a command whose payload was checked with [`CommandEntry::check_payload`] and waits for its reply, which
+    /// comes checked too. Its time-out runs from when its frame is sent; dropping the future gives the command up.
+    ///
+    /// # Errors
+    /// See [`DispatchError`].
+    pub async fn dispatch_json_for(
+        &self,
+        requester: Requester,
+        agent: i64,
+        entry: &'static CommandEntry,
+        payload: String,
+    ) -> Result<String, DispatchError> {
         let asked = Instant::now();
-        let result = self.send_and_wait(agent, entry, payload).await;
+        let result = self.send_and_wait(requester, agent, entry, payload).await;
         let outcome = result.as_ref().map_or_else(DispatchError::outcome, |_| CommandOutcome::Ok);
-        self.core.tell(&Event::CommandDone { command: entry.name, outcome, took: asked.elapsed() });
+        self.core.emit(Event::CommandDone { command: entry.name, outcome, took: asked.elapsed() });
         result
     }
 
-    async fn send_and_wait(&self, agent: i64, entry: &'static CommandEntry, payload: String) -> Outcome {
+    async fn send_and_wait(
+        &self,
+        requester: Requester,
+        agent: i64,
+        entry: &'static CommandEntry,
+        payload: String,
+    ) -> Outcome {
         check_payload(entry, &payload)?;
         let agent = self.find(agent).filter(|_| !self.is_stopping()).ok_or(DispatchError::Offline)?;
-        let outcome = agent.ask(&self.core, entry, payload)?;
+        let outcome = agent.ask(&self.core, entry, payload, requester)?;
         outcome.await.unwrap_or(Err(DispatchError::Disconnected))
     }
 }

@@ -37,11 +37,11 @@ pub struct Claim {
     pub digest: SecretDigest,
 }
 
-/// Judges a handshake: the 101 to answer, and who claims to be there. `origin_ok` says whether an `http(s)` Origin is
+/// Judges a handshake: the 101 to answer, and who claims to be there. Credentials come before the origin. `origin_ok` says whether an `http(s)` Origin is
 /// one of ours.
 ///
 /// # Errors
-/// 405, 426 or 400 for what is no WebSocket handshake, 403 for a foreign Origin, 401 without usable credentials.
+/// 405, 426 or 400 for what is no WebSocket handshake, without usable credentials 403 for a foreign Origin and 401 else.
 pub fn judge(
     method: &Method,
     version: Version,
@@ -49,6 +49,10 @@ pub fn judge(
     origin_ok: bool,
 ) -> Result<(Response, Claim)> {
     let answer = upgrade(method, version, headers)?;
+    // A page cannot set the header of credentials, so whoever brings them is none, whatever origin a library made up.
+    if let Some(claim) = claim(headers) {
+        return Ok((answer, claim));
+    }
     match headers.get(ORIGIN).map(HeaderValue::as_bytes) {
         None | Some(b"file://") => {}
         Some(_) if origin_ok => {}
@@ -56,13 +60,12 @@ pub fn judge(
             return Err(Error::new(
                 Kind::Forbidden,
                 "foreign_origin",
-                "Web pages of another origin may not connect here. If this one belongs to you, list its origin under \
-                 allowedOrigins in the server's configuration.",
+                "Web pages of another origin may not connect here, and no credentials came with the request. An agent \
+                 sends its ID and secret as Authorization: Basic.",
             ));
         }
     }
-    let claim = claim(headers).ok_or_else(|| refused().refusing(Action::AgentConnect, None))?;
-    Ok((answer, claim))
+    Err(refused().refusing(Action::AgentConnect, None))
 }
 
 /// The answer to wrong or missing credentials; it does not tell which.

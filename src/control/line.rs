@@ -2,9 +2,16 @@
 //!
 //! A microcontroller runs one command at a time and blocks while it does, so what exceeds the agent's window waits
 //! here rather than in the firmware. Actions go ahead of questions; a question that is asked already is shared.
+//!
+//! Whoever may send the agent something has a fair share of the line. Each command gets a *turn*: one more than the
+//! turn of the last command that its requester has waiting, or than the turn that was sent last. Those with the lowest
+//! turn are sent first, so requesters alternate however many commands one of them has waiting. In a full line the
+//! requester with the most waiting makes room. A question is overtaken by a few actions of others, not by all of them.
+//!
 //! Deliberately absent: sockets and clocks. The agent's lock is held around every call.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 
@@ -20,6 +27,22 @@ const MAX_SHARED: usize = 1024;
 /// Replies still expected of commands that timed out; more are forgotten, oldest first.
 const MAX_LATE: usize = 64;
 
+/// How long a command may wait to be sent: whoever asked, or a proxy between, has given up not long after.
+pub const MAX_WAIT: Duration = Duration::from_secs(25);
+/// How many turns of others' actions a question lets pass.
+const OVERTAKEN: u64 = 8;
+
+/// For whom a command is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Requester {
+    /// A user, in a session or with a token.
+    User(i64),
+    /// The local operator.
+    Operator,
+    /// The server itself: its plugins.
+    Server,
+}
+
 /// What a caller gets.
 pub(super) type Outcome = Result<String, DispatchError>;
 
@@ -28,6 +51,13 @@ pub(super) struct Command {
     pub(super) entry: &'static CommandEntry,
     payload: String,
     callers: Vec<oneshot::Sender<Outcome>>,
+    /// Who asked first.
+    requester: Requester,
+    /// Whether others have joined.
+    shared: bool,
+    turn: u64,
+    /// When it is given up if it was not sent.
+    give_up: Moment,
 }
 
 impl Command {
@@ -40,13 +70,36 @@ impl Command {
         self.entry.name == entry.name && self.payload == payload
     }
 
-    /// Tells everyone who waits.
+    /// Lets another caller wait for the same reply.
+    fn join(&mut self, caller: oneshot::Sender<Outcome>, requester: Requester) -> Result<(), DispatchError> {
+        self.callers.retain(|c| !c.is_closed());
+        if self.callers.len() >= MAX_SHARED {
+            return Err(DispatchError::Busy);
+        }
+        self.callers.push(caller);
+        self.shared |= self.requester != requester;
+        Ok(())
+    }
+
+    /// Gives everyone who waits the outcome.
     pub(super) fn finish(self, outcome: &Outcome) {
         for caller in self.callers {
             // A caller that went away needs no answer.
             let _ = caller.send(outcome.clone());
         }
     }
+}
+
+/// The turn of a requester's next command in a line that has come to `current`.
+fn next_turn(line: &VecDeque<Command>, current: u64, requester: Requester) -> u64 {
+    let last = line.iter().rev().find(|c| c.requester == requester).map_or(0, |c| c.turn);
+    last.max(current) + 1
+}
+
+/// Puts a command behind those of its turn.
+fn insert(line: &mut VecDeque<Command>, command: Command) {
+    let at = line.iter().rposition(|c| c.turn <= command.turn).map_or(0, |last| last + 1);
+    line.insert(at, command);
 }
 
 /// A command whose frame was sent.
@@ -63,8 +116,10 @@ pub(super) struct Line {
     controls: VecDeque<Command>,
     actions: VecDeque<Command>,
     questions: VecDeque<Command>,
-    /// IDs of commands that timed out and may still be answered.
-    late: VecDeque<u32>,
+    /// The turn that was sent last.
+    turn: u64,
+    /// IDs and names of commands that timed out and may still be answered.
+    late: VecDeque<(u32, &'static str)>,
     /// When the wheel looks at the deadlines next.
     pub(super) armed: Option<Moment>,
 }
@@ -75,32 +130,69 @@ impl Line {
         &mut self,
         entry: &'static CommandEntry,
         payload: String,
+        requester: Requester,
+        now: Moment,
     ) -> Result<oneshot::Receiver<Outcome>, DispatchError> {
         let (caller, outcome) = oneshot::channel();
+        let give_up = now + millis(MAX_WAIT);
         if entry.class == Class::Question {
-            let flying = self.flights.iter_mut().map(|f| &mut f.command);
-            if let Some(same) = flying.chain(&mut self.questions).find(|c| c.is(entry, &payload)) {
-                same.callers.retain(|c| !c.is_closed());
-                if same.callers.len() >= MAX_SHARED {
-                    return Err(DispatchError::Busy);
+            if let Some(flight) = self.flights.iter_mut().find(|f| f.command.is(entry, &payload)) {
+                return flight.command.join(caller, requester).map(|()| outcome);
+            }
+            if let Some(at) = self.questions.iter().position(|c| c.is(entry, &payload)) {
+                // It comes up when the one who joins would have come up, if that is earlier.
+                let turn = next_turn(&self.questions, self.turn, requester);
+                let waiting = &mut self.questions[at];
+                waiting.join(caller, requester)?;
+                if turn < waiting.turn
+                    && let Some(mut waiting) = self.questions.remove(at)
+                {
+                    waiting.turn = turn;
+                    insert(&mut self.questions, waiting);
                 }
-                same.callers.push(caller);
                 return Ok(outcome);
             }
         }
         if self.is_full(entry.class) {
             self.skip_abandoned();
-            if self.is_full(entry.class) {
+            if self.is_full(entry.class) && !self.make_room(entry.class, requester) {
                 return Err(DispatchError::Busy);
             }
         }
+        let current = self.turn;
         let line = match entry.class {
             Class::Control => &mut self.controls,
             Class::Action => &mut self.actions,
             Class::Question => &mut self.questions,
         };
-        line.push_back(Command { entry, payload, callers: vec![caller] });
+        let turn = next_turn(line, current, requester);
+        let callers = vec![caller];
+        insert(line, Command { entry, payload, callers, requester, shared: false, turn, give_up });
         Ok(outcome)
+    }
+
+    /// Drops the last command of whoever has the most waiting, if that is more than `newcomer` will have.
+    fn make_room(&mut self, class: Class, newcomer: Requester) -> bool {
+        if class == Class::Control {
+            return false;
+        }
+        let waiting = || self.actions.iter().chain(&self.questions).map(|c| c.requester);
+        let of = |requester| waiting().filter(|&other| other == requester).count();
+        let Some(most) = waiting().max_by_key(|&requester| of(requester)) else { return false };
+        if of(most) <= of(newcomer) + 1 {
+            return false;
+        }
+        // What others have joined goes only where there is nothing else.
+        for (shared, line) in [false, true].into_iter().flat_map(|shared| [(shared, true), (shared, false)]) {
+            let line = if line { &mut self.questions } else { &mut self.actions };
+            if let Some(at) = line.iter().rposition(|c| c.requester == most && c.shared == shared)
+                && let Some(dropped) = line.remove(at)
+            {
+                dropped.finish(&Err(DispatchError::Busy));
+                return true;
+            }
+        }
+        false
     }
 
     fn is_full(&self, class: Class) -> bool {
@@ -131,7 +223,7 @@ impl Line {
             let command = match self.controls.pop_front() {
                 Some(control) => control,
                 None if self.in_flight(false) >= window => return None,
-                None => self.actions.pop_front().or_else(|| self.questions.pop_front())?,
+                None => self.pop_waiting()?,
             };
             if !command.is_abandoned() {
                 break command;
@@ -143,45 +235,66 @@ impl Line {
         Some(frame)
     }
 
-    /// Whether an ID is in flight or may still be answered.
-    pub(super) fn knows(&self, id: u32) -> bool {
-        self.flights.iter().any(|f| f.id == id) || self.late.contains(&id)
+    /// The next that waits for its turn: actions first, but not all of others' before a question.
+    fn pop_waiting(&mut self) -> Option<Command> {
+        let overtaken = match (self.actions.front(), self.questions.front()) {
+            (Some(action), Some(question)) => {
+                action.requester != question.requester && question.turn + OVERTAKEN < action.turn
+            }
+            (action, _) => action.is_none(),
+        };
+        let command = if overtaken { self.questions.pop_front() } else { self.actions.pop_front() }?;
+        self.turn = self.turn.max(command.turn);
+        Some(command)
     }
 
-    /// Takes the command in flight under `id`, whose reply came.
-    pub(super) fn take(&mut self, id: u32) -> Option<Command> {
-        let at = self.flights.iter().position(|f| f.id == id)?;
+    /// Whether an ID is in flight or may still be answered.
+    pub(super) fn knows(&self, id: u32) -> bool {
+        self.flights.iter().any(|f| f.id == id) || self.late.iter().any(|&(late, _)| late == id)
+    }
+
+    /// Takes the command in flight under `id`, whose reply came, if that `answers` a command of its name.
+    pub(super) fn take(&mut self, id: u32, answers: impl Fn(&str) -> bool) -> Option<Command> {
+        let at = self.flights.iter().position(|f| f.id == id && answers(f.command.entry.name))?;
         Some(self.flights.swap_remove(at).command)
     }
 
-    /// Whether `id` timed out before its reply, which came now.
-    pub(super) fn take_late(&mut self, id: u32) -> bool {
-        let at = self.late.iter().position(|&late| late == id);
+    /// Whether the command under `id` timed out before its reply, which came now and `answers` a command of its name.
+    pub(super) fn take_late(&mut self, id: u32, answers: impl Fn(&str) -> bool) -> bool {
+        let at = self.late.iter().position(|&(late, name)| late == id && answers(name));
         at.is_some_and(|at| self.late.remove(at).is_some())
     }
 
-    /// Remembers that a reply to `id` would be late.
-    pub(super) fn expect_late(&mut self, id: u32) {
+    /// Remembers that a reply to the command `name` under `id` would be late.
+    pub(super) fn expect_late(&mut self, id: u32, name: &'static str) {
         if self.late.len() == MAX_LATE {
             self.late.pop_front();
         }
-        self.late.push_back(id);
+        self.late.push_back((id, name));
     }
 
-    /// Takes the commands whose time is over.
-    pub(super) fn expire(&mut self, now: Moment) -> Vec<Command> {
+    /// Takes the commands whose time is over, each with what its callers get.
+    pub(super) fn expire(&mut self, now: Moment) -> Vec<(Command, DispatchError)> {
         let mut expired = Vec::new();
         while let Some(at) = self.flights.iter().position(|f| f.deadline <= now) {
             let flight = self.flights.swap_remove(at);
-            self.expect_late(flight.id);
-            expired.push(flight.command);
+            self.expect_late(flight.id, flight.command.entry.name);
+            expired.push((flight.command, DispatchError::TimedOut));
+        }
+        for line in [&mut self.actions, &mut self.questions] {
+            while let Some(at) = line.iter().position(|c| c.give_up <= now)
+                && let Some(command) = line.remove(at)
+            {
+                expired.push((command, DispatchError::Busy));
+            }
         }
         expired
     }
 
-    /// When the first command in flight times out.
+    /// When the first command in flight times out, or the first that waits is given up.
     pub(super) fn deadline(&self) -> Option<Moment> {
-        self.flights.iter().map(|f| f.deadline).min()
+        let waiting = self.actions.iter().chain(&self.questions).map(|c| c.give_up);
+        self.flights.iter().map(|f| f.deadline).chain(waiting).min()
     }
 
     /// Takes every command, in flight or waiting.

@@ -12,7 +12,7 @@ const DIGITS: usize = 10;
 /// A command or a reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Message<'a> {
-    /// The command's wire name. A reply's is not looked at: replies are matched by ID alone.
+    /// The command's wire name. A reply under another command's name is nobody's.
     pub command: &'a [u8],
     /// The ID the server chose.
     pub id: u32,

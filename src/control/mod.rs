@@ -16,11 +16,12 @@
 //! connection answers it, and answers it once.
 //!
 //! Deliberately absent: the database (agents are made known with [`Control::put`]), and any knowledge of particular
-//! commands beyond the heartbeat's name. Nothing outside may assume that an agent's socket is in this process: the
+//! commands beyond their names. Nothing outside may assume that an agent's socket is in this process: the
 //! agent's ID is the only way to reach it.
 
 mod agent;
 mod close;
+mod conflict;
 mod connection;
 mod core;
 mod dispatch;
@@ -38,8 +39,9 @@ mod tests;
 mod wheel;
 
 use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed, Ordering::SeqCst};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -51,22 +53,25 @@ use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use self::agent::Agent;
+use self::agent::{Admitted, Agent};
 use self::close::Why;
 use self::connection::Connection;
-use self::core::{Core, Events, Task};
+use self::core::{Core, Due, Task};
 use self::outlet::{FAREWELL, Outlet, Sink};
 use crate::clock::{Clock, Millis};
 use crate::error::{Error, Kind, Result};
 use crate::http::peer::Peer;
 use crate::http::{HeaderMap, Method, Response};
 use crate::model::audit::{Action, SubjectKind};
+use crate::model::event::Event;
 use crate::model::shutdown::Shutdown;
 
 pub use self::core::Counters;
 pub use self::dispatch::DispatchError;
+pub use self::line::{MAX_WAIT, Requester};
 pub use crate::model::agent::AgentKind;
 pub use crate::model::credential::{Credential, OldSecret, SecretDigest};
+pub use crate::model::presence::Conflict;
 pub use crate::model::presence::{Presence, PresenceState};
 
 /// Entries of the wheel that are worked off before other tasks get their turn.
@@ -77,6 +82,11 @@ const STANDSTILL: Duration = Duration::from_secs(5);
 const CLOSING_STEP: Duration = Duration::from_millis(50);
 /// After how long an agent that meets a stopping server should come again.
 const RETRY: Duration = Duration::from_secs(5);
+
+fn stopping() -> Error {
+    let message = "The server is stopping. Connect again in a moment.";
+    Error::new(Kind::Unavailable, "stopping", message).retry_after(RETRY)
+}
 
 /// The Agent Control Service.
 pub struct Control {
@@ -96,9 +106,35 @@ pub struct Ticket {
     attached: bool,
     /// Until when the old secret that ended with this login would have been good.
     retired: Option<Millis>,
+    conflict: Option<Conflict>,
+}
+
+/// A handshake that was refused.
+#[derive(Debug)]
+pub struct NotAdmitted {
+    /// What to answer.
+    pub error: Error,
+    /// Which agent it claimed to be, if the claim was judged and found wrong.
+    pub claimed: Option<i64>,
+}
+
+impl From<Error> for NotAdmitted {
+    fn from(error: Error) -> Self {
+        Self { error, claimed: None }
+    }
 }
 
 impl Ticket {
+    /// The agent.
+    pub fn agent(&self) -> i64 {
+        self.agent.id()
+    }
+
+    /// That the agent's connections replace each other again and again, if it is time to report that.
+    pub fn conflict(&self) -> Option<Conflict> {
+        self.conflict
+    }
+
     /// The agent, and until when its old secret would have been good, if that ended because the agent logged in with
     /// its new one: it is to be forgotten.
     pub fn retired_secret(&self) -> Option<(i64, Millis)> {
@@ -121,11 +157,15 @@ impl std::fmt::Debug for Ticket {
 }
 
 impl Control {
-    /// A service without agents, which tells `events` what happens.
-    pub fn new(clock: Clock, events: Box<dyn Fn(&crate::plugin::Event<'_>) + Send + Sync>) -> Arc<Self> {
-        let events: Events = events;
+    /// A service without agents. It knows of the commands there are by name, and passes what happens to `emit`, which
+    /// is called under locks: it must neither wait nor ask the service anything.
+    pub fn new(
+        clock: Clock,
+        commands: Vec<&'static str>,
+        emit: Box<dyn Fn(Event) + Send + Sync>,
+    ) -> Arc<Self> {
         Arc::new(Self {
-            core: Arc::new(Core::new(clock, events)),
+            core: Arc::new(Core::new(clock, commands, emit)),
             agents: RwLock::default(),
             tasks: TaskTracker::new(),
             stopping: AtomicBool::new(false),
@@ -178,7 +218,7 @@ impl Control {
 
     /// Whether the agent is there, since when and why; none for an agent nobody made known.
     pub fn presence(&self, agent: i64) -> Option<Presence> {
-        self.agents.read().get(&agent).map(|agent| agent.presence())
+        self.agents.read().get(&agent).map(|agent| agent.presence(&self.core))
     }
 
     /// How often agents said something nobody waited for.
@@ -208,10 +248,9 @@ impl Control {
         headers: &HeaderMap,
         peer: Peer,
         origin_ok: bool,
-    ) -> Result<(Response, Ticket)> {
+    ) -> Result<(Response, Ticket), NotAdmitted> {
         if self.is_stopping() {
-            let message = "The server is stopping. Connect again in a moment.";
-            return Err(Error::new(Kind::Unavailable, "stopping", message).retry_after(RETRY));
+            return Err(stopping().into());
         }
         let (answer, claim) = handshake::judge(method, version, headers, origin_ok)?;
         let agent = self.find(claim.id);
@@ -219,16 +258,27 @@ impl Control {
         let admitted = match &agent {
             Some(agent) => agent.admit(&self.core, &claim.digest, peer.address),
             // Nobody learns from the time it takes which IDs exist.
-            None => (claim.digest == SecretDigest::nobody()).then_some((0, None)),
+            None => (claim.digest == SecretDigest::nobody()).then_some(Admitted {
+                epoch: 0,
+                retired: None,
+                conflict: None,
+            }),
         };
         match (agent, admitted) {
-            (Some(agent), Some((epoch, retired))) => {
-                Ok((answer, Ticket { core: self.core.clone(), agent, epoch, attached: false, retired }))
+            (Some(agent), Some(Admitted { epoch, retired, conflict })) => {
+                let core = self.core.clone();
+                let ticket = Ticket { core, agent, epoch, attached: false, retired, conflict };
+                // Whoever is admitted while the last connections are closed would miss its close frame.
+                if self.is_stopping() {
+                    return Err(stopping().into());
+                }
+                Ok((answer, ticket))
             }
             _ => {
-                self.core.count(&self.core.tally.refused, claim.id, "an agent's ID or secret was refused");
+                self.core.tally.refused.fetch_add(1, Relaxed);
                 let subject = known.then_some((SubjectKind::Agent, claim.id));
-                Err(handshake::refused().refusing(Action::AgentConnect, subject))
+                let error = handshake::refused().refusing(Action::AgentConnect, subject);
+                Err(NotAdmitted { error, claimed: Some(claim.id) })
             }
         }
     }
@@ -305,13 +355,29 @@ impl Control {
     /// Works off what came up on the wheel.
     async fn tick(&self) {
         for (i, due) in self.core.timer.due().into_iter().enumerate() {
-            match due.task {
-                Task::KeepAlive(epoch) => due.agent.keep_alive(&self.core, epoch),
-                Task::Deadlines => due.agent.deadlines(&self.core),
+            // All agents depend on this task: whatever goes wrong with one of them must not end it.
+            let done = catch_unwind(AssertUnwindSafe(|| self.work_off(&due)));
+            if done.is_err() {
+                tracing::error!(
+                    agent = due.agent.id(),
+                    "looking after an agent panicked; the others are looked after"
+                );
+                // Its heartbeats and its end hang on this entry.
+                let again = self.core.now() + wheel::millis(RETRY);
+                self.core.timer.at(again, Due { agent: due.agent, task: due.task });
             }
             if i % BATCH == BATCH - 1 {
                 tokio::task::yield_now().await;
             }
+        }
+    }
+
+    fn work_off(&self, Due { agent, task }: &Due) {
+        match *task {
+            Task::KeepAlive(epoch) => agent.keep_alive(&self.core, epoch),
+            Task::Deadlines => agent.deadlines(&self.core),
+            #[cfg(test)]
+            Task::Panic => panic!("a fault of the tests"),
         }
     }
 

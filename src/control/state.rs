@@ -2,6 +2,7 @@
 //!
 //! Nothing here takes the lock or tells anyone but the callers of failed commands; [`Agent`](super::agent::Agent) does.
 
+use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
 use std::task::Waker;
 use std::time::Duration;
@@ -9,6 +10,7 @@ use std::time::Duration;
 use fastwebsockets::Frame;
 
 use super::close::Why;
+use super::conflict::Replacements;
 use super::dispatch::DispatchError;
 use super::line::{Command, Line};
 use super::message;
@@ -18,6 +20,8 @@ use crate::clock::Millis;
 use crate::model::agent::AgentKind;
 use crate::model::credential::{Credential, OldSecret, SecretDigest};
 
+/// The command that keeps a connection going; known here by name alone.
+pub(super) const HEARTBEAT: &str = "HEARTBEAT";
 /// An agent that said nothing for so long is gone.
 pub(super) const SILENCE: Duration = Duration::from_secs(75);
 
@@ -35,7 +39,8 @@ pub(super) struct State {
     pub(super) why: Why,
     pub(super) since: Millis,
     pub(super) address: Option<IpAddr>,
-    /// The newest command ID. It runs on over connections, so that an answer to an older one meets nobody.
+    /// The newest command ID. It begins at random and runs on over connections, so that an answer to an older one meets
+    /// nobody, not even over a restart.
     pub(super) last_id: u32,
     pub(super) last_seen: Moment,
     pub(super) next_beat: Moment,
@@ -43,6 +48,8 @@ pub(super) struct State {
     pub(super) until_heartbeat: u8,
     /// There only while something is in it: most agents are idle.
     pub(super) line: Option<Box<Line>>,
+    /// There only after a connection was replaced.
+    pub(super) replacements: Option<Box<Replacements>>,
 }
 
 /// Where the agent's newest connection is.
@@ -75,7 +82,7 @@ pub(super) enum Heard {
 
 impl State {
     /// Of an agent that has not connected yet.
-    pub(super) fn new(Credential { kind, digest, old, .. }: Credential, now: Millis) -> Self {
+    pub(super) fn new(Credential { id, kind, digest, old }: Credential, now: Millis) -> Self {
         Self {
             kind,
             digest,
@@ -86,11 +93,12 @@ impl State {
             why: Why::Never,
             since: now,
             address: None,
-            last_id: 0,
+            last_id: first_id(id),
             last_seen: 0,
             next_beat: 0,
             until_heartbeat: 0,
             line: None,
+            replacements: None,
         }
     }
 
@@ -137,19 +145,20 @@ impl State {
         }
     }
 
-    /// Whose reply came under `id`.
-    pub(super) fn hear(&mut self, id: u32) -> Heard {
+    /// Whose reply came under `id`; `answers` says whether it can be one to a command of some name.
+    pub(super) fn hear(&mut self, id: u32, answers: impl Fn(&str) -> bool) -> Heard {
         if let Link::Connected(connection) = &mut self.link
             && connection.heartbeat == Some(id)
+            && answers(HEARTBEAT)
         {
             connection.heartbeat = None;
             return Heard::Fine;
         }
         let Some(line) = &mut self.line else { return Heard::Unknown };
-        if let Some(command) = line.take(id) {
+        if let Some(command) = line.take(id, &answers) {
             return Heard::Reply(command);
         }
-        let late = line.take_late(id);
+        let late = line.take_late(id, &answers);
         self.forget_idle_line();
         if late { Heard::Late } else { Heard::Unknown }
     }
@@ -173,6 +182,12 @@ impl Connection {
             reader.wake_by_ref();
         }
     }
+}
+
+/// The ID before an agent's first: random, and small enough that the IDs fit a signed number for years, which is what
+/// some firmware reads them into.
+fn first_id(agent: i64) -> u32 {
+    u32::try_from(RandomState::new().hash_one(agent) >> 33).unwrap_or(0)
 }
 
 /// The next ID that nothing under way has.

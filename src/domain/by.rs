@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::admission::Admission;
 use crate::auth::Caller;
+use crate::control::Requester;
 use crate::error::Result;
 use crate::host::Host;
 use crate::model::access::Access;
@@ -39,6 +40,11 @@ impl By {
         } else {
             Whose::User(self.caller.user_id().unwrap_or(0))
         }
+    }
+
+    /// For whom a command is sent.
+    pub fn requester(&self) -> Requester {
+        self.caller.user_id().map_or(Requester::Operator, Requester::User)
     }
 
     /// Which devices this may be about: [`whose`](Self::whose), with those that are shared with the caller for

@@ -3,8 +3,10 @@
 //! `server` accepts connections and drains them, `crowd` knows whose they are; `connection` drives one of them; `service`
 //! takes one request from the route table through session, permission and body to its handler; `identify` says who
 //! calls; `request_id` names requests; `route` is the table's row; `call` is what a
-//! handler gets; `answer` what it gives; `response` makes HTTP of either, `outgoing` is its body. Deliberately absent: any domain knowledge.
+//! handler gets; `answer` what it gives; `agent_door` is where agents come in, `upgrade` how whoever asks for a
+//! WebSocket is refused; `response` makes HTTP of either, `outgoing` is its body. Deliberately absent: any domain knowledge.
 
+mod agent_door;
 pub mod answer;
 mod bearer;
 mod body;
@@ -27,6 +29,7 @@ pub mod service;
 mod summary;
 #[cfg(test)]
 mod tests;
+mod upgrade;
 
 pub use answer::{Answer, Data, Raw};
 pub use call::{Call, Json, NoBody};

@@ -103,15 +103,23 @@ pub fn check_write(headers: &HeaderMap, peer: &Peer, allowed: &[String]) -> Resu
     ))
 }
 
-/// Whether an agent's handshake may come from here. Agents send no `Origin` or one that is no web page's; a page must
-/// be our own or listed.
+/// Whether an agent's handshake without usable credentials may come from here. Agents send no `Origin` or one that is no
+/// web page's; a page must be our own or listed.
 pub fn may_connect(headers: &HeaderMap, peer: &Peer, allowed: &[String]) -> bool {
     let mut origins = headers.get_all("origin").iter();
     origins.all(|origin| {
         origin.as_bytes().eq_ignore_ascii_case(b"file://")
+            || is_websocket(origin)
             || is_own(origin, headers, peer)
             || is_listed(origin, allowed)
     })
+}
+
+/// Whether `origin` is one that a WebSocket library made of the URL it dials. Pages have none such.
+fn is_websocket(origin: &HeaderValue) -> bool {
+    let origin = origin.as_bytes();
+    let begins = |scheme: &[u8]| origin.get(..scheme.len()).is_some_and(|s| s.eq_ignore_ascii_case(scheme));
+    begins(b"ws://") || begins(b"wss://")
 }
 
 /// Whether `origin` is the host the client asked for, in either of http and https: behind a proxy the server does not

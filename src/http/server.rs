@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use hyper::body::Body as _;
-use tokio::io::AsyncWriteExt;
+use hyper::header::CONTENT_LENGTH;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener};
 use tokio::sync::Semaphore;
 use tokio::task::yield_now;
@@ -22,7 +22,7 @@ use super::crowd::{Crowd, NoPlace, Place};
 use super::request_id::{self, RequestId};
 use super::router::Router;
 use super::service::{Door, Site};
-use super::{capacity, peer, response};
+use super::{Response, capacity, peer, response, upgrade};
 use crate::error::{Error, Kind};
 use crate::host::Host;
 use crate::model::shutdown::Shutdown;
@@ -41,8 +41,10 @@ const OPERATORS: usize = 64;
 const BESIDE: usize = 64;
 /// Connections without a place that are answered at once; further ones are just closed.
 const REFUSING: usize = 32;
-/// How long a client that is refused may take until its request begins to arrive.
+/// How long a client that is refused may take until its request's head has arrived.
 const ASKED: Duration = Duration::from_secs(1);
+/// As much is read of a request that is refused so.
+const MAX_REFUSED_HEAD: usize = 4 * 1024;
 /// The pause after the system refused a descriptor, and how often it is logged.
 const PAUSE: Duration = Duration::from_millis(100);
 const LOG_EVERY: Duration = Duration::from_secs(30);
@@ -237,28 +239,62 @@ impl Trouble {
     }
 }
 
-async fn refuse(mut stream: TcpStream, answer: &[u8]) {
-    // A client that is answered before it asked takes the answer for a fault of the connection.
-    let _ = timeout(ASKED, stream.peek(&mut [0])).await;
+async fn refuse(mut stream: TcpStream, answers: &Refusal) {
+    // A client that is answered before it asked takes the answer for a fault of the connection. And whether it asks for
+    // a WebSocket, and so may get no body, shows in the whole head.
+    let mut head = Vec::new();
+    let _ = timeout(ASKED, async {
+        while head.len() < MAX_REFUSED_HEAD && !is_whole(&head) {
+            match stream.read_buf(&mut head).await {
+                Ok(1..) => {}
+                Ok(0) | Err(_) => return,
+            }
+        }
+    })
+    .await;
+    let bare = !is_whole(&head) || upgrade::is_asked_by(&head);
+    let answer = if bare { &answers.bare } else { &answers.whole };
     let written = timeout(Duration::from_secs(2), stream.write_all(answer)).await;
     if let Ok(Ok(())) = written {
         close(stream, true).await;
     }
 }
 
+/// Whether a request's head has come to its end.
+fn is_whole(head: &[u8]) -> bool {
+    head.windows(4).any(|end| end == b"\r\n\r\n") || head.windows(2).any(|end| end == b"\n\n")
+}
+
 /// The 503 to a connection that finds no place, ready to be written.
-fn refusal(message: &'static str, id: &RequestId) -> Bytes {
+#[derive(Clone)]
+struct Refusal {
+    whole: Bytes,
+    /// For whoever asks for a WebSocket, or may do so.
+    bare: Bytes,
+}
+
+fn refusal(message: &'static str, id: &RequestId) -> Refusal {
     let error = Error::new(Kind::Unavailable, FULL, message).retry_after(Duration::from_secs(5));
-    let response = response::failed(&error, id);
-    let length = response.body().size_hint().exact().unwrap_or_default();
-    let mut text =
-        format!("HTTP/1.1 {}\r\nconnection: close\r\ncontent-length: {length}\r\n", response.status());
+    let whole = response::failed(&error, id);
+    let bare = upgrade::without_body(response::failed(&error, id), FULL);
+    Refusal {
+        whole: written_out(&whole, &response::failed_text(&error, id), id),
+        bare: written_out(&bare, "", id),
+    }
+}
+
+/// An answer as it goes over the wire.
+fn written_out(response: &Response, body: &str, id: &RequestId) -> Bytes {
+    let mut text = format!("HTTP/1.1 {}\r\nconnection: close\r\n", response.status());
+    if !response.headers().contains_key(CONTENT_LENGTH) {
+        text.push_str(&format!("content-length: {}\r\n", body.len()));
+    }
     text.push_str("cache-control: no-store\r\nx-content-type-options: nosniff\r\n");
     text.push_str(&format!("{}: {id}\r\n", request_id::HEADER));
     for (name, value) in response.headers() {
         text.push_str(&format!("{name}: {}\r\n", value.to_str().unwrap_or_default()));
     }
     text.push_str("\r\n");
-    text.push_str(&response::failed_text(&error, id));
+    text.push_str(body);
     Bytes::from(text)
 }

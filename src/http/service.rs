@@ -32,7 +32,10 @@ use super::identify::{StaleCookie, identify};
 use super::peer::{Hints, Peer};
 use super::router::{Found, Router, without_slash};
 use super::summary::{Seen, Summary};
-use super::{Access, Call, Method, Response, Route, call, origin, request_id};
+use super::upgrade::RefusalLog;
+use super::{
+    Access, Call, Method, Response, Route, StatusCode, agent_door, call, origin, request_id, upgrade,
+};
 use crate::audit::refusal;
 use crate::auth::Caller;
 use crate::config::Config;
@@ -54,6 +57,8 @@ pub(super) struct Site {
     pub(super) tasks: TaskTracker,
     /// Whether agents may connect here.
     agents: bool,
+    /// The log of WebSockets that were refused.
+    refusals: RefusalLog,
     hints: Hints,
 }
 
@@ -95,7 +100,14 @@ struct Knock<'a> {
 
 impl Site {
     pub(super) fn new(host: Arc<Host>, router: Arc<Router>) -> Self {
-        Self { host, router, tasks: TaskTracker::new(), agents: true, hints: Hints::default() }
+        Self {
+            host,
+            router,
+            tasks: TaskTracker::new(),
+            agents: true,
+            refusals: RefusalLog::default(),
+            hints: Hints::default(),
+        }
     }
 
     /// The same without the agents' path.
@@ -126,6 +138,7 @@ impl Site {
         let is_api = path == "/api" || path.starts_with("/api/");
         let is_agent = self.agents && without_slash(path) == AGENT_PATH;
         let expects = parts.headers.contains_key(EXPECT);
+        let upgrade = upgrade::is_asked(&parts.headers);
         let mut seen = Seen { caller: Caller::Nobody, subject: None };
         let mut ticket = None;
         let mut close = is_agent;
@@ -140,7 +153,7 @@ impl Site {
         let result = if let Err(error) = host {
             Err(error)
         } else if is_agent {
-            self.admit(parts, peer, door, &config).map(|(response, admitted)| {
+            agent_door::admit(&self.host, &self.tasks, parts, peer, door).map(|(response, admitted)| {
                 ticket = Some(admitted);
                 close = false;
                 response
@@ -157,7 +170,16 @@ impl Site {
             }
         };
         close |= result.as_ref().is_err_and(|error| error.kind() == Kind::RequestTimeout);
+        let code = result.as_ref().err().map_or("refused", Error::code);
         let mut response = summary.ended(&seen, result);
+        if upgrade && (response.status().is_client_error() || response.status().is_server_error()) {
+            close = true;
+            response = upgrade::without_body(response, code);
+            // The door logs those by itself, each of them.
+            if !(is_agent && response.status() == StatusCode::UNAUTHORIZED) {
+                self.refusals.add(peer.address, code);
+            }
+        }
 
         if !body.ended() && ticket.is_none() {
             // A client that waits for `100 Continue` has not sent its body and shall not.
@@ -181,23 +203,6 @@ impl Site {
             bodiless(&mut response);
         }
         Served { response, ticket, unread: !body.ended() }
-    }
-
-    /// The agents' door.
-    fn admit(&self, parts: &Parts, peer: Peer, door: Door, config: &Config) -> Result<(Response, Ticket)> {
-        if let Door::Operator = door {
-            return Err(Error::invalid(
-                "Agents connect to the server's network address, not to its local socket",
-            ));
-        }
-        let origin_ok = origin::may_connect(&parts.headers, &peer, &config.allowed_origins);
-        let admitted =
-            self.host.control.admit(&parts.method, parts.version, &parts.headers, peer, origin_ok)?;
-        if let Some((agent, until)) = admitted.1.retired_secret() {
-            let host = self.host.clone();
-            self.tasks.spawn(async move { host.old_secret_retired(agent, until).await });
-        }
-        Ok(admitted)
     }
 
     async fn answer<B>(&self, found: Found<'_>, request: Request<'_, B>, seen: &mut Seen) -> Result<Response>

@@ -13,7 +13,7 @@ use crate::audit::{SubjectKind, refusal};
 use crate::auth::Caller;
 use crate::error::{Error, Kind, Result};
 use crate::host::Host;
-use crate::plugin::Event;
+use crate::model::event::Event;
 
 /// The status of a request whose client hung up before there was an answer, as proxies have it in their logs.
 const HUNG_UP: u16 = 499;
@@ -105,7 +105,6 @@ impl Summary {
     fn done(&self, status: u16) {
         self.told.store(true, Relaxed);
         let (took, route) = (self.started.elapsed(), self.route());
-        self.host.tell(&Event::RequestDone { route, method: known(&self.method), status, took });
         tracing::debug!(
             request = %self.id,
             method = known(&self.method),
@@ -116,6 +115,8 @@ impl Summary {
             "{}",
             if status == HUNG_UP { "The client hung up before the answer" } else { "Request answered" }
         );
+        let route = self.route.get().cloned().unwrap_or(Cow::Borrowed("other"));
+        self.host.events.emit(Event::RequestDone { route, method: known(&self.method), status, took });
     }
 }
 
@@ -127,16 +128,16 @@ impl Drop for Summary {
     }
 }
 
-/// The method as plugins and the log are told: one a client made up could be anything, and so many.
-fn known(method: &Method) -> &str {
+/// The method as listeners and the log get it: one a client made up could be anything, and so many.
+fn known(method: &Method) -> &'static str {
     match *method {
-        Method::GET
-        | Method::HEAD
-        | Method::POST
-        | Method::PUT
-        | Method::DELETE
-        | Method::PATCH
-        | Method::OPTIONS => method.as_str(),
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::DELETE => "DELETE",
+        Method::PATCH => "PATCH",
+        Method::OPTIONS => "OPTIONS",
         _ => "other",
     }
 }

@@ -37,6 +37,10 @@ pub enum Action {
     /// An agent tried to connect with an ID or a secret that is not good.
     #[serde(rename = "agent.connect")]
     AgentConnect,
+    /// An agent's connections replaced each other again and again, as if two machines used its ID and secret; the detail
+    /// tells how often.
+    #[serde(rename = "agent.conflict")]
+    AgentConflict,
     /// The audit log was exported.
     #[serde(rename = "audit.export")]
     AuditExport,

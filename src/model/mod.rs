@@ -9,6 +9,7 @@ pub mod account;
 pub mod agent;
 pub mod audit;
 pub mod credential;
+pub mod event;
 pub mod id;
 pub mod permission;
 pub mod presence;

@@ -29,4 +29,16 @@ pub struct Presence {
     pub why: &'static str,
     /// The address of its newest connection, if it has connected since the server started.
     pub address: Option<IpAddr>,
+    /// There only while its connections replace each other again and again: two machines may use its ID and secret.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub conflict: Option<Conflict>,
+}
+
+/// That an agent's connection was replaced `count` times in `minutes` minutes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Conflict {
+    /// How often a newer connection took over.
+    pub count: u32,
+    /// In how many minutes.
+    pub minutes: u32,
 }

@@ -25,8 +25,21 @@ async fn altered(scene: &Scene, from: &str, to: &str) -> RawAnswer {
     exchange(address, &request.replace(from, to)).await
 }
 
+/// The firmware's handshake without credentials and with this `Origin`.
+fn without_credentials(scene: &Scene, origin: &str) -> String {
+    let good = basic(scene.agent, SECRET);
+    let request = handshake(scene.server.address(), &good, &key());
+    request.replace(&format!("Authorization: {good}\r\n"), "").replace("Origin: file://\r\n", origin)
+}
+
+/// Checks a refusal: whoever asked for a WebSocket reads the reason in a header and gets no body, the others get the
+/// envelope.
 fn assert_error(answer: &RawAnswer, status: u16) {
     assert_eq!(answer.status, status, "{answer:?}");
+    if answer.header("NetIgnite-Error").is_some() {
+        assert_eq!((answer.header("Content-Length"), answer.body.len()), (Some("0"), 0), "{answer:?}");
+        return;
+    }
     let body = answer.json();
     assert_eq!(body["status"], "ERROR", "{answer:?}");
     assert!(body["message"].is_string() && body["code"].is_string() && body["data"].is_null(), "{answer:?}");
@@ -207,18 +220,26 @@ async fn a_foreign_page_does_not_get_in() {
         format!("http://evil.example/{address}"),
         "http://".to_owned(),
     ] {
-        let answer = altered(&scene, "Origin: file://", &format!("Origin: {origin}")).await;
+        let answer = exchange(address, &without_credentials(&scene, &format!("Origin: {origin}\r\n"))).await;
         assert_error(&answer, 403);
+        assert_eq!(answer.header("NetIgnite-Error"), Some("foreign_origin"));
+    }
+    // Others are asked for credentials, and with these nobody is asked for an origin.
+    for own in [
+        format!("Origin: http://{address}\r\n"),
+        format!("Origin: ws://{address}\r\n"),
+        format!("Origin: wss://{}\r\n", address.ip()),
+        "Origin: file://\r\n".to_owned(),
+        String::new(),
+    ] {
+        let answer = exchange(address, &without_credentials(&scene, &own)).await;
+        assert_error(&answer, 401);
     }
     assert_eq!(scene.admin.agent_status(scene.agent).await, "offline");
-    for own in [format!("Origin: http://{address}\r\n"), "Origin: file://\r\n".to_owned(), String::new()] {
-        let answer = altered(&scene, "Origin: file://\r\n", &own).await;
-        assert_eq!(answer.status, 101, "{own:?}: {answer:?}");
-    }
 }
 
 #[tokio::test]
-async fn a_listed_origin_gets_in() {
+async fn a_listed_origin_is_asked_for_credentials() {
     let server = crate::support::Server::start_with(|config| {
         config.allowed_origins = vec!["https://home.example".to_owned()];
     })
@@ -226,14 +247,19 @@ async fn a_listed_origin_gets_in() {
     let admin = server.superadmin().await;
     let agent = admin.create_agent("server", SECRET).await;
     for (origin, status) in [
-        ("https://home.example", 101),
+        ("https://home.example", 401),
         ("https://home.example.evil.example", 403),
         ("https://other.example", 403),
     ] {
-        let request = handshake(server.address(), &basic(agent, SECRET), &key());
+        let credentials = basic(agent, SECRET);
+        let request = handshake(server.address(), &credentials, &key());
         let request = request.replace("Origin: file://", &format!("Origin: {origin}"));
-        let answer = exchange(server.address(), &request).await;
+        // The remedy of the refusal: send the ID and the secret.
+        let bare = request.replace(&format!("Authorization: {credentials}\r\n"), "");
+        let answer = exchange(server.address(), &bare).await;
         assert_eq!(answer.status, status, "{origin}: {answer:?}");
+        let answer = exchange(server.address(), &request).await;
+        assert_eq!(answer.status, 101, "{origin}: {answer:?}");
     }
 }
 

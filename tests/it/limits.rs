@@ -316,7 +316,7 @@ async fn a_flood_of_bad_handshakes_keeps_nobody_out() {
         flood.spawn(async move {
             for _ in 0..100 {
                 let request = handshake(address, &basic(agent, "a wrong secret"), &key());
-                assert_eq!(exchange(address, &request).await.status, 401);
+                assert!([401, 429].contains(&exchange(address, &request).await.status));
             }
         });
     }

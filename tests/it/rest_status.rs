@@ -267,3 +267,70 @@ async fn several_pages_asking_at_once_are_one_question() {
         assert_eq!(soon("the status", page).await.unwrap().data(), &all(&devices, "online"));
     }
 }
+
+#[tokio::test]
+async fn a_slow_agent_is_answered_for_in_time_and_what_comes_later_is_kept() {
+    let server = Server::start().await;
+    let admin = server.superadmin().await;
+    let (id, devices) = with_devices(&admin, "microcontroller", 9).await;
+    let mut agent = Firmware::connect(server.address(), id, SECRET).await;
+    let began = Instant::now();
+    let asked = asking(&admin, "");
+    let slow = tokio::spawn(async move {
+        // A ping of a dead host blocks the firmware for five seconds.
+        for _ in 0..9 {
+            let (question, _) = question(&mut agent).await;
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            answer(&mut agent, &question, "offline").await;
+        }
+        agent
+    });
+    let reply = within(Duration::from_secs(40), "the first answer", asked).await.unwrap();
+    let took = began.elapsed().as_secs_f64();
+    assert!((20.0..29.0).contains(&took), "answered after {took} s");
+    let known = reply.data().as_object().unwrap().values().filter(|status| *status == "offline").count();
+    assert!((3..=5).contains(&known), "{}", reply.text);
+    // It goes on being asked, each device once, though nobody waits.
+    let mut agent = within(Duration::from_secs(60), "all questions", slow).await.unwrap();
+    let asked = asking(&admin, "");
+    // Only those whose answer was passed on are asked again.
+    for _ in 0..known {
+        let (asks, _) = question(&mut agent).await;
+        answer(&mut agent, &asks, "online").await;
+    }
+    let statuses = soon("the second answer", asked).await.unwrap();
+    let statuses: Vec<_> = devices.iter().map(|id| statuses.data()[id.to_string()].clone()).collect();
+    assert_eq!(statuses[..known], vec![json!("online"); known]);
+    assert_eq!(statuses[known..], vec![json!("offline"); 9 - known]);
+}
+
+#[tokio::test]
+async fn a_single_device_is_asked_anew_and_joins_a_question_under_way() {
+    let server = Server::start().await;
+    let admin = server.superadmin().await;
+    let (agent, devices) = with_devices(&admin, "microcontroller", 2).await;
+    let mut agent = Firmware::connect(server.address(), agent, SECRET).await;
+    let one = format!("?ids={}", devices[1]);
+    for online in ["online", "offline"] {
+        let asked = asking(&admin, &one);
+        let (asks, address) = question(&mut agent).await;
+        assert_eq!(address, mac(1));
+        // Somebody else presses the button meanwhile.
+        let joined = asking(&admin, &one);
+        for _ in 0..5 {
+            admin.get("/api/agents").await.expect(200);
+        }
+        answer(&mut agent, &asks, online).await;
+        for asked in [asked, joined] {
+            assert_eq!(soon("the status", asked).await.unwrap().data(), &all(&devices[1..], online));
+        }
+    }
+    // Who asks for all is served with the newest.
+    let asked = asking(&admin, "");
+    let (asks, address) = question(&mut agent).await;
+    assert_eq!(address, mac(0));
+    // A single one does not wait for the others behind it.
+    answer(&mut agent, &asks, "online").await;
+    let expected = json!({devices[0].to_string(): "online", devices[1].to_string(): "offline"});
+    assert_eq!(soon("the status", asked).await.unwrap().data(), &expected);
+}

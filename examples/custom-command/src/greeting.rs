@@ -49,9 +49,11 @@ impl Plugin for Greeting {
 
     fn routes(self: &Arc<Self>) -> Vec<Route> {
         let greeting = self.clone();
-        let hello = move |_: Call, NoBody| {
+        let hello = move |call: Call, NoBody| {
             let greeting = greeting.clone();
             async move {
+                // Events come a moment after what they are about.
+                call.host.events.caught_up(Self::NAME).await;
                 let hello = Hello { commands: greeting.commands.load(Ordering::Relaxed) };
                 Ok(Answer::ok(greeting.text.clone(), hello))
             }
@@ -59,7 +61,7 @@ impl Plugin for Greeting {
         vec![Route::new(Method::GET, "/api/hello", Access::SignedIn, "Greet the user", hello)]
     }
 
-    fn on_event(&self, event: &Event<'_>) {
+    fn on_event(&self, event: &Event) {
         if let Event::CommandDone { .. } = event {
             self.commands.fetch_add(1, Ordering::Relaxed);
         }

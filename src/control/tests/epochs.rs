@@ -104,3 +104,33 @@ async fn since_survives_a_replacement_and_moves_with_the_state() {
     assert_eq!((offline.state, offline.why), (PresenceState::Offline, "connection_lost"));
     assert!(offline.since >= online.since + 60_000);
 }
+
+#[test]
+fn events_of_one_agent_do_not_change_places() {
+    let events = Arc::new(Mutex::new(Vec::new()));
+    let log = events.clone();
+    let control = Control::new(
+        Clock::default(),
+        names(),
+        Box::new(move |event| {
+            // Whoever is late here is overtaken, unless something keeps the order.
+            let online = matches!(event, Event::AgentOnline { .. });
+            if online {
+                std::thread::sleep(Duration::from_micros(50));
+            }
+            log.lock().push(online);
+        }),
+    );
+    control.load(vec![credential(1, AgentKind::Server, SECRET)]);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            let control = &control;
+            scope.spawn(move || (0..300).for_each(|_| drop(admit(control, 1, SECRET))));
+        }
+    });
+    let events = events.lock();
+    assert!(events.len() > 100);
+    for (n, online) in events.iter().enumerate() {
+        assert_eq!(*online, n % 2 == 0, "event {n} of {}", events.len());
+    }
+}

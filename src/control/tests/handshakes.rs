@@ -8,7 +8,8 @@ use super::*;
 use crate::error::Kind;
 
 fn ask(control: &Arc<Control>, headers: &HeaderMap) -> Result<(Response, Ticket)> {
-    control.admit(&Method::GET, Version::HTTP_11, headers, Peer::LOCAL, false)
+    let admitted = control.admit(&Method::GET, Version::HTTP_11, headers, Peer::LOCAL, false);
+    admitted.map_err(|refused| refused.error)
 }
 
 fn kind(result: Result<(Response, Ticket)>) -> Option<Kind> {
@@ -87,7 +88,9 @@ fn what_is_no_handshake_is_refused_by_its_kind() {
     let (control, _) = service();
     let good = headers(1, SECRET);
     let peer = Peer::LOCAL;
-    let other = |method: Method, version| kind(control.admit(&method, version, &good, peer, false));
+    let other = |method: Method, version| {
+        kind(control.admit(&method, version, &good, peer, false).map_err(|refused| refused.error))
+    };
     assert_eq!(other(Method::POST, Version::HTTP_11), Some(Kind::MethodNotAllowed));
     assert_eq!(other(Method::GET, Version::HTTP_10), Some(Kind::UpgradeRequired));
     let cases = [
@@ -116,15 +119,21 @@ fn a_foreign_page_does_not_get_in() {
     let (control, _) = service();
     let peer = Peer::LOCAL;
     for (origin, ours, expected) in [
-        ("https://evil.example", false, Some(Kind::Forbidden)),
-        ("null", false, Some(Kind::Forbidden)),
-        ("https://ours.example", true, None),
-        ("file://", false, None),
+        ("https://evil.example", false, Kind::Forbidden),
+        ("null", false, Kind::Forbidden),
+        ("https://ours.example", true, Kind::Unauthenticated),
+        ("file://", false, Kind::Unauthenticated),
     ] {
         let mut headers = headers(1, SECRET);
         set(&mut headers, ORIGIN, origin);
-        let result = control.admit(&Method::GET, Version::HTTP_11, &headers, peer, ours);
-        assert_eq!(kind(result), expected, "{origin}");
+        let admit = |headers: &HeaderMap| {
+            let result = control.admit(&Method::GET, Version::HTTP_11, headers, peer, ours);
+            kind(result.map_err(|refused| refused.error))
+        };
+        // Whoever brings credentials is no page.
+        assert_eq!(admit(&headers), None, "{origin}");
+        headers.remove(AUTHORIZATION);
+        assert_eq!(admit(&headers), Some(expected), "{origin}");
     }
 }
 

@@ -31,6 +31,7 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(connection, command, spoilt)| Step::Reply { connection, command, spoilt }),
         2 => (n.clone(), n.clone()).prop_map(|(connection, command)| Step::ReplyLate { connection, command }),
         2 => (n.clone(), 0..12_u32).prop_map(|(connection, id)| Step::Forge { connection, id }),
+        2 => (n.clone(), n.clone()).prop_map(|(connection, command)| Step::Misname { connection, command }),
         6 => n.clone().prop_map(Step::Beat),
         1 => agent.clone().prop_map(Step::ChangeSecret),
         2 => (agent.clone(), 0..3_u8).prop_map(|(agent, grace)| Step::Rotate { agent, grace }),

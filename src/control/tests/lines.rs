@@ -138,7 +138,13 @@ async fn answer(json: &str) -> Result<Text, DispatchError> {
     let mut agent = Agent::connect(&control, 2);
     let pending = dispatch::<Act>(&control, 2, "x").await;
     let Sent { id, .. } = agent.message().await;
-    // The name is not looked at: an ID is enough.
+    // Under another command's name it meets nobody.
+    for name in ["ASK", "NUDGE", "HEARTBEAT"] {
+        agent.reply(&format!("{name}:{id}:{json}")).await;
+    }
+    settle().await;
+    assert_eq!((control.counters().unknown, pending.is_finished()), (3, false));
+    // A name that is no command's is not looked at: the ID is enough.
     agent.reply(&format!("WHATEVER:{id}:{json}")).await;
     pending.await.unwrap()
 }

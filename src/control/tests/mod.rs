@@ -15,6 +15,7 @@ mod network;
 mod network_agent;
 mod network_watch;
 mod peer;
+mod shares;
 mod tcp;
 mod times;
 mod wire;
@@ -31,7 +32,7 @@ use serde::{Deserialize, Serialize};
 
 use super::*;
 use crate::clock::Clock;
-use crate::plugin::Event;
+use crate::model::event::Event;
 use crate::registry::{AgentContext, Class, Command, CommandEntry, CommandError};
 
 /// What a test command carries.
@@ -71,6 +72,11 @@ command!(Nudge, "NUDGE", Control, 5);
 pub(super) static ACT: CommandEntry = CommandEntry::of::<Act>();
 pub(super) static ASK: CommandEntry = CommandEntry::of::<Ask>();
 
+/// The names of all commands.
+pub(super) fn names() -> Vec<&'static str> {
+    vec!["ACT", "ASK", "NUDGE", "HEARTBEAT"]
+}
+
 pub(super) const SECRET: &str = "correct:horse:battery";
 
 /// What was told, in one word each.
@@ -82,6 +88,7 @@ pub(super) fn service() -> (Arc<Control>, Told) {
     let log = told.clone();
     let control = Control::new(
         Clock::default(),
+        names(),
         Box::new(move |event| {
             log.lock().push(match event {
                 Event::AgentOnline { agent } => format!("online {agent}"),
@@ -118,5 +125,6 @@ pub(super) fn headers(id: i64, secret: &str) -> HeaderMap {
 pub(super) fn admit(control: &Arc<Control>, id: i64, secret: &str) -> Result<Ticket> {
     let peer = Peer { address: Some([192, 0, 2, 7].into()), ..Peer::LOCAL };
     let headers = headers(id, secret);
-    control.admit(&Method::GET, Version::HTTP_11, &headers, peer, false).map(|(_, ticket)| ticket)
+    let admitted = control.admit(&Method::GET, Version::HTTP_11, &headers, peer, false);
+    admitted.map(|(_, ticket)| ticket).map_err(|refused| refused.error)
 }

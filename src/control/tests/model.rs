@@ -39,6 +39,7 @@ pub(super) enum Step {
     Reply { connection: usize, command: usize, spoilt: bool },
     ReplyLate { connection: usize, command: usize },
     Forge { connection: usize, id: u32 },
+    Misname { connection: usize, command: usize },
     Beat(usize),
     ChangeSecret(usize),
     Rotate { agent: usize, grace: u8 },
@@ -117,9 +118,10 @@ impl Model {
         let log = told.clone();
         let control = Control::new(
             Clock::default(),
+            names(),
             Box::new(move |event| match event {
-                Event::AgentOnline { agent } => log.lock().push((*agent, "online")),
-                Event::AgentOffline { agent, why } => log.lock().push((*agent, why)),
+                Event::AgentOnline { agent } => log.lock().push((agent, "online")),
+                Event::AgentOffline { agent, why } => log.lock().push((agent, why)),
                 _ => {}
             }),
         );
@@ -293,7 +295,7 @@ impl Model {
         self.dispatch(agent, false, 0);
         self.collect();
         if let Some(flight) = self.links.last().and_then(|newer| newer.flights.first()) {
-            let forged = format!("X:{}:{{\"text\":\"forged\"}}", flight.id);
+            let forged = format!("ACT:{}:{{\"text\":\"forged\"}}", flight.id);
             older.say(&peer::encode(true, peer::TEXT, [0; 4], forged.as_bytes(), false));
         }
         older.say(&peer::encode(true, peer::CLOSE, [0; 4], &[], false));
@@ -311,6 +313,10 @@ impl Model {
             address: None,
         });
         self.put(agent);
+        // So that what is forged meets IDs that were used.
+        if let Some(agent) = self.control.find(id(agent)) {
+            agent.set_last_id(0);
+        }
     }
 
     fn delete(&mut self, agent: usize) {
@@ -396,7 +402,8 @@ impl Model {
         let json = format!("{{\"text\":\"{agent} {text}\"}}");
         let entry = if question { &ASK } else { &ACT };
         let asked = self.control.find(id(agent)).ok_or(DispatchError::Offline);
-        let asked = asked.and_then(|object| object.ask(&self.control.core, entry, json.clone()));
+        let asked =
+            asked.and_then(|object| object.ask(&self.control.core, entry, json.clone(), Requester::Server));
         let era = self.agents[agent].as_ref().and_then(|known| known.live.as_ref()).map(|live| live.era);
         match (asked, era) {
             (Ok(outcome), Some(era)) => {
@@ -404,7 +411,8 @@ impl Model {
                 let shared =
                     link.and_then(|link| link.flights.iter().find(|f| question && f.is(entry.name, &json)));
                 let flight = shared.map(|flight| flight.id);
-                self.callers.push(Caller { agent, era, command: entry.name, json, flight, outcome });
+                let asked = self.now;
+                self.callers.push(Caller { agent, era, command: entry.name, json, flight, asked, outcome });
             }
             (Err(DispatchError::Offline), None) => {}
             (asked, era) => panic!("{:?} by agent {agent} with {era:?}", asked.err()),
@@ -431,7 +439,7 @@ impl Model {
             let live = agents[link.agent].as_ref().and_then(|known| known.live.as_ref());
             if live.is_some_and(|live| live.era == link.era) {
                 let late = link.flights.extract_if(.., |flight| flight.deadline() <= now);
-                link.late.extend(late.map(|flight| flight.id));
+                link.late.extend(late.map(|flight| (flight.id, flight.command)));
             }
         }
     }

@@ -46,8 +46,8 @@ pub(super) struct Link {
     pub(super) told: bool,
     /// Commands written to it that are neither answered nor late.
     pub(super) flights: Vec<Flight>,
-    /// IDs whose reply would be late.
-    pub(super) late: Vec<u32>,
+    /// IDs whose reply would be late, and the names of their commands.
+    pub(super) late: Vec<(u32, &'static str)>,
     heartbeat: Option<u32>,
     /// What commands were answered with.
     answers: HashMap<u32, Answer>,
@@ -93,6 +93,7 @@ pub(super) struct Caller {
     pub(super) json: String,
     /// The ID of its command, once that was sent.
     pub(super) flight: Option<u32>,
+    pub(super) asked: u64,
     pub(super) outcome: oneshot::Receiver<Outcome>,
 }
 
@@ -116,6 +117,7 @@ impl Model {
         let (Step::Reply { connection, .. }
         | Step::ReplyLate { connection, .. }
         | Step::Forge { connection, .. }
+        | Step::Misname { connection, .. }
         | Step::Close(connection)
         | Step::Violate(connection)
         | Step::Babble(connection)
@@ -147,27 +149,35 @@ impl Model {
                 true
             }
             Step::Reply { command, spoilt, .. } if !link.flights.is_empty() => {
-                let Flight { id, .. } = link.flights.swap_remove(command % link.flights.len());
+                let Flight { id, command, .. } = link.flights.swap_remove(command % link.flights.len());
                 let reply = format!("{{\"text\":\"{era} {id}\"}}");
-                link.send(TEXT, format!("X:{id}:{}", if spoilt { "[]" } else { &reply }).as_bytes());
+                link.send(TEXT, format!("{command}:{id}:{}", if spoilt { "[]" } else { &reply }).as_bytes());
                 if live {
                     link.answers.insert(id, Answer { reply, spoilt });
                 }
                 true
             }
             Step::ReplyLate { command, .. } if !link.late.is_empty() => {
-                let id = link.late.swap_remove(command % link.late.len());
-                link.send(TEXT, format!("X:{id}:{{\"text\":\"late\"}}").as_bytes());
+                let (id, command) = link.late.swap_remove(command % link.late.len());
+                link.send(TEXT, format!("{command}:{id}:{{\"text\":\"late\"}}").as_bytes());
                 self.counters.late += u64::from(live);
                 true
             }
             // An agent may answer its own commands as it likes; these are IDs it was not asked with.
             Step::Forge { id, .. }
                 if link.flights.iter().all(|f| f.id != id)
-                    && !link.late.contains(&id)
+                    && link.late.iter().all(|&(late, _)| late != id)
                     && link.heartbeat != Some(id) =>
             {
-                link.send(TEXT, format!("X:{id}:{{\"text\":\"forged\"}}").as_bytes());
+                link.send(TEXT, format!("ACT:{id}:{{\"text\":\"forged\"}}").as_bytes());
+                self.counters.unknown += u64::from(live);
+                true
+            }
+            // Under another command's name an answer is nobody's, whatever its ID.
+            Step::Misname { command, .. } if !link.flights.is_empty() => {
+                let Flight { id, command, .. } = &link.flights[command % link.flights.len()];
+                let other = if *command == "ACT" { "ASK" } else { "ACT" };
+                link.send(TEXT, format!("{other}:{id}:{{\"text\":\"misnamed\"}}").as_bytes());
                 self.counters.unknown += u64::from(live);
                 true
             }
@@ -203,14 +213,15 @@ impl Model {
                     TEXT => {
                         let message = message::Message::parse(&payload).unwrap();
                         let id = message.id;
-                        let taken = link.late.contains(&id) || link.heartbeat == Some(id);
+                        let taken =
+                            link.late.iter().any(|&(late, _)| late == id) || link.heartbeat == Some(id);
                         assert!(
                             !taken && link.flights.iter().all(|f| f.id != id),
                             "the ID {id} twice under way"
                         );
                         assert!(!link.answers.contains_key(&id), "an ID is used again at once");
                         if message.command == b"HEARTBEAT" {
-                            link.late.extend(link.heartbeat.replace(id));
+                            link.late.extend(link.heartbeat.replace(id).map(|id| (id, "HEARTBEAT")));
                             continue;
                         }
                         let json = String::from_utf8(message.json.to_vec()).unwrap();
@@ -240,11 +251,11 @@ impl Model {
     /// Compares all that can be seen.
     pub(super) fn check(&mut self) {
         self.check_presence();
-        self.check_links();
-        assert_eq!(self.control.counters(), self.counters);
         let mut callers = std::mem::take(&mut self.callers);
         callers.retain_mut(|caller| self.still_waits(caller));
         self.callers = callers;
+        self.check_links();
+        assert_eq!(self.control.counters(), self.counters);
     }
 
     fn check_presence(&mut self) {
@@ -339,7 +350,15 @@ impl Model {
                 assert!(answer.is_none(), "timed out though it was answered");
                 false
             }
+            Ok(Err(DispatchError::Busy)) => {
+                assert!(caller.flight.is_none(), "given up though it was sent");
+                // Who joins a question takes its place, and its time.
+                assert!(caller.command == "ASK" || self.now >= caller.asked + 25_000, "given up early");
+                false
+            }
             Err(TryRecvError::Empty) => {
+                let given_up = caller.flight.is_none() && self.now >= caller.asked + 25_250;
+                assert!(!given_up, "left waiting for its turn");
                 assert!(live, "left waiting on a dead connection");
                 if let (Some(link), Some(id)) = (link, caller.flight) {
                     assert!(of_flight(link, id).is_some(), "left waiting for what was answered or timed out");

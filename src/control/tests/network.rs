@@ -125,7 +125,7 @@ impl Fate {
 /// The host of the service, with its callers.
 async fn serve(watch: Watch, seed: u64) -> turmoil::Result {
     let told = watch.clone();
-    let control = Control::new(Clock::default(), Box::new(move |event| told.told(event)));
+    let control = Control::new(Clock::default(), names(), Box::new(move |event| told.told(&event)));
     control.load((1..=AGENTS).map(|id| credential(id, kind(id), SECRET)).collect());
     control.start(Shutdown::new());
     let listener = TcpListener::bind(("0.0.0.0", PORT)).await?;

@@ -129,7 +129,7 @@ impl Watch {
     }
 
     /// The service tells of an event.
-    pub(super) fn told(&self, event: &Event<'_>) {
+    pub(super) fn told(&self, event: &Event) {
         let mut book = self.0.lock();
         let (agent, online, why) = match *event {
             Event::AgentOnline { agent } => (agent, true, "online"),

@@ -291,3 +291,37 @@ async fn after_the_shutdown_is_told_nobody_is_admitted_but_commands_still_time_o
     sleep(Duration::from_millis(250)).await;
     assert_eq!(admit(&control, 2, SECRET).unwrap_err().kind(), Kind::Unavailable);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_of_the_clockwork_ends_nothing() {
+    let (control, told) = started();
+    let _silent = Agent::connect(&control, 1);
+    let agent = control.find(2).unwrap();
+    control.core.timer.at(control.core.now() + 1, Due { agent, task: Task::Panic });
+    // It comes up again and again, and the others are looked after all the same.
+    sleep(Duration::from_secs(76)).await;
+    assert_eq!(told.lock().last().map(String::as_str), Some("offline 1 silent"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_command_is_given_up_after_25_seconds_in_line() {
+    let (control, _) = started();
+    let mut agent = Agent::connect(&control, 1);
+    let start = Instant::now();
+    let mut pending = Vec::new();
+    for i in 0..8 {
+        pending.push(dispatch::<Act>(&control, 1, &i.to_string()).await);
+    }
+    let mut outcomes = Vec::new();
+    for pending in pending {
+        outcomes.push(pending.await.unwrap().unwrap_err());
+    }
+    assert!(about(start.elapsed(), Duration::from_secs(25)), "{:?}", start.elapsed());
+    let timed_out = outcomes.iter().filter(|outcome| **outcome == DispatchError::TimedOut).count();
+    // A tick more or less decides whether the last but one is sent.
+    assert!((4..=6).contains(&timed_out), "{outcomes:?}");
+    assert!(outcomes[timed_out..].iter().all(|outcome| *outcome == DispatchError::Busy), "{outcomes:?}");
+    for i in 0..timed_out {
+        assert!(agent.message().await.json.contains(&i.to_string()));
+    }
+}
