@@ -2,7 +2,7 @@
 //!
 //! `/livez` answers as long as requests are answered at all: a supervisor restarts what fails it. `/readyz` also asks
 //! the database, and says no while the server stops: a load balancer sends no requests to what fails it. Both are
-//! public and tell nothing else. `/api/health` tells more and, as everything under `/api`, needs a session or a token.
+//! public; of what is wrong with the database they tell no more than whoever writes learns, and nothing else. `/api/health` tells more and, as everything under `/api`, needs a session or a token.
 
 use netignite::prelude::*;
 
@@ -53,8 +53,10 @@ impl Plugin for Health {
                 |call| async move {
                     Ok(match ready(&call.host).await {
                         Ok(()) => Raw::text(StatusCode::OK, "ok\n"),
-                        // The reason is the log's: anyone may ask here.
-                        Err(_) => Raw::text(StatusCode::SERVICE_UNAVAILABLE, "not ready\n"),
+                        // Anyone may ask here: what only the operator should know is the log's.
+                        Err(e) => {
+                            Raw::text(StatusCode::SERVICE_UNAVAILABLE, format!("not ready{}\n", reason(&e)))
+                        }
                     })
                 },
             ),
@@ -73,6 +75,14 @@ impl Plugin for Health {
     }
 }
 
+/// Why the server is not ready, if that is more than that it is not.
+fn reason(error: &Error) -> String {
+    match error.code() {
+        "not_ready" | "shutting_down" | "internal" => String::new(),
+        _ => format!(": {}", error.message()),
+    }
+}
+
 /// Whether the server can serve: it is not stopping, and the database answers.
 async fn ready(host: &Host) -> Result<()> {
     let not_ready = |message| Error::new(ErrorKind::Unavailable, "not_ready", message);
@@ -81,9 +91,11 @@ async fn ready(host: &Host) -> Result<()> {
     }
     match timeout(PATIENCE, host.store.check()).await {
         Ok(Ok(())) => Ok(()),
+        // What fails is logged where it is noticed.
+        Ok(Err(e)) if e.kind() == ErrorKind::Unavailable => Err(e),
         Ok(Err(e)) => {
-            tracing::error!("not ready: the database cannot be read: {e}");
-            Err(not_ready("The database cannot be read"))
+            tracing::error!("not ready: the database cannot be used: {e}");
+            Err(not_ready("The database cannot be used"))
         }
         Err(_) => {
             tracing::error!("not ready: the database did not answer within {PATIENCE:?}");

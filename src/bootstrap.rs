@@ -8,7 +8,7 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -30,6 +30,7 @@ use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
 use crate::control::Control;
 use crate::events::Events;
+use crate::files;
 use crate::host::{AgentChanges, Host};
 use crate::http::request_id::RequestIds;
 use crate::http::router::Router;
@@ -41,8 +42,9 @@ use crate::model::remembered::Remembered;
 use crate::plugin::{self, Shutdown};
 use crate::registry::Registry;
 use crate::reload::reload;
-use crate::store::{Store, agents, users};
+use crate::store::{self, Store, agents, server_state, users};
 use crate::vault::Given;
+use crate::watch::{self, Socket, Watch};
 
 /// Why the server did not start: one line that names the thing and the remedy.
 #[derive(Debug)]
@@ -89,7 +91,7 @@ pub fn log_step(name: &str, took: Duration, what: impl fmt::Display) {
 pub struct Opened {
     /// The host.
     pub host: Arc<Host>,
-    _lock: DataLock,
+    lock: Arc<DataLock>,
 }
 
 impl Opened {
@@ -98,6 +100,7 @@ impl Opened {
         self.host.audit.finish().await;
         self.host.sessions.flush().await;
         self.host.tokens.flush().await;
+        watch::note_lived(&self.host).await;
         self.host.store.close().await;
     }
 }
@@ -111,8 +114,13 @@ pub async fn open(lock: DataLock, config: Config, log_level: LogLevel) -> Result
     let step = Step::begin("database");
     let clock = Clock::default();
     let directory = config.data_directory.clone();
+    refuse_bereft(&directory, &config)?;
     let master_key = Given::from_environment().map_err(StartError::new)?;
     let store = Store::open(&directory, master_key).await.map_err(StartError::new)?;
+    if let Some(lived) = store.read(server_state::lived).await.map_err(StartError::new)? {
+        clock.resume(lived);
+    }
+    say_what_is_lacking(&directory);
     step.done(format_args!("{} is open", directory.join("db.sqlite").display()));
 
     let step = Step::begin("first admin");
@@ -172,14 +180,39 @@ pub async fn open(lock: DataLock, config: Config, log_level: LogLevel) -> Result
     });
     host.control.load(credentials);
     step.done(format_args!("{count} loaded"));
-    Ok(Opened { host, _lock: lock })
+    Ok(Opened { host, lock: Arc::new(lock) })
+}
+
+/// An empty or missing database beside its key is one that was lost: a new one in its place would hide that.
+fn refuse_bereft(directory: &Path, config: &Config) -> Result<(), StartError> {
+    if config.new_database || !store::is_bereft(directory).is_ok_and(|bereft| bereft) {
+        return Ok(());
+    }
+    let directory = directory.display();
+    Err(StartError(format!(
+        "there is no database in {directory}, or an empty one, but the secret.key of one: put the db.sqlite back from a \
+         backup, or mount what should be there; only if a new server is what you want, start it once with `netignite \
+         serve --new`"
+    )))
+}
+
+/// Warns of what the file system does not have and the server goes without.
+fn say_what_is_lacking(directory: &Path) {
+    let synced = std::fs::File::open(directory).and_then(|directory| directory.sync_all());
+    if let Err(e) = synced {
+        warn!(
+            "the file system of {} cannot sync directories ({e}): a power cut may undo that a file was made or renamed, \
+             such as at a change of the master key; put the data directory on another file system if that matters",
+            directory.display()
+        );
+    }
 }
 
 /// Makes the first admin where there is no user. Answers where the credentials were written.
 async fn make_first_admin(
     store: &Store,
     passwords: &Passwords,
-    directory: &std::path::Path,
+    directory: &Path,
 ) -> Result<Option<PathBuf>, StartError> {
     if store.read(users::count).await.map_err(StartError::new)? > 0 {
         return Ok(None);
@@ -187,7 +220,7 @@ async fn make_first_admin(
     let password = first_admin::random_password().map_err(StartError::new)?;
     let path = first_admin::write_credentials(directory, &password).map_err(|e| {
         let path = first_admin::credentials_path(directory);
-        StartError(format!("cannot write {}: {e}; make the data directory writable", path.display()))
+        StartError(format!("cannot write {}: {e}; {}", path.display(), files::remedy(&e)))
     })?;
     let hash = passwords.hash(password).await.map_err(StartError::new)?;
     store.write(move |db| users::insert_first_admin(db, &hash)).await.map_err(StartError::new)?;
@@ -213,6 +246,8 @@ pub struct Running {
     /// The listeners and what works in the background.
     doors: Vec<JoinHandle<()>>,
     socket: PathBuf,
+    /// Which socket there is ours.
+    socket_identity: Arc<parking_lot::Mutex<Option<(u64, u64)>>>,
 }
 
 /// Starts the server: [`open`], then plugins, then listening.
@@ -258,8 +293,10 @@ pub async fn start(config: Config, log_level: LogLevel) -> Result<Running, Start
     host.control.start(host.shutdown.clone());
     let mut doors = doors(host, &router, listener, local);
     doors.extend(keep_audit_log(host));
+    let socket_identity = Arc::new(parking_lot::Mutex::new(local_socket::identity(&socket)));
+    doors.push(watch_over(&opened, &router, &socket, &socket_identity));
     step.done(format_args!("http://{address}"));
-    Ok(Running { opened, address, doors, socket })
+    Ok(Running { opened, address, doors, socket, socket_identity })
 }
 
 fn cannot_listen(address: SocketAddr, error: &io::Error) -> StartError {
@@ -276,7 +313,7 @@ fn cannot_listen(address: SocketAddr, error: &io::Error) -> StartError {
 }
 
 /// The local operator's socket. Without it the server still serves everyone else.
-fn bind_local(path: &std::path::Path) -> Option<UnixListener> {
+fn bind_local(path: &Path) -> Option<UnixListener> {
     local_socket::bind(path)
         .inspect_err(|e| {
             warn!(
@@ -299,6 +336,25 @@ fn doors(
         local.map(|local| tokio::spawn(server::serve_unix(local, host.clone(), router.clone(), stop()))),
     );
     doors
+}
+
+/// The task that looks whether what the server stands on is there.
+fn watch_over(
+    opened: &Opened,
+    router: &Arc<Router>,
+    socket: &Path,
+    identity: &Arc<parking_lot::Mutex<Option<(u64, u64)>>>,
+) -> JoinHandle<()> {
+    let (host, router) = (opened.host.clone(), router.clone());
+    let stop = host.shutdown.clone();
+    let serving = host.clone();
+    let serve = move |listener| {
+        let stop = serving.shutdown.clone();
+        tokio::spawn(server::serve_unix(listener, serving.clone(), router.clone(), stop));
+    };
+    let socket = Socket { path: socket.to_owned(), identity: identity.clone(), serve: Box::new(serve) };
+    let watch = Watch { host, lock: opened.lock.clone(), socket };
+    tokio::spawn(async move { watch.run(stop).await })
 }
 
 /// The tasks that write the audit log and keep it within its bounds.
@@ -334,7 +390,10 @@ impl Running {
             }
         }
         host.events.close().await;
-        let _ = std::fs::remove_file(&self.socket);
+        let own = *self.socket_identity.lock();
+        if own.is_some() && local_socket::identity(&self.socket) == own {
+            let _ = std::fs::remove_file(&self.socket);
+        }
         self.opened.close().await;
     }
 }
@@ -351,6 +410,9 @@ where
     let mut hangup = signal(SignalKind::hangup()).map_err(StartError::new)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(StartError::new)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(StartError::new)?;
+    // A limit on the size of files is an error of a write, not the end of the program.
+    let _too_large =
+        signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw())).map_err(StartError::new)?;
     let running = start(config, log_level).await?;
     let reloads = async {
         while hangup.recv().await.is_some() {

@@ -27,6 +27,7 @@ pub mod control;
 pub mod domain;
 pub mod error;
 pub mod events;
+mod files;
 pub mod host;
 pub mod http;
 pub mod local_socket;
@@ -41,6 +42,7 @@ pub mod store;
 #[doc(hidden)]
 pub mod testing;
 pub mod vault;
+mod watch;
 
 /// The version of the server, and of the agent in it.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

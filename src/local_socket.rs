@@ -3,10 +3,10 @@
 //! A socket's path holds 107 bytes at most, a data directory's may be longer: then the directory is opened and the
 //! socket reached through the process's own descriptor of it, whose path is always short.
 
-use std::fs::{File, Permissions};
+use std::fs::{self, File, Permissions};
 use std::io;
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use tokio::net::{UnixListener, UnixStream};
@@ -25,14 +25,30 @@ const MAX_PATH: usize = 107;
 pub fn bind(path: &Path) -> io::Result<UnixListener> {
     // Made under another name, so that it is never reachable before its permissions are narrow.
     let draft = path.with_extension("new");
-    match std::fs::remove_file(&draft) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
-        _ => {}
+    for path in [&draft, path] {
+        match fs::symlink_metadata(path) {
+            Ok(is) if !is.file_type().is_socket() => {
+                let text = format!("{} is no socket; move it away", path.display());
+                return Err(io::Error::new(io::ErrorKind::AlreadyExists, text));
+            }
+            _ => {}
+        }
     }
+    crate::files::remove_if_there(&draft)?;
     let listener = UnixListener::bind(&ShortPath::of(&draft)?.path)?;
-    std::fs::set_permissions(&draft, Permissions::from_mode(0o600))?;
-    std::fs::rename(&draft, path)?;
+    // Without them everyone who reaches the directory would be the operator.
+    if let Err(e) = fs::set_permissions(&draft, Permissions::from_mode(0o600)) {
+        let _ = fs::remove_file(&draft);
+        return Err(e);
+    }
+    fs::rename(&draft, path)?;
     Ok(listener)
+}
+
+/// Which socket lies at `path`, if one does.
+pub fn identity(path: &Path) -> Option<(u64, u64)> {
+    let is = fs::symlink_metadata(path).ok()?;
+    is.file_type().is_socket().then(|| (is.dev(), is.ino()))
 }
 
 /// Connects to the server that listens at `path`.

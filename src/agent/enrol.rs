@@ -13,7 +13,6 @@ use hyper::header::{ACCEPT, CONNECTION, CONTENT_TYPE, HOST, USER_AGENT};
 use hyper::{Method, Request, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
-use tokio::fs::OpenOptions;
 use tokio::time::timeout;
 
 use super::AgentError;
@@ -114,8 +113,7 @@ impl Enrolment {
     /// Only the last leaves an agent behind, and perhaps an answer that got lost; the text says so.
     pub async fn run(self, code: &SecretString) -> Result<i64, AgentError> {
         let file = &self.options.secret_file;
-        let reserved = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file).await;
-        reserved.map_err(|e| self.options.unusable(&e))?;
+        crate::files::create_new(file).map_err(|e| self.options.unusable(&e))?;
         let Enrolled { id, secret } = match self.ask(code).await {
             Ok(enrolled) => enrolled,
             Err(e) => {

@@ -5,17 +5,19 @@
 //! the new one. Until then both are tried, so that neither a server that does not know what it handed out nor a power cut
 //! at any moment locks the agent out.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, IsTerminal, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::fs::File;
+use std::io::{self, IsTerminal, Read};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use parking_lot::Mutex;
 use secrecy::{ExposeSecret, SecretString};
+use zeroize::Zeroizing;
 
 use super::AgentError;
+use crate::files;
 use crate::registry::{AgentSecret, BoxFuture, SecretKeeper};
 
 /// The environment variable that holds the secret.
@@ -252,25 +254,11 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
     name.into()
 }
 
-/// Puts a file with a line in the place of whatever is there, whole or not at all, for its owner alone.
+/// Puts a file with a line in the place of whatever is there, whole or not at all. It keeps its owner, and its mode if not
+/// everyone may read it; a new one is for the owner of its directory alone.
 fn replace(path: &Path, line: &str) -> io::Result<()> {
-    let directory = path.parent().unwrap_or(path);
-    let draft = beside(path, ".new");
-    let _ = std::fs::remove_file(&draft);
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
-    let before = std::fs::metadata(path).ok();
-    writeln!(file, "{}", line.trim_end_matches(['\r', '\n']))?;
-    file.sync_all()?;
-    if let Some(before) = before {
-        // Where root runs what another user's agent reads, it stays theirs.
-        let _ = std::os::unix::fs::fchown(&file, Some(before.uid()), Some(before.gid()));
-    }
-    std::fs::rename(&draft, path).inspect_err(|_| {
-        let _ = std::fs::remove_file(&draft);
-    })?;
-    // Some file systems cannot do this for a directory, and keep it without.
-    let _ = File::open(directory).and_then(|directory| directory.sync_all());
-    Ok(())
+    let text = Zeroizing::new(format!("{}\n", line.trim_end_matches(['\r', '\n'])));
+    files::replace(path, text.as_bytes())
 }
 
 /// The text of a file, and who may read it.

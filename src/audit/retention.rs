@@ -1,7 +1,8 @@
 //! Deletes what is too old for the audit log, or too much.
 //!
 //! The configuration says how many days an entry is kept and how many entries there may be; [`plan`] says which go beyond
-//! that number. A few rows at a time are deleted, so that nobody waits for it.
+//! that number. A few rows at a time are deleted, so that nobody waits for it. What is old goes
+//! by the time that was lived through, not by one reading of the wall clock.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +16,7 @@ use crate::error::Result;
 use crate::host::Host;
 use crate::model::shutdown::Shutdown;
 use crate::store::audit;
+use crate::watch::span;
 
 /// How often it is looked for what is too old.
 const EVERY: Duration = Duration::from_secs(60 * 60);
@@ -54,8 +56,11 @@ pub async fn prune(host: &Host) -> Result<u64> {
     let config = host.config.load().audit;
     let mut deleted = 0;
     if config.retention_days > 0 {
-        let oldest = host.clock.now() - Millis::from(config.retention_days) * DAY;
-        loop {
+        say_what_waits(host);
+        // Until when, if at all, time was lived through: a wrong clock must not delete for good.
+        let settled = host.clock.settled();
+        while let Some(settled) = settled {
+            let oldest = settled - Millis::from(config.retention_days) * DAY;
             let some = host.store.write(move |db| audit::delete_before(db, oldest)).await?;
             deleted += some;
             if some == 0 {
@@ -87,4 +92,22 @@ async fn prune_surplus(host: &Host) -> Result<u64> {
         }
     }
     Ok(deleted)
+}
+
+/// Says in the log that old entries wait, and for what.
+fn say_what_waits(host: &Host) {
+    let Some(ahead) = host.clock.doubt() else { return };
+    if ahead > 0 {
+        tracing::warn!(
+            "The clock is {} ahead of the time that this server has run through: what is too old by it is deleted bit by \
+             bit as the server runs on. If the clock is wrong, set it right.",
+            span(ahead)
+        );
+    } else {
+        tracing::warn!(
+            "The clock is {} behind the time that this server has run through: nothing is deleted for its age until they \
+             agree. If the clock is wrong, set it right.",
+            span(ahead)
+        );
+    }
 }

@@ -4,14 +4,16 @@
 //! The file is complete and on disk before the user is: whatever interrupts a start, the next one either finds no
 //! user and writes a new password, or finds the user and the file that belongs to it.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use secrecy::{ExposeSecret, SecretString};
+use zeroize::Zeroizing;
+
+use crate::files;
 
 /// The name of the first admin.
 pub const USERNAME: &str = "admin";
@@ -40,16 +42,8 @@ pub fn random_password() -> io::Result<SecretString> {
 /// The file cannot be written.
 pub fn write_credentials(data_directory: &Path, password: &SecretString) -> io::Result<PathBuf> {
     let path = credentials_path(data_directory);
-    let draft = path.with_extension("new");
-    match fs::remove_file(&draft) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
-        _ => {}
-    }
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
-    file.write_all(format!("username: {USERNAME}\npassword: {}\n", password.expose_secret()).as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&draft, &path)?;
-    File::open(data_directory)?.sync_all()?;
+    let text = Zeroizing::new(format!("username: {USERNAME}\npassword: {}\n", password.expose_secret()));
+    files::replace(&path, text.as_bytes())?;
     Ok(path)
 }
 

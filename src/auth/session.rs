@@ -3,6 +3,10 @@
 //! Every session is kept in memory, so that a request asks no database, and in the database, so that it survives a
 //! restart. The cookie's token is 256 random bits; what is kept is its SHA-256. A session lasts [`LIFETIME`] from its
 //! last use, which is written behind, at most once in `WRITE_EVERY` and waited for by nobody.
+//!
+//! The wall clock may be wrong, and set right later. So a session that was used in this process lasts by the monotonic
+//! clock, whatever the wall clock shows; one that ended by the wall clock alone is refused and deleted only when the
+//! time was lived through; and none lasts longer than [`LIFETIME`] from now.
 
 mod crowd;
 
@@ -115,24 +119,31 @@ struct Entry {
     written: AtomicI64,
     /// When the browser last got the cookie; 0 if that was before this start.
     cookie_sent: AtomicI64,
+    /// When it was used last, by the monotonic clock; less than 0 if that was before this start.
+    used: AtomicI64,
 }
 
 impl Sessions {
-    /// Loads the stored sessions; expired ones are deleted.
+    /// Loads the stored sessions. Expired ones are deleted, as far as the time is lived through; those that would last too
+    /// long, since the clock was ahead when they were used, are made shorter.
     ///
     /// # Errors
     /// The database cannot be read.
     pub async fn load(store: Store, clock: Clock) -> Result<Self> {
-        let now = clock.now();
+        let now = latest(&clock);
+        let settled = clock.settled();
         let rows = store
             .write(move |db| {
-                sessions::delete_expired(db, now)?;
+                if let Some(settled) = settled {
+                    sessions::delete_expired(db, settled)?;
+                }
+                sessions::shorten(db, now, LIFETIME)?;
                 sessions::load_all(db)
             })
             .await?;
         let mut kept = Kept::default();
         for row in rows {
-            kept.insert(SessionKey(row.key), Entry::of(&row, 0));
+            kept.insert(SessionKey(row.key), Entry::of(&row, 0, -1));
         }
         Ok(Self {
             behind: Behind::new(store.clone(), "the last use of sessions"),
@@ -155,7 +166,7 @@ impl Sessions {
         user_agent: Option<&str>,
         login: audit::Entry,
     ) -> Result<Issued> {
-        let now = self.clock.now();
+        let now = latest(&self.clock);
         self.purge(now);
         let token = fresh_token()?;
         let key = SessionKey::of(&token);
@@ -171,7 +182,7 @@ impl Sessions {
         // In memory first: whoever ends all sessions of the user from here on also ends this one.
         let crowd = {
             let mut kept = self.kept.write();
-            let entry = Entry::of(&row, now);
+            let entry = Entry::of(&row, now, self.clock.elapsed());
             let crowd = kept.crowd_of(user, entry.kind);
             crowd.iter().for_each(|old| kept.remove(*old));
             kept.insert(key, entry);
@@ -217,17 +228,19 @@ impl Sessions {
             return None;
         }
         let key = SessionKey::of(token);
-        let now = self.clock.now();
+        let (now, elapsed) = (latest(&self.clock), self.clock.elapsed());
         let kept = self.kept.read();
         let entry = kept.by_key.get(&key)?;
-        if entry.expires.load(Relaxed) <= now {
+        if !entry.is_valid(now, elapsed) {
             return None;
         }
         entry.uses.count();
+        entry.used.store(elapsed, Relaxed);
         entry.last_used.store(now, Relaxed);
         entry.expires.store(now + LIFETIME, Relaxed);
         let written = entry.written.load(Relaxed);
-        if now - written >= WRITE_EVERY
+        // Written ahead of now, it was with a clock that was wrong.
+        if !(0..WRITE_EVERY).contains(&(now - written))
             && entry.written.compare_exchange(written, now, Relaxed, Relaxed).is_ok()
         {
             self.write_use(key, now);
@@ -237,16 +250,16 @@ impl Sessions {
 
     /// The session kept under `key`, if it is still valid.
     pub fn get(&self, key: SessionKey) -> Option<Session> {
-        let now = self.clock.now();
+        let (now, elapsed) = (latest(&self.clock), self.clock.elapsed());
         let kept = self.kept.read();
         let entry = kept.by_key.get(&key)?;
-        (entry.expires.load(Relaxed) > now).then(|| entry.session(key, now))
+        entry.is_valid(now, elapsed).then(|| entry.session(key, now))
     }
 
     /// Notes that the browser gets its cookie again.
     pub fn cookie_sent(&self, key: SessionKey) {
         if let Some(entry) = self.kept.read().by_key.get(&key) {
-            entry.cookie_sent.store(self.clock.now(), Relaxed);
+            entry.cookie_sent.store(latest(&self.clock), Relaxed);
         }
     }
 
@@ -289,21 +302,42 @@ impl Sessions {
         self.behind.write(move |db| sessions::touch(db, &key.0, now, now + LIFETIME).map(drop));
     }
 
+    /// Notes the times of what was used in this process anew, since the wall clock was set: what is stored must be right
+    /// for the next start.
+    pub fn clock_was_set(&self) {
+        let (now, elapsed) = (latest(&self.clock), self.clock.elapsed());
+        for (key, entry) in &self.kept.read().by_key {
+            let used = entry.used.load(Relaxed);
+            if used >= 0 {
+                let last_used = now - (elapsed - used);
+                entry.last_used.store(last_used, Relaxed);
+                entry.expires.store(last_used + LIFETIME, Relaxed);
+                entry.written.store(now, Relaxed);
+                self.write_use(*key, last_used);
+            }
+        }
+    }
+
     /// Forgets expired sessions, now and then.
     fn purge(&self, now: Millis) {
         let purged = self.purged.load(Relaxed);
-        if now - purged < PURGE_EVERY || self.purged.compare_exchange(purged, now, Relaxed, Relaxed).is_err()
+        if (0..PURGE_EVERY).contains(&(now - purged))
+            || self.purged.compare_exchange(purged, now, Relaxed, Relaxed).is_err()
         {
             return;
         }
+        let (Some(settled), elapsed) = (self.clock.settled(), self.clock.elapsed()) else { return };
         let mut kept = self.kept.write();
+        for entry in kept.by_key.values() {
+            entry.expires.fetch_min(now + LIFETIME, Relaxed);
+        }
         let expired =
-            |(key, entry): (&SessionKey, &Arc<Entry>)| (entry.expires.load(Relaxed) <= now).then_some(*key);
+            |(key, entry): (&SessionKey, &Arc<Entry>)| (!entry.is_valid(settled, elapsed)).then_some(*key);
         let expired: Vec<_> = kept.by_key.iter().filter_map(expired).collect();
         expired.into_iter().for_each(|key| kept.remove(key));
         drop(kept);
         // What the database holds may be behind memory by what is still being written, which is far from expired.
-        self.behind.write(move |db| sessions::delete_expired(db, now - WRITE_EVERY).map(drop));
+        self.behind.write(move |db| sessions::delete_expired(db, settled - WRITE_EVERY).map(drop));
     }
 }
 
@@ -339,7 +373,7 @@ impl Kept {
 }
 
 impl Entry {
-    fn of(row: &SessionRow, cookie_sent: Millis) -> Self {
+    fn of(row: &SessionRow, cookie_sent: Millis, used: Millis) -> Self {
         Self {
             user: row.user,
             kind: crowd::Kind::of(row),
@@ -349,6 +383,15 @@ impl Entry {
             expires: AtomicI64::new(row.expires),
             written: AtomicI64::new(row.last_used),
             cookie_sent: AtomicI64::new(cookie_sent),
+            used: AtomicI64::new(used),
+        }
+    }
+
+    /// Whether it has not ended: by the monotonic clock if it was used in this process, else by the time it is.
+    fn is_valid(&self, now: Millis, elapsed: Millis) -> bool {
+        match self.used.load(Relaxed) {
+            ..0 => self.expires.load(Relaxed) > now,
+            used => elapsed - used < LIFETIME,
         }
     }
 
@@ -359,7 +402,7 @@ impl Entry {
             created: self.created,
             last_used: self.last_used.load(Relaxed),
             expires: self.expires.load(Relaxed),
-            cookie_due: now - self.cookie_sent.load(Relaxed) >= COOKIE_EVERY,
+            cookie_due: !(0..COOKIE_EVERY).contains(&(now - self.cookie_sent.load(Relaxed))),
         }
     }
 }
@@ -370,6 +413,11 @@ fn crowded_out(login: &audit::Entry, old: SessionKey) -> audit::Entry {
     entry.on(audit::SubjectKind::Session, None, old.public_id());
     entry.detail = Some(format!("{MAX_OF_USER} at once are the limit"));
     entry
+}
+
+/// The time by which sessions go: a clock that is behind what the server has lived through does not make them older.
+fn latest(clock: &Clock) -> Millis {
+    clock.now().max(clock.lived())
 }
 
 /// 256 random bits as text.

@@ -184,10 +184,9 @@ impl Key {
 }
 
 impl Window {
-    /// Forgets failures older than the window. One from the future means that the wall clock was set back; it is
-    /// forgotten too, for it could lock someone out for longer than the window.
+    /// Forgets failures older than the window. Times are the monotonic clock's.
     fn prune(&mut self, now: Millis) {
-        self.failures.retain(|&at| at <= now && now - at < millis(WINDOW));
+        self.failures.retain(|&at| now - at < millis(WINDOW));
     }
 
     fn room(&self, limit: usize, now: Millis) -> Room {
@@ -204,7 +203,7 @@ impl Window {
 
 impl Shared {
     fn reserve(&self, keys: &[Key]) -> Room {
-        let now = self.clock.now();
+        let now = self.clock.elapsed();
         let mut windows = self.windows.lock();
         let mut held = false;
         for key in keys {
@@ -229,7 +228,7 @@ impl Shared {
     }
 
     fn settle(&self, keys: &[Key], outcome: Option<bool>) {
-        let now = self.clock.now();
+        let now = self.clock.elapsed();
         let mut windows = self.windows.lock();
         for key in keys {
             let Some(window) = windows.get_mut(key) else { continue };

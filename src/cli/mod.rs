@@ -41,13 +41,13 @@ struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
     #[command(flatten)]
-    serve: ServerArguments,
+    serve: serve::Arguments,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the server; this is what happens without a subcommand
-    Serve(ServerArguments),
+    Serve(serve::Arguments),
     /// Run an agent on this machine, or make one with `agent enroll`
     Agent(agent::Arguments),
     /// List the agent commands this program knows

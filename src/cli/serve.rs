@@ -4,18 +4,29 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use clap::Args;
+
 use super::failure::Failure;
 use super::{ServerArguments, keep_files_private};
 use crate::bootstrap::{self, log_step};
-use crate::config::Config;
+use crate::config::{Config, Overrides};
 use crate::logging;
 
 /// How long work that nobody waits for may still run at the end.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-pub(super) fn run(arguments: ServerArguments) -> Result<(), Failure> {
+#[derive(Debug, Clone, Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    server: ServerArguments,
+    /// Make a new database though the key of one that is gone lies in the data directory
+    #[arg(long)]
+    new: bool,
+}
+
+pub(super) fn run(Arguments { server: arguments, new }: Arguments) -> Result<(), Failure> {
     let begun = Instant::now();
-    let overrides = arguments.overrides();
+    let overrides = Overrides { new_database: new, ..arguments.overrides() };
     let loaded = Config::load(&overrides)?;
     let configured = begun.elapsed();
     keep_files_private();

@@ -49,6 +49,8 @@ pub struct Overrides {
     pub data_directory: Option<PathBuf>,
     /// `--log-level`.
     pub log_level: Option<String>,
+    /// `--new`.
+    pub new_database: bool,
 }
 
 impl Overrides {
@@ -118,7 +120,8 @@ fn load(
     layers.extend(variables.layers(&defaults)?);
     layers.extend(overrides.layers());
 
-    let (config, settings) = check::merge(layers, plugins)?;
+    let (mut config, settings) = check::merge(layers, plugins)?;
+    config.new_database = overrides.new_database;
     Ok(Loaded { config, file: found, settings })
 }
 

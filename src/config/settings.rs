@@ -44,6 +44,9 @@ pub struct Config {
     pub limits: Limits,
     /// One section a plugin, checked by the plugin itself.
     pub plugins: BTreeMap<String, Value>,
+    /// Whether a new database may be made beside the key of another (`--new`). No source but the command line says so.
+    #[serde(skip)]
+    pub new_database: bool,
 }
 
 /// How much is logged: messages of this weight and heavier ones.
@@ -196,6 +199,7 @@ impl Default for Config {
             audit: AuditConfig::default(),
             limits: Limits::default(),
             plugins: BTreeMap::new(),
+            new_database: false,
         }
     }
 }

@@ -75,8 +75,8 @@ pub struct Raw {
 
 impl Raw {
     /// Plain text.
-    pub fn text(status: StatusCode, text: &'static str) -> Self {
+    pub fn text(status: StatusCode, text: impl Into<Bytes>) -> Self {
         let content_type = HeaderValue::from_static("text/plain; charset=utf-8");
-        Self { status, content_type, body: Bytes::from_static(text.as_bytes()).into() }
+        Self { status, content_type, body: text.into().into() }
     }
 }

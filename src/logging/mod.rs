@@ -7,23 +7,26 @@
 //! what commands answer. Deliberately absent: secrets, and the lower levels of the libraries underneath, which might
 //! show some.
 
+mod day_file;
 mod format;
 
 use std::fmt;
-use std::io::{IsTerminal, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 use tracing::level_filters::LevelFilter;
 use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
-use tracing_appender::rolling::{RollingFileAppender, Rotation};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry, fmt as lines, reload};
 
+use crate::clock::Millis;
 use crate::config::{Level, LogConfig, LogFormat};
+use crate::files::remedy;
+use day_file::{DayFile, Names};
 use format::{JsonLines, PrettyLines};
 
 /// The target of messages that are logged at every level: what ends the server or loses data.
@@ -127,7 +130,7 @@ pub enum LoggingError {
         /// The file as configured.
         path: PathBuf,
         /// Why not.
-        reason: String,
+        error: io::Error,
     },
     /// The program logs already.
     Twice,
@@ -136,10 +139,11 @@ pub enum LoggingError {
 impl fmt::Display for LoggingError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::File { path, reason } => write!(
+            Self::File { path, error } => write!(
                 f,
-                "cannot write the log file {}: {reason}; make its directory writable, or change log.file",
-                path.display()
+                "cannot write the log file {}: {error}; {}, or change log.file",
+                path.display(),
+                remedy(error)
             ),
             Self::Twice => f.write_str("logging was started twice in one process"),
         }
@@ -171,7 +175,7 @@ pub fn start(level: Level, config: &LogConfig) -> Result<Logging, LoggingError> 
     };
     let file = match &config.file {
         Some(path) => {
-            let (file, guard) = written_behind(open(path, config.keep_days)?);
+            let (file, guard) = written_behind(open(path)?);
             writers.push(guard);
             Some(json_to(file))
         }
@@ -199,21 +203,18 @@ where
     lines::layer().event_format(JsonLines).with_writer(writer).boxed()
 }
 
-/// Opens the file of the day, and makes sure that old ones go.
-fn open(path: &Path, keep_days: usize) -> Result<RollingFileAppender, LoggingError> {
-    let refuse = |reason: String| LoggingError::File { path: path.to_owned(), reason };
-    let text = |part: Option<&std::ffi::OsStr>| part.map(|p| p.to_string_lossy().into_owned());
-    let directory = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    std::fs::create_dir_all(directory).map_err(|e| refuse(e.to_string()))?;
-    let mut file = RollingFileAppender::builder().rotation(Rotation::DAILY).max_log_files(keep_days);
-    if let Some(stem) = text(path.file_stem()) {
-        file = file.filename_prefix(stem);
+/// Opens the file of the day.
+fn open(path: &Path) -> Result<DayFile, LoggingError> {
+    DayFile::open(Names::of(path)).map_err(|error| LoggingError::File { path: path.to_owned(), error })
+}
+
+/// Deletes the log's files of days that are no longer kept at the time `until`. Blocks.
+///
+/// # Errors
+/// The files cannot be listed or deleted.
+pub(crate) fn tidy(config: &LogConfig, until: Millis) -> io::Result<()> {
+    match &config.file {
+        Some(path) => Names::of(path).tidy(config.keep_days, until),
+        None => Ok(()),
     }
-    if let Some(extension) = text(path.extension()) {
-        file = file.filename_suffix(extension);
-    }
-    file.build(directory).map_err(|e| {
-        let reason = std::error::Error::source(&e).map_or_else(|| e.to_string(), ToString::to_string);
-        refuse(reason)
-    })
 }

@@ -4,16 +4,16 @@
 //! holds secrets like the original, so it is its owner's only. It stays until the operator asks for its removal.
 
 use std::ffi::OsStr;
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use super::Conn;
 use super::error::StoreError;
-use super::file::{self, sync_directory};
+use super::file;
 use super::migrate::SEALED_SINCE;
 use crate::clock::Clock;
+use crate::files::{create_new, remove_if_there, sync_directory, with_suffix};
 
 /// What stands between the database's name and the version in a copy's name.
 const BEFORE: &str = ".before-v";
@@ -24,11 +24,11 @@ const BEFORE: &str = ".before-v";
 /// The copy cannot be written, such as for want of space, or the database is damaged.
 pub(super) fn before_version(db: &Conn, version: i64) -> Result<PathBuf, StoreError> {
     let file = db.file();
-    let partial = beside(file, ".backup-partial");
+    let partial = with_suffix(file, ".backup-partial");
     let failed = |e: io::Error| StoreError::io("write the backup", &partial, &e);
     remove_if_there(&partial).map_err(failed)?;
     // SQLite fills an empty file, and would make one that anyone may read.
-    let copy = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&partial).map_err(failed)?;
+    let copy = create_new(&partial).map_err(failed)?;
     let Some(partial_text) = partial.to_str() else {
         return Err(StoreError::new(format!("the path {} is no UTF-8; choose another", partial.display())));
     };
@@ -42,7 +42,7 @@ pub(super) fn before_version(db: &Conn, version: i64) -> Result<PathBuf, StoreEr
     let stamp = time_stamp(db)?;
     let kept = (1..)
         .map(|n| if n == 1 { String::new() } else { format!("-{n}") })
-        .map(|again| beside(file, &format!("{BEFORE}{version}-{stamp}{again}")))
+        .map(|again| with_suffix(file, &format!("{BEFORE}{version}-{stamp}{again}")))
         .find(|path| !path.exists())
         .unwrap_or_else(|| partial.clone());
     fs::rename(&partial, &kept).map_err(failed)?;
@@ -58,14 +58,25 @@ fn all(data_directory: &Path) -> Result<Vec<(i64, PathBuf)>, StoreError> {
     for entry in fs::read_dir(data_directory).map_err(failed)? {
         let path = entry.map_err(failed)?.path();
         let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
-        if let Some((version, _)) = name.strip_prefix(&prefix).and_then(|rest| rest.split_once('-'))
-            && let Ok(version) = version.parse()
+        if let Some(version) = name.strip_prefix(&prefix).and_then(version_of)
+            && path.symlink_metadata().is_ok_and(|is| is.is_file())
         {
             found.push((version, path));
         }
     }
     found.sort();
     Ok(found)
+}
+
+/// The version in what follows in a copy's name, if that is as this module writes it: `1-20260102T030405Z`, and perhaps
+/// `-2`. Whatever else begins alike is somebody else's.
+fn version_of(rest: &str) -> Option<i64> {
+    let mut parts = rest.split('-');
+    let (version, stamp, again) = (parts.next()?, parts.next()?, parts.next());
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let (day, time) = stamp.strip_suffix('Z')?.split_once('T')?;
+    let exact = digits(version) && digits(day) && day.len() == 8 && digits(time) && time.len() == 6;
+    (exact && again.is_none_or(digits) && parts.next().is_none()).then(|| version.parse().ok())?
 }
 
 /// The copies that hold secrets readable.
@@ -94,17 +105,4 @@ pub fn remove_all(data_directory: &Path) -> Result<Vec<PathBuf>, StoreError> {
 fn time_stamp(db: &Conn) -> Result<String, StoreError> {
     let sql = "SELECT CAST(strftime('%Y%m%dT%H%M%SZ', ?1 / 1000, 'unixepoch') AS BLOB)";
     Ok(db.query_one(sql, [Clock::default().now()], |row| row.text(0))?.unwrap_or_default())
-}
-
-fn beside(file: &Path, suffix: &str) -> PathBuf {
-    let mut name = file.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
-}
-
-fn remove_if_there(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
-        _ => Ok(()),
-    }
 }

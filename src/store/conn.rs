@@ -15,6 +15,7 @@ use pollster::block_on;
 
 use super::error::StoreError;
 use super::row::Row;
+use super::watch::Watch;
 use crate::error::{Error, Result};
 use crate::vault::Vault;
 
@@ -29,6 +30,8 @@ pub struct Conn {
     connection: libsql::Connection,
     file: Arc<Path>,
     vault: Option<Arc<Vault>>,
+    // After the connection: it keeps the file open.
+    watch: Option<Arc<Watch>>,
 }
 
 impl Conn {
@@ -38,12 +41,17 @@ impl Conn {
         let database = block_on(Builder::new_local(file).flags(flags).build()).map_err(failed)?;
         let connection = database.connect().map_err(failed)?;
         connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
-        Ok(Self { statements: RefCell::default(), connection, file: file.into(), vault: None })
+        Ok(Self { statements: RefCell::default(), connection, file: file.into(), vault: None, watch: None })
     }
 
     /// The connection, from now on with the keys to what is sealed.
     pub(super) fn with_vault(self, vault: Arc<Vault>) -> Self {
         Self { vault: Some(vault), ..self }
+    }
+
+    /// The connection, from now on watched: what goes wrong with the file is remembered.
+    pub(super) fn with_watch(self, watch: Arc<Watch>) -> Self {
+        Self { watch: Some(watch), ..self }
     }
 
     /// The keys.
@@ -147,7 +155,16 @@ impl Conn {
     }
 
     fn error(&self, error: &libsql::Error) -> Error {
-        StoreError::sqlite(&self.file, error).into()
+        let error = StoreError::sqlite(&self.file, error).into();
+        if let Some(watch) = &self.watch {
+            watch.failed(&error);
+        }
+        error
+    }
+
+    /// How many rows this connection has changed.
+    pub(super) fn total_changes(&self) -> u64 {
+        self.connection.total_changes()
     }
 
     /// Takes the statement out of the cache, so that a query inside the `map` of the same query gets another one.

@@ -8,7 +8,17 @@ use std::io;
 use std::path::Path;
 
 use crate::error::{Error, Kind};
+use crate::files::{is_full, remedy};
 use crate::vault::KeyError;
+
+/// The words by which programs know what is wrong with the database.
+pub(super) mod code {
+    pub(in crate::store) const FULL: &str = "storage_full";
+    pub(in crate::store) const FAILED: &str = "storage_failed";
+    pub(in crate::store) const BUSY: &str = "database_busy";
+    pub(in crate::store) const DAMAGED: &str = "database_damaged";
+    pub(in crate::store) const LOST: &str = "data_lost";
+}
 
 /// The database cannot be used, or refused what it was asked. Its text is one line for the operator.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +34,10 @@ enum Fault {
     Full,
     /// Another process keeps the database locked.
     Busy,
+    /// The disk or the file system fails, or does not let us.
+    Disk,
+    /// The file's content is not what was written.
+    Damaged,
     /// A row would point to nothing, or a deleted one is still pointed to.
     Reference,
     /// Anything else: only the operator can act on it.
@@ -38,26 +52,15 @@ impl StoreError {
 
     /// `doing` (such as "open" or "copy") `file` failed in the file system.
     pub(super) fn io(doing: &str, file: &Path, error: &io::Error) -> Self {
-        let remedy = match error.kind() {
-            io::ErrorKind::PermissionDenied => {
-                "; make it and its directory readable and writable for the user the server runs as"
-            }
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => "; free some space",
-            io::ErrorKind::ReadOnlyFilesystem => {
-                "; put the data directory on a file system that can be written"
-            }
-            _ => "",
-        };
         let fault = match error.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Fault::Full,
-            _ => Fault::Other,
+            _ => Fault::Disk,
         };
-        Self { fault, message: format!("cannot {doing} {}: {error}{remedy}", file.display()) }
+        Self { fault, message: format!("cannot {doing} {}: {error}; {}", file.display(), remedy(error)) }
     }
 
     /// What libsql said about `file`.
     pub(super) fn sqlite(file: &Path, error: &libsql::Error) -> Self {
-        let file = file.display();
         let (code, text) = match error {
             libsql::Error::SqliteFailure(code, text) => (*code, text.clone()),
             // Its text ends with the code, and has it nowhere else.
@@ -66,29 +69,37 @@ impl StoreError {
             }
             other => (0, other.to_string()),
         };
+        // Where there is no room for what it shares between its connections, SQLite speaks of the disk alone.
+        let code = match code & 0xff {
+            SQLITE_IOERR | SQLITE_CANTOPEN if is_full(file) => SQLITE_FULL,
+            _ => code,
+        };
+        let file = file.display();
         let (fault, message) = match (code & 0xff, code) {
             (SQLITE_FULL, _) => (
                 Fault::Full,
-                format!("no space is left for {file}: nothing was saved; free some space on its file system"),
+                format!(
+                    "the disk is full: nothing more fits into {file}; free some space on its file system"
+                ),
             ),
             (SQLITE_BUSY | SQLITE_LOCKED, _) => (
                 Fault::Busy,
                 format!("{file} is locked by another process ({text}); stop whatever else has the file open"),
             ),
             (SQLITE_READONLY | SQLITE_PERM | SQLITE_CANTOPEN | SQLITE_AUTH, _) => (
-                Fault::Other,
+                Fault::Disk,
                 format!(
                     "cannot open or write {file} ({text}); make it, the files beside it and its directory readable \
                      and writable for the user the server runs as"
                 ),
             ),
             (SQLITE_CORRUPT, _) => (
-                Fault::Other,
+                Fault::Damaged,
                 format!("{file} is damaged ({text}); stop the server and restore a backup of the file"),
             ),
-            (SQLITE_NOTADB, _) => (Fault::Other, not_a_database(&file)),
+            (SQLITE_NOTADB, _) => (Fault::Damaged, not_a_database(&file)),
             (SQLITE_IOERR, _) => (
-                Fault::Other,
+                Fault::Disk,
                 format!(
                     "cannot read or write {file} ({text}, code {code}); check the disk and the file system"
                 ),
@@ -140,13 +151,23 @@ impl From<StoreError> for Error {
         match error.fault {
             Fault::Full => Self::new(
                 Kind::Unavailable,
-                "storage_full",
-                "Nothing was saved: the server's disk is full. Free some space there and try again.",
+                code::FULL,
+                "Nothing was saved: the disk of the server is full. Free some space there and try again.",
             ),
             Fault::Busy => Self::new(
                 Kind::Unavailable,
-                "database_busy",
+                code::BUSY,
                 "The database is locked by another program on the server. Try again in a moment.",
+            ),
+            Fault::Disk => Self::new(
+                Kind::Unavailable,
+                code::FAILED,
+                "The disk of the server fails or cannot be written: nothing was saved. The log of the server says what to do.",
+            ),
+            Fault::Damaged => Self::new(
+                Kind::Unavailable,
+                code::DAMAGED,
+                "The database of the server is damaged. Stop the server and restore a backup.",
             ),
             Fault::Reference => Self::conflict(
                 "reference_conflict",

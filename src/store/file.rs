@@ -1,26 +1,26 @@
 //! The database's file in its directory: made for its owner only, looked at before anything may change it.
 
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::fs::{self, File};
 use std::io::{self, Read};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use tracing::warn;
+
 use super::error::{StoreError, not_a_database};
+use crate::files::{self, with_suffix};
 
 /// The file's name.
 pub(super) const NAME: &str = "db.sqlite";
 /// What every SQLite file begins with.
-const MAGIC: &[u8; 16] = b"SQLite format 3\0";
+pub(super) const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 
-/// Makes the directory and an empty file where there are none, and answers the file's absolute path.
+/// Makes the directory and an empty file where there are none, and answers the file, opened, and its absolute path.
 ///
 /// # Errors
 /// They cannot be made or opened, or the file begins like no database does.
-pub(super) fn prepare(directory: &Path) -> Result<PathBuf, StoreError> {
-    if !directory.is_dir() {
-        let made = DirBuilder::new().recursive(true).mode(0o700).create(directory);
-        made.map_err(|e| StoreError::io("make the data directory", directory, &e))?;
-    }
+pub(super) fn prepare(directory: &Path) -> Result<(File, PathBuf), StoreError> {
+    files::create_directory(directory)
+        .map_err(|e| StoreError::io("make the data directory", directory, &e))?;
     // SQLite would take a relative path that begins with `file:` for a URI.
     let directory =
         fs::canonicalize(directory).map_err(|e| StoreError::io("find the data directory", directory, &e))?;
@@ -31,8 +31,8 @@ pub(super) fn prepare(directory: &Path) -> Result<PathBuf, StoreError> {
             path.display()
         )));
     }
-    let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
-    let mut file = open.map_err(|e| StoreError::io("open the database", &path, &e))?;
+    let mut file =
+        files::open_or_create(&path).map_err(|e| StoreError::io("open the database", &path, &e))?;
     let mut head = Vec::new();
     file.by_ref()
         .take(MAGIC.len() as u64)
@@ -41,26 +41,36 @@ pub(super) fn prepare(directory: &Path) -> Result<PathBuf, StoreError> {
     if !head.is_empty() && head != MAGIC {
         return Err(StoreError::new(not_a_database(&path.display())));
     }
-    Ok(path)
+    Ok((file, path))
 }
 
 /// Takes the file, and what SQLite keeps beside it, away from everyone but its owner.
 pub(super) fn make_private(path: &Path) -> Result<(), StoreError> {
     for suffix in ["", "-wal", "-shm", "-journal"] {
-        let mut name = path.as_os_str().to_owned();
-        name.push(suffix);
-        let file = PathBuf::from(name);
-        match fs::set_permissions(&file, Permissions::from_mode(0o600)) {
-            Err(e) if e.kind() != io::ErrorKind::NotFound => {
-                return Err(StoreError::io("restrict the permissions of", &file, &e));
-            }
-            _ => {}
+        let file = with_suffix(path, suffix);
+        match files::make_private(&file) {
+            Ok(true) => {}
+            Ok(false) => warn!(
+                "others than its owner may be able to read {}: its permissions cannot be narrowed here; see to it that \
+                 only the server's user reaches the data directory",
+                file.display()
+            ),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+            Err(e) => return Err(StoreError::io("restrict the permissions of", &file, &e)),
         }
     }
     Ok(())
 }
 
-/// Makes what was created or renamed in `directory` survive a power cut.
-pub(super) fn sync_directory(directory: &Path) -> io::Result<()> {
-    File::open(directory)?.sync_all()
+/// Whether the data directory has had a database that is missing, or empty, now: the key to it is there.
+///
+/// # Errors
+/// It cannot be looked at.
+pub fn is_bereft(data_directory: &Path) -> io::Result<bool> {
+    let has = |name: &str| match fs::metadata(data_directory.join(name)) {
+        Ok(is) => Ok(Some(is.len())),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(e),
+    };
+    Ok(has("secret.key")?.is_some() && has(NAME)?.is_none_or(|length| length == 0))
 }

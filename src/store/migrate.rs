@@ -23,7 +23,7 @@ use crate::vault::{Given, Vault};
 const APPLICATION_ID: i64 = 0x4E49_474E;
 
 /// The migrations; the first leads to version 1.
-const MIGRATIONS: &[Migration] = &[adopt::first_schema, people, fairness];
+const MIGRATIONS: &[Migration] = &[adopt::first_schema, people, fairness, server_state];
 
 /// What changes the schema by one version, inside a transaction.
 type Migration = fn(&Conn) -> Result<(), StoreError>;
@@ -44,6 +44,11 @@ fn people(db: &Conn) -> Result<(), StoreError> {
 /// Version 3: what one user does takes room from no other.
 fn fairness(db: &Conn) -> Result<(), StoreError> {
     db.batch(include_str!("migrations/0003_fairness.sql"))
+}
+
+/// Version 4: what the server knows of itself.
+fn server_state(db: &Conn) -> Result<(), StoreError> {
+    db.batch(include_str!("migrations/0004_server_state.sql"))
 }
 
 /// What a file holds before anything is changed.
@@ -90,6 +95,9 @@ pub(super) fn open(path: &Path, given: &Given) -> Result<Conn, StoreError> {
     for (version, migration) in pending {
         apply(&db, version, *migration)?;
     }
+
+    // Only now: a start that is interrupted before has made no database that the key would be missing its own of.
+    db.vault()?.settle()?;
 
     let journal = db.pragma("PRAGMA journal_mode = WAL")?;
     if journal != "wal" {

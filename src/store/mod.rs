@@ -19,6 +19,7 @@ mod migrate;
 mod reach;
 mod reader;
 mod row;
+mod watch;
 mod writer;
 
 pub mod agents;
@@ -32,6 +33,7 @@ pub mod enrolment_codes;
 pub mod given_shares;
 pub mod password_resets;
 pub mod second_factors;
+pub mod server_state;
 pub mod sessions;
 pub mod shares;
 pub mod standing;
@@ -45,6 +47,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use libsql::OpenFlags;
 use parking_lot::Mutex;
@@ -52,10 +55,12 @@ use tracing::error;
 
 pub use self::conn::Conn;
 pub use self::error::StoreError;
+pub use self::file::is_bereft;
 use self::job::{Call, Job, closed};
 pub use self::memo::Memo;
 pub use self::row::Row;
-use crate::error::Result;
+use self::watch::Watch;
+use crate::error::{Error, Result};
 pub use crate::model::reach::{Reach, Right, Whose};
 use crate::vault::{Given, Vault};
 
@@ -63,6 +68,8 @@ use crate::vault::{Given, Vault};
 const QUEUE: usize = 1024;
 /// How many threads read.
 const READERS: usize = 2;
+/// For how long it is believed that writing works because it did.
+const FRESH: Duration = Duration::from_secs(10);
 
 /// The handle to the database; clones share it.
 #[derive(Clone)]
@@ -73,6 +80,9 @@ struct Inner {
     writing: Queue,
     counters: Arc<writer::Counters>,
     vault: Arc<Vault>,
+    watch: Arc<Watch>,
+    /// Held while it is tried whether writing works.
+    trying: Arc<tokio::sync::Mutex<()>>,
 }
 
 /// A queue, and the threads that end once it is closed and empty.
@@ -110,15 +120,19 @@ impl Store {
     /// # Errors
     /// As for [`open`](Self::open).
     pub fn open_blocking(data_directory: &Path, given: &Given) -> Result<Self, StoreError> {
-        let path = file::prepare(data_directory)?;
-        let db = migrate::open(&path, given)?;
+        let (file, path) = file::prepare(data_directory)?;
+        let watch = Arc::new(Watch::over(file, &path));
+        let db = migrate::open(&path, given)?.with_watch(watch.clone());
         let vault = db.vault()?.clone();
-        let readers = (0..READERS).map(|_| open_reader(&path, &vault)).collect::<Result<Vec<_>, _>>()?;
+        let readers =
+            (0..READERS).map(|_| open_reader(&path, &vault, &watch)).collect::<Result<Vec<_>, _>>()?;
+        server_state::touch(&db)?;
+        watch.begin()?;
 
         let counters = Arc::<writer::Counters>::default();
         let (writing, queue) = async_channel::bounded(QUEUE);
-        let counted = counters.clone();
-        let writer = spawn("db-writer", &path, move || writer::run(&db, &queue, &counted))?;
+        let (counted, watched) = (counters.clone(), watch.clone());
+        let writer = spawn("db-writer", &path, move || writer::run(&db, &watched, &queue, &counted))?;
 
         let (reading, queue) = async_channel::bounded(QUEUE);
         let readers = readers
@@ -133,6 +147,8 @@ impl Store {
             writing: Queue { jobs: writing, threads: Mutex::new(vec![writer]) },
             counters,
             vault,
+            watch,
+            trying: Arc::default(),
         })))
     }
 
@@ -168,12 +184,59 @@ impl Store {
         self.0.writing.run(job).await
     }
 
-    /// Asks the database the least there is to ask.
+    /// Whether the database can be read and written. Where nothing was written for a while, that is tried.
     ///
     /// # Errors
-    /// It does not answer.
+    /// Why not.
     pub async fn check(&self) -> Result<()> {
-        self.read(|db| db.query_int("SELECT 1", ()).map(drop)).await
+        // What is known says more than what a reader meets.
+        self.trouble()?;
+        self.read(|db| db.query_int("SELECT written FROM server_state", ()).map(drop)).await?;
+        if self.0.watch.idle() < FRESH {
+            return Ok(());
+        }
+        let turn = self.0.trying.clone().lock_owned().await;
+        if self.0.watch.idle() < FRESH {
+            return self.trouble();
+        }
+        // It goes on though whoever asked has gone, so that a writer that hangs is asked once.
+        let store = self.clone();
+        let tried = tokio::spawn(async move {
+            let _turn = turn;
+            store.write(server_state::touch).await
+        });
+        tried.await.map_err(Error::internal)??;
+        self.trouble()
+    }
+
+    fn trouble(&self) -> Result<()> {
+        self.0.watch.trouble().map_or(Ok(()), Err)
+    }
+
+    /// Looks whether the files that are open still lie in the data directory, and the key with them. Blocks; call it
+    /// every few seconds.
+    ///
+    /// # Errors
+    /// What is lost. Until it is back every write is refused with this.
+    pub fn look(&self) -> Result<()> {
+        self.0.watch.note_key(self.0.vault.missing());
+        self.0.watch.look()?;
+        self.0.watch.standing()
+    }
+
+    /// Where writing failed last, or everything must be written back: tries it. Call it every few seconds.
+    pub async fn mend(&self) {
+        if self.0.watch.is_failing() {
+            // What is tried is said where it is asked for; that it failed is known.
+            let filled = self.write(server_state::fill).await;
+            let emptied = self.write(server_state::empty).await;
+            if filled.is_ok() && emptied.is_ok() {
+                self.0.watch.saved_much();
+            }
+        } else if self.0.watch.trouble().is_some() {
+            // The writer looks itself, and saves what it can.
+            let _ = self.write(|_| Ok(())).await;
+        }
     }
 
     /// A number that every transaction raises, before anyone is told that it is committed.
@@ -228,8 +291,9 @@ impl Queue {
     }
 }
 
-fn open_reader(path: &Path, vault: &Arc<Vault>) -> Result<Conn, StoreError> {
-    let db = Conn::open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?.with_vault(vault.clone());
+fn open_reader(path: &Path, vault: &Arc<Vault>, watch: &Arc<Watch>) -> Result<Conn, StoreError> {
+    let db = Conn::open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    let db = db.with_vault(vault.clone()).with_watch(watch.clone());
     db.batch("PRAGMA query_only = ON")?;
     Ok(db)
 }

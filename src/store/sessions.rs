@@ -112,6 +112,16 @@ pub fn delete_of_user(db: &Conn, user: i64, except: Option<&[u8; 32]>) -> Result
     db.execute(sql, libsql::params![user, except])
 }
 
+/// Shortens the sessions that would last longer than `lifetime` from `now`: they were used while the clock was ahead.
+///
+/// # Errors
+/// The database refuses.
+pub fn shorten(db: &Conn, now: Millis, lifetime: Millis) -> Result<u64> {
+    let sql = "UPDATE sessions SET created = min(created, ?1), lastUsed = min(lastUsed, ?1), expires = ?1 + ?2 \
+               WHERE expires > ?1 + ?2";
+    db.execute(sql, [now, lifetime])
+}
+
 /// Deletes the sessions that ended by `now`. Answers how many there were.
 ///
 /// # Errors

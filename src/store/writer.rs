@@ -1,17 +1,19 @@
 //! The writer thread: whatever is queued becomes one transaction.
 //!
 //! While one batch waits for the disk, the next gathers in the queue; so many callers share one `fsync`, and a lone
-//! one waits for nobody. A caller is told only after the commit. Each job of a batch of several runs in a savepoint,
+//! one waits for nobody. A caller is told only after the commit, and only if what was committed to still is the
+//! database's file. Each job of a batch of several runs in a savepoint,
 //! so that its error undoes its own work alone; a commit that fails fails the whole batch.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
-use tracing::{error, warn};
+use tracing::{debug, error, warn};
 
 use super::Conn;
 use super::job::Job;
+use super::watch::Watch;
 use crate::error::Result;
 
 /// How many jobs may share a transaction, so that the first of a flood is not told after its last.
@@ -28,18 +30,30 @@ pub(super) struct Counters {
 
 /// Runs until the queue is closed and empty, then writes everything back into the
 /// database's file.
-pub(super) fn run(db: &Conn, queue: &async_channel::Receiver<Box<dyn Job>>, counters: &Arc<Counters>) {
+pub(super) fn run(
+    db: &Conn,
+    watch: &Watch,
+    queue: &async_channel::Receiver<Box<dyn Job>>,
+    counters: &Arc<Counters>,
+) {
     let mut batch = Vec::with_capacity(BATCH);
     while let Ok(first) = queue.recv_blocking() {
         batch.push(first);
         gather(queue, &mut batch);
         counters.batches.fetch_add(1, Ordering::Relaxed);
         counters.jobs.fetch_add(batch.len() as u64, Ordering::Relaxed);
-        let outcome = commit(db, &mut batch);
+        let changes = db.total_changes();
+        let outcome = commit(db, watch, &mut batch);
         // After the commit and before anyone is told: whoever reads at this number reads what was committed.
         counters.version.fetch_add(1, Ordering::Release);
-        if let Err(e) = &outcome {
-            error!("a transaction of {} changes failed: {e}", batch.len());
+        match &outcome {
+            Ok(()) if db.total_changes() > changes => watch.saved(),
+            Ok(()) => {}
+            Err(e) => {
+                // The first of a kind is logged where it is noticed.
+                debug!("a transaction of {} changes failed: {e}", batch.len());
+                watch.rescue(db);
+            }
         }
         batch.drain(..).for_each(|job| job.answer(outcome.clone()));
     }
@@ -67,14 +81,18 @@ fn gather(queue: &async_channel::Receiver<Box<dyn Job>>, batch: &mut Vec<Box<dyn
     }
 }
 
-/// Runs a batch in one transaction. An error means that nothing of it was saved.
-fn commit(db: &Conn, batch: &mut [Box<dyn Job>]) -> Result<()> {
+/// Runs a batch in one transaction. An error means that nothing of it was saved, or not where it will be found.
+fn commit(db: &Conn, watch: &Watch, batch: &mut [Box<dyn Job>]) -> Result<()> {
+    watch.standing()?;
     if !db.is_autocommit() {
         // Left behind by a rollback that failed.
         db.execute("ROLLBACK", ())?;
     }
     db.execute("BEGIN IMMEDIATE", ())?;
     let outcome = run_jobs(db, batch).and_then(|wanted| {
+        if wanted {
+            watch.look()?;
+        }
         let end = if wanted { "COMMIT" } else { "ROLLBACK" };
         if wanted || !db.is_autocommit() { db.execute(end, ()).map(drop) } else { Ok(()) }
     });
@@ -84,7 +102,8 @@ fn commit(db: &Conn, batch: &mut [Box<dyn Job>]) -> Result<()> {
     {
         error!("a failed transaction could not be rolled back yet: {e}");
     }
-    outcome
+    // Lost in between, it is not acknowledged.
+    outcome.and_then(|()| watch.look())
 }
 
 /// Runs the jobs of an open transaction. Answers whether to commit; an error means that the transaction is lost.

@@ -4,9 +4,7 @@
 //! afterwards. Whatever interrupts the change, one of the two files holds the key in force, and
 //! [`settle`](KeyFile::settle) finishes it.
 
-use std::fs::{self, File, OpenOptions, Permissions};
-use std::io::{self, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use tracing::warn;
@@ -14,6 +12,7 @@ use tracing::warn;
 use super::KeyError;
 use super::master::MasterKey;
 use super::origin::read_text;
+use crate::files::{self, remedy, remove_if_there, with_suffix};
 
 /// The file, and the one that a new key is written to.
 #[derive(Debug)]
@@ -24,7 +23,10 @@ pub(super) struct KeyFile {
 
 impl KeyFile {
     pub(super) fn of(data_directory: &Path) -> Self {
-        Self { path: data_directory.join("secret.key"), new: data_directory.join("secret.key.new") }
+        let path = data_directory.join("secret.key");
+        // Where it is a link, what it leads to is the file.
+        let path = files::resolve(&path).unwrap_or(path);
+        Self { new: with_suffix(&path, ".new"), path }
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -54,9 +56,14 @@ impl KeyFile {
 
     fn make_private(&self) -> Result<(), KeyError> {
         let failed = |e: io::Error| self.failed("restrict the permissions of", &self.path, &e);
-        let mode = fs::metadata(&self.path).map_err(failed)?.permissions().mode();
-        if mode & 0o077 != 0 {
-            fs::set_permissions(&self.path, Permissions::from_mode(0o600)).map_err(failed)?;
+        let open = files::is_open_to_others(&self.path).map_err(failed)?;
+        if open && !files::make_private(&self.path).map_err(failed)? {
+            warn!(
+                "others than its owner may be able to read {}: its permissions cannot be narrowed here; give the key in \
+                 NETIGNITE_SECRET_KEY_FILE from a place that only the server's user reaches",
+                self.path.display()
+            );
+        } else if open {
             warn!(
                 "others than its owner could read {}, and no longer can; if anyone may have, change the key with \
                  `netignite secrets rotate-key --master` and give the agents new secrets",
@@ -73,20 +80,14 @@ impl KeyFile {
 
     /// Writes a key beside the file: complete, for its owner alone, and on disk.
     pub(super) fn write_new(&self, key: &MasterKey) -> Result<(), KeyError> {
-        let write = || {
-            remove_if_there(&self.new)?;
-            let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&self.new)?;
-            writeln!(file, "{}", key.text())?;
-            file.sync_all()?;
-            self.sync_directory()
-        };
-        write().map_err(|e| self.failed("write the master key", &self.new, &e))
+        let text = zeroize::Zeroizing::new(format!("{}\n", key.text()));
+        files::write_draft(&self.new, &self.path, text.as_bytes())
+            .map_err(|e| self.failed("write the master key", &self.new, &e))
     }
 
     /// Puts the key that lies beside the file in its place.
     pub(super) fn put_in_place(&self) -> Result<(), KeyError> {
-        fs::rename(&self.new, &self.path)
-            .and_then(|()| self.sync_directory())
+        files::put_in_place(&self.new, &self.path)
             .map_err(|e| self.failed("put the master key in place from", &self.new, &e))
     }
 
@@ -98,22 +99,17 @@ impl KeyFile {
         }
     }
 
-    fn sync_directory(&self) -> io::Result<()> {
-        self.path.parent().map_or(Ok(()), |directory| File::open(directory)?.sync_all())
+    /// What is wrong with the file, which should hold `in_force`, for a person.
+    pub(super) fn fault(&self, in_force: &MasterKey) -> Option<String> {
+        match read_text(&self.path).map(|text| MasterKey::from_text(&text)) {
+            Ok(Ok(key)) if key.same(in_force) => None,
+            Ok(_) => Some("secret.key holds another key than the one in force".into()),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Some("secret.key was deleted or moved".into()),
+            Err(e) => Some(format!("secret.key cannot be read: {}", remedy(&e))),
+        }
     }
 
     fn failed(&self, doing: &str, path: &Path, error: &io::Error) -> KeyError {
-        KeyError::new(format_args!(
-            "cannot {doing} {}: {error}; make it a plain file, and it and its directory readable and writable for the \
-             user the server runs as",
-            path.display()
-        ))
-    }
-}
-
-fn remove_if_there(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
-        _ => Ok(()),
+        KeyError::new(format_args!("cannot {doing} {}: {error}; {}", path.display(), remedy(error)))
     }
 }

@@ -108,7 +108,6 @@ impl Vault {
             None => {
                 let file = KeyFile::of(data_directory);
                 let master = Self::choose_kept(&file, stored)?;
-                file.settle(&master)?;
                 (Keeper::File(file), master)
             }
         };
@@ -129,6 +128,34 @@ impl Vault {
             data_keys: RwLock::new(data_keys),
             turn: tokio::sync::Mutex::default(),
         })
+    }
+
+    /// Finishes, or forgets, a change of the master key that was interrupted, and puts a new one in its place. Call it
+    /// when the database holds what is wrapped with it.
+    ///
+    /// # Errors
+    /// The key's file cannot be written.
+    pub fn settle(&self) -> Result<(), KeyError> {
+        let Keeper::File(file) = &self.keeper else { return Ok(()) };
+        let is_new = !file.exists();
+        file.settle(&self.master.read())?;
+        if is_new {
+            warn!(
+                "the master key is {}; back it up, apart from the database: without it the agents' secrets cannot be \
+                 read",
+                file.path().display()
+            );
+        }
+        Ok(())
+    }
+
+    /// What is wrong with the master key's file, if that is ours to keep: without it nothing that is sealed now can be
+    /// read after the next start. Blocks.
+    pub fn missing(&self) -> Option<String> {
+        let Keeper::File(file) = &self.keeper else { return None };
+        // While the key is changed the file may be the one or the other.
+        let _turn = self.turn.try_lock().ok()?;
+        file.fault(&self.master.read())
     }
 
     fn choose_given(
@@ -174,12 +201,6 @@ impl Vault {
         } else if stored.is_empty() {
             let master = MasterKey::random()?;
             file.write_new(&master)?;
-            file.put_in_place()?;
-            warn!(
-                "made the master key {}; back it up, apart from the database: without it the agents' secrets cannot \
-                 be read",
-                file.path().display()
-            );
             return Ok(master);
         }
         // A change of the key that was interrupted after its commit.

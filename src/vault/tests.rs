@@ -37,11 +37,13 @@ fn filled(directory: &TempDir, given: &Given) -> (Vault, Vec<WrappedKey>, Vec<u8
     let vault = open(directory, given, &[]).unwrap();
     let stored = vec![WrappedKey { id: 1, wrapped: vault.make_data_key(1).unwrap() }];
     let sealed = vault.seal(1, PLACE, b"hidden").unwrap();
+    vault.settle().unwrap();
     (vault, stored, sealed)
 }
 
 fn opens(directory: &TempDir, given: &Given, stored: &[WrappedKey], sealed: &[u8]) {
     let vault = open(directory, given, stored).unwrap();
+    vault.settle().unwrap();
     assert_eq!(&**vault.unseal(PLACE, sealed).unwrap(), b"hidden");
 }
 

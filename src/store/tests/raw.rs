@@ -88,7 +88,9 @@ fn secrets(db: &Connection) -> Vec<(i64, Vec<u8>)> {
     let mut secrets = blobs(db, "SELECT id, CAST(secret AS BLOB) FROM agents ORDER BY id");
     if one(db, "PRAGMA user_version").parse::<u32>().unwrap() >= 2 {
         let file = one(db, "SELECT file FROM pragma_database_list WHERE name = 'main'");
-        let text = fs::read_to_string(Path::new(&file).with_file_name("secret.key")).unwrap();
+        // A start that was killed leaves a new key under its first name.
+        let beside = |name| fs::read_to_string(Path::new(&file).with_file_name(name));
+        let text = beside("secret.key").or_else(|_| beside("secret.key.new")).unwrap();
         let mut master = [0; 32];
         let derived = Hkdf::<Sha256>::new(None, text.trim().as_bytes());
         derived.expand(b"netignite master key", &mut master).unwrap();

@@ -87,12 +87,12 @@ impl Binary {
     }
 
     pub fn signal(&self, signal: Signal) {
-        kill_process(self.pid(), signal).expect("it takes signals");
+        kill_process(self.process(), signal).expect("it takes signals");
     }
 
     /// Lets it open `more` descriptors than it has open now, and no further ones.
     pub fn limit_descriptors(&self, more: u64) {
-        let pid = self.pid();
+        let pid = self.process();
         let open =
             std::fs::read_dir(format!("/proc/{}/fd", pid.as_raw_nonzero())).expect("its descriptors").count();
         let limit = Some(open as u64 + more);
@@ -100,7 +100,8 @@ impl Binary {
             .expect("it takes limits");
     }
 
-    fn pid(&self) -> Pid {
+    /// Its process.
+    pub fn process(&self) -> Pid {
         let id = self.child.id().expect("it runs");
         Pid::from_raw(i32::try_from(id).expect("a process ID")).expect("a process ID")
     }

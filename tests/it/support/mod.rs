@@ -12,6 +12,7 @@ pub mod raw;
 pub mod scene;
 pub mod server;
 pub mod sqlite;
+pub mod system;
 pub mod wait;
 
 pub use agent::Agent;

@@ -1,0 +1,169 @@
+//! A wall clock that is wrong by years, and right again later: nothing is deleted for good by one reading of it, and
+//! sessions outlive it.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::Path;
+
+use rustix::process::Signal;
+use serde_json::json;
+
+use crate::support::binary::{command, superadmin};
+use crate::support::system::with_clock;
+use crate::support::wait::until;
+use crate::support::{Binary, Client, sqlite};
+
+const DAY: i64 = 86_400;
+const YEARS_AHEAD: i64 = 14 * 365 * DAY;
+
+/// A server whose clock can be set.
+struct Machine {
+    directory: tempfile::TempDir,
+}
+
+impl Machine {
+    fn new() -> Self {
+        Self { directory: tempfile::tempdir().unwrap() }
+    }
+
+    fn set(&self, ahead: i64) {
+        fs::write(self.path().join("clock"), ahead.to_string()).unwrap();
+    }
+
+    fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    async fn start(&self, ahead: i64) -> (Binary, SocketAddr) {
+        self.set(ahead);
+        let mut program = command(self.path(), &["serve"]);
+        with_clock(&mut program, &self.path().join("clock"));
+        program.env("NETIGNITE_LOG__FILE", "./logs/netignite.log");
+        let mut server = Binary::spawn(program);
+        let address = server.listening().await;
+        (server, address)
+    }
+
+    async fn stop(&self, server: Binary) -> String {
+        server.signal(Signal::TERM);
+        let (status, log) = server.ended().await;
+        assert!(status.success(), "{log}");
+        log
+    }
+
+    async fn count(&self, query: &str) -> i64 {
+        sqlite::text(&self.path().join("data/db.sqlite"), query).await.parse().unwrap()
+    }
+}
+
+fn moved(client: &Client, address: SocketAddr) -> Client {
+    Client { address, ..client.clone() }
+}
+
+async fn is_in(client: &Client, address: SocketAddr) -> bool {
+    moved(client, address).get("/api/auth/session").await.status == 200
+}
+
+/// Milliseconds since the epoch that the real clock shows.
+fn now() -> i64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+    i64::try_from(now.as_millis()).unwrap()
+}
+
+#[tokio::test]
+async fn one_start_years_ahead_deletes_nothing() {
+    let machine = Machine::new();
+    let (server, address) = machine.start(0).await;
+    let client = superadmin(machine.path(), address).await;
+    client.create_agent("server", "a long secret of an agent").await;
+    machine.stop(server).await;
+    let entries = machine.count("SELECT count(*) FROM audit").await;
+    let logs = || fs::read_dir(machine.path().join("logs")).unwrap().count();
+    assert!(entries > 1 && logs() == 1);
+
+    for _ in 0..2 {
+        let (server, address) = machine.start(YEARS_AHEAD).await;
+        server.line(&["The clock is", "years ahead"]).await;
+        assert!(!is_in(&client, address).await, "it has ended by this clock");
+        // A login now must last, but not for years.
+        let late = superadmin(machine.path(), address).await;
+        assert!(is_in(&late, address).await);
+        machine.stop(server).await;
+        assert!(machine.count("SELECT count(*) FROM audit").await >= entries);
+
+        let (server, address) = machine.start(0).await;
+        assert!(is_in(&client, address).await, "it was deleted");
+        assert!(is_in(&late, address).await, "it died when the clock was right again");
+        let session = moved(&late, address).get("/api/auth/session").await;
+        let ends = session.data()["expirationTimestamp"].as_i64().unwrap();
+        assert!(ends < now() + 31 * DAY * 1000, "{ends}");
+        machine.stop(server).await;
+        let longest = machine.count("SELECT max(expires) FROM sessions").await;
+        assert!(longest < now() + 31 * DAY * 1000, "{longest}");
+    }
+    assert!(logs() >= 2, "the file of the day was deleted");
+}
+
+#[tokio::test]
+async fn a_session_outlives_a_clock_that_is_set_while_it_is_in_use() {
+    for wrong in [YEARS_AHEAD, -now() / 1000] {
+        let machine = Machine::new();
+        let (server, address) = machine.start(wrong).await;
+        let made_wrong = superadmin(machine.path(), address).await;
+        machine.set(0);
+        server.line(&["wall clock was set"]).await;
+        assert!(is_in(&made_wrong, address).await, "{wrong}");
+        let made_right = superadmin(machine.path(), address).await;
+        machine.set(wrong);
+        assert!(is_in(&made_right, address).await, "{wrong}: used just now");
+        until("the clock to be set twice", || async {
+            (server.log().matches("wall clock was set").count() >= 2).then_some(())
+        })
+        .await;
+        machine.set(0);
+        until("the clock to be set again", || async {
+            (server.log().matches("wall clock was set").count() >= 3).then_some(())
+        })
+        .await;
+        machine.stop(server).await;
+        let (server, address) = machine.start(0).await;
+        assert!(is_in(&made_wrong, address).await && is_in(&made_right, address).await, "{wrong}");
+        machine.stop(server).await;
+    }
+}
+
+#[tokio::test]
+async fn a_start_in_1970_deletes_nothing_and_stores_no_such_times() {
+    let machine = Machine::new();
+    let (server, address) = machine.start(0).await;
+    let client = superadmin(machine.path(), address).await;
+    machine.stop(server).await;
+    let entries = machine.count("SELECT count(*) FROM audit").await;
+    let (server, address) = machine.start(-now() / 1000).await;
+    server.line(&["The clock is", "behind"]).await;
+    assert!(is_in(&client, address).await);
+    let early = superadmin(machine.path(), address).await;
+    early.create_agent("server", "a long secret of an agent").await;
+    machine.stop(server).await;
+    assert!(machine.count("SELECT count(*) FROM audit").await > entries);
+    let oldest = machine.count("SELECT min(at) FROM audit").await;
+    assert!(oldest > now() - DAY * 1000, "{oldest}");
+    let (server, address) = machine.start(0).await;
+    assert!(is_in(&client, address).await && is_in(&early, address).await);
+    machine.stop(server).await;
+}
+
+#[tokio::test]
+async fn failed_logins_are_not_held_against_anyone_for_years() {
+    let machine = Machine::new();
+    let (server, address) = machine.start(YEARS_AHEAD).await;
+    let wrong = json!({"username": "admin", "password": "wrong"});
+    for _ in 0..10 {
+        Client::anonymous(address).post("/api/auth/login", wrong.clone()).await.expect(401);
+    }
+    machine.set(0);
+    let refused = Client::anonymous(address).post("/api/auth/login", wrong).await.expect(429);
+    let wait: u64 = refused.header("retry-after").unwrap().parse().unwrap();
+    assert!(wait <= 300, "{wait}");
+    machine.stop(server).await;
+}
