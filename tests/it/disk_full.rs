@@ -12,8 +12,7 @@ use crate::support::wait::{until, until_equal};
 use crate::support::{Binary, Client, Reply};
 
 async fn create(client: &Client) -> Reply {
-    let body =
-        json!({"name": "a", "description": "d".repeat(900), "type": "server", "secret": "a long secret"});
+    let body = json!({"name": "a", "description": "d".repeat(900), "type": "server", "secret": "a long secret of an agent"});
     client.post("/api/agents", body).await
 }
 
