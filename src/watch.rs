@@ -149,9 +149,9 @@ pub(crate) async fn note_lived(host: &Host) {
 pub(crate) fn span(millis: Millis) -> String {
     let minutes = millis.unsigned_abs() / 60_000;
     match minutes {
-        ..120 => format!("{minutes} minutes"),
-        ..2880 => format!("{} hours", minutes / 60),
-        ..1_051_200 => format!("{} days", minutes / 1440),
+        0..=119 => format!("{minutes} minutes"),
+        120..=2879 => format!("{} hours", minutes / 60),
+        2880..=1_051_199 => format!("{} days", minutes / 1440),
         _ => format!("{} years", minutes / 525_600),
     }
 }
