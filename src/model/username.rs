@@ -4,6 +4,7 @@
 //! nothing, deceives whoever reads it. Names in use are not held against this: an adopted database may hold any.
 
 use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::is_combining_mark;
 
 use crate::model::shown::Hidden;
 
@@ -18,6 +19,9 @@ pub fn flaw(name: &str) -> Option<String> {
     }
     if name.starts_with(char::is_whitespace) || name.ends_with(char::is_whitespace) {
         return Some("begins or ends with a blank: write the name without it".to_owned());
+    }
+    if name.chars().next().is_some_and(is_combining_mark) {
+        return Some("begins with a mark that belongs to a letter before it: begin with a letter".to_owned());
     }
     None
 }
@@ -63,6 +67,7 @@ mod tests {
             (" admin", "begins or ends with a blank"),
             ("admin\u{a0}", "begins or ends with a blank"),
             ("\u{3000} ", "nothing but blanks"),
+            ("\u{301}ann", "begins with a mark"),
         ] {
             let flaw = flaw(name).unwrap();
             assert!(flaw.contains(told), "{name:?}: {flaw}");

@@ -58,10 +58,21 @@ where
         if (*answer).as_ref().len() <= LARGEST {
             let mut kept = self.kept.lock();
             if kept.len() >= MOST && !kept.contains_key(&key) {
-                kept.clear();
+                make_room(&mut kept, version);
             }
             kept.insert(key, Kept { version, answer: answer.clone() });
         }
         Ok(answer)
+    }
+}
+
+/// Drops the answers that a write has made old, or else any one: whoever asks for many things must not have everybody
+/// else's dropped.
+fn make_room<K: Copy + Eq + Hash, V>(kept: &mut HashMap<K, Kept<V>>, version: u64) {
+    kept.retain(|_, answer| answer.version == version);
+    if kept.len() >= MOST
+        && let Some(any) = kept.keys().next().copied()
+    {
+        kept.remove(&any);
     }
 }
