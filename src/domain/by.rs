@@ -107,7 +107,7 @@ impl By {
         T: Send + 'static,
         F: FnOnce(&Conn, &mut Entry) -> Result<T> + Send + 'static,
     {
-        self.host.pace.turn(&self.caller).await?;
+        self.host.pace.turn(&self.caller, action).await?;
         let mut entry = self.entry(action);
         self.write(move |db| {
             let value = job(db, &mut entry)?;
