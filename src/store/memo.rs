@@ -8,6 +8,7 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::Arc;
+use std::time::Instant;
 
 use parking_lot::Mutex;
 
@@ -29,6 +30,7 @@ struct Kept<V> {
     /// How many transactions had been committed before it was read.
     version: u64,
     answer: Arc<V>,
+    since: Instant,
 }
 
 impl<K, V> Memo<K, V>
@@ -60,19 +62,19 @@ where
             if kept.len() >= MOST && !kept.contains_key(&key) {
                 make_room(&mut kept, version);
             }
-            kept.insert(key, Kept { version, answer: answer.clone() });
+            kept.insert(key, Kept { version, answer: answer.clone(), since: Instant::now() });
         }
         Ok(answer)
     }
 }
 
-/// Drops the answers that a write has made old, or else any one: whoever asks for many things must not have everybody
+/// Drops the answers that a write has made old, or else the oldest: whoever asks for many things must not have everybody
 /// else's dropped.
 fn make_room<K: Copy + Eq + Hash, V>(kept: &mut HashMap<K, Kept<V>>, version: u64) {
     kept.retain(|_, answer| answer.version == version);
     if kept.len() >= MOST
-        && let Some(any) = kept.keys().next().copied()
+        && let Some(oldest) = kept.iter().min_by_key(|(_, answer)| answer.since).map(|(key, _)| *key)
     {
-        kept.remove(&any);
+        kept.remove(&oldest);
     }
 }
