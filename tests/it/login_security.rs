@@ -199,7 +199,7 @@ async fn the_log_names_the_address_of_a_failed_login_and_nothing_that_was_typed(
     // What docs/accounts.md has fail2ban look for, after the time that fail2ban cuts off.
     let failed: Vec<_> = log
         .lines()
-        .filter_map(|line| Some(line.split_once("INFO  Failed ")?.1.split(" request=").next()?))
+        .filter_map(|line| line.split_once("INFO  Failed ")?.1.split(" request=").next())
         .collect();
     let expected = [
         "login address=192.0.2.7 code=no_matching_credentials",
