@@ -18,7 +18,7 @@ use tokio::time::timeout;
 use super::AgentError;
 use super::chatter::shown;
 use super::dial::{Dialler, Unreachable};
-use super::secret::write_first;
+use super::secret_file::write_first;
 use super::url::ServerUrl;
 use crate::registry::{AgentSecret, InvalidSecret};
 

@@ -2,8 +2,8 @@
 //!
 //! `dial` reaches the server, by `race` whichever of its addresses answers and by `proxy` the way round, `client` shakes
 //! hands, `enrol` makes the agent there, `runner` reads commands and answers them, `backoff` decides when to dial again,
-//! `network`, `probe`, `ping` and `neighbours` are the real network behind [`AgentContext`], `secret` finds the agent's
-//! secret and `url` the server. It knows nothing of the server's side: no database, no sessions, no configuration file.
+//! `network`, `probe`, `ping` and `neighbours` are the real network behind [`AgentContext`], `secret` and `secret_file` find and keep
+//! the agent's secret, and `url` is the server's address. It knows nothing of the server's side: no database, no sessions, no configuration file.
 //!
 //! A server is trusted with nothing but the commands. Whatever it says is checked and bounded: sizes, numbers and times
 //! in `runner` and `client`, the rate of what goes out to the network in `pace`, the log in `chatter`. What can change
@@ -24,6 +24,7 @@ mod proxy;
 mod race;
 mod runner;
 mod secret;
+mod secret_file;
 #[cfg(test)]
 mod tests;
 mod url;
@@ -44,7 +45,8 @@ use client::{ConnectError, Connector, Socket};
 pub use enrol::{Enrolment, EnrolmentOptions};
 use network::LocalNetwork;
 use runner::Ended;
-use secret::{Mark, Secret};
+use secret::Secret;
+use secret_file::Mark;
 use url::ServerUrl;
 
 /// How an agent calls itself.

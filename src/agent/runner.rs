@@ -31,7 +31,7 @@ const WRITE: Duration = Duration::from_secs(20);
 /// How long a close frame is waited for after ours.
 const GOODBYE: Duration = Duration::from_secs(2);
 /// Frames that may come at once, and how many a second from then on: a server that sends more waits.
-const FRAMES: (u32, u32) = (2000, 500);
+const FRAMES: (u32, u32) = (100_000, 20_000);
 /// Commands that run at once, as many as the server sends to an agent of the type `server`.
 const AT_ONCE: usize = 16;
 
