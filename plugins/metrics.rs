@@ -64,6 +64,11 @@ impl TryFrom<Section> for Config {
                     .into(),
             );
         }
+        if token.as_ref().is_some_and(|token| token.trim() != token || token.contains(char::is_control)) {
+            return Err("plugins.metrics.token must not begin or end with blanks, nor hold control characters: it could not \
+                        be sent"
+                .into());
+        }
         if token.as_ref().is_some_and(|token| token.len() < SHORTEST_TOKEN) {
             return Err(format!("plugins.metrics.token must have at least {SHORTEST_TOKEN} characters"));
         }
@@ -137,7 +142,6 @@ impl Default for Counts {
 /// See the module.
 pub struct Metrics {
     bind: Option<SocketAddr>,
-    token: Option<SecretString>,
     counts: Counts,
     started: f64,
 }
@@ -147,10 +151,16 @@ impl Plugin for Metrics {
     const SUMMARY: &'static str = "Figures for Prometheus at /metrics";
     type Config = Config;
 
+    const LIVE: &'static [&'static str] = &["token"];
+
+    fn listens(config: &Config) -> Vec<(&'static str, SocketAddr)> {
+        config.bind.filter(|_| config.enabled).map(|address| ("bind", address)).into_iter().collect()
+    }
+
     fn new(config: Config, host: &Arc<Host>) -> Result<Option<Self>, PluginError> {
-        let Config { enabled, bind, token } = config;
+        let Config { enabled, bind, .. } = config;
         let started = host.clock.now() as f64 / 1000.0;
-        Ok(enabled.then(|| Self { bind, token, counts: Counts::default(), started }))
+        Ok(enabled.then(|| Self { bind, counts: Counts::default(), started }))
     }
 
     fn routes(self: &Arc<Self>) -> Vec<Route> {
@@ -201,7 +211,7 @@ impl Metrics {
         Route::raw(Method::GET, "/metrics", Access::Public, "Figures for Prometheus", move |call| {
             let metrics = metrics.clone();
             async move {
-                metrics.check_token(&call)?;
+                Self::check_token(&call)?;
                 // What happened before the question is in the answer.
                 call.host.events.caught_up(Self::NAME).await;
                 // Reads files of the kernel, and writes much text.
@@ -213,20 +223,16 @@ impl Metrics {
     }
 
     /// Whether the call carries the token, compared in constant time.
-    fn check_token(&self, call: &Call) -> Result<()> {
-        let Some(token) = &self.token else {
+    fn check_token(call: &Call) -> Result<()> {
+        let Some(token) = token_in_force(&call.host)? else {
             return Ok(());
         };
-        let sent = call.headers.get("authorization").map_or(&b""[..], |value| value.as_bytes());
-        let sent = match sent.split_at_checked(7) {
-            Some((scheme, sent)) if scheme.eq_ignore_ascii_case(b"bearer ") => sent,
-            _ => b"",
-        };
-        if bool::from(sent.ct_eq(token.expose_secret().as_bytes())) {
+        let sent = call.bearer().unwrap_or_default();
+        if bool::from(sent.as_bytes().ct_eq(token.expose_secret().as_bytes())) {
             Ok(())
         } else {
             Err(Error::unauthenticated(
-                "Metrics need the configured token: send Authorization: Bearer <token>",
+                "Metrics need the configured token: send Authorization: Bearer and the token",
             ))
         }
     }
@@ -262,6 +268,13 @@ impl Metrics {
         registry.register("netignite_agent_connects", "Connections of agents accepted", connects);
         registry.register("netignite_agent_disconnects", "Connections of agents ended, by why", disconnects);
     }
+}
+
+/// The token, which may have been changed since the start.
+fn token_in_force(host: &Host) -> Result<Option<SecretString>> {
+    let config = host.config.load();
+    let Some(section) = config.plugins.get(Metrics::NAME) else { return Ok(None) };
+    Config::deserialize(section).map(|config| config.token).map_err(Error::internal)
 }
 
 /// What the host knows without counting here.

@@ -18,6 +18,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 use tracing::{info, warn};
 
+use crate::address_file;
 use crate::api;
 use crate::audit::{Pace, Recorder, retention};
 use crate::auth::accounts::Accounts;
@@ -51,7 +52,7 @@ use crate::watch::{self, Socket, Watch};
 pub struct StartError(String);
 
 impl StartError {
-    fn new(message: impl fmt::Display) -> Self {
+    pub(crate) fn new(message: impl fmt::Display) -> Self {
         Self(message.to_string())
     }
 }
@@ -288,6 +289,9 @@ pub async fn start(config: Config, log_level: LogLevel) -> Result<Running, Start
     let wanted = SocketAddr::new(config.server.host, config.server.port);
     let listener = server::bind(wanted).map_err(|e| cannot_listen(wanted, &e))?;
     let address = listener.local_addr().map_err(StartError::new)?;
+    if let Err(e) = address_file::write(&config.data_directory, address) {
+        warn!("`netignite healthcheck` will look for this server where its configuration says only: {e}");
+    }
     let socket = config.data_directory.join(local_socket::NAME);
     let local = bind_local(&socket);
     host.control.start(host.shutdown.clone());
@@ -299,7 +303,7 @@ pub async fn start(config: Config, log_level: LogLevel) -> Result<Running, Start
     Ok(Running { opened, address, doors, socket, socket_identity })
 }
 
-fn cannot_listen(address: SocketAddr, error: &io::Error) -> StartError {
+pub(crate) fn cannot_listen(address: SocketAddr, error: &io::Error) -> StartError {
     let remedy = match error.kind() {
         io::ErrorKind::AddrInUse => {
             "another program listens there; stop it, or set another server.port or --port"
@@ -394,6 +398,7 @@ impl Running {
         if own.is_some() && local_socket::identity(&self.socket) == own {
             let _ = std::fs::remove_file(&self.socket);
         }
+        address_file::remove(&host.config.load().data_directory);
         self.opened.close().await;
     }
 }

@@ -1,8 +1,11 @@
 //! The one error of the server's inside.
 //!
 //! Domain code says *what* went wrong ([`Kind`] and a stable `code`), what the caller may read (`message`) and what
-//! only the log may read (`detail`). Nothing here knows HTTP: `http::response` turns an [`Error`] into an answer,
-//! and it is the only place that does. Deliberately no `From` for foreign errors except where the mapping never
+//! only the log may read (`detail`). Nothing here knows HTTP: `http::response` turns an [`Error`] into an answer, and it
+//! is the only place that does.
+//!
+//! Existing pages put the message into their document as HTML: it is made [`harmless`] where it is set, and carries
+//! nobody's text but the program's own and, bounded, an agent's. Deliberately no `From` for foreign errors except where the mapping never
 //! depends on the place it happens in.
 
 use std::borrow::Cow;
@@ -11,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::audit::{Action, Refusal, SubjectKind};
+use crate::text::harmless;
 
 /// A result with the server's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -94,12 +98,13 @@ struct Parts {
 }
 
 impl Error {
-    /// An error of `kind` with its stable `code` and the text the client reads.
+    /// An error of `kind` with its stable `code` and the text the client reads, which names nobody and repeats nothing
+    /// that others wrote.
     pub fn new(kind: Kind, code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
         Self(Box::new(Parts {
             kind,
             code,
-            message: message.into(),
+            message: harmless(message.into()),
             fields: Vec::new(),
             retry_after: None,
             allow: None,
@@ -114,11 +119,23 @@ impl Error {
         Self::new(Kind::Invalid, "invalid_payload", message)
     }
 
-    /// Bad input whose wrong fields are named.
-    pub fn invalid_fields(message: impl Into<Cow<'static, str>>, fields: Vec<FieldError>) -> Self {
+    /// Bad input whose wrong fields are named. The message is `what` and the first of them: existing pages show nothing
+    /// else.
+    pub fn invalid_fields(what: &'static str, fields: Vec<FieldError>) -> Self {
+        let message = fields.first().map_or(Cow::Borrowed(what), |first| format!("{what}: {first}").into());
         let mut error = Self::invalid(message);
-        error.0.fields = fields;
+        let plain = |text: String| harmless(text.into()).into_owned();
+        let fields =
+            fields.into_iter().map(|wrong| FieldError::new(plain(wrong.field), plain(wrong.message)));
+        error.0.fields = fields.collect();
         error
+    }
+
+    /// The same error with another text for the client.
+    #[must_use]
+    pub fn saying(mut self, message: &'static str) -> Self {
+        self.0.message = harmless(message.into());
+        self
     }
 
     /// No valid session: 401.

@@ -15,6 +15,7 @@ mod commands;
 #[path = "../plugins/mod.rs"]
 mod plugins;
 
+pub mod address_file;
 pub mod agent;
 pub mod api;
 pub mod audit;
@@ -30,17 +31,20 @@ pub mod events;
 mod files;
 pub mod host;
 pub mod http;
+pub mod json;
 pub mod local_socket;
 pub mod lock;
 pub mod logging;
 pub mod model;
 pub mod plugin;
+pub mod preflight;
 pub mod prelude;
 pub mod registry;
 pub mod reload;
 pub mod store;
 #[doc(hidden)]
 pub mod testing;
+pub mod text;
 pub mod vault;
 mod watch;
 

@@ -16,7 +16,7 @@ use tracing::{error, warn};
 use crate::files::{self, is_lacking, remedy};
 
 /// The file that is locked, in the data directory.
-const NAME: &str = "netignite.lock";
+pub(crate) const NAME: &str = "netignite.lock";
 
 /// The data directory is this process's as long as this lives. The system frees the lock of a process that died.
 #[derive(Debug)]

@@ -50,6 +50,17 @@ pub trait Plugin: Send + Sync + Sized + 'static {
     /// Its section of the configuration. Use `#[serde(default, deny_unknown_fields, rename_all = "camelCase")]`.
     type Config: Serialize + DeserializeOwned + Default + Send;
 
+    /// The keys of its section that it looks up in the configuration whenever it needs them, so that they change while
+    /// the server runs.
+    const LIVE: &'static [&'static str] = &[];
+
+    /// The addresses of its own that it will listen at, each with the key that says so: `netignite config check` tries
+    /// them.
+    fn listens(config: &Self::Config) -> Vec<(&'static str, SocketAddr)> {
+        let _ = config;
+        Vec::new()
+    }
+
     /// Makes the plugin, or `None` when its configuration switches it off.
     ///
     /// # Errors
@@ -138,6 +149,10 @@ pub struct PluginEntry {
     pub default_config: fn() -> Value,
     /// Checks a section of the configuration; the error names key and expectation.
     pub check_config: fn(&Value) -> Result<(), PluginError>,
+    /// See [`Plugin::LIVE`].
+    pub live: &'static [&'static str],
+    /// See [`Plugin::listens`]; nothing for a section that is none.
+    pub listens: fn(&Value) -> Vec<(&'static str, SocketAddr)>,
     /// Makes the plugin, or `None` when it is switched off.
     pub make: Make,
 }
@@ -152,6 +167,10 @@ impl PluginEntry {
             location: Location::caller(),
             default_config: default_config::<P>,
             check_config: |section| parse_config::<P>(section).map(drop),
+            live: P::LIVE,
+            listens: |section| {
+                parse_config::<P>(section).map_or_else(|_| Vec::new(), |config| P::listens(&config))
+            },
             make: make::<P>,
         }
     }

@@ -170,8 +170,10 @@ impl Enrolment {
                 })
             }
             Ok(Envelope { message, errors, .. }) if !status.is_success() => {
-                let wrong = errors.iter().map(|wrong| format!("; {}: {}", wrong.field, wrong.message));
-                let said = shown(&format!("{message}{}", wrong.take(20).collect::<String>()));
+                // The message names the first.
+                let others = errors.iter().skip(1).take(20);
+                let wrong = others.map(|wrong| format!("; {}: {}", wrong.field, wrong.message));
+                let said = shown(&format!("{message}{}", wrong.collect::<String>()));
                 Err(AgentError(format!("{url} answered {status}: {said}")))
             }
             _ => Err(AgentError(format!(

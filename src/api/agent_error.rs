@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::control::{DispatchError, MAX_WAIT};
 use crate::error::{Error, FieldError, Kind};
+use crate::text::harmless;
 
 /// How much of an agent's message is passed on, in characters.
 const AGENT_TEXT: usize = 500;
@@ -64,14 +65,14 @@ pub(super) fn agent_error(agent: i64, what: &str, error: DispatchError) -> Error
     }
 }
 
-/// An agent's text as it may be shown: bounded, on one line, without control characters.
+/// An agent's text as it may be shown: bounded, on one line, without markup, and without what steers a terminal or is
+/// not seen.
 pub(super) fn agent_text(text: &str) -> String {
-    let mut shown: String =
-        text.chars().take(AGENT_TEXT).map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let mut shown: String = text.chars().take(AGENT_TEXT).collect();
     if text.chars().nth(AGENT_TEXT).is_some() {
         shown.push('…');
     }
-    shown.trim().to_owned()
+    harmless(shown.into()).trim().to_owned()
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! Unlike other routes these refuse what they do not know: a mistyped filter that was passed over would show everything
 //! and look like an answer.
 
+use std::collections::HashSet;
 use std::net::IpAddr;
 
 use serde::de::DeserializeOwned;
@@ -23,6 +24,8 @@ const MAX_TOLD: usize = 16;
 const MAX_KEY: usize = 16;
 /// How a date is written.
 const DATE: &str = "2030-01-31";
+/// The last moment of the year 9999, in milliseconds since the epoch.
+const LAST_TIME: Millis = 253_402_300_799_999;
 /// The kinds of actors.
 const ACTORS: [&str; 6] = ["nobody", "user", "token", "agent", "operator", "server"];
 
@@ -44,8 +47,14 @@ pub(super) fn asked(call: &Call) -> Result<Asked> {
     let query = call.query.as_deref().unwrap_or_default();
     let mut asked = Asked { filter: AuditFilter::default(), before: None, limit: USUAL };
     let mut wrong = Vec::new();
+    let mut seen = HashSet::new();
     for (key, value) in form_urlencoded::parse(query.as_bytes()) {
-        if let Err(expected) = asked.take(&key, &value)
+        let taken = match asked.take(&key, &value) {
+            // Of two filters one would be passed over.
+            Ok(()) if !seen.insert(key.clone()) && key != "adminMode" => Err("this key once"),
+            taken => taken,
+        };
+        if let Err(expected) = taken
             && wrong.len() < MAX_TOLD
         {
             // A word of the client's is repeated where it can be a mistyped key, and not where it can be anything.
@@ -98,7 +107,15 @@ impl Asked {
 fn time(text: &str) -> Result<Millis, &'static str> {
     let expected = "a time in milliseconds since the epoch, or like 2030-01-31 or 2030-01-31T12:00:00Z";
     if let Ok(millis) = text.parse() {
-        return Ok(millis);
+        return match millis {
+            0 | 10_000_000_000.. if millis <= LAST_TIME => Ok(millis),
+            // As milliseconds they lie in the spring of 1970.
+            100_000_000..10_000_000_000 => Err(
+                "a time in milliseconds since the epoch, and this looks like seconds: multiply it by 1000, or write it \
+                 like 2030-01-31",
+            ),
+            _ => Err(expected),
+        };
     }
     let whole = if text.len() == DATE.len() { format!("{text}T00:00:00Z") } else { text.to_owned() };
     whole.parse::<jiff::Timestamp>().map(|at| at.as_millisecond()).map_err(|_| expected)

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use schemars::JsonSchema;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
@@ -24,6 +25,7 @@ use crate::auth::session::Session;
 use crate::clock::Millis;
 use crate::error::{Error, Kind, Result};
 use crate::host::Host;
+use crate::http::call::FromBody;
 use crate::http::{Answer, Call, Json, NoBody, cookie};
 use crate::store::users::{self, UserRow};
 use crate::store::{Conn, second_factors, sessions};
@@ -48,6 +50,22 @@ struct Given {
     code: Option<Code>,
 }
 
+/// The body of a login. Pages act on the very message of a wrong one, so that it names no field.
+pub(super) struct LoginBody(Credentials);
+
+/// What is said of a login without a user's name and a password.
+const NO_CREDENTIALS: &str = "Invalid payload";
+
+impl FromBody for LoginBody {
+    fn schema() -> Option<serde_json::Value> {
+        Json::<Credentials>::schema()
+    }
+
+    fn from_body(body: &Bytes) -> Result<Self> {
+        Json::from_body(body).map(|Json(credentials)| Self(credentials)).map_err(|e| e.saying(NO_CREDENTIALS))
+    }
+}
+
 impl Credentials {
     fn read(self) -> Result<Given> {
         let mut check = Check::default();
@@ -61,7 +79,7 @@ impl Credentials {
         let code = check.optional("code", code, &CODE);
         match (username, password, code) {
             (Some(username), Some(password), Some(code)) => Ok(Given { username, password, code }),
-            _ => Err(check.error()),
+            _ => Err(check.error().saying(NO_CREDENTIALS)),
         }
     }
 }
@@ -101,7 +119,7 @@ impl SessionView {
     }
 }
 
-pub(super) async fn login(call: Call, Json(body): Json<Credentials>) -> Result<Answer<SessionView>> {
+pub(super) async fn login(call: Call, LoginBody(body): LoginBody) -> Result<Answer<SessionView>> {
     let begun = Instant::now();
     let given = body.read()?;
     let entered = enter(&call, given).await;
@@ -209,7 +227,8 @@ async fn second_factor(call: &Call, user: &UserRow, code: Option<Code>) -> Resul
         return Err(Error::new(
             Kind::Unauthenticated,
             "totp_required",
-            "The password is right. Log in again with it and, as code, a code of your app or a recovery code.",
+            "The password is right, and a code is needed too: log in again with the one that your app shows, or with a \
+             recovery code.",
         ));
     };
     let now = host.clock.now();

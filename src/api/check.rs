@@ -11,6 +11,7 @@ use crate::auth::password_rule::has_good_length;
 use crate::clock::Millis;
 use crate::error::{Error, FieldError, Result};
 use crate::registry::{MacAddress, ProbeTarget};
+use crate::text::bare;
 
 /// The end of the year 9999, in milliseconds since the epoch.
 const LAST_TIME: Millis = 253_402_300_799_999;
@@ -23,14 +24,14 @@ pub(super) struct Rule<T, U> {
 
 /// Names of agents and devices.
 pub(super) const NAME: Rule<String, String> = Rule {
-    expected: "text of 1 to 100 characters",
-    read: |text| (1..=100).contains(&text.chars().count()).then_some(text),
+    expected: "text of 1 to 100 characters, none of them NUL",
+    read: |text| (is_whole(&text) && (1..=100).contains(&text.chars().count())).then_some(text),
 };
 
 /// Descriptions of agents and devices.
 pub(super) const DESCRIPTION: Rule<String, String> = Rule {
-    expected: "text of at most 1000 characters",
-    read: |text| (text.chars().count() <= 1000).then_some(text),
+    expected: "text of at most 1000 characters, none of them NUL",
+    read: |text| (is_whole(&text) && text.chars().count() <= 1000).then_some(text),
 };
 
 /// New secrets of agents.
@@ -42,10 +43,14 @@ pub(super) const AGENT_SECRET: Rule<String, SecretString> = Rule {
     },
 };
 
-/// MAC addresses, given in either notation and kept in one.
+/// MAC addresses of devices, given in any usual notation and kept in one.
 pub(super) const MAC_ADDRESS: Rule<String, String> = Rule {
-    expected: "a MAC address like AA:BB:CC:DD:EE:FF or AA-BB-CC-DD-EE-FF",
-    read: |text| text.parse::<MacAddress>().ok().map(|mac| mac.to_string()),
+    expected: "the MAC address of a device, like AA:BB:CC:DD:EE:FF, AA-BB-CC-DD-EE-FF, AABB.CCDD.EEFF or AABBCCDDEEFF; \
+               all zeros, broadcast and multicast addresses (their second digit is odd) are no device’s",
+    read: |text| {
+        let mac = bare(&text).parse::<MacAddress>().ok()?;
+        mac.is_devices().then(|| mac.to_string())
+    },
 };
 
 /// UDP ports.
@@ -60,7 +65,10 @@ pub(super) const ID: Rule<i64, i64> = Rule { expected: "the ID of an agent, a wh
 /// Addresses of devices on their network.
 pub(super) const ADDRESS: Rule<String, String> = Rule {
     expected: "an IP address, a host name or a MAC address",
-    read: |text| text.parse::<ProbeTarget>().is_ok().then_some(text),
+    read: |text| {
+        let text = bare(&text);
+        text.parse::<ProbeTarget>().is_ok().then(|| text.to_owned())
+    },
 };
 
 /// Names of users, where one is to be found. New ones must keep to more: `username`.
@@ -74,16 +82,21 @@ pub(super) const USERNAME: Rule<String, String> = Rule {
 
 /// New passwords of users. Weak ones are refused where they are hashed.
 pub(super) const PASSWORD: Rule<String, SecretString> = Rule {
-    expected: "text of at least 10 characters and at most 1024 bytes",
-    read: |text| has_good_length(&text).then(|| text.into()),
+    expected: "text of at least 10 characters and at most 1024 bytes, without NUL",
+    read: |text| (is_whole(&text) && has_good_length(&text)).then(|| text.into()),
 };
 
-/// Passwords that are only compared.
+/// Passwords and codes that are only compared.
 pub(super) const GIVEN_PASSWORD: Rule<String, SecretString> =
     Rule { expected: "text", read: |text| Some(text.into()) };
 
 /// Text that is only compared.
 pub(super) const GIVEN_TEXT: Rule<String, String> = Rule { expected: "text", read: Some };
+
+/// Whether a text has no character at which programs in C would cut it off.
+fn is_whole(text: &str) -> bool {
+    !text.contains('\0')
+}
 
 /// Yes or no.
 pub(super) const FLAG: Rule<bool, bool> = Rule { expected: "true or false", read: Some };
@@ -221,7 +234,8 @@ mod tests {
     #[test]
     fn mac_addresses_are_kept_in_upper_case_with_colons() {
         assert_eq!(text(&MAC_ADDRESS, "0a-1b-2c-3d-4e-5f").unwrap(), "0A:1B:2C:3D:4E:5F");
-        assert!(text(&MAC_ADDRESS, "0a1b2c3d4e5f").is_none());
+        assert_eq!(text(&MAC_ADDRESS, "0a1b.2c3d.4e5f\r\n").unwrap(), "0A:1B:2C:3D:4E:5F");
+        assert!(text(&MAC_ADDRESS, "01:00:5E:00:00:01").is_none());
     }
 
     #[test]

@@ -4,7 +4,6 @@ use bytes::Bytes;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
-use serde_json::value::RawValue;
 
 use super::agent_error::{agent_error, in_time};
 use super::agents::not_found;
@@ -12,7 +11,7 @@ use crate::audit::{Action, SubjectKind};
 use crate::auth::permission::Permission;
 use crate::error::{Error, Kind, Result};
 use crate::http::call::FromBody;
-use crate::http::{Answer, Call, NoBody};
+use crate::http::{Answer, Call, Data, NoBody};
 use crate::registry::{Class, CommandEntry};
 use crate::store::agents;
 
@@ -52,7 +51,7 @@ pub(super) async fn list(call: Call, _: NoBody) -> Result<Answer<Vec<CommandView
     Ok(Answer::ok("Commands retrieved successfully.", commands))
 }
 
-/// A command's payload, checked by the command itself. Nothing at all stands for the empty object.
+/// A command's payload, checked by the command itself.
 pub(super) struct Payload(Bytes);
 
 impl FromBody for Payload {
@@ -64,14 +63,19 @@ impl FromBody for Payload {
     }
 
     fn from_body(body: &Bytes) -> Result<Self> {
-        Ok(Self(if body.is_empty() { Bytes::from_static(b"{}") } else { body.clone() }))
+        Ok(Self(body.clone()))
     }
 }
 
-/// A command's reply as the agent sent it, checked by the command.
-#[derive(Serialize)]
-#[serde(transparent)]
-pub(super) struct Reply(Box<RawValue>);
+/// A command's reply as the agent sent it, checked by the command: JSON.
+pub(super) struct Reply(String);
+
+impl Data for Reply {
+    fn append_to(&self, json: &mut Vec<u8>) -> Result<()> {
+        json.extend_from_slice(self.0.as_bytes());
+        Ok(())
+    }
+}
 
 impl JsonSchema for Reply {
     fn schema_name() -> std::borrow::Cow<'static, str> {
@@ -104,6 +108,5 @@ pub(super) async fn send(call: Call, Payload(payload): Payload) -> Result<Answer
     let reply = reply.map_err(|error| agent_error(id, entry.name, error));
     call.note_sent(Action::AgentCommand, (SubjectKind::Agent, id, agent.name), Some(entry.name), &reply);
     let reply = reply?;
-    let reply = RawValue::from_string(reply).map_err(Error::internal)?;
     Ok(Answer::ok(format!("{} command answered", entry.name), Reply(reply)))
 }

@@ -17,7 +17,7 @@ pub(super) async fn confirm(call: &Call, stored: &UserRow, given: Option<&Secret
         return Err(Error::new(
             Kind::Invalid,
             "current_password_required",
-            "To change what you log in with, send your current password as currentPassword",
+            "To change what you log in with, enter your current password too",
         ));
     };
     let attempt = call.host.throttle.attempt(&stored.username, call.peer.address).await?;

@@ -217,7 +217,7 @@ impl Needed {
             return Ok(found);
         }
         let shared = devices::get(db, &self.seen, id)?.and_then(|device| device.shared);
-        let SharedBy { owner_name, right } = shared.ok_or_else(not_found)?;
+        let SharedBy { right, .. } = shared.ok_or_else(not_found)?;
         let what = match right {
             Right::View => "see",
             Right::Wake => "see and wake",
@@ -225,9 +225,7 @@ impl Needed {
         Err(Error::new(
             Kind::Forbidden,
             "not_shared",
-            format!(
-                "{owner_name} shares this device with you to {what} it, and for nothing else. Ask {owner_name}."
-            ),
+            format!("This device is shared with you to {what} it, and for nothing else. Ask its owner."),
         ))
     }
 }
@@ -242,8 +240,8 @@ fn forget(call: &Call, seers: &[i64]) {
 
 pub(super) async fn list(call: Call, _: NoBody) -> Result<Answer<Vec<DeviceView>>> {
     let reach = call.devices(Permission::DevicesRead);
+    let only_favorites = call.query_flag("onlyFavorites")?;
     let rows = call.host.store.read(move |db| devices::list(db, &reach)).await?;
-    let only_favorites = call.query("onlyFavorites").as_deref() == Some("true");
     let favorites: Option<HashSet<i64>> = only_favorites.then(|| {
         let account = call.caller.account();
         account.map(|account| account.favorites.iter().copied().collect()).unwrap_or_default()

@@ -5,14 +5,24 @@ use std::collections::HashSet;
 use crate::http::Call;
 use crate::model::id::parse_id;
 
-/// The IDs asked for, or none if the query does not say, which means all. Junk is skipped, so that an `ids` of
-/// nothing but junk asks for nothing.
+/// The IDs asked for, or none if the query does not say, which means all. They may be listed, and the key repeated and
+/// bracketed, as clients write lists: `ids=1,2`, `ids=1&ids=2`, `ids[]=1&ids[]=2`, `ids[0]=1`. Junk is skipped, so that
+/// an `ids` of nothing but junk asks for nothing.
 pub(super) fn asked_ids(call: &Call) -> Option<HashSet<i64>> {
-    call.query("ids").map(|ids| parse(&ids))
+    let mut asked = None;
+    for (_, ids) in call.queries().filter(|(key, _)| is_ids(key)) {
+        asked.get_or_insert_with(HashSet::new).extend(parse(&ids));
+    }
+    asked
 }
 
-fn parse(ids: &str) -> HashSet<i64> {
-    ids.split(',').filter_map(|id| parse_id(id.trim())).collect()
+fn is_ids(key: &str) -> bool {
+    key.strip_prefix("ids")
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with('[') && rest.ends_with(']'))
+}
+
+fn parse(ids: &str) -> impl Iterator<Item = i64> {
+    ids.split(',').filter_map(|id| parse_id(id.trim()))
 }
 
 #[cfg(test)]
@@ -21,10 +31,19 @@ mod tests {
 
     #[test]
     fn junk_is_skipped() {
-        assert_eq!(parse("1,2"), HashSet::from([1, 2]));
-        assert_eq!(parse(" 3 ,x,,-4,0,07,5.5,99999999999999999999,6"), HashSet::from([3, 6]));
+        assert_eq!(parse("1,2").collect::<Vec<_>>(), [1, 2]);
+        assert_eq!(parse(" 3 ,x,,-4,0,07,5.5,99999999999999999999,6").collect::<Vec<_>>(), [3, 6]);
         for none in ["", ",", "x", "0", "-1", "1e3", "0x10", "１"] {
-            assert!(parse(none).is_empty(), "{none}");
+            assert_eq!(parse(none).count(), 0, "{none}");
+        }
+    }
+
+    #[test]
+    fn a_key_may_be_bracketed() {
+        for (key, good) in
+            [("ids", true), ("ids[]", true), ("ids[3]", true), ("ids[", false), ("idsx", false)]
+        {
+            assert_eq!(is_ids(key), good, "{key}");
         }
     }
 }

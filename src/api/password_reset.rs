@@ -34,7 +34,7 @@ pub(super) async fn issue(call: Call, _: NoBody) -> Result<Answer<ResetView>> {
     call.caller.refuse_token()?;
     if call.caller.user_id() == Some(id) {
         return Err(Error::forbidden(
-            "Your own password is changed with PUT /api/account/{id} and your current one, not with a reset",
+            "Your own password is changed in your account, with your current one, and not with a reset",
         ));
     }
     let (token, key) = reset::fresh()?;

@@ -27,7 +27,7 @@ const MAX_OF_PAIR: i64 = 1000;
 const MAX_OF_OWNER: i64 = 10_000;
 
 const RIGHT: Rule<Vec<String>, Right> = Rule::new(
-    "[\"view\"] to see the device and its status, or [\"view\", \"wake\"] to wake it as well",
+    "a list: view to see the device and its status, or view and wake to wake it as well",
     |names| {
         let rights: Option<Vec<Right>> =
             names.into_iter().map(|name| serde_json::from_value(name.into()).ok()).collect();

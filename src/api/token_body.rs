@@ -14,9 +14,8 @@ use crate::store::tokens::NewToken;
 /// The devices a token can be restricted to, at most.
 const MAX_DEVICES: usize = 1000;
 
-const PERMISSIONS: Rule<Vec<String>, Vec<Permission>> = Rule::new(
-    "a list of one or more permissions by name, such as [\"devices:wake\"]; GET /api/auth/session lists yours",
-    |names| {
+const PERMISSIONS: Rule<Vec<String>, Vec<Permission>> =
+    Rule::new("a list of one or more permissions by name, such as devices:wake", |names| {
         let mut found = Vec::new();
         for name in names {
             let permission = Permission::from_name(&name)?;
@@ -25,8 +24,7 @@ const PERMISSIONS: Rule<Vec<String>, Vec<Permission>> = Rule::new(
             }
         }
         (!found.is_empty()).then_some(found)
-    },
-);
+    });
 
 const DEVICES: Rule<Vec<i64>, Vec<i64>> = Rule::new(
     "a list of 1 to 1000 device IDs; leave it out for a token that is not restricted to devices",

@@ -135,8 +135,7 @@ fn check_grantable(db: &Conn, user: i64, new: &NewToken, now: Millis) -> Result<
     let owner = users::get(db, user)?.ok_or_else(no_such_user)?;
     if let Some(beyond) = new.permissions.iter().find(|permission| !has(owner.role, **permission)) {
         return Err(Error::forbidden(format!(
-            "{} does not have the permission {}, so that no token of theirs can",
-            owner.username,
+            "The token’s user does not have the permission {}, so that no token of theirs can",
             beyond.name()
         )));
     }
@@ -145,13 +144,13 @@ fn check_grantable(db: &Conn, user: i64, new: &NewToken, now: Millis) -> Result<
         return Err(Error::new(
             Kind::Invalid,
             "no_matching_device",
-            "deviceIDs names a device that does not exist, or is neither the token's user's own nor shared with them",
+            "One of the devices (deviceIDs) does not exist, or is neither the token’s user’s own nor shared with them",
         ));
     }
     if tokens::count(db, user)? >= MAX_OF_USER {
         return Err(Error::conflict(
             "too_many_tokens",
-            format!("{} has {MAX_OF_USER} tokens, which is the limit. Revoke one first.", owner.username),
+            format!("The user has {MAX_OF_USER} tokens, which is the limit. Revoke one first."),
         ));
     }
     Ok(())

@@ -101,7 +101,7 @@ pub(super) async fn begin(call: Call, Json(body): Json<BeginBody>) -> Result<Ans
         }
         Err(Error::conflict(
             "totp_enabled",
-            "Your second factor is in force. Turn it off with DELETE /api/account/totp before you set up another.",
+            "Your second factor is in force already. Turn it off before you set up another.",
         ))
     })
     .await?;
@@ -132,7 +132,7 @@ pub(super) async fn confirm(call: Call, Json(body): Json<ConfirmBody>) -> Result
             Some(false) => Err(wrong(Kind::Invalid)),
             None => Err(Error::conflict(
                 "totp_not_begun",
-                "There is no second factor to confirm. Begin with POST /api/account/totp.",
+                "There is no second factor to confirm: it was not begun, or begun too long ago. Begin again.",
             )),
         }
     });

@@ -15,7 +15,7 @@ pub(super) async fn remove(call: Call, _: NoBody) -> Result<Answer<()>> {
     call.caller.refuse_token()?;
     if call.caller.user_id() == Some(id) {
         return Err(Error::forbidden(
-            "Your own second factor is turned off with DELETE /api/account/totp, your password and a code",
+            "Your own second factor is turned off in your account, with your password and a code",
         ));
     }
     let caller = call.caller.clone();

@@ -172,8 +172,7 @@ pub(super) async fn delete(call: Call, _: NoBody) -> Result<Answer<()>> {
             return Err(Error::conflict(
                 "user_owns_things",
                 format!(
-                    "{} still owns {} and {}. Delete them first, in admin mode.",
-                    user.username,
+                    "The user still owns {} and {}. Delete them first, in admin mode.",
                     counted(owned.agents, "agent"),
                     counted(owned.devices, "device")
                 ),

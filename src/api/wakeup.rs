@@ -49,16 +49,14 @@ fn payload(device: &WakeRow) -> Result<Payload> {
     let mac_address = device.mac_address.parse().map_err(|_| {
         Error::conflict(
             "no_mac_address",
-            format!(
-                "{:?} is no MAC address: the device cannot be woken until it has one",
-                device.mac_address
-            ),
+            "What is stored as the device’s MAC address is none: give the device its MAC address, and it can be woken",
         )
     })?;
     let port = device.port.ok_or_else(|| {
         Error::conflict(
             "no_port",
-            "The device's port is not a number from 1 to 65535: the device cannot be woken until it is",
+            "What is stored as the device’s port is no whole number from 1 to 65535: give the device a port such as 9, and \
+             it can be woken",
         )
     })?;
     Ok(Payload { mac_address, port })

@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use super::session::fresh_token;
 use crate::clock::Millis;
 use crate::error::Result;
+use crate::text::bare;
 
 /// How long a token is good: an hour.
 pub const LIFETIME: Millis = 60 * 60 * 1000;
@@ -20,9 +21,9 @@ pub const LIFETIME: Millis = 60 * 60 * 1000;
 pub struct ResetKey(pub [u8; 32]);
 
 impl ResetKey {
-    /// The key of a token.
+    /// The key of a token, whatever was copied along with it.
     pub fn of(token: &str) -> Self {
-        Self(Sha256::digest(token).into())
+        Self(Sha256::digest(bare(token)).into())
     }
 }
 

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use super::accounts::Account;
 use super::permission::Role;
-use super::typed_code::CodeKey;
+use super::typed_code::{CodeKey, groups};
 use crate::config::{Config, RoleWord};
 
 /// Recovery codes that a user gets at once.
@@ -31,7 +31,7 @@ impl Code {
     /// Reads a code, however it is grouped; none for what is no code at all.
     pub fn read(text: &str) -> Option<Self> {
         let plain: Zeroizing<String> =
-            Zeroizing::new(text.chars().filter(|c| !matches!(c, '-' | ' ')).take(totp::DIGITS + 1).collect());
+            Zeroizing::new(text.chars().filter(|c| !groups(*c)).take(totp::DIGITS + 1).collect());
         if plain.len() == totp::DIGITS && plain.bytes().all(|byte| byte.is_ascii_digit()) {
             return Some(Self::Totp(plain.as_str().into()));
         }
@@ -63,7 +63,7 @@ mod tests {
 
     #[test]
     fn six_digits_are_of_the_app_and_sixteen_characters_for_recovery() {
-        for text in ["012345", " 012 345 ", "012-345"] {
+        for text in ["012345", " 012 345 ", "012-345", "\u{feff}012\u{a0}345\r\n"] {
             let Some(Code::Totp(code)) = Code::read(text) else { panic!("{text}") };
             assert_eq!(code.expose_secret(), "012345");
         }

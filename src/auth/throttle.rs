@@ -122,9 +122,9 @@ impl Throttle {
                 self.shared.settle(&keys, Some(false));
                 Ok(())
             }
-            Room::Used(wait) => Err(too_many().retry_after(wait)),
+            Room::Used(wait) => Err(too_many(wait)),
             // Another one is counted at this very moment.
-            Room::Held => Err(too_many().retry_after(WINDOW)),
+            Room::Held => Err(too_many(WINDOW)),
         }
     }
 
@@ -140,7 +140,7 @@ impl Throttle {
             match self.shared.reserve(&keys) {
                 Room::Free => return Ok(Attempt { shared: self.shared.clone(), keys, outcome: None }),
                 Room::Used(wait) => {
-                    return Err(too_many().retry_after(wait));
+                    return Err(too_many(wait));
                 }
                 Room::Held => settled.await,
             }
@@ -148,12 +148,13 @@ impl Throttle {
     }
 }
 
-fn too_many() -> Error {
-    Error::new(
-        Kind::TooManyRequests,
-        "too_many_attempts",
-        "Too many failed attempts. Wait for the time that Retry-After names, then try again.",
-    )
+/// Who tried too often, and is told for how many whole minutes to wait: whoever waits them has waited long enough.
+fn too_many(wait: Duration) -> Error {
+    let message = match wait.as_secs().div_ceil(60).max(1) {
+        1 => "Too many attempts. Try again in 1 minute.".to_owned(),
+        minutes => format!("Too many attempts. Try again in {minutes} minutes."),
+    };
+    Error::new(Kind::TooManyRequests, "too_many_attempts", message).retry_after(wait)
 }
 
 impl Attempt {

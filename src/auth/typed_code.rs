@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
+use crate::text::is_invisible;
 
 const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 /// The characters of a code.
@@ -28,7 +29,7 @@ impl CodeKey {
     /// The key of a code as it was typed; none for what is no code at all.
     pub fn of(typed: &str) -> Option<Self> {
         let mut code = Zeroizing::new(Vec::with_capacity(LENGTH));
-        for typed in typed.chars().filter(|c| !matches!(c, '-' | ' ')) {
+        for typed in typed.chars().filter(|c| !groups(*c)) {
             let meant = match typed.to_ascii_uppercase() {
                 'O' => '0',
                 'I' | 'L' => '1',
@@ -42,6 +43,12 @@ impl CodeKey {
         }
         (code.len() == LENGTH).then(|| Self(Sha256::digest(&*code).into()))
     }
+}
+
+/// Whether a character only groups those of a code, or came along with it: blanks, hyphens as word processors write
+/// them, and what is not seen.
+pub fn groups(c: char) -> bool {
+    matches!(c, '-' | '\u{2010}'..='\u{2015}' | '\u{2212}') || c.is_whitespace() || is_invisible(c)
 }
 
 impl fmt::Debug for CodeKey {
@@ -96,9 +103,13 @@ mod tests {
     fn it_may_be_typed_as_it_looks() {
         let key = CodeKey::of("0123-4567-89AB-CDE1");
         assert!(key.is_some());
-        for typed in
-            ["0123456789abcde1", "O1234567 89ABCDEI", "o i23-4567-89ab-cdel-", " 0-1-2 3456789ABCDEL "]
-        {
+        for typed in [
+            "0123456789abcde1",
+            "\u{feff}0123\u{2013}4567\u{a0}89AB\u{2011}CDE1\r\n",
+            "O1234567 89ABCDEI",
+            "o i23-4567-89ab-cdel-",
+            " 0-1-2 3456789ABCDEL ",
+        ] {
             assert_eq!(CodeKey::of(typed), key, "{typed}");
         }
         assert_ne!(CodeKey::of("0123-4567-89AB-CDE2"), key);

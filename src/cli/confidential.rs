@@ -9,6 +9,7 @@ use secrecy::SecretString;
 use zeroize::Zeroizing;
 
 use super::failure::Failure;
+use crate::text;
 
 /// The longest line that is read, in bytes.
 const MAX_BYTES: u64 = 4096;
@@ -34,8 +35,7 @@ fn first_line(input: impl BufRead, what: &str) -> Result<SecretString, Failure> 
     if line.len() as u64 > MAX_BYTES {
         return Err(Failure::new(format!("the {what} is longer than {MAX_BYTES} bytes")));
     }
-    let text =
-        std::str::from_utf8(&line).map_err(|_| Failure::new(format!("the {what} is not text in UTF-8")))?;
+    let text = text::decode(&line).map_err(|e| Failure::new(format!("the {what} cannot be read: {e}")))?;
     Ok(SecretString::from(text.trim_end_matches(['\r', '\n'])))
 }
 
@@ -55,5 +55,9 @@ mod tests {
         assert_eq!(read(b"").unwrap(), "");
         assert!(read(&[b'x'; 5000]).is_err());
         assert!(read(b"\xff\n").is_err());
+        assert_eq!(read("\u{feff}word\r\n".as_bytes()).unwrap(), "word");
+        for utf16 in [&b"\xff\xfew\0o\0r\0d\0\r\0\n\0"[..], b"\xfe\xff\0w\0o\0r\0d\0\r\0\n"] {
+            assert!(read(utf16).is_err_and(|e| e.to_string().contains("UTF-16")));
+        }
     }
 }

@@ -6,14 +6,15 @@ use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
 use super::failure::Failure;
-use super::{ServerArguments, output};
+use super::{ServerArguments, block_on, output};
 use crate::config::Loaded;
+use crate::preflight;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Print every effective setting and where it came from; secrets are not shown
     Show(Show),
-    /// Check the file, the environment and the flags without starting anything
+    /// Check the file, the environment and the flags, and whether a server could start with them, without starting it
     Check(ServerArguments),
 }
 
@@ -30,10 +31,13 @@ pub(super) fn run(command: Command) -> Result<(), Failure> {
     match command {
         Command::Show(Show { server, json }) => {
             let loaded = server.load()?;
+            warn(&loaded);
             if json { output::print_json(&as_json(&loaded)) } else { output::print(as_table(&loaded)) }
         }
         Command::Check(arguments) => {
             let loaded = arguments.load()?;
+            warn(&loaded);
+            block_on(async { Ok(preflight::check(&loaded.config)?) })?;
             let file = loaded.file.as_deref().map(Path::display);
             output::print(match file {
                 Some(file) => format!("The configuration is valid ({file})."),
@@ -41,6 +45,13 @@ pub(super) fn run(command: Command) -> Result<(), Failure> {
                     .to_owned(),
             })
         }
+    }
+}
+
+/// Says what is strange and no error.
+fn warn(loaded: &Loaded) {
+    for warning in &loaded.warnings {
+        output::complain(&Failure::new(warning));
     }
 }
 

@@ -78,16 +78,17 @@ pub(super) fn run(arguments: Arguments) -> Result<(), Failure> {
 fn code(file: Option<PathBuf>) -> Result<SecretString, Failure> {
     let code = match (file, std::env::var(VARIABLE)) {
         (Some(file), _) => confidential::from_file(&file, "code")?,
-        (None, Ok(code)) => SecretString::from(code),
+        (None, Ok(code)) if !code.is_empty() => SecretString::from(code),
         (None, Err(std::env::VarError::NotUnicode(_))) => {
             return Err(Failure::new(format!("{VARIABLE} is no valid UTF-8")));
         }
-        (None, Err(std::env::VarError::NotPresent)) if io::stdin().is_terminal() => {
+        // An empty variable counts as not set, as everywhere.
+        (None, Ok(_) | Err(std::env::VarError::NotPresent)) if io::stdin().is_terminal() => {
             rpassword::prompt_password("Enrolment code: ").map(SecretString::from).map_err(|e| {
                 Failure::new(format!("cannot ask for the code: {e}; write it to standard input instead"))
             })?
         }
-        (None, Err(std::env::VarError::NotPresent)) => confidential::from_stdin("code")?,
+        (None, Ok(_) | Err(std::env::VarError::NotPresent)) => confidential::from_stdin("code")?,
     };
     // What files and programs leave around a text; a code has none of it.
     let code = code.expose_secret().trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}');

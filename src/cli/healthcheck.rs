@@ -1,10 +1,12 @@
-//! `netignite healthcheck`: asks the server on this machine whether it is ready, for containers.
+//! `netignite healthcheck`: asks the server on this machine whether it is ready, for containers. It asks where the
+//! flags say, else where the server in the data directory says that it listens, else where the configuration says.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use super::failure::Failure;
 use super::{ServerArguments, block_on, output};
+use crate::address_file;
 use crate::http::client::{self, Target};
 use crate::http::{Method, StatusCode, server};
 
@@ -12,8 +14,13 @@ use crate::http::{Method, StatusCode, server};
 const PATIENCE: Duration = Duration::from_secs(3);
 
 pub(super) fn run(arguments: ServerArguments) -> Result<(), Failure> {
+    let (host_given, port_given) = (arguments.host.is_some(), arguments.port.is_some());
     let config = arguments.load()?.config;
-    let address = reachable(SocketAddr::new(config.server.host, config.server.port));
+    // Where the running server wrote that it listens counts for what no flag says.
+    let written = address_file::read(&config.data_directory);
+    let host = written.filter(|_| !host_given).map_or(config.server.host, |at| at.ip());
+    let port = written.filter(|_| !port_given).map_or(config.server.port, |at| at.port());
+    let address = reachable(SocketAddr::new(host, port));
     if address.port() == 0 {
         return Err(Failure::new(
             "the port is 0, so that the system chooses one: name the server's with --port or server.port",

@@ -210,9 +210,9 @@ fn unanswered(directory: &Path, error: &std::io::Error) -> Failure {
 /// The API's refusal in one line.
 fn refused(status: StatusCode, answer: &Value) -> Failure {
     let message = answer["message"].as_str().map_or_else(|| status.to_string(), ToOwned::to_owned);
-    let fields = answer["errors"].as_array().into_iter().flatten();
     let text = |error: &Value, key: &str| error[key].as_str().unwrap_or_default().to_owned();
-    let fields: Vec<_> = fields.map(|e| format!("{}: {}", text(e, "field"), text(e, "message"))).collect();
-    let colon = if fields.is_empty() { "" } else { ": " };
-    Failure::new(format!("{message}{colon}{}", fields.join("; ")))
+    let fields = answer["errors"].as_array().into_iter().flatten();
+    // The message names the first.
+    let others = fields.skip(1).map(|e| format!("; {}: {}", text(e, "field"), text(e, "message")));
+    Failure::new(format!("{message}{}", others.collect::<String>()))
 }

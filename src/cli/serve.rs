@@ -43,6 +43,10 @@ pub(super) fn run(Arguments { server: arguments, new }: Arguments) -> Result<(),
         None => log_step("logging", begun.elapsed(), "to standard error"),
     }
 
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
+
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(workers()).enable_all().build();
     let runtime = runtime.map_err(Failure::new)?;
     let read = move || Ok(Config::load(&overrides)?.config);

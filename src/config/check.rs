@@ -10,6 +10,7 @@ use super::file::unknown_key;
 use super::keys::{SECTION, expected, is_secret, join, leaves, redacted};
 use super::layer::{Layer, Origin};
 use super::{Config, Setting};
+use crate::json::expected_in_words;
 use crate::plugin::{PluginEntry, PluginError};
 
 /// The longest value an error shows, in characters.
@@ -88,7 +89,7 @@ impl Merged {
         let echoes = ["invalid type: ", "invalid value: ", "invalid length ", "unknown variant `"];
         let text = match message.rfind(", expected ") {
             Some(i) if echoes.iter().any(|prefix| message.starts_with(prefix)) => {
-                format!("expected {}{told}", in_words(&message[i + ", expected ".len()..]))
+                format!("expected {}{told}", expected_in_words(&message[i + ", expected ".len()..]))
             }
             _ if mentions_secret(message, path, section) => "the value is not valid here".to_owned(),
             _ => format!("{message}{told}"),
@@ -121,22 +122,6 @@ fn found(key: &str, value: &Value) -> String {
     let short: String = text.chars().take(SHOWN).collect();
     let more = if short.len() < text.len() { "…" } else { "" };
     format!(", found {short}{more}")
-}
-
-/// What serde expects, in an operator's words.
-fn in_words(expected: &str) -> &str {
-    match expected {
-        "u8" => "a whole number from 0 to 255",
-        "u16" => "a whole number from 0 to 65535",
-        "u32" | "u64" | "usize" => "a whole number of at least 0",
-        "i8" | "i16" | "i32" | "i64" | "isize" => "a whole number",
-        "a boolean" => "true or false",
-        "a string" => "text",
-        "a sequence" => "a list",
-        "a map" => SECTION,
-        other if other.starts_with("struct ") => SECTION,
-        other => other,
-    }
 }
 
 fn quoted_after<'a>(message: &'a str, prefix: &str) -> Option<&'a str> {
@@ -186,11 +171,18 @@ fn is_host(text: &str) -> bool {
     bare.parse::<Ipv6Addr>().is_ok() || name(text)
 }
 
-/// Whether `text` is an origin as browsers send it: scheme, host and perhaps port.
+/// Whether `text` is an origin as browsers send it: scheme, host and perhaps port. A slash behind it comes along with
+/// what is copied from a browser. Names beyond ASCII are sent in another form (`xn--…`), and would never match.
 fn is_origin(text: &str) -> bool {
-    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let host = match text.split_once("://") {
+        Some((scheme, host)) if ["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) => {
+            Some(host.strip_suffix('/').unwrap_or(host))
+        }
+        _ => None,
+    };
     host.is_some_and(|host| {
         !host.is_empty()
+            && host.is_ascii()
             && !host.contains(|c: char| "/?#@*\\".contains(c) || c.is_whitespace() || c.is_control())
     })
 }

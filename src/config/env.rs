@@ -11,9 +11,9 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use super::error::ConfigError;
-use super::file::read_text;
 use super::keys::{is_secret, leaves, nearest};
 use super::layer::{Layer, Origin};
+use crate::text::{bare, read_file, unmarked};
 
 /// The variable that names the configuration file.
 pub(super) const CONFIG_FILE_PATH: &str = "CONFIG_FILE_PATH";
@@ -28,7 +28,18 @@ const NOT_CONFIGURATION: &[&str] = &[
     "NETIGNITE_SECRET_KEY_FILE",
     "NETIGNITE_NEW_SECRET_KEY",
     "NETIGNITE_NEW_SECRET_KEY_FILE",
+    "NETIGNITE_ENROLMENT_CODE",
+    "NETIGNITE_ENROLMENT_CODE_FILE",
+    // What scripts call the API with.
+    "NETIGNITE_TOKEN",
+    "NETIGNITE_TOKEN_FILE",
+    "NETIGNITE_USERNAME",
+    "NETIGNITE_PASSWORD",
+    "NETIGNITE_PASSWORD_FILE",
 ];
+
+/// What `NODE_ENV` usually says besides `production`.
+const OTHER_ENVIRONMENTS: &[&str] = &["development", "test"];
 
 /// The largest file a `…_FILE` variable may name, in bytes.
 const MAX_SECRET_BYTES: u64 = 64 * 1024;
@@ -50,6 +61,8 @@ impl Variables {
             let Some(value) = value.to_str() else {
                 return Err(ConfigError::new(format!("{name}: expected text in UTF-8")));
             };
+            // What came along with the value; inside a secret, blanks may be a part of it.
+            let value = unmarked(value).trim_end_matches(['\r', '\n']);
             if !is_service_link(name, value) {
                 found.insert(name.to_owned(), value.to_owned());
             }
@@ -59,6 +72,19 @@ impl Variables {
 
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
+    }
+
+    /// What is strange in the variables and no error, a line each.
+    pub(super) fn warnings(&self) -> Vec<String> {
+        let word = self.get("NODE_ENV").map(bare).unwrap_or_default();
+        let known = |name: &&str| word.eq_ignore_ascii_case(name);
+        if word.is_empty() || is_production(word) || OTHER_ENVIRONMENTS.iter().any(known) {
+            return Vec::new();
+        }
+        vec![format!(
+            "NODE_ENV is {word:?}, which is neither production nor development nor test: the server does not take this \
+             for production; set it to production if it is"
+        )]
     }
 
     /// One layer a variable, the original's first: ours lie over them.
@@ -78,9 +104,9 @@ impl Variables {
             Some(Layer::one(Origin::Variable(name.to_owned()), key, value(self.get(name)?)))
         };
         [
-            read("NITRO_HOST", "server.host", |v| Value::from(v)),
+            read("NITRO_HOST", "server.host", |v| Value::from(bare(v))),
             read("NITRO_PORT", "server.port", number),
-            read("NODE_ENV", "production", |v| Value::from(v == "production")),
+            read("NODE_ENV", "production", |v| Value::from(is_production(v))),
         ]
         .into_iter()
         .flatten()
@@ -99,7 +125,7 @@ impl Variables {
             }
             let path = PathBuf::from(value);
             let origin = Origin::NamedFile { variable: name.to_owned(), path: path.clone() };
-            let secret = read_text(&path, MAX_SECRET_BYTES)
+            let secret = read_file(&path, MAX_SECRET_BYTES)
                 .map_err(|e| ConfigError::at(&origin, format!("cannot read the file it names: {e}")))?;
             let secret = Value::from(secret.trim_end_matches(['\r', '\n']));
             return Ok(Layer::one(origin, &key.key, secret));
@@ -128,6 +154,7 @@ impl<'a> Known<'a> {
     /// The text of the variable as the kind of value the key holds. Text that is none stays text, for the check to
     /// refuse with what was expected.
     fn parse(&self, text: &str) -> Value {
+        let text = if is_secret(&self.key) { text } else { bare(text) };
         match self.default {
             Value::String(_) => Value::from(text),
             Value::Number(_) => number(text),
@@ -145,6 +172,11 @@ impl<'a> Known<'a> {
             Value::Null => json_or_text(text),
         }
     }
+}
+
+/// Whether `NODE_ENV` says that this is production.
+fn is_production(word: &str) -> bool {
+    bare(word).eq_ignore_ascii_case("production")
 }
 
 /// The number a text holds, else the text.

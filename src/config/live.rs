@@ -1,6 +1,6 @@
 //! Which settings change while the server runs: those that are looked up whenever they are needed.
 //!
-//! All others are used once, at the start: what was bound, opened or started with them would have to be made anew,
+//! A plugin names those of its section itself. All others are used once, at the start: what was bound, opened or started with them would have to be made anew,
 //! and every connection with it.
 
 use std::collections::BTreeMap;
@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::keys::leaves;
 use super::settings::{Config, Limits};
+use crate::plugin::{PluginEntry, registered};
 
 /// What a configuration that was read again changes.
 #[derive(Debug)]
@@ -50,9 +51,38 @@ impl Config {
                 stop_seconds: limits.stop_seconds,
                 ..self.limits
             },
+            plugins: self.plugins_with(&fresh.plugins, registered().as_deref().unwrap_or_default()),
             ..self.clone()
         };
         Reloaded { changed: differing(self, &config), waiting: differing(&config, fresh), config }
+    }
+}
+
+impl Config {
+    /// The plugins' sections in force, with what `fresh` says of the keys that plugins look up when they need them. A
+    /// section that would not be good so stays as it is.
+    fn plugins_with(
+        &self,
+        fresh: &BTreeMap<String, Value>,
+        plugins: &[&PluginEntry],
+    ) -> BTreeMap<String, Value> {
+        let mut sections = self.plugins.clone();
+        for plugin in plugins {
+            let (Some(section), Some(fresh)) = (sections.get_mut(plugin.name), fresh.get(plugin.name)) else {
+                continue;
+            };
+            let mut changed = section.clone();
+            for key in plugin.live {
+                match fresh.get(key) {
+                    Some(value) => changed[*key] = value.clone(),
+                    None => drop(changed.as_object_mut().and_then(|section| section.remove(*key))),
+                }
+            }
+            if (plugin.check_config)(&changed).is_ok() {
+                *section = changed;
+            }
+        }
+        sections
     }
 }
 

@@ -89,6 +89,8 @@ pub struct Loaded {
     pub file: Option<PathBuf>,
     /// Every effective setting, sorted by key, fit to be shown.
     pub settings: Vec<Setting>,
+    /// What is strange and no error, a line each.
+    pub warnings: Vec<String>,
 }
 
 impl Config {
@@ -122,7 +124,7 @@ fn load(
 
     let (mut config, settings) = check::merge(layers, plugins)?;
     config.new_database = overrides.new_database;
-    Ok(Loaded { config, file: found, settings })
+    Ok(Loaded { config, file: found, settings, warnings: variables.warnings() })
 }
 
 /// The defaults as JSON, each plugin's section included: the shape every source is held against.

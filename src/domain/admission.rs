@@ -131,7 +131,7 @@ fn check_second_factor(caller: &Caller, access: Access, config: &Config) -> Resu
         Some(account) if second_factor::is_missing(account, config) => Err(Error::new(
             Kind::Forbidden,
             "totp_setup_required",
-            "Your role must have a second factor: log in and set it up with POST /api/account/totp first",
+            "Your account must have a second factor: log in and set it up first, with an authenticator app",
         )),
         _ => Ok(()),
     }

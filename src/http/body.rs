@@ -44,7 +44,8 @@ impl<B: Body<Data = Bytes> + Unpin> RequestBody<B> {
             return Err(too_large(limit));
         }
         timeout(time, self.collect(limit)).await.unwrap_or_else(|_| {
-            let message = format!("The request's body was not there after {} s", time.as_secs_f32());
+            let message =
+                format!("The request did not arrive within {} s. Send it again.", time.as_secs_f32());
             Err(Error::new(Kind::RequestTimeout, "request_timeout", message))
         })
     }
@@ -88,7 +89,10 @@ impl<B: Body<Data = Bytes> + Unpin> RequestBody<B> {
 }
 
 fn too_large(limit: usize) -> Error {
-    let message = format!("The request's body is larger than the {limit} bytes allowed (limits.bodyBytes)");
+    let message = format!(
+        "What was sent is larger than the {limit} bytes allowed. Send less, or have the server’s operator raise \
+         limits.bodyBytes."
+    );
     Error::new(Kind::TooLarge, "payload_too_large", message)
 }
 

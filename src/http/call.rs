@@ -1,5 +1,6 @@
 //! What a handler gets: the host, who calls, and the parts of the request it may need.
 
+use std::borrow::Cow;
 use std::ops::Deref;
 
 use bytes::Bytes;
@@ -7,10 +8,11 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
 use super::HeaderMap;
+use super::bearer;
 use super::peer::Peer;
 use super::request_id::RequestId;
 use crate::domain::By;
-use crate::error::{Error, Result};
+use crate::error::{Error, FieldError, Result};
 use crate::model::id::parse_id;
 use crate::registry::decode_object;
 
@@ -58,10 +60,39 @@ impl Call {
         })
     }
 
+    /// What was sent as `Authorization: Bearer`; empty if it is not clear, none if there is no such header.
+    pub fn bearer(&self) -> Option<&str> {
+        bearer::token(&self.headers)
+    }
+
+    /// The keys and values of the query, decoded, in their order.
+    pub fn queries(&self) -> impl Iterator<Item = (Cow<'_, str>, Cow<'_, str>)> {
+        form_urlencoded::parse(self.query.as_deref().unwrap_or_default().as_bytes())
+    }
+
     /// The first value of the query's key `name`, decoded.
     pub fn query(&self, name: &str) -> Option<String> {
-        let query = self.query.as_deref()?;
-        form_urlencoded::parse(query.as_bytes()).find(|(n, _)| n == name).map(|(_, v)| v.into_owned())
+        self.queries().find(|(n, _)| n == name).map(|(_, v)| v.into_owned())
+    }
+
+    /// Whether the query's key `name` says yes: `true` or `1`. Without it, and for `false`, `0` and nothing, no.
+    ///
+    /// # Errors
+    /// 400 for any other value, and for values that contradict each other.
+    pub fn query_flag(&self, name: &'static str) -> Result<bool> {
+        let mut said = None;
+        for (_, value) in self.queries().filter(|(n, _)| n == name) {
+            let value = match value.trim().to_ascii_lowercase().as_str() {
+                "true" | "1" => true,
+                "false" | "0" | "" => false,
+                _ => return Err(wrong_query(name, "expected true or false")),
+            };
+            if said.is_some_and(|said| said != value) {
+                return Err(wrong_query(name, "expected true or false, and not both"));
+            }
+            said = Some(value);
+        }
+        Ok(said.unwrap_or_default())
     }
 }
 
@@ -80,8 +111,15 @@ pub(super) fn is_admin_mode(query: &str) -> bool {
         .is_some_and(|(_, v)| v == "true")
 }
 
+/// The error about one key of a query.
+fn wrong_query(name: &str, message: &str) -> Error {
+    Error::invalid_fields("Invalid query", vec![FieldError::new(name, message)])
+}
+
 /// What a handler takes as its body.
 pub trait FromBody: Sized + Send + 'static {
+    /// Whether what is sent matters at all.
+    const IS_READ: bool = true;
     /// The JSON Schema of the body, or none if there is none to send.
     fn schema() -> Option<serde_json::Value>;
     /// Reads the body.
@@ -100,8 +138,7 @@ impl<T: DeserializeOwned + JsonSchema + Send + 'static> FromBody for Json<T> {
     }
 
     fn from_body(body: &Bytes) -> Result<Self> {
-        // Nothing at all stands for the empty object.
-        match decode_object(if body.is_empty() { b"{}" } else { body }) {
+        match decode_object(body) {
             Ok(value) => Ok(Self(value)),
             Err(e) => Err(Error::invalid_fields("Invalid payload", vec![e])),
         }
@@ -112,6 +149,8 @@ impl<T: DeserializeOwned + JsonSchema + Send + 'static> FromBody for Json<T> {
 pub struct NoBody;
 
 impl FromBody for NoBody {
+    const IS_READ: bool = false;
+
     fn schema() -> Option<serde_json::Value> {
         None
     }

@@ -2,9 +2,9 @@
 //!
 //! `server` accepts connections and drains them, `crowd` knows whose they are; `connection` drives one of them; `service`
 //! takes one request from the route table through session, permission and body to its handler; `identify` says who
-//! calls; `request_id` names requests; `route` is the table's row; `call` is what a
-//! handler gets; `answer` what it gives; `agent_door` is where agents come in, `upgrade` how whoever asks for a
-//! WebSocket is refused; `response` makes HTTP of either, `outgoing` is its body. Deliberately absent: any domain knowledge.
+//! calls; `request_id` names requests; `route` is the table's row; `call` is what a handler gets, whose body `media` looks
+//! at first; `answer` what it gives; `agent_door` is where agents come in, `upgrade` how whoever asks for a WebSocket is
+//! refused; `response` makes HTTP of either, `outgoing` is its body. Deliberately absent: any domain knowledge.
 
 mod agent_door;
 pub mod answer;
@@ -17,6 +17,7 @@ mod connection;
 pub mod cookie;
 mod crowd;
 mod identify;
+mod media;
 pub mod origin;
 mod outgoing;
 pub mod peer;

@@ -83,24 +83,30 @@ fn is_same_host(allowed: &str, asked: &str) -> bool {
 /// Refuses a write that a browser makes for another site's page.
 ///
 /// # Errors
-/// 403 whose message names the setting a proxy that rewrites `Host` needs.
+/// 403 whose message names what helps whoever is refused.
 pub fn check_write(headers: &HeaderMap, peer: &Peer, allowed: &[String]) -> Result<(), Error> {
-    let origin = headers.get("origin");
-    let good = match headers.get("sec-fetch-site") {
+    let refused = |message| Err(Error::new(Kind::Forbidden, "cross_site", message));
+    match (headers.get("sec-fetch-site"), headers.get("origin")) {
         // The browser's own word, which a listed origin does not outweigh: there is no CORS, so another site's page has
         // nothing to write here.
-        Some(site) => site == "same-origin" || site == "none",
-        None => origin.is_none_or(|origin| is_own(origin, headers, peer) || is_listed(origin, allowed)),
-    };
-    if good {
-        return Ok(());
+        (Some(site), _) if site == "same-origin" || site == "none" => Ok(()),
+        (Some(_), _) => refused(
+            "Cross-site request refused. Your browser says that another site’s page sent it, which allowedOrigins does \
+             not change: open a page of the server itself and try again there.",
+        ),
+        (None, None) => Ok(()),
+        (None, Some(origin)) if is_own(origin, headers, peer) || is_made_up(origin, headers, peer) => Ok(()),
+        (None, Some(origin)) if is_listed(origin, allowed) => Ok(()),
+        (None, Some(origin)) if is_pages(origin) => refused(
+            "Cross-site request refused. If this is the server’s own page behind a proxy that rewrites Host, add the \
+             page’s origin to allowedOrigins in the configuration, or the proxy to trustedProxies. A program writes \
+             without an Origin header, or with an API token.",
+        ),
+        (None, Some(_)) => refused(
+            "Cross-site request refused: its Origin is no site’s, so that allowedOrigins cannot list it. A program \
+             writes without an Origin header, or with an API token.",
+        ),
     }
-    Err(Error::new(
-        Kind::Forbidden,
-        "cross_site",
-        "Cross-site request refused. If this is the server's own page behind a proxy that rewrites Host, add the \
-         page's origin to allowedOrigins in the configuration, or the proxy to trustedProxies.",
-    ))
 }
 
 /// Whether an agent's handshake without usable credentials may come from here. Agents send no `Origin` or one that is no
@@ -126,13 +132,37 @@ fn is_websocket(origin: &HeaderValue) -> bool {
 /// know which of them the page was loaded with.
 fn is_own(origin: &HeaderValue, headers: &HeaderMap, peer: &Peer) -> bool {
     let Some((scheme, own)) = origin.to_str().ok().and_then(split_origin) else { return false };
+    asked_host(headers, peer).and_then(split_authority).is_some_and(|asked| same(own, asked, scheme))
+}
+
+/// The host that the client asked for.
+fn asked_host<'a>(headers: &'a HeaderMap, peer: &Peer) -> Option<&'a str> {
     let mut hosts = headers.get_all("host").iter();
-    let host = match (peer.forwarded_host(headers), hosts.next(), hosts.next()) {
+    match (peer.forwarded_host(headers), hosts.next(), hosts.next()) {
         (Some(forwarded), ..) => Some(forwarded),
         (None, Some(host), None) => host.to_str().ok(),
         _ => None,
+    }
+}
+
+/// Whether `origin` names the host the client asked for in a way that no page's does: with a WebSocket's scheme or none.
+/// Client libraries make such origins up, and leave the port out at will.
+fn is_made_up(origin: &HeaderValue, headers: &HeaderMap, peer: &Peer) -> bool {
+    let Ok(origin) = origin.to_str() else { return false };
+    let authority = match origin.split_once("://") {
+        Some((scheme, authority)) if is_socket(scheme) => authority,
+        Some(_) => return false,
+        None => origin,
     };
-    host.and_then(split_authority).is_some_and(|asked| same(own, asked, scheme))
+    let (own, asked) = (split_authority(authority), asked_host(headers, peer).and_then(split_authority));
+    let (Some(own), Some(asked)) = (own, asked) else { return false };
+    is_same_host(own.host, asked.host)
+        && own.port.is_none_or(|port| asked.port.is_none_or(|asked| asked == port))
+}
+
+/// Whether `origin` can be listed as one.
+fn is_pages(origin: &HeaderValue) -> bool {
+    origin.to_str().ok().and_then(split_origin).is_some()
 }
 
 /// Whether `origin` is one of `allowed`, which are origins such as `https://home.example` or bare hosts.
@@ -142,7 +172,7 @@ fn is_listed(origin: &HeaderValue, allowed: &[String]) -> bool {
         let entry = entry.trim().trim_end_matches('/');
         match entry.split_once("://") {
             Some(_) => split_origin(entry).is_some_and(|(listed_scheme, listed)| {
-                listed_scheme.eq_ignore_ascii_case(scheme) && same(own, listed, scheme)
+                is_secure(listed_scheme) == is_secure(scheme) && same(own, listed, scheme)
             }),
             None => split_authority(entry).is_some_and(|listed| same(own, listed, scheme)),
         }
@@ -150,14 +180,24 @@ fn is_listed(origin: &HeaderValue, allowed: &[String]) -> bool {
 }
 
 fn same(a: Authority<'_>, b: Authority<'_>, scheme: &str) -> bool {
-    let default = if scheme.eq_ignore_ascii_case("https") { 443 } else { 80 };
-    a.host.eq_ignore_ascii_case(b.host) && a.port.unwrap_or(default) == b.port.unwrap_or(default)
+    let default = if is_secure(scheme) { 443 } else { 80 };
+    is_same_host(a.host, b.host) && a.port.unwrap_or(default) == b.port.unwrap_or(default)
 }
 
-/// The scheme and authority of a web page's origin. `null` is none, and neither is any other scheme.
+fn is_socket(scheme: &str) -> bool {
+    scheme.eq_ignore_ascii_case("ws") || scheme.eq_ignore_ascii_case("wss")
+}
+
+fn is_secure(scheme: &str) -> bool {
+    scheme.eq_ignore_ascii_case("https") || scheme.eq_ignore_ascii_case("wss")
+}
+
+/// The scheme and authority of the origin of a web page, or of a socket that a library opens. `null` is none, and
+/// neither is any other scheme.
 fn split_origin(origin: &str) -> Option<(&str, Authority<'_>)> {
     let (scheme, authority) = origin.split_once("://")?;
-    let web = scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https");
+    let web = ["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) || is_socket(scheme);
+    let authority = authority.strip_suffix('/').unwrap_or(authority);
     web.then(|| split_authority(authority)).flatten().map(|authority| (scheme, authority))
 }
 
@@ -202,7 +242,7 @@ mod tests {
             Ok(()) => true,
             Err(e) => {
                 assert_eq!(e.kind(), Kind::Forbidden);
-                assert!(e.message().contains("allowedOrigins"));
+                assert!(e.message().contains("allowedOrigins"), "{}", e.message());
                 false
             }
         }

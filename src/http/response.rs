@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::request_id::RequestId;
 use super::{Answer, Data, Raw, Response, StatusCode};
 use crate::error::{Error, FieldError, Kind, Result};
+use crate::text::harmless;
 
 #[derive(Serialize)]
 struct Failure<'a> {
@@ -30,7 +31,7 @@ pub fn enveloped<T: Data>(answer: Answer<T>, id: &RequestId) -> Result<Response>
     let Answer { status, message, data, headers } = answer;
     let mut body = Vec::with_capacity(512);
     body.extend_from_slice(br#"{"status":"OK","message":"#);
-    message.append_to(&mut body)?;
+    harmless(message).append_to(&mut body)?;
     body.extend_from_slice(br#","data":"#);
     match data {
         Some(data) => data.append_to(&mut body)?,
@@ -99,9 +100,11 @@ pub fn failed(error: &Error, id: &RequestId) -> Response {
 
 /// The envelope of an error as text.
 pub(super) fn failed_text(error: &Error, id: &RequestId) -> String {
+    // Harmless since it was set; but this is the door.
+    let message = harmless(error.message().into());
     let failure = Failure {
         status: "ERROR",
-        message: error.message(),
+        message: &message,
         data: None,
         code: error.code(),
         errors: error.fields(),

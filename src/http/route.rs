@@ -34,6 +34,8 @@ pub struct Route {
     pub takes: fn() -> Option<Value>,
     /// The JSON Schema of the answer's `data`; none for an answer outside the envelope.
     pub gives: fn() -> Option<Value>,
+    /// Whether a body is looked at.
+    pub(super) takes_body: bool,
     handler: Handler,
 }
 
@@ -59,6 +61,7 @@ impl Route {
             access,
             summary,
             takes: B::schema,
+            takes_body: B::IS_READ,
             gives: || Some(schemars::schema_for!(T).to_value()),
             handler: Arc::new(move |call, body| {
                 let handler = handler.clone();
@@ -90,6 +93,7 @@ impl Route {
             access,
             summary,
             takes: || None,
+            takes_body: false,
             gives: || None,
             handler: Arc::new(move |call, _| {
                 let handler = handler.clone();

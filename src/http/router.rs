@@ -97,7 +97,7 @@ impl Router {
         let exact = methods.iter().find(|(m, _)| m == method);
         let Some((_, index)) = exact.or_else(|| methods.iter().find(|(m, _)| m == wanted)) else {
             let allow = &matched.value.allow;
-            let message = format!("{method} is not possible here, only {allow}");
+            let message = format!("This method is not possible here, only {allow}");
             return Err(Error::new(Kind::MethodNotAllowed, "method_not_allowed", message).allow(allow));
         };
         let decoded = |value: &str| percent_decode_str(value).decode_utf8_lossy().into_owned();

@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use hyper::body::Body;
 use hyper::header::{
-    CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HeaderMap, HeaderValue, SET_COOKIE,
+    CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, EXPECT, HeaderMap, HeaderValue, SET_COOKIE,
     X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::http::request::Parts;
@@ -34,7 +34,7 @@ use super::router::{Found, Router, without_slash};
 use super::summary::{Seen, Summary};
 use super::upgrade::RefusalLog;
 use super::{
-    Access, Call, Method, Response, Route, StatusCode, agent_door, call, origin, request_id, upgrade,
+    Access, Call, Method, Response, Route, StatusCode, agent_door, call, media, origin, request_id, upgrade,
 };
 use crate::audit::refusal;
 use crate::auth::Caller;
@@ -220,12 +220,9 @@ impl Site {
         if waits {
             (caller, stale) = self.let_in(&knock, &self.host.config.load_full(), seen).await?;
         }
-        if writes && !body.is_empty() && !is_json(&parts.headers) {
-            return Err(Error::new(
-                Kind::UnsupportedMedia,
-                "unsupported_media_type",
-                "The body must be JSON: send it with Content-Type: application/json",
-            ));
+        // A route that takes no body passes over whatever comes.
+        if writes && route.takes_body && !media::is_blank(&body) {
+            media::check_json(&parts.headers)?;
         }
         let query = parts.uri.query();
         let by = By {
@@ -330,12 +327,6 @@ fn panicked(panic: &(dyn Any + Send)) -> Error {
     let text = panic.downcast_ref::<&str>().copied();
     let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no text");
     Error::internal(format!("a handler panicked: {text}"))
-}
-
-fn is_json(headers: &HeaderMap) -> bool {
-    let Some(value) = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()) else { return false };
-    let essence = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    essence == "application/json" || essence.starts_with("application/") && essence.ends_with("+json")
 }
 
 /// Drops the body for `HEAD` and keeps its length.

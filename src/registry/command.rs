@@ -16,6 +16,7 @@ use serde::de::DeserializeOwned;
 
 use super::context::AgentContext;
 use crate::error::FieldError;
+use crate::{json, text};
 
 /// A boxed future that can move between threads.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -162,11 +163,13 @@ pub fn encode_payload<C: Command>(payload: &C::Payload) -> Result<String, FieldE
     serde_json::to_string(payload).map_err(|e| FieldError::new("", e.to_string()))
 }
 
-/// Decodes JSON and, where that fails, names the field it failed at.
+/// Decodes JSON and, where that fails, names the field it failed at. A byte order mark before it is passed over.
 ///
 /// # Errors
-/// The JSON is malformed or not of the type; the error names the field by its path.
+/// The JSON is malformed, can be read in more than one way or is not of the type; the error names the field by its
+/// path.
 pub fn decode<T: DeserializeOwned>(json: &[u8]) -> Result<T, FieldError> {
+    let json = looked_through(json)?;
     // Keeping track of the path costs more than the rest, and only what fails needs it.
     if let Ok(value) = serde_json::from_slice(json) {
         return Ok(value);
@@ -183,21 +186,43 @@ pub fn decode<T: DeserializeOwned>(json: &[u8]) -> Result<T, FieldError> {
             (path, Some(name)) => format!("{path}.{name}"),
             (path, None) => path.to_owned(),
         };
-        let message = message.split(" at line ").next().unwrap_or_default().to_owned();
-        FieldError::new(field, message)
+        FieldError::new(field, expectation(message.split(" at line ").next().unwrap_or_default()))
     })?;
-    reader.end().map_err(|e| FieldError::new("", e.to_string()))?;
     Ok(value)
 }
 
-/// Decodes a JSON object as [`decode`] does. Serde would also read a struct from an array of its fields' values.
+/// The text of JSON that can be read in one way.
+fn looked_through(json: &[u8]) -> Result<&[u8], FieldError> {
+    let json = text::decode(json).map_err(|e| FieldError::new("", format!("expected JSON: {e}")))?;
+    json::check(json.as_bytes()).map_err(|e| FieldError::new("", e.to_string()))?;
+    Ok(json.as_bytes())
+}
+
+/// What serde says of a value that does not fit, as what was expected of it: without the value.
+fn expectation(said: &str) -> String {
+    let echoes = ["invalid type: ", "invalid value: ", "invalid length ", "unknown variant `"];
+    match said.rfind(", expected ") {
+        Some(at) if echoes.iter().any(|echo| said.starts_with(echo)) => {
+            let expected = &said[at + ", expected ".len()..];
+            format!("expected {}", json::expected_in_words(expected).replace('`', ""))
+        }
+        _ if said.starts_with("missing field `") => "this is missing".to_owned(),
+        _ => said.to_owned(),
+    }
+}
+
+/// Decodes a JSON object as [`decode`] does; nothing but blanks stands for the empty one. Serde would also read a struct
+/// from an array of its fields' values.
 ///
 /// # Errors
 /// As [`decode`], or the JSON is no object.
 pub fn decode_object<T: DeserializeOwned>(json: &[u8]) -> Result<T, FieldError> {
-    match json.iter().find(|b| !b.is_ascii_whitespace()) {
-        Some(b'{') => decode(json),
-        _ => Err(FieldError::new("", "expected a JSON object")),
+    let begin = json.strip_prefix("\u{feff}".as_bytes()).unwrap_or(json);
+    match begin.iter().find(|b| !b.is_ascii_whitespace()) {
+        // What is no text says so itself.
+        Some(b'{' | 0 | 0x80..) => decode(json),
+        Some(_) => Err(FieldError::new("", "expected a JSON object")),
+        None => decode(b"{}"),
     }
 }
 
@@ -211,6 +236,7 @@ struct Verdict {
 }
 
 fn check_reply<C: Command>(json: &[u8]) -> Result<String, ReplyError> {
+    let json = looked_through(json).map_err(|e| ReplyError::Bad(e.to_string()))?;
     let opens = json.iter().find(|b| !b.is_ascii_whitespace());
     if opens == Some(&b'{')
         && let Ok(Verdict { status: Some(status), message }) = serde_json::from_slice(json)

@@ -6,10 +6,11 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A MAC address, read as `AA:BB:CC:DD:EE:FF` or `AA-BB-CC-DD-EE-FF` in either case, written in upper case with colons.
+/// A MAC address, read as `AA:BB:CC:DD:EE:FF`, `AA-BB-CC-DD-EE-FF`, `AABB.CCDD.EEFF` or `AABBCCDDEEFF` in either case,
+/// written in upper case with colons.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
-#[schemars(with = "String", extend("pattern" = "^([0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}$", "examples" = ["AA:BB:CC:DD:EE:FF"]))]
+#[schemars(with = "String", extend("pattern" = "^(([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}|([0-9A-Fa-f]{2}-){5}[0-9A-Fa-f]{2}|([0-9A-Fa-f]{4}\\.){2}[0-9A-Fa-f]{4}|[0-9A-Fa-f]{12})$", "examples" = ["AA:BB:CC:DD:EE:FF"]))]
 pub struct MacAddress(pub [u8; 6]);
 
 /// Why a text is no MAC address.
@@ -18,7 +19,9 @@ pub struct InvalidMac;
 
 impl fmt::Display for InvalidMac {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("expected a MAC address like AA:BB:CC:DD:EE:FF or AA-BB-CC-DD-EE-FF")
+        f.write_str(
+            "expected a MAC address like AA:BB:CC:DD:EE:FF, AA-BB-CC-DD-EE-FF, AABB.CCDD.EEFF or AABBCCDDEEFF",
+        )
     }
 }
 
@@ -28,24 +31,38 @@ impl FromStr for MacAddress {
     type Err = InvalidMac;
 
     fn from_str(text: &str) -> Result<Self, InvalidMac> {
-        let bytes = text.as_bytes();
-        if bytes.len() != 17 {
-            return Err(InvalidMac);
-        }
-        let separator = bytes[2];
-        if separator != b':' && separator != b'-' {
-            return Err(InvalidMac);
+        let (separator, group) = match text.len() {
+            17 if text.as_bytes()[2] == b'-' => (Some('-'), 2),
+            17 => (Some(':'), 2),
+            14 => (Some('.'), 4),
+            12 => (None, 12),
+            _ => return Err(InvalidMac),
+        };
+        let mut digits = [0; 12];
+        let mut count = 0;
+        for (at, c) in text.chars().enumerate() {
+            if separator.is_some() && at % (group + 1) == group {
+                if Some(c) != separator {
+                    return Err(InvalidMac);
+                }
+                continue;
+            }
+            let digit = c.to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+            *digits.get_mut(count).ok_or(InvalidMac)? = digit.ok_or(InvalidMac)?;
+            count += 1;
         }
         let mut mac = [0; 6];
-        for (i, part) in bytes.chunks(3).enumerate() {
-            if part.len() == 3 && part[2] != separator {
-                return Err(InvalidMac);
-            }
-            let digit =
-                |b: u8| char::from(b).to_digit(16).and_then(|d| u8::try_from(d).ok()).ok_or(InvalidMac);
-            mac[i] = digit(part[0])? << 4 | digit(part[1])?;
+        for (byte, pair) in mac.iter_mut().zip(digits.chunks_exact(2)) {
+            *byte = pair[0] << 4 | pair[1];
         }
-        Ok(Self(mac))
+        if count == digits.len() { Ok(Self(mac)) } else { Err(InvalidMac) }
+    }
+}
+
+impl MacAddress {
+    /// Whether a device can have it: it is not all zeros, and no group's, which the broadcast address is too.
+    pub fn is_devices(self) -> bool {
+        self.0 != [0; 6] && self.0[0] & 1 == 0
     }
 }
 

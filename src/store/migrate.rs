@@ -63,18 +63,8 @@ struct Found {
 /// # Errors
 /// The file holds something else or is of a newer program; or it cannot be copied or changed.
 pub(super) fn open(path: &Path, given: &Given) -> Result<Conn, StoreError> {
-    let found = look(path)?;
     let known = MIGRATIONS.len() as i64;
-    if found.version > known {
-        return Err(StoreError::new(format!(
-            "{} has schema version {}, and this program knows versions up to {known} only; the file was left as it \
-             is: run the newer program again, or put the copy in its place that was made before the upgrade \
-             ({}.before-v…)",
-            path.display(),
-            found.version,
-            path.display(),
-        )));
-    }
+    let found = look_at_known(path)?;
     file::make_private(path)?;
     let db = Conn::open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     // What is deleted or replaced is overwritten with zeros.
@@ -124,6 +114,42 @@ pub(super) fn open(path: &Path, given: &Given) -> Result<Conn, StoreError> {
     }
     db.batch("PRAGMA foreign_keys = ON")?;
     Ok(db)
+}
+
+/// Whether a database can be opened, as [`open`] does it; it is left as it is.
+///
+/// # Errors
+/// As for [`open`].
+pub(super) fn check(path: &Path, given: &Given) -> Result<(), StoreError> {
+    let found = look_at_known(path)?;
+    if found.version < SEALED_SINCE {
+        return Ok(());
+    }
+    let keys = |flags| Ok(data_keys::all(&Conn::open(path, flags)?)?);
+    // As in `look`.
+    let keys: Result<_, StoreError> = keys(OpenFlags::SQLITE_OPEN_READ_ONLY);
+    let keys = match keys {
+        Ok(keys) => keys,
+        Err(_) => data_keys::all(&Conn::open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?)?,
+    };
+    Ok(Vault::check(path.parent().unwrap_or(path), given, &keys)?)
+}
+
+/// What the file holds, if this program knows it.
+fn look_at_known(path: &Path) -> Result<Found, StoreError> {
+    let known = MIGRATIONS.len() as i64;
+    let found = look(path)?;
+    if found.version > known {
+        return Err(StoreError::new(format!(
+            "{} has schema version {}, and this program knows versions up to {known} only; the file was left as it \
+             is: run the newer program again, or put the copy in its place that was made before the upgrade \
+             ({}.before-v…)",
+            path.display(),
+            found.version,
+            path.display(),
+        )));
+    }
+    Ok(found)
 }
 
 /// Finds the keys to what is sealed, before anything is changed.

@@ -303,6 +303,20 @@ fn spawn(name: &str, path: &Path, run: impl FnOnce() + Send + 'static) -> Result
     thread::Builder::new().name(name.into()).spawn(run).map_err(failed)
 }
 
+/// Whether the database of a data directory, if there is one, can be opened with the key that is given: looked at, and
+/// left as it is. Blocks.
+///
+/// # Errors
+/// What opening it would say.
+pub fn look_at(data_directory: &Path, given: &Given) -> Result<(), StoreError> {
+    let path = database_path(data_directory);
+    if path.symlink_metadata().is_err() {
+        return Ok(());
+    }
+    let (_file, path) = file::prepare(data_directory)?;
+    migrate::check(&path, given)
+}
+
 /// Where the database of a data directory lies.
 pub fn database_path(data_directory: &Path) -> PathBuf {
     data_directory.join(file::NAME)

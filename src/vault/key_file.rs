@@ -37,21 +37,22 @@ impl KeyFile {
         self.path.exists()
     }
 
-    /// The key in the file, if there is the file. Who else may read it no longer may.
-    pub(super) fn read(&self) -> Result<Option<MasterKey>, KeyError> {
+    /// The keys that the file's text may mean, the likeliest first, if there is the file. Who else may read it no longer
+    /// may.
+    pub(super) fn read(&self) -> Result<Option<Vec<MasterKey>>, KeyError> {
         let text = match read_text(&self.path) {
             Ok(text) => text,
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(e) => return Err(self.failed("read", &self.path, &e)),
         };
-        let key = MasterKey::from_text(&text).map_err(|e| {
+        let keys = MasterKey::candidates(&text).map_err(|e| {
             KeyError::new(format_args!(
                 "the master key in {} is {e}; put the right file there from a backup",
                 self.path.display()
             ))
         })?;
         self.make_private()?;
-        Ok(Some(key))
+        Ok(Some(keys))
     }
 
     fn make_private(&self) -> Result<(), KeyError> {
@@ -101,8 +102,8 @@ impl KeyFile {
 
     /// What is wrong with the file, which should hold `in_force`, for a person.
     pub(super) fn fault(&self, in_force: &MasterKey) -> Option<String> {
-        match read_text(&self.path).map(|text| MasterKey::from_text(&text)) {
-            Ok(Ok(key)) if key.same(in_force) => None,
+        match read_text(&self.path).map(|text| MasterKey::candidates(&text)) {
+            Ok(Ok(keys)) if keys.iter().any(|key| key.same(in_force)) => None,
             Ok(_) => Some("secret.key holds another key than the one in force".into()),
             Err(e) if e.kind() == io::ErrorKind::NotFound => Some("secret.key was deleted or moved".into()),
             Err(e) => Some(format!("secret.key cannot be read: {}", remedy(&e))),

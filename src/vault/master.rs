@@ -15,6 +15,7 @@ use zeroize::Zeroizing;
 
 use super::KeyError;
 use super::key::Key;
+use crate::text::unmarked;
 
 /// The fewest characters of a key: 128 bits in hexadecimal digits.
 const SHORTEST: usize = 32;
@@ -55,9 +56,27 @@ impl fmt::Display for Weak {
 }
 
 impl MasterKey {
-    /// The key that a text means; blanks around it do not count.
+    /// The key that a text means; a byte order mark and blanks around it do not count.
     pub(super) fn from_text(text: &str) -> Result<Self, Weak> {
-        let text = text.trim();
+        Self::exactly(unmarked(text.trim()).trim())
+    }
+
+    /// What a text may have meant, the likeliest first. Earlier versions counted the byte order mark that an editor had
+    /// put before the key as a part of it, and databases were sealed with such keys.
+    pub(super) fn candidates(text: &str) -> Result<Vec<Self>, Weak> {
+        let meant = Self::from_text(text)?;
+        let marked = format!("\u{feff}{}", meant.text());
+        let mut candidates = vec![meant];
+        for text in [text.trim(), &marked] {
+            let candidate = Self::exactly(text)?;
+            if candidates.iter().all(|known| !known.same(&candidate)) {
+                candidates.push(candidate);
+            }
+        }
+        Ok(candidates)
+    }
+
+    fn exactly(text: &str) -> Result<Self, Weak> {
         if text.is_empty() {
             return Err(Weak::Empty);
         }

@@ -158,25 +158,40 @@ impl Vault {
         file.fault(&self.master.read())
     }
 
+    /// Whether [`open`](Self::open) finds the master key that `stored` is wrapped with. Nothing is made or changed, but
+    /// that others than its owner can no longer read the key's file.
+    ///
+    /// # Errors
+    /// It does not.
+    pub fn check(data_directory: &Path, given: &Given, stored: &[WrappedKey]) -> Result<(), KeyError> {
+        if stored.is_empty() {
+            return Ok(());
+        }
+        match &given.current {
+            Some(current) => {
+                Self::choose_given(data_directory, current, given.next.as_ref(), stored).map(drop)
+            }
+            None => Self::choose_kept(&KeyFile::of(data_directory), stored).map(drop),
+        }
+    }
+
     fn choose_given(
         data_directory: &Path,
         current: &Named,
         next: Option<&Named>,
         stored: &[WrappedKey],
     ) -> Result<MasterKey, KeyError> {
-        let master = current.key()?;
-        if wraps(&master, stored) {
+        if let Some(master) = fitting(current.keys()?, stored) {
             return Ok(master);
         }
-        if let Some(next) = next {
-            let master = next.key()?;
-            if wraps(&master, stored) {
-                warn!(
-                    "the master key is the one of {} by now; put it into {} and unset {}",
-                    next.name, current.name, next.name
-                );
-                return Ok(master);
-            }
+        if let Some(next) = next
+            && let Some(master) = fitting(next.keys()?, stored)
+        {
+            warn!(
+                "the master key is the one of {} by now; put it into {} and unset {}",
+                next.name, current.name, next.name
+            );
+            return Ok(master);
         }
         let file = KeyFile::of(data_directory);
         let hint = if file.exists() {
@@ -194,8 +209,8 @@ impl Vault {
 
     fn choose_kept(file: &KeyFile, stored: &[WrappedKey]) -> Result<MasterKey, KeyError> {
         let current = file.read()?;
-        if let Some(master) = current {
-            if wraps(&master, stored) {
+        if let Some(candidates) = current {
+            if let Some(master) = fitting(candidates, stored) {
                 return Ok(master);
             }
         } else if stored.is_empty() {
@@ -313,6 +328,11 @@ impl Vault {
     pub fn is_operators(&self) -> bool {
         matches!(self.keeper, Keeper::Operator(_))
     }
+}
+
+/// The first of some keys that `stored` may be wrapped with.
+fn fitting(candidates: Vec<MasterKey>, stored: &[WrappedKey]) -> Option<MasterKey> {
+    candidates.into_iter().find(|master| wraps(master, stored))
 }
 
 /// Whether all of `stored` may be wrapped with `master`: it is if nothing is.

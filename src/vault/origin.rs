@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::Path;
 
 use secrecy::{ExposeSecret, SecretString};
@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 
 use super::KeyError;
 use super::master::MasterKey;
+use crate::text;
 
 /// The variable that holds the master key. With `_FILE` at its end it names a file.
 const CURRENT: &str = "NETIGNITE_SECRET_KEY";
@@ -33,8 +34,9 @@ pub(super) struct Named {
 }
 
 impl Named {
-    pub(super) fn key(&self) -> Result<MasterKey, KeyError> {
-        MasterKey::from_text(self.text.expose_secret())
+    /// The keys that the text may mean, the likeliest first.
+    pub(super) fn keys(&self) -> Result<Vec<MasterKey>, KeyError> {
+        MasterKey::candidates(self.text.expose_secret())
             .map_err(|e| KeyError::new(format_args!("the master key of {} is {e}", self.name)))
     }
 }
@@ -50,6 +52,14 @@ impl Given {
 
     pub(super) fn read(get: impl Fn(&str) -> Option<OsString>) -> Result<Self, KeyError> {
         Ok(Self { current: named(CURRENT, &get)?, next: named(NEXT, &get)? })
+    }
+
+    /// Whether what is given can be a key.
+    ///
+    /// # Errors
+    /// It is too weak.
+    pub fn check(&self) -> Result<(), KeyError> {
+        self.current.as_ref().map_or(Ok(()), |named| named.keys().map(drop))
     }
 
     /// The key to come, if one is given.
@@ -82,12 +92,14 @@ fn named(variable: &str, get: impl Fn(&str) -> Option<OsString>) -> Result<Optio
     }
 }
 
-/// A small file's text.
-pub(super) fn read_text(path: &Path) -> std::io::Result<Zeroizing<String>> {
-    let mut text = Zeroizing::new(String::new());
-    File::open(path)?.take(LONGEST + 1).read_to_string(&mut text)?;
-    if text.len() as u64 > LONGEST {
-        return Err(std::io::Error::other(format!("it is longer than {LONGEST} bytes, so it is no key")));
+/// A small file's text, the byte order mark before it included: earlier versions took it for a part of the key.
+pub(super) fn read_text(path: &Path) -> io::Result<Zeroizing<String>> {
+    let mut bytes = Zeroizing::new(Vec::new());
+    File::open(path)?.take(LONGEST + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > LONGEST {
+        return Err(io::Error::other(format!("it is longer than {LONGEST} bytes, so it is no key")));
     }
-    Ok(text)
+    text::decode(&bytes).map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))?;
+    let whole = std::str::from_utf8(&bytes).map_err(io::Error::other)?;
+    Ok(Zeroizing::new(whole.to_owned()))
 }

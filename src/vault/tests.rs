@@ -260,7 +260,7 @@ fn nothing_shows_a_key() {
     let given = in_variable(A);
     let (vault, ..) = filled(&directory, &given);
     assert!(!format!("{given:?} {vault:?}").contains(A));
-    assert_eq!(given.current.unwrap().key().unwrap().text(), A);
+    assert_eq!(given.current.unwrap().keys().unwrap()[0].text(), A);
     assert!(
         super::tests::given(&[("NETIGNITE_NEW_SECRET_KEY", B)]).unwrap().next().unwrap().expose_secret() == B
     );

@@ -5,7 +5,8 @@ use std::path::Path;
 use rustix::process::Signal;
 use serde_json::json;
 
-use super::support::binary::superadmin;
+use super::support::binary::{command, superadmin};
+use super::support::raw::exchange;
 use super::support::{Binary, Server};
 
 const LEVEL: &str = "/api/admin/log-level";
@@ -80,4 +81,35 @@ async fn sighup_applies_what_can_change_and_names_what_waits() {
     assert!(refused.contains("logLevel") && refused.contains("config.json"), "{refused}");
     assert_eq!(admin.get(LEVEL).await.expect(200).data()["level"], "debug");
     assert!(!server.log().contains("nobody may see"), "{}", server.log());
+}
+
+#[tokio::test]
+async fn sighup_reads_what_variables_and_plugins_name_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("token.txt");
+    let (old, new) = ("the token of the metrics", "another token of the metrics");
+    std::fs::write(&file, old).unwrap();
+    let mut program = command(directory.path(), &[]);
+    program.env("NETIGNITE_PLUGINS__METRICS__ENABLED", "true");
+    program.env("NETIGNITE_PLUGINS__METRICS__TOKEN_FILE", &file);
+    let mut server = Binary::spawn(program);
+    let address = server.listening().await;
+    let status = async |token: &str| {
+        let request = format!("GET /metrics HTTP/1.1\r\nHost: home\r\nAuthorization: Bearer {token}\r\n\r\n");
+        exchange(address, &request).await.status
+    };
+    assert_eq!((status(old).await, status(new).await), (200, 401));
+    std::fs::write(&file, format!("{new}\n")).unwrap();
+    server.signal(Signal::HUP);
+    let changed = server.line(&["SIGHUP", "changed: "]).await;
+    assert!(changed.contains("plugins.metrics.token"), "{changed}");
+    assert_eq!((status(old).await, status(new).await), (401, 200));
+
+    // A token that is taken away while the address that took its place waits would leave the metrics open.
+    configure(directory.path(), r#"{"plugins": {"metrics": {"bind": "127.0.0.1:1"}}}"#);
+    std::fs::write(&file, "").unwrap();
+    server.signal(Signal::HUP);
+    server.line(&["SIGHUP", "nothing was changed", "plugins.metrics.token"]).await;
+    assert_eq!(status(new).await, 200);
+    assert!(!server.log().contains(new) && !server.log().contains(old), "{}", server.log());
 }

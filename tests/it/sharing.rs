@@ -173,7 +173,7 @@ async fn a_shared_device_is_asked_and_woken_through_its_owners_agent() {
     assert_eq!(refused.code(), "not_shared");
     assert_eq!(
         refused.message(),
-        "admin shares this device with you to see it, and for nothing else. Ask admin."
+        "This device is shared with you to see it, and for nothing else. Ask its owner."
     );
     scene.assert_nothing_more(&mut firmware).await;
 }
