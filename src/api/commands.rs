@@ -103,9 +103,11 @@ pub(super) async fn send(call: Call, Payload(payload): Payload) -> Result<Answer
         })?;
     let payload = (entry.check_payload)(&payload)
         .map_err(|wrong| Error::invalid_fields("Invalid payload", vec![wrong]))?;
-    let reply = call.host.control.dispatch_json_for(call.requester(), id, entry, payload);
-    let reply = in_time(entry.timeout, reply).await;
-    let reply = reply.map_err(|error| agent_error(id, entry.name, error));
+    let sending = async {
+        let reply = call.host.control.dispatch_json_for(call.requester(), id, entry, payload);
+        in_time(entry.timeout, reply).await.map_err(|error| agent_error(id, entry.name, error))
+    };
+    let reply = call.as_long_as_allowed(sending).await;
     call.note_sent(Action::AgentCommand, (SubjectKind::Agent, id, agent.name), Some(entry.name), &reply);
     let reply = reply?;
     Ok(Answer::ok(format!("{} command answered", entry.name), Reply(reply)))

@@ -11,12 +11,12 @@ use super::check::{Check, DESCRIPTION, GIVEN_PASSWORD, NAME};
 use super::failed::log_failed;
 use super::field::Field;
 use crate::audit::{Action, Actor, SubjectKind};
-use crate::auth::fresh_token;
 use crate::auth::typed_code::CodeKey;
+use crate::auth::{fresh_token, second_factor};
 use crate::error::{Error, Kind, Result};
 use crate::http::{Answer, Call, Json};
 use crate::store::agents::{self, NewAgent};
-use crate::store::enrolment_codes;
+use crate::store::{enrolment_codes, standing};
 
 /// The account under which wrong codes are counted; no user name has a control character.
 const THROTTLED_AS: &str = "\0enrolment";
@@ -51,6 +51,7 @@ pub(super) async fn enrol(call: Call, Json(body): Json<EnrolBody>) -> Result<Ans
     let host = &call.host;
     let attempt = host.throttle.attempt(THROTTLED_AS, call.peer.address).await?;
     let now = host.clock.now();
+    let of_host = host.clone();
     let known = match CodeKey::of(code.expose_secret()) {
         // Guesses do not come as far as the writer.
         Some(key) => host.store.read(move |db| enrolment_codes::by_hash(db, &key.0, now)).await?.map(|_| key),
@@ -65,8 +66,13 @@ pub(super) async fn enrol(call: Call, Json(body): Json<EnrolBody>) -> Result<Ans
     let text = fresh_token()?;
     let secret = SecretString::from(text.as_str());
     let made = call.change(Action::AgentEnrol, move |db, entry| {
-        // Of several who come with the last use, one is first.
-        let code = enrolment_codes::by_hash(db, &key.0, now)?.ok_or_else(not_good)?;
+        // Of several who come with the last use, one is first; and its time may have come to an end meanwhile.
+        let code = enrolment_codes::by_hash(db, &key.0, of_host.clock.now())?.ok_or_else(not_good)?;
+        // A code does nothing that its owner may not do now.
+        let owner = standing::of_user(db, code.owner)?.ok_or_else(not_good)?;
+        if second_factor::lacks(owner, &of_host.config.load()) {
+            return Err(not_good());
+        }
         enrolment_codes::use_once(db, code.id)?;
         let description = description.unwrap_or_default();
         let agent = NewAgent { name, kind: code.kind, description, secret, owner: code.owner };

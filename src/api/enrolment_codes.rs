@@ -58,7 +58,7 @@ pub(super) struct EnrolmentCodeBody {
 }
 
 impl EnrolmentCodeBody {
-    fn for_new(self, owner: i64, now: Millis) -> Result<NewEnrolmentCode> {
+    fn for_new(self, owner: i64, token: Option<i64>, now: Millis) -> Result<NewEnrolmentCode> {
         let mut check = Check::default();
         let kind = check.required("type", self.kind, &KIND);
         let minutes = check.optional("expiresInMinutes", self.expires_in_minutes, &EXPIRES_IN);
@@ -68,7 +68,7 @@ impl EnrolmentCodeBody {
             return Err(check.error());
         };
         let expires = now + minutes.unwrap_or(DEFAULT_MINUTES) * MINUTE;
-        Ok(NewEnrolmentCode { owner, name, kind, uses: uses.unwrap_or(1), created: now, expires })
+        Ok(NewEnrolmentCode { owner, name, kind, uses: uses.unwrap_or(1), created: now, expires, token })
     }
 }
 
@@ -131,7 +131,7 @@ pub(super) async fn create(
     Json(body): Json<EnrolmentCodeBody>,
 ) -> Result<Answer<NewEnrolmentCodeView>> {
     let now = call.host.clock.now();
-    let new = body.for_new(owner_of_new(&call).await?, now)?;
+    let new = body.for_new(owner_of_new(&call).await?, call.caller.token_id(), now)?;
     let (code, key) = typed_code::fresh()?;
     let view = call
         .change(Action::EnrolmentCreate, move |db, entry| {

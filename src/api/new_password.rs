@@ -28,6 +28,8 @@ impl NewPassword {
         users::set_password_hash(db, user, self.hash.expose_secret())?;
         sessions::delete_of_user(db, user, self.keep.map(|key| key.0).as_ref())?;
         password_resets::delete_of_user(db, user)?;
+        // Who knew the old password may have made them.
+        password_resets::delete_by_issuer(db, user)?;
         if self.end_tokens {
             tokens::delete_of_user(db, user)?;
             enrolment_codes::delete_of_user(db, user)?;

@@ -10,11 +10,16 @@ use super::field::Field;
 use super::new_password::NewPassword;
 use super::user_change::{check_may_manage, not_found};
 use crate::audit::{Action, SubjectKind};
+use crate::auth::permission::{Scope, allowed, to_manage};
 use crate::auth::reset::{self, ResetKey};
+use crate::auth::second_factor;
 use crate::clock::Millis;
 use crate::error::{Error, Kind, Result};
+use crate::host::Host;
 use crate::http::{Answer, Call, Json, NoBody};
-use crate::store::{password_resets, users};
+use crate::store::password_resets::ResetRow;
+use crate::store::users::UserRow;
+use crate::store::{Conn, password_resets, standing, users};
 
 /// The account under which wrong tokens are counted; no user name has a control character.
 const THROTTLED_AS: &str = "\0password reset";
@@ -44,7 +49,7 @@ pub(super) async fn issue(call: Call, _: NoBody) -> Result<Answer<ResetView>> {
         let user = users::get(db, id)?.ok_or_else(not_found)?;
         entry.on(SubjectKind::User, id, user.username.as_str());
         check_may_manage(&caller, &user)?;
-        password_resets::put(db, id, &key.0, expires_at)
+        password_resets::put(db, ResetRow { user: id, issuer: caller.user_id() }, &key.0, expires_at)
     })
     .await?;
     let view = ResetView { token: token.expose_secret().to_owned(), expires_at };
@@ -74,14 +79,8 @@ pub(super) async fn reset(call: Call, Json(body): Json<ResetBody>) -> Result<Ans
     let host = &call.host;
     let attempt = host.throttle.attempt(THROTTLED_AS, call.peer.address).await?;
     let key = ResetKey::of(token.expose_secret());
-    let now = host.clock.now();
-    let user = host
-        .store
-        .read(move |db| match password_resets::user(db, &key.0, now)? {
-            Some(id) => users::get(db, id),
-            None => Ok(None),
-        })
-        .await?;
+    let of_host = host.clone();
+    let user = host.store.read(move |db| user_of(db, &of_host, key)).await?;
     let Some(user) = user else {
         attempt.failed();
         let error = not_good();
@@ -90,12 +89,12 @@ pub(super) async fn reset(call: Call, Json(body): Json<ResetBody>) -> Result<Ans
     };
     let hash = SecretString::from(host.passwords.hash_new(&user.username, password).await?);
     let new = NewPassword { hash, keep: None, end_tokens: end_tokens.unwrap_or_default() };
-    let (id, storing) = (user.id, new.clone());
+    let (id, storing, of_host) = (user.id, new.clone(), host.clone());
     let done = call.change(Action::PasswordReset, move |db, entry| {
         entry.on(SubjectKind::User, id, user.username);
         // Of several who come with the same token, one is first; storing the password deletes it.
-        match password_resets::user(db, &key.0, now)? {
-            Some(stored) if stored == id => storing.store(db, id),
+        match user_of(db, &of_host, key)? {
+            Some(stored) if stored.id == id => storing.store(db, id),
             _ => Err(not_good()),
         }
     });
@@ -107,6 +106,19 @@ pub(super) async fn reset(call: Call, Json(body): Json<ResetBody>) -> Result<Ans
     host.accounts.forget(id);
     new.stored(host, id).await?;
     Ok(Answer::done("Password changed successfully. Log in with it."))
+}
+
+/// The user who may choose a new password with a token now: as long as its issuer may still give it.
+fn user_of(db: &Conn, host: &Host, key: ResetKey) -> Result<Option<UserRow>> {
+    let Some(reset) = password_resets::get(db, &key.0, host.clock.now())? else { return Ok(None) };
+    let Some(user) = users::get(db, reset.user)? else { return Ok(None) };
+    let Some(issuer) = reset.issuer else { return Ok(Some(user)) };
+    let issuer = standing::of_user(db, issuer)?;
+    let may = issuer.is_some_and(|issuer| {
+        allowed(issuer.role, to_manage(user.role), Scope::Any)
+            && !second_factor::lacks(issuer, &host.config.load())
+    });
+    Ok(may.then_some(user))
 }
 
 /// Wrong, used, replaced and expired tokens are told apart by nobody.

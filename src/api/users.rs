@@ -182,7 +182,7 @@ pub(super) async fn delete(call: Call, _: NoBody) -> Result<Answer<()>> {
     })
     .await?;
     call.host.accounts.forget(id);
-    call.host.tokens.refresh(id).await?;
     call.host.sessions.forget_all_of(id, None);
+    call.host.tokens.refresh(id).await?;
     Ok(Answer::done("User deleted successfully"))
 }

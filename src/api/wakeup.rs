@@ -33,8 +33,11 @@ pub(super) async fn wakeup(call: Call, _: NoBody, questions: Arc<DeviceQuestions
         return sent;
     }
     questions.forget(id, device.agent_id);
-    let sent = call.host.control.dispatch_for::<Wakeup>(call.requester(), device.agent_id, &payload);
-    let sent = sent.await.map_err(failed);
+    let sending = async {
+        let sent = call.host.control.dispatch_for::<Wakeup>(call.requester(), device.agent_id, &payload);
+        sent.await.map_err(failed)
+    };
+    let sent = call.as_long_as_allowed(sending).await;
     call.note_sent(Action::DeviceWake, (SubjectKind::Device, id, device.name), None, &sent);
     sent?;
     questions.forget(id, device.agent_id);

@@ -109,6 +109,14 @@ impl Caller {
         self.account().map(|account| account.id)
     }
 
+    /// The token's ID, if a program calls.
+    pub fn token_id(&self) -> Option<i64> {
+        match self {
+            Self::Token { token, .. } => Some(token.row.id),
+            Self::Nobody | Self::User { .. } | Self::Operator => None,
+        }
+    }
+
     /// The user who is logged in, and their session.
     ///
     /// # Errors

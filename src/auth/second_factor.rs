@@ -14,6 +14,7 @@ use super::accounts::Account;
 use super::permission::Role;
 use super::typed_code::{CodeKey, groups};
 use crate::config::{Config, RoleWord};
+use crate::store::standing::Standing;
 
 /// Recovery codes that a user gets at once.
 pub const RECOVERY_CODES: usize = 10;
@@ -50,7 +51,12 @@ pub fn is_required(role: Role, config: &Config) -> bool {
 
 /// Whether a user must set up a second factor before anything else.
 pub fn is_missing(account: &Account, config: &Config) -> bool {
-    !account.second_factor && is_required(account.role, config)
+    lacks(Standing { role: account.role, second_factor: account.second_factor }, config)
+}
+
+/// Whether a user of this standing must set up a second factor before anything else.
+pub fn lacks(standing: Standing, config: &Config) -> bool {
+    !standing.second_factor && is_required(standing.role, config)
 }
 
 #[cfg(test)]

@@ -6,6 +6,9 @@
 //! while a long answer is on its way ([`Admission::stands`]).
 
 use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::sleep;
 
 use crate::auth::{Caller, second_factor};
 use crate::config::Config;
@@ -16,6 +19,9 @@ use crate::model::account::Account;
 use crate::model::permission::Role;
 use crate::store::Conn;
 use crate::store::standing::{self, Standing};
+
+/// How often it is looked whether somebody still may, while something takes long.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// What somebody was let in by.
 #[derive(Clone)]
@@ -68,6 +74,16 @@ impl Admission {
         };
         let now = self.host.accounts.get(account.id).await?.ok_or_else(over)?;
         self.decide(account, Standing { role: now.role, second_factor: now.second_factor })
+    }
+
+    /// Waits until the caller may no longer do what they were let in for, and says why. For what takes long.
+    pub(crate) async fn over(&self) -> Error {
+        loop {
+            sleep(LOOK_EVERY).await;
+            if let Err(e) = self.stands().await {
+                return e;
+            }
+        }
     }
 
     /// Compares what the caller was let in with, and all that was decided since, with what is now.

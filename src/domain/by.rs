@@ -137,6 +137,20 @@ impl By {
             .await
     }
 
+    /// Does `work`, which may wait for long and changes nothing that is stored, and gives it up once the caller may no
+    /// longer do what they were let in for: a command that waits for its turn is then not sent.
+    ///
+    /// # Errors
+    /// 401 or 403 if the caller may not any more; what `work` answers.
+    pub async fn as_long_as_allowed<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        let admission = self.admission();
+        tokio::select! {
+            biased;
+            done = work => done,
+            over = admission.over() => Err(over),
+        }
+    }
+
     /// What the caller was let in by.
     pub(crate) fn admission(&self) -> Admission {
         Admission { host: self.host.clone(), caller: self.caller.clone(), access: self.access }

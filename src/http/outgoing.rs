@@ -6,20 +6,15 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::{Frame, SizeHint};
 use tokio::sync::mpsc;
-use tokio::time::sleep;
 
 use crate::domain::admission::Admission;
 use crate::error::{Error, Result};
 use crate::registry::BoxFuture;
-
-/// How often it is looked whether the reader of a long answer still may.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// What a body holds.
 pub(super) type Held = Arc<dyn Send + Sync>;
@@ -55,14 +50,7 @@ impl Body {
     /// reader notices.
     pub(super) fn watched(self, admission: Admission) -> Self {
         let Self { kind: Kind::Parts(parts, _), held } = self else { return self };
-        let over = async move {
-            loop {
-                sleep(LOOK_EVERY).await;
-                if let Err(e) = admission.stands().await {
-                    return e;
-                }
-            }
-        };
+        let over = async move { admission.over().await };
         Self { kind: Kind::Parts(parts, Watch(Some(Box::pin(over)))), held }
     }
 }

@@ -39,14 +39,30 @@ pub struct NewEnrolmentCode {
     pub created: Millis,
     /// When it ends.
     pub expires: Millis,
+    /// The token it is made with; none if a person makes it.
+    pub token: Option<i64>,
+}
+
+/// Whether a code is good at the time `$now`: neither its own time is over nor that of the token it was made with.
+macro_rules! good_at {
+    ($now:literal) => {
+        concat!(
+            "expires > ",
+            $now,
+            " AND (tokenID IS NULL OR EXISTS (SELECT 1 FROM tokens WHERE tokens.id = tokenID \
+             AND (tokens.expires IS NULL OR tokens.expires > ",
+            $now,
+            ")))"
+        )
+    };
 }
 
 macro_rules! select {
-    ($rest:literal) => {
+    ($($rest:expr),+) => {
         concat!(
             "SELECT id, userID, CAST(name AS BLOB), CAST(type AS BLOB), usesLeft, created, expires \
-             FROM enrolment_codes ",
-            $rest
+             FROM enrolment_codes WHERE ",
+            $($rest),+
         )
     };
 }
@@ -68,7 +84,7 @@ fn code(row: &Row) -> Result<EnrolmentCodeRow> {
 /// # Errors
 /// The database refuses.
 pub fn list(db: &Conn, whose: Whose, now: Millis) -> Result<Vec<EnrolmentCodeRow>> {
-    let sql = select!("WHERE expires > ?1 AND (?2 IS NULL OR userID = ?2) ORDER BY id");
+    let sql = select!(good_at!("?1"), " AND (?2 IS NULL OR userID = ?2) ORDER BY id");
     db.query(sql, libsql::params![now, whose.owner()], code)
 }
 
@@ -77,7 +93,7 @@ pub fn list(db: &Conn, whose: Whose, now: Millis) -> Result<Vec<EnrolmentCodeRow
 /// # Errors
 /// The database refuses.
 pub fn get(db: &Conn, whose: Whose, id: i64, now: Millis) -> Result<Option<EnrolmentCodeRow>> {
-    let sql = select!("WHERE id = ?1 AND expires > ?2 AND (?3 IS NULL OR userID = ?3)");
+    let sql = select!(good_at!("?2"), " AND id = ?1 AND (?3 IS NULL OR userID = ?3)");
     db.query_one(sql, libsql::params![id, now, whose.owner()], code)
 }
 
@@ -86,7 +102,7 @@ pub fn get(db: &Conn, whose: Whose, id: i64, now: Millis) -> Result<Option<Enrol
 /// # Errors
 /// The database refuses.
 pub fn by_hash(db: &Conn, hash: &[u8; 32], now: Millis) -> Result<Option<EnrolmentCodeRow>> {
-    let sql = select!("WHERE hash = ?1 AND expires > ?2");
+    let sql = select!(good_at!("?2"), " AND hash = ?1");
     db.query_one(sql, libsql::params![hash.as_slice(), now], code)
 }
 
@@ -95,7 +111,8 @@ pub fn by_hash(db: &Conn, hash: &[u8; 32], now: Millis) -> Result<Option<Enrolme
 /// # Errors
 /// The database refuses.
 pub fn count(db: &Conn, owner: i64, now: Millis) -> Result<i64> {
-    db.query_int("SELECT count(*) FROM enrolment_codes WHERE userID = ?1 AND expires > ?2", [owner, now])
+    let sql = concat!("SELECT count(*) FROM enrolment_codes WHERE userID = ?1 AND ", good_at!("?2"));
+    db.query_int(sql, [owner, now])
 }
 
 /// Inserts a code under its hash and answers the new ID.
@@ -104,8 +121,8 @@ pub fn count(db: &Conn, owner: i64, now: Millis) -> Result<i64> {
 /// A conflict if the owner is gone; the database refuses.
 pub fn insert(db: &Conn, hash: &[u8; 32], code: &NewEnrolmentCode) -> Result<i64> {
     db.execute(
-        "INSERT INTO enrolment_codes (userID, hash, name, type, usesLeft, created, expires) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        "INSERT INTO enrolment_codes (userID, hash, name, type, usesLeft, created, expires, tokenID) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
         libsql::params![
             code.owner,
             hash.as_slice(),
@@ -114,6 +131,7 @@ pub fn insert(db: &Conn, hash: &[u8; 32], code: &NewEnrolmentCode) -> Result<i64
             code.uses,
             code.created,
             code.expires,
+            code.token,
         ],
     )?;
     Ok(db.last_insert_rowid())

@@ -23,7 +23,7 @@ use crate::vault::{Given, Vault};
 const APPLICATION_ID: i64 = 0x4E49_474E;
 
 /// The migrations; the first leads to version 1.
-const MIGRATIONS: &[Migration] = &[adopt::first_schema, people, fairness, server_state];
+const MIGRATIONS: &[Migration] = &[adopt::first_schema, people, fairness, server_state, makers];
 
 /// What changes the schema by one version, inside a transaction.
 type Migration = fn(&Conn) -> Result<(), StoreError>;
@@ -49,6 +49,11 @@ fn fairness(db: &Conn) -> Result<(), StoreError> {
 /// Version 4: what the server knows of itself.
 fn server_state(db: &Conn) -> Result<(), StoreError> {
     db.batch(include_str!("migrations/0004_server_state.sql"))
+}
+
+/// Version 5: who made what is used without them.
+fn makers(db: &Conn) -> Result<(), StoreError> {
+    db.batch(include_str!("migrations/0005_makers.sql"))
 }
 
 /// What a file holds before anything is changed.

@@ -14,7 +14,7 @@ use super::support::held::session;
 use super::support::raw::{RawConnection, exchange};
 use super::support::scene::{MAC, SECRET};
 use super::support::wait::{until, until_equal, within};
-use super::support::{Binary, Client, Reply, Server};
+use super::support::{Binary, Client, Reply, Scene, Server};
 
 const METRICS: &str = "a token for the metrics alone";
 
@@ -208,4 +208,41 @@ async fn a_long_answer_ends_with_the_right_to_it_and_is_seen_to_be_cut() {
         })
         .await;
     }
+}
+
+#[tokio::test]
+async fn a_command_that_waits_for_its_turn_is_not_sent_for_whoever_may_no_longer() {
+    let scene = Scene::new("microcontroller").await;
+    let mut firmware = scene.firmware().await;
+    let first = scene.wake();
+    let asked = firmware.message().await;
+    let eve = scene.server.user(&scene.admin, "eve", "admin").await;
+    let cookie = session(&eve).await;
+    let mut waiting = Vec::new();
+    for path in [
+        format!("/api/devices/{}/wakeup", scene.device),
+        format!("/api/agents/{}/commands/WAKEUP", scene.agent),
+    ] {
+        let body = json!({"macAddress": "00:00:00:00:00:0E", "port": 9}).to_string();
+        let length = body.len();
+        let mut connection = RawConnection::open(scene.server.address()).await;
+        let head = format!(
+            "POST {path}?adminMode=true HTTP/1.1\r\nHost: x\r\n{cookie}\r\nContent-Type: application/json\r\n\
+             Content-Length: {length}\r\n\r\n{body}"
+        );
+        connection.send(head).await;
+        waiting.push(connection);
+    }
+    scene.admin.get("/api/agents").await.expect(200);
+    scene
+        .admin
+        .put(&format!("/api/admin/users/{}", eve.user), json!({"password": "another long password"}))
+        .await
+        .expect(200);
+    for mut connection in waiting {
+        assert_eq!(connection.answer().await.expect("an answer").status, 401);
+    }
+    firmware.reply_ok(&asked).await;
+    first.answer().await.expect(200);
+    scene.assert_nothing_more(&mut firmware).await;
 }

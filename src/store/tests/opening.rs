@@ -92,7 +92,7 @@ async fn a_newer_schema_is_refused_and_left_alone() {
     drop(db);
     let before = fs::read(&path).unwrap();
     let line = refusal(directory.path()).await;
-    assert!(line.contains("version 7") && line.contains("up to 4") && line.contains(".before-v"), "{line}");
+    assert!(line.contains("version 7") && line.contains("up to 5") && line.contains(".before-v"), "{line}");
     assert_eq!(fs::read(&path).unwrap(), before);
     assert!(raw::backups(directory.path()).is_empty());
 }
