@@ -4,9 +4,9 @@ FROM rust:1.95-bookworm AS build
 WORKDIR /src
 
 # The dependencies, on a program that does nothing: this layer is built again only when the manifests change.
-COPY Cargo.toml Cargo.lock ./
+COPY Cargo.toml Cargo.lock build.rs ./
 COPY examples/custom-command/Cargo.toml examples/custom-command/Cargo.toml
-RUN mkdir -p src examples/custom-command/src \
+RUN mkdir -p src plugins/dashboard/web examples/custom-command/src \
     && touch examples/custom-command/src/main.rs \
     && echo '//! Stands in.' > src/lib.rs \
     && printf '//! Stands in.\nfn main() {}\n' > src/main.rs \
@@ -17,7 +17,7 @@ RUN mkdir -p src examples/custom-command/src \
 COPY src src
 COPY commands commands
 COPY plugins plugins
-RUN touch src/lib.rs src/main.rs \
+RUN touch build.rs src/lib.rs src/main.rs \
     && cargo build --release --locked --package netignite --bin netignite
 
 # What the image holds below /opt/netignite.

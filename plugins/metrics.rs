@@ -217,7 +217,7 @@ impl Metrics {
                 // Reads files of the kernel, and writes much text.
                 let body = spawn_blocking(move || metrics.text(&call.host)).await.map_err(Error::internal)?;
                 let body = body.map_err(Error::internal)?;
-                Ok(Raw { status: StatusCode::OK, content_type: OPENMETRICS, body: body.into() })
+                Ok(Raw::new(StatusCode::OK, OPENMETRICS, body))
             }
         })
     }

@@ -35,7 +35,7 @@ use crate::files;
 use crate::host::{AgentChanges, Host};
 use crate::http::request_id::RequestIds;
 use crate::http::router::Router;
-use crate::http::server;
+use crate::http::{Method, server};
 use crate::local_socket;
 use crate::lock::DataLock;
 use crate::logging::LogLevel;
@@ -300,7 +300,20 @@ pub async fn start(config: Config, log_level: LogLevel) -> Result<Running, Start
     let socket_identity = Arc::new(parking_lot::Mutex::new(local_socket::identity(&socket)));
     doors.push(watch_over(&opened, &router, &socket, &socket_identity));
     step.done(format_args!("http://{address}"));
+    if router.find(&Method::GET, "/").is_ok() {
+        info!("open {} in a browser", page(address));
+    }
     Ok(Running { opened, address, doors, socket, socket_identity })
+}
+
+/// The URL of the page at `/`, for a browser on this machine.
+fn page(address: SocketAddr) -> String {
+    let port = address.port();
+    if address.ip().is_unspecified() {
+        format!("http://localhost:{port}/")
+    } else {
+        format!("http://{address}/")
+    }
 }
 
 pub(crate) fn cannot_listen(address: SocketAddr, error: &io::Error) -> StartError {

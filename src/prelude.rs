@@ -15,7 +15,10 @@ pub use crate::VERSION;
 pub use crate::auth::permission::Permission;
 pub use crate::error::{Error, FieldError, Kind as ErrorKind, Result};
 pub use crate::host::Host;
-pub use crate::http::{Access, Answer, Call, HeaderValue, Json, Method, NoBody, Raw, Route, StatusCode};
+pub use crate::http::{
+    Access, Answer, Call, HeaderMap, HeaderName, HeaderValue, Json, Method, NoBody, Raw, Route, StaticFile,
+    StaticFiles, StatusCode,
+};
 pub use crate::model::event::{CommandOutcome, Event};
 pub use crate::plugin::{Plugin, PluginError, Shutdown, serve_routes};
 pub use crate::registry::{

@@ -105,7 +105,7 @@ pub(super) async fn export(call: Call) -> Result<Raw> {
             let _ = parts.send(Err(e)).await;
         }
     });
-    Ok(Raw { status: StatusCode::OK, content_type: LINES, body: Body::in_parts(body) })
+    Ok(Raw::new(StatusCode::OK, LINES, Body::in_parts(body)))
 }
 
 /// Sends everything that is asked for, until the reader goes away.

@@ -71,12 +71,26 @@ pub struct Raw {
     pub content_type: HeaderValue,
     /// The body.
     pub body: Body,
+    /// Headers besides the media type.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl Raw {
+    /// An answer of this media type.
+    pub fn new(status: StatusCode, content_type: HeaderValue, body: impl Into<Body>) -> Self {
+        Self { status, content_type, body: body.into(), headers: Vec::new() }
+    }
+
     /// Plain text.
     pub fn text(status: StatusCode, text: impl Into<Bytes>) -> Self {
         let content_type = HeaderValue::from_static("text/plain; charset=utf-8");
-        Self { status, content_type, body: text.into().into() }
+        Self::new(status, content_type, text.into())
+    }
+
+    /// The same answer with one more header.
+    #[must_use]
+    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.push((name, value));
+        self
     }
 }

@@ -4,7 +4,8 @@
 //! takes one request from the route table through session, permission and body to its handler; `identify` says who
 //! calls; `request_id` names requests; `route` is the table's row; `call` is what a handler gets, whose body `media` looks
 //! at first; `answer` what it gives; `agent_door` is where agents come in, `upgrade` how whoever asks for a WebSocket is
-//! refused; `response` makes HTTP of either, `outgoing` is its body. Deliberately absent: any domain knowledge.
+//! refused; `response` makes HTTP of either, `outgoing` is its body; `files` are what pages are made
+//! of. Deliberately absent: any domain knowledge.
 
 mod agent_door;
 pub mod answer;
@@ -16,6 +17,7 @@ pub mod client;
 mod connection;
 pub mod cookie;
 mod crowd;
+pub mod files;
 mod identify;
 mod media;
 pub mod origin;
@@ -34,6 +36,7 @@ mod upgrade;
 
 pub use answer::{Answer, Data, Raw};
 pub use call::{Call, Json, NoBody};
+pub use files::{StaticFile, StaticFiles};
 pub use http_types::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 pub use outgoing::Body;
 pub use route::{Access, Route};

@@ -1,7 +1,10 @@
 //! From results to HTTP answers: the only place that does it.
 
 use bytes::Bytes;
-use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER, SEC_WEBSOCKET_VERSION, UPGRADE};
+use hyper::header::{
+    ALLOW, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue, REFERRER_POLICY, RETRY_AFTER,
+    SEC_WEBSOCKET_VERSION, UPGRADE, X_FRAME_OPTIONS,
+};
 use serde::Serialize;
 
 use super::request_id::RequestId;
@@ -53,8 +56,42 @@ pub fn enveloped<T: Data>(answer: Answer<T>, id: &RequestId) -> Result<Response>
 pub fn raw(answer: Raw) -> Response {
     let mut response = Response::new(answer.body);
     *response.status_mut() = answer.status;
-    response.headers_mut().insert(CONTENT_TYPE, answer.content_type);
+    let headers = response.headers_mut();
+    if is_document(&answer.content_type) {
+        for (name, value) in FOR_DOCUMENTS {
+            headers.insert(name, value);
+        }
+    }
+    headers.insert(CONTENT_TYPE, answer.content_type);
+    for (name, value) in answer.headers {
+        headers.append(name, value);
+    }
     response
+}
+
+/// What every document is served with, whoever serves it: nothing runs, loads, frames or is reached but what this server
+/// serves, and nothing is told to other servers.
+const FOR_DOCUMENTS: [(HeaderName, HeaderValue); 4] = [
+    (
+        CONTENT_SECURITY_POLICY,
+        HeaderValue::from_static(
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
+             font-src 'self'; manifest-src 'self'; worker-src 'self'; base-uri 'self'; form-action 'self'; \
+             frame-ancestors 'none'",
+        ),
+    ),
+    (X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
+    (REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+    (
+        HeaderName::from_static("permissions-policy"),
+        HeaderValue::from_static("camera=(), geolocation=(), microphone=()"),
+    ),
+];
+
+/// Whether a browser shows a media type as a document, which can run scripts.
+fn is_document(media_type: &HeaderValue) -> bool {
+    let text = media_type.as_bytes();
+    [&b"text/html"[..], b"image/svg+xml", b"application/xhtml+xml"].iter().any(|kind| text.starts_with(kind))
 }
 
 /// The HTTP status of an error's class.

@@ -20,6 +20,8 @@ pub struct Router {
 struct Path {
     methods: Vec<(Method, usize)>,
     allow: String,
+    /// Whether it takes every path below another: what is not there is then not hidden by it.
+    takes_rest: bool,
 }
 
 /// Why the routes of this server cannot be served together.
@@ -73,7 +75,7 @@ impl Router {
         for (path, methods) in methods {
             let allow = allow(&methods);
             paths
-                .insert(path, Path { methods, allow })
+                .insert(path, Path { methods, allow, takes_rest: path.contains("{*") })
                 .map_err(|e| RouteError(format!("the route {path} cannot be served: {e}")))?;
         }
         Ok(Self { routes, paths })
@@ -86,16 +88,28 @@ impl Router {
 
     /// The route of `method` and `path`.
     ///
+    /// A route such as `/{*path}`, which takes every path below another, takes those of its methods that nothing more
+    /// exact takes, and nothing under `/api`: there every answer is the envelope.
+    ///
     /// # Errors
     /// 404 for an unknown path, 405 for a known one that does not have the method.
     pub fn find(&self, method: &Method, path: &str) -> Result<Found<'_>, Error> {
-        let Ok(matched) = self.paths.at(without_slash(path)) else {
-            return Err(Error::not_found("There is nothing at this path"));
-        };
+        let nothing = || Error::not_found("There is nothing at this path");
+        let mut matched = self.paths.at(without_slash(path)).map_err(|_| nothing())?;
+        if matched.value.takes_rest {
+            if is_api(path) {
+                return Err(nothing());
+            }
+            // To whom the rest of a path is given, its last slash means something.
+            matched = self.paths.at(path).map_err(|_| nothing())?;
+        }
         let wanted = if method == Method::HEAD { &Method::GET } else { method };
         let methods = &matched.value.methods;
         let exact = methods.iter().find(|(m, _)| m == method);
         let Some((_, index)) = exact.or_else(|| methods.iter().find(|(m, _)| m == wanted)) else {
+            if matched.value.takes_rest {
+                return Err(nothing());
+            }
             let allow = &matched.value.allow;
             let message = format!("This method is not possible here, only {allow}");
             return Err(Error::new(Kind::MethodNotAllowed, "method_not_allowed", message).allow(allow));
@@ -104,6 +118,11 @@ impl Router {
         let params = matched.params.iter().map(|(name, value)| (name.to_owned(), decoded(value))).collect();
         Ok(Found { route: &self.routes[*index], params })
     }
+}
+
+/// Whether a path is the API's.
+pub(super) fn is_api(path: &str) -> bool {
+    path == "/api" || path.starts_with("/api/")
 }
 
 /// The path without its one tolerated trailing slash.
@@ -207,6 +226,32 @@ mod tests {
         }
         assert_eq!(refused(Method::GET, "").0, Kind::NotFound);
         assert_eq!(refused(Method::GET, "*").0, Kind::NotFound);
+    }
+
+    #[test]
+    fn a_route_for_the_rest_hides_nothing() {
+        let router = Router::new(vec![
+            route(Method::GET, "/", "root"),
+            route(Method::GET, "/api/agents/{id}", "one"),
+            route(Method::GET, "/livez", "life"),
+            route(Method::GET, "/{*path}", "rest"),
+        ])
+        .unwrap();
+        let summary = |method: Method, path: &str| {
+            router.find(&method, path).map(|found| found.route.summary).map_err(|e| e.kind())
+        };
+        for (path, found) in
+            [("/", "root"), ("/livez", "life"), ("/livez/", "life"), ("/a", "rest"), ("/a/b", "rest")]
+        {
+            assert_eq!(summary(Method::GET, path), Ok(found), "{path}");
+        }
+        assert_eq!(router.find(&Method::GET, "/a/b/").unwrap().params[0].1, "a/b/");
+        assert_eq!(summary(Method::HEAD, "/a"), Ok("rest"));
+        for path in ["/api", "/api/", "/api/nothing", "/api/agents/7/nothing"] {
+            assert_eq!(summary(Method::GET, path), Err(Kind::NotFound), "{path}");
+        }
+        assert_eq!(summary(Method::POST, "/a"), Err(Kind::NotFound));
+        assert_eq!(summary(Method::POST, "/livez"), Err(Kind::MethodNotAllowed));
     }
 
     #[test]

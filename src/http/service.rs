@@ -30,7 +30,7 @@ use tokio_util::task::TaskTracker;
 use super::body::RequestBody;
 use super::identify::{StaleCookie, identify};
 use super::peer::{Hints, Peer};
-use super::router::{Found, Router, without_slash};
+use super::router::{Found, Router, is_api, without_slash};
 use super::summary::{Seen, Summary};
 use super::upgrade::RefusalLog;
 use super::{
@@ -135,7 +135,7 @@ impl Site {
         let id = self.host.requests.of(&parts.headers, &peer);
         let summary = Summary::new(self.host.clone(), id, parts.method.clone(), peer, started);
         let path = parts.uri.path();
-        let is_api = path == "/api" || path.starts_with("/api/");
+        let is_api = is_api(path);
         let is_agent = self.agents && without_slash(path) == AGENT_PATH;
         let expects = parts.headers.contains_key(EXPECT);
         let upgrade = upgrade::is_asked(&parts.headers);
@@ -161,7 +161,10 @@ impl Site {
         } else {
             match self.router.find(&parts.method, path) {
                 Ok(found) => {
-                    summary.at(found.route.path.clone());
+                    // A route for the rest, such as that of a page's files, stands for no one thing.
+                    if !found.route.path.contains("{*") {
+                        summary.at(found.route.path.clone());
+                    }
                     seen.subject = refusal::subject_of(&found.route.path, &found.params);
                     let request = Request { parts, body, door, config: &config, summary: &summary };
                     request_id::within(summary.id.clone(), self.answer(found, request, &mut seen)).await

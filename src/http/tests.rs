@@ -293,7 +293,7 @@ fn in_parts(path: &'static str) -> (Route, mpsc::Sender<Result<Bytes>>) {
         let body = body.lock().take();
         async move {
             let body = Body::in_parts(body.ok_or_else(|| Error::internal("asked twice"))?);
-            Ok(Raw { status: StatusCode::OK, content_type: HeaderValue::from_static("text/plain"), body })
+            Ok(Raw::new(StatusCode::OK, HeaderValue::from_static("text/plain"), body))
         }
     });
     (route, parts)

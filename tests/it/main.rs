@@ -47,6 +47,7 @@ mod mac_addresses;
 mod messages;
 mod names;
 mod origins;
+mod page;
 mod password_resets;
 mod passwords;
 mod permissions;

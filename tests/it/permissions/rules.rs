@@ -302,6 +302,9 @@ pub(super) const RULES: &[Rule] = &[
     ),
     // Only whoever owns the machine.
     Rule::new(Door::Operator, "POST /api/admin/secrets/rotate-master-key", Target::Nothing, |_| Some(200)),
+    // The page and its files, which hold nothing of anyone's; what is asked for here is none of them.
+    Rule::public("GET /"),
+    Rule::new(Door::Open, "GET /{}", Target::Nothing, |_| Some(404)),
     Rule::public("GET /livez"),
     Rule::public("GET /readyz"),
     Rule::new(Door::SignedIn, "GET /api/health", Target::Nothing, |_| Some(200)),

@@ -1,0 +1,118 @@
+//! The page on which people meet the server, at `/`.
+//!
+//! What is served is what lies in `web/`: plain ES modules, style sheets, icons and catalogues, embedded in the binary.
+//! Every page of the application is the same document, so that a link can be opened and reloaded: `/devices/7` is the
+//! document because there is a `pages/devices.js`. The document names the way back to where the application begins
+//! (`<base>`), so that it works below a path of a proxy. What is neither a page nor a file is 404: the document for a
+//! browser, which then says so, and the envelope for programs.
+
+use std::borrow::Cow;
+
+use netignite::prelude::*;
+
+/// The document.
+const DOCUMENT: &str = "index.html";
+/// Where the application begins, as the document says it in `web/`.
+const HERE: &str = "<base href=\"./\">";
+
+/// The files by name, some of them in compressed form besides: `build.rs` lists them.
+static WEB: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/dashboard.rs"));
+
+/// The section `plugins.dashboard`.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct Config {
+    /// Whether there is a page at all.
+    enabled: bool,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self { enabled: true }
+    }
+}
+
+/// See the module.
+pub struct Dashboard {
+    files: StaticFiles,
+    /// The document by how many folders lie between it and where the application begins.
+    documents: Vec<StaticFile>,
+}
+
+impl Plugin for Dashboard {
+    const NAME: &'static str = "dashboard";
+    const SUMMARY: &'static str = "The page for people, at /";
+    type Config = Config;
+
+    fn new(config: Config, _: &Arc<Host>) -> Result<Option<Self>, PluginError> {
+        if !config.enabled {
+            return Ok(None);
+        }
+        let files = WEB.iter().map(|(name, bytes)| (Cow::Borrowed(*name), Cow::Borrowed(*bytes)));
+        let files = StaticFiles::new(files);
+        let document = files.get(DOCUMENT).map(|file| String::from_utf8_lossy(file.bytes()));
+        let document = document.ok_or_else(|| PluginError::new("the page's files were not built in"))?;
+        let below = |folders| StaticFile::of(DOCUMENT, below(&document, folders));
+        let documents = (1..=MOST_FOLDERS).map(below).collect();
+        Ok(Some(Self { files, documents }))
+    }
+
+    fn routes(self: &Arc<Self>) -> Vec<Route> {
+        let route = |path, summary| {
+            let page = self.clone();
+            Route::raw(Method::GET, path, Access::Public, summary, move |call| {
+                let page = page.clone();
+                async move { page.answer(&call) }
+            })
+        };
+        vec![route("/", "The page for people"), route("/{*path}", "The page's files, and its further pages")]
+    }
+}
+
+/// The folders of a page's path, at most.
+const MOST_FOLDERS: usize = 4;
+
+/// The document, for a path with so many folders.
+fn below(document: &str, folders: usize) -> String {
+    document.replace(HERE, &format!("<base href=\"{}\">", "../".repeat(folders)))
+}
+
+impl Dashboard {
+    fn answer(&self, call: &Call) -> Result<Raw> {
+        let path = call.params.iter().find(|(name, _)| name == "path").map_or("", |(_, path)| path);
+        if let Some(file) = self.files.get(path).filter(|_| path != DOCUMENT) {
+            return Ok(file.answer(&call.headers));
+        }
+        let document = self.document(path);
+        match document {
+            Some(document) if self.is_page(path) => Ok(document.answer(&call.headers)),
+            Some(document) if wants_document(&call.headers) => {
+                Ok(Raw { status: StatusCode::NOT_FOUND, ..document.answer(&HeaderMap::new()) })
+            }
+            _ => Err(Error::not_found("There is nothing at this path")),
+        }
+    }
+
+    /// The document for a path, which begins without a slash.
+    fn document(&self, path: &str) -> Option<&StaticFile> {
+        match path.matches('/').count() {
+            0 => self.files.get(DOCUMENT),
+            folders => self.documents.get(folders - 1),
+        }
+    }
+
+    /// Whether a path is one of the application's pages.
+    fn is_page(&self, path: &str) -> bool {
+        let first = path.split('/').next().unwrap_or_default();
+        first.is_empty() && path.is_empty() || self.files.get(&format!("pages/{first}.js")).is_some()
+    }
+}
+
+/// Whether the sender asks for something to show to a person.
+fn wants_document(request: &HeaderMap) -> bool {
+    let accepted =
+        request.get("accept").map_or(Cow::Borrowed(""), |value| String::from_utf8_lossy(value.as_bytes()));
+    accepted.contains("text/html")
+}
+
+register_plugin!(Dashboard);

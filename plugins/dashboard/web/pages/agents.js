@@ -1,0 +1,143 @@
+// Agents: which are connected, since when, and adding one.
+import { html, nothing, repeat } from '../vendor/lit.js';
+import { events, get, may, remove } from '../api.js';
+import { number, t, tn } from '../i18n.js';
+import { agents as presences, watchAgents } from '../live.js';
+import { Page, confirm, icon, notifyError, presenceState, problem, skeleton, time } from '../ui.js';
+
+/** Rows that are shown at once. */
+const MANY = 300;
+
+export default class Agents extends Page {
+  /** @type {Agent[]} */
+  list = [];
+  /** @type {EnrolmentCode[]} */
+  codes = [];
+  text = '';
+  most = MANY;
+  #stop = /** @type {(() => void)[]} */ ([]);
+
+  /** @override */
+  get heading() {
+    return t('nav.agents');
+  }
+
+  /** @override */
+  connectedCallback() {
+    super.connectedCallback();
+    const again = (/** @type {Event} */ event) => {
+      if (/** @type {CustomEvent} */ (event).detail === 'agents') void this.reload();
+    };
+    events.addEventListener('changed', again);
+    this.#stop = [watchAgents(() => this.#seen()), () => events.removeEventListener('changed', again)];
+    if (new URLSearchParams(location.search).has('add')) {
+      history.replaceState(null, '', 'agents');
+      void this.add();
+    }
+  }
+
+  /** @override */
+  disconnectedCallback() {
+    super.disconnectedCallback();
+    for (const stop of this.#stop) stop();
+  }
+
+  #seen() {
+    // An agent that somebody else made, or a machine with a code.
+    if (this.loaded && [...presences.keys()].some((id) => !this.list.some((agent) => agent.id === id))) void this.reload();
+    this.requestUpdate();
+  }
+
+  /** @override */
+  async load() {
+    [this.list, this.codes] = await Promise.all([get('agents'), may('agents:write') ? get('agents/enrolment-codes') : []]);
+  }
+
+  add = async () => {
+    const { addAgent } = await import('../add-agent.js');
+    await addAgent();
+    await this.reload();
+  };
+
+  /** @param {EnrolmentCode} code */
+  async #revoke({ id }) {
+    const sure = await confirm({ title: t('code.revoke'), text: t('code.revoke.text'), action: t('code.revoke') });
+    if (!sure) return;
+    await remove(`agents/enrolment-codes/${id}`).catch(notifyError);
+    await this.reload();
+  }
+
+  /** @override */
+  render() {
+    return html`<header class="page">
+        <h1 tabindex="-1">${this.heading}${this.loaded ? html`<span class="count">${number(this.list.length)}</span>` : nothing}</h1>
+        ${may('agents:write') ? html`<button class="primary" @click=${this.add}>${icon('plus')}${t('agents.add')}</button>` : nothing}
+      </header>
+      ${problem(this.failure, this.reload)} ${this.loaded ? this.#rows() : this.failure ? nothing : skeleton(6)}`;
+  }
+
+  #rows() {
+    if (this.list.length === 0) {
+      return html`<section class="empty">
+          <h2>${t('agents.first')}</h2><p>${t('agents.first.text')}</p>
+          <button class="primary" @click=${this.add}>${t('agents.add')}</button>
+        </section>
+        ${this.#codes()}`;
+    }
+    const words = this.text.toLowerCase().split(/\s+/).filter(Boolean);
+    const shown = this.list.filter(({ name, description, presence }) => {
+      const text = `${name}\n${description}\n${presence?.address ?? ''}`.toLowerCase();
+      return words.every((word) => text.includes(word));
+    });
+    const input = (/** @type {Event} */ event) => {
+      this.text = /** @type {HTMLInputElement} */ (event.target).value;
+      this.most = MANY;
+      this.requestUpdate();
+    };
+    return html`${this.list.length > 5
+        ? html`<search class="filters"><label class="find">${icon('search')}<span class="unseen">${t('agents.find')}</span>
+            <input type="search" placeholder=${t('agents.find')} .value=${this.text} @input=${input} autocomplete="off" /></label>
+            <span class="unseen" role="status">${tn('agents.shown', shown.length)}</span></search>`
+        : nothing}
+      <div class="rows agents"><ul aria-label=${this.heading}>
+        ${repeat(shown.slice(0, this.most), ({ id }) => id, (agent) => this.#row(agent))}
+      </ul></div>
+      ${shown.length > this.most
+        ? html`<button @click=${() => {
+            this.most += MANY;
+            this.requestUpdate();
+          }}>${t('showMore')}</button>`
+        : nothing}
+      ${this.#codes()}`;
+  }
+
+  /** @param {Agent} agent */
+  #row(agent) {
+    const presence = presences.get(agent.id) ?? agent.presence;
+    return html`<li>
+      <div class="what">${presenceState(presence)}</div>
+      <div class="name">${icon(agent.type === 'server' ? 'server' : 'chip')}<a href="agents/${agent.id}">${agent.name}</a>
+        ${agent.description ? html`<span class="quiet">${agent.description}</span>` : nothing}</div>
+      <div class="via quiet">${t(`agent.type.${agent.type}`)}</div>
+      <div class="where quiet">${presence?.address ?? ''}</div>
+    </li>`;
+  }
+
+  #codes() {
+    if (this.codes.length === 0) return nothing;
+    return html`<section class="card">
+      <header><h2>${t('codes')}</h2></header>
+      <p class="quiet">${t('codes.text')}</p>
+      <ul class="plain-list">
+        ${this.codes.map(
+          (code) =>
+            html`<li><span>${code.name ?? t('code.unnamed', { id: code.id })}</span>
+              <span>${tn('code.uses', code.usesLeft)}</span>
+              <span class="quiet">${t('ends')} ${time(code.expiresAt)}</span>
+              <button class="icon-only" aria-label=${t('code.revoke')} @click=${() => this.#revoke(code)}>${icon('trash')}</button></li>`,
+        )}
+      </ul>
+    </section>`;
+  }
+}
+customElements.define('ni-agents', Agents);

@@ -1,0 +1,179 @@
+// One device: its state and action, what it is, and with whom it is shared.
+import { html, nothing } from '../vendor/lit.js';
+import { events, get, may, remove, session, toggleFavorite } from '../api.js';
+import { go } from '../app.js';
+import { editDevice } from '../device-form.js';
+import { t } from '../i18n.js';
+import { devices as states, underWay, wakeEvents, wakes, wakeState, watchDevices } from '../live.js';
+import { shares } from '../shares.js';
+import { Page, confirm, copyable, deviceIcon, icon, notify, notifyError, state, time } from '../ui.js';
+import { trail } from '../why.js';
+import { star, wakeButton } from './devices.js';
+
+/** @typedef {Share & {type: 'device' | 'agent', sharedID: number | null, ownerName: string}} Given */
+
+export default class DevicePage extends Page {
+  /** @type {Device | null} */
+  device = null;
+  /** @type {Agent | null} */
+  agent = null;
+  /** @type {import('../shares.js').Shares | null} */
+  shares = null;
+  /** The shares that bring the device within the user's reach. @type {Given[]} */
+  given = [];
+  #stop = /** @type {(() => void)[]} */ ([]);
+
+  get number() {
+    return Number(this.params.id);
+  }
+
+  /** @override */
+  get heading() {
+    return this.device?.name ?? t('device');
+  }
+
+  /** @override */
+  connectedCallback() {
+    super.connectedCallback();
+    const update = () => this.requestUpdate();
+    const again = (/** @type {Event} */ event) => {
+      if (/** @type {CustomEvent} */ (event).detail === 'devices') void this.reload();
+    };
+    const second = setInterval(() => {
+      const waking = wakes.get(this.number);
+      if (waking && underWay(waking)) update();
+    }, 1000);
+    wakeEvents.addEventListener('change', update);
+    events.addEventListener('changed', again);
+    this.#stop = [
+      watchDevices(() => [this.number], update),
+      () => clearInterval(second),
+      () => wakeEvents.removeEventListener('change', update),
+      () => events.removeEventListener('changed', again),
+    ];
+  }
+
+  /** @override */
+  disconnectedCallback() {
+    super.disconnectedCallback();
+    for (const stop of this.#stop) stop();
+  }
+
+  /** @override */
+  async load() {
+    this.device = await get(`devices/${this.number}`);
+    const { agentID, shared, name } = /** @type {Device} */ (this.device);
+    if (!shared && agentID) {
+      const agents = await get('agents');
+      this.agent = agents.find((/** @type {Agent} */ { id }) => id === agentID) ?? null;
+    }
+    if (shared) {
+      /** @type {Given[]} */
+      const given = await get('shares');
+      const fits = (/** @type {Given} */ { username, ownerName, type, sharedID }) =>
+        username === session?.username && ownerName === this.device?.ownerName && (type === 'agent' || sharedID === this.number);
+      this.given = given.filter(fits);
+    }
+    if (!shared && may('devices:share')) this.shares ??= shares(`devices/${this.number}/shares`, name);
+  }
+
+  edit = async () => {
+    if (await editDevice(this.device)) {
+      notify(t('saved'));
+      await this.reload();
+    }
+  };
+
+  star = async () => {
+    const kept = toggleFavorite(this.number);
+    this.requestUpdate();
+    await kept.catch(notifyError);
+    this.requestUpdate();
+  };
+
+  delete = async () => {
+    const { name } = /** @type {Device} */ (this.device);
+    const sure = await confirm({
+      title: t('delete.what', { name }),
+      text: t('device.delete.text'),
+      action: t('delete.what', { name }),
+    });
+    if (!sure) return;
+    try {
+      await remove(`devices/${this.number}`);
+      notify(t('deleted', { name }));
+      go('devices', { replace: true });
+    } catch (error) {
+      notifyError(error);
+    }
+  };
+
+  /** @param {Given} share */
+  #leave = async ({ id, ownerName: name }) => {
+    const sure = await confirm({ title: t('shared.leave'), text: t('shared.leave.text', { name }), action: t('shared.leave') });
+    if (!sure) return;
+    try {
+      await remove(`shares/${id}`);
+      notify(t('shared.left'));
+      go('devices', { replace: true });
+    } catch (error) {
+      notifyError(error);
+    }
+  };
+
+  #given() {
+    if (this.given.length === 0) return nothing;
+    return html`<section class="card"><header><h2>${t('shared.title')}</h2></header>
+      <ul class="plain-list">
+        ${this.given.map(
+          (share) =>
+            html`<li><span>${t(`shared.${share.type}`, { name: share.ownerName })}</span>
+              <span class="quiet">${t(share.permissions.includes('wake') ? 'share.right.wake' : 'share.right.view')}${share.expiresAt ? html` · ${t('ends')} ${time(share.expiresAt)}` : nothing}</span>
+              <button class="small" @click=${() => this.#leave(share)}>${t('shared.leave')}</button></li>`,
+        )}
+      </ul></section>`;
+  }
+
+  /** @override */
+  content() {
+    const device = /** @type {Device} */ (this.device);
+    const waking = wakes.get(device.id);
+    const seen = states.get(device.id);
+    const own = !device.shared && may('devices:write');
+    const now = waking && underWay(waking) ? state(...wakeState(waking)) : seen ? state(seen, t(`state.${seen}`)) : state('unknown', t('state.looking'));
+    return html`<a class="back" href="devices">${icon('back')}${t('nav.devices')}</a>
+      <header class="page">
+        <span class="badge">${icon(deviceIcon(device.type))}</span>
+        <div><h1 tabindex="-1">${device.name}</h1>${now}</div>
+        ${star(device, this.star)}
+        <span class="grow"></span>
+        <div class="act big">${wakeButton(device, waking)}</div>
+      </header>
+      ${waking
+        ? html`<section class="card"><header><h2>${t('wake.last')}</h2>${state(...wakeState(waking))}</header>${trail(waking)}</section>`
+        : nothing}
+      <div class="columns">
+        <section class="card">
+          <header>
+            <h2>${t('details')}</h2>
+            ${own ? html`<button @click=${this.edit}>${icon('edit')}${t('edit')}</button>` : nothing}
+          </header>
+          <dl>
+            <dt>${t('type')}</dt><dd>${t(`device.type.${device.type}`)}</dd>
+            <dt>${t('mac')}</dt><dd>${copyable(device.macAddress, t('mac'))}</dd>
+            <dt>${t('address')}</dt><dd>${device.address ? copyable(device.address, t('address')) : html`<span class="quiet">${t('address.none')}</span>`}</dd>
+            <dt>${t('port')}</dt><dd>${device.port ?? html`<span class="quiet">–</span>`}</dd>
+            <dt>${t(device.shared ? 'owner' : 'agent')}</dt>
+            <dd>${device.shared ? device.ownerName : this.agent ? html`<a href="agents/${this.agent.id}">${this.agent.name}</a>` : html`<span class="quiet">–</span>`}</dd>
+            ${device.description ? html`<dt>${t('description')}</dt><dd class="text">${device.description}</dd>` : nothing}
+          </dl>
+        </section>
+        ${this.shares ? html`<section class="card">${this.shares}</section>` : nothing} ${this.#given()}
+      </div>
+      ${own
+        ? html`<section class="card quiet-card"><div><h2>${t('delete')}</h2><p class="quiet">${t('device.delete.text')}</p></div>
+            <button class="danger" @click=${this.delete}>${icon('trash')}${t('delete.what', { name: device.name })}</button></section>`
+        : nothing}`;
+  }
+}
+customElements.define('ni-device', DevicePage);

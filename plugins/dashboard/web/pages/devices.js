@@ -1,0 +1,388 @@
+// Devices: who is up, and waking them. Only the rows in sight are in the document, so that a list of ten thousand
+// scrolls and is searched as fast as one of ten.
+import { html, nothing, repeat } from '../vendor/lit.js';
+import { events, everyone, get, may, remove, session, toggleFavorite } from '../api.js';
+import { number, t, tn } from '../i18n.js';
+import { agents as presences, devices as states, lookSoon, underWay, wakeEvents, wakes, wakeState, watchAgents, watchDevices } from '../live.js';
+import { Page, confirm, deviceIcon, icon, notify, notifyError, problem, skeleton, state } from '../ui.js';
+
+/** Rows beyond those in sight, so that scrolling shows no gaps. */
+const MARGIN = 12;
+/** How many devices are watched whole; of longer lists, those in sight. */
+const FEW = 100;
+/** How long the row shows what a wake came to, in milliseconds. */
+const REMEMBERED = 600_000;
+const FILTERS = ['all', 'online', 'offline', 'favorites'];
+
+const compare = new Intl.Collator(undefined, { numeric: true, sensitivity: 'base' }).compare;
+
+/** @typedef {{device: Device, agent: string, text: string}} Row */
+
+export default class Devices extends Page {
+  /** @type {Row[]} */
+  rows = [];
+  /** The rows that the filters let through. @type {Row[]} */
+  shown = [];
+  /** @type {Map<number, Agent>} */
+  agents = new Map();
+  selected = /** @type {Set<number>} */ (new Set());
+  text = '';
+  filter = 'all';
+  agent = '';
+  from = 0;
+  to = 40;
+  #stop = /** @type {(() => void)[]} */ ([]);
+
+  /** @override */
+  get heading() {
+    return t('nav.devices');
+  }
+
+  /** @override */
+  connectedCallback() {
+    super.connectedCallback();
+    const update = () => {
+      if (this.filter === 'online' || this.filter === 'offline') this.#choose();
+      this.requestUpdate();
+    };
+    const again = (/** @type {Event} */ event) => {
+      if (/^(devices|agents)/.test(String(/** @type {CustomEvent} */ (event).detail))) void this.reload();
+    };
+    const second = setInterval(() => {
+      if ([...wakes.values()].some(underWay)) this.requestUpdate();
+    }, 1000);
+    addEventListener('scroll', this.#scrolled, { passive: true });
+    addEventListener('resize', this.#scrolled);
+    addEventListener('keydown', this.#slash);
+    wakeEvents.addEventListener('change', update);
+    events.addEventListener('changed', again);
+    this.#stop = [
+      watchDevices(() => (this.shown.length <= FEW ? this.shown : this.shown.slice(this.from, this.to)).map((row) => row.device.id), update),
+      watchAgents(update),
+      () => clearInterval(second),
+      () => removeEventListener('scroll', this.#scrolled),
+      () => removeEventListener('resize', this.#scrolled),
+      () => removeEventListener('keydown', this.#slash),
+      () => wakeEvents.removeEventListener('change', update),
+      () => events.removeEventListener('changed', again),
+    ];
+  }
+
+  /** @override */
+  disconnectedCallback() {
+    super.disconnectedCallback();
+    for (const stop of this.#stop) stop();
+  }
+
+  /** @override */
+  async load() {
+    const [devices, agents] = await Promise.all([get('devices'), get('agents')]);
+    this.agents = new Map(agents.map((/** @type {Agent} */ agent) => [agent.id, agent]));
+    const name = (/** @type {Device} */ { shared, ownerName, agentID }) =>
+      shared ? t('device.sharedBy', { name: ownerName }) : (this.agents.get(agentID ?? 0)?.name ?? '');
+    this.rows = devices
+      .map((/** @type {Device} */ device) => {
+        const agent = name(device);
+        const { description, macAddress, address } = device;
+        const text = [device.name, agent, description, macAddress, address].filter(Boolean).join('\n').toLowerCase();
+        return { device, agent, text };
+      })
+      .sort((/** @type {Row} */ a, /** @type {Row} */ b) => compare(a.device.name, b.device.name));
+    this.#choose();
+    lookSoon();
+  }
+
+  /** Which rows the filters let through. */
+  #choose() {
+    const words = this.text.toLowerCase().split(/\s+/).filter(Boolean);
+    const favorites = new Set(session?.favorites);
+    this.shown = this.rows.filter(({ device, text }) => {
+      if (this.agent && String(device.agentID) !== this.agent) return false;
+      if (this.filter === 'favorites' && !favorites.has(device.id)) return false;
+      if ((this.filter === 'online' || this.filter === 'offline') && states.get(device.id) !== this.filter) return false;
+      return words.every((word) => text.includes(word));
+    });
+    this.#measure();
+  }
+
+  /** Which rows are in sight. Says whether they are others than before. */
+  #measure() {
+    const list = /** @type {HTMLElement | null} */ (this.querySelector('.rows'));
+    const height = this.#rowHeight();
+    const above = list ? Math.max(0, -list.getBoundingClientRect().top) : 0;
+    const from = Math.max(0, Math.min(Math.floor(above / height) - MARGIN, this.shown.length));
+    const to = Math.min(this.shown.length, Math.ceil((above + innerHeight) / height) + MARGIN);
+    const moved = from !== this.from || to !== this.to;
+    [this.from, this.to] = [from, to];
+    return moved;
+  }
+
+  #rowHeight() {
+    return parseInt(getComputedStyle(this).getPropertyValue('--row'), 10) || 56;
+  }
+
+  #scrolled = () => {
+    if (!this.#measure()) return;
+    this.requestUpdate();
+    this.#lookOnceStill();
+  };
+
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #still;
+
+  /** Looks at rows that came into sight, once the list rests. */
+  #lookOnceStill() {
+    clearTimeout(this.#still);
+    this.#still = setTimeout(() => {
+      if (this.shown.slice(this.from, this.to).some(({ device }) => !states.has(device.id))) lookSoon();
+    }, 300);
+  }
+
+  /** @override */
+  updated() {
+    const list = /** @type {HTMLElement | null} */ (this.querySelector('.rows'));
+    const inner = /** @type {HTMLElement | null} */ (this.querySelector('.rows > ul'));
+    if (!list || !inner) return;
+    const height = this.#rowHeight();
+    list.style.height = `${this.shown.length * height}px`;
+    inner.style.paddingTop = `${this.from * height}px`;
+    if (this.#measure()) this.requestUpdate();
+  }
+
+  /** A slash begins a search, as in other lists. @param {KeyboardEvent} event */
+  #slash = (event) => {
+    const target = /** @type {HTMLElement} */ (event.target);
+    if (event.key !== '/' || event.ctrlKey || event.metaKey || target.closest('input, textarea, select, dialog')) return;
+    event.preventDefault();
+    /** @type {HTMLElement | null} */ (this.querySelector('#find'))?.focus();
+  };
+
+  /** Up and down go from row to row. @param {KeyboardEvent} event */
+  #arrows = async (event) => {
+    const by = { ArrowDown: 1, ArrowUp: -1, Home: -Infinity, End: Infinity }[event.key];
+    const target = /** @type {HTMLElement} */ (event.target);
+    const row = target.closest('li');
+    if (!by || !row || target.matches('input')) return;
+    event.preventDefault();
+    const index = Math.max(0, Math.min(this.shown.length - 1, Number(row.dataset.index) + by));
+    const list = /** @type {HTMLElement} */ (this.querySelector('.rows'));
+    const height = this.#rowHeight();
+    const top = list.getBoundingClientRect().top + index * height;
+    const room = 2 * height;
+    if (top < room + 56) scrollBy(0, top - room - 56);
+    else if (top + height > innerHeight - room) scrollBy(0, top + height + room - innerHeight);
+    this.#measure();
+    this.requestUpdate();
+    await this.updateComplete;
+    /** @type {HTMLElement | null} */ (this.querySelector(`li[data-index="${index}"] .name a`))?.focus({ preventScroll: true });
+  };
+
+  /** @param {Partial<Devices>} change */
+  #set(change) {
+    Object.assign(this, change);
+    if (this.getBoundingClientRect().top < 0) scrollTo(0, 0);
+    this.#choose();
+    this.requestUpdate();
+    this.#lookOnceStill();
+  }
+
+  add = async () => {
+    const { editDevice } = await import('../device-form.js');
+    const id = await editDevice(null);
+    if (id) notify(t('device.added'));
+  };
+
+  /** @param {number} id */
+  #star(id) {
+    toggleFavorite(id).catch(notifyError).finally(() => {
+      this.#choose();
+      this.requestUpdate();
+    });
+    this.#choose();
+    this.requestUpdate();
+  }
+
+  /** @param {number} id @param {boolean} on */
+  #select(id, on) {
+    if (on) this.selected.add(id);
+    else this.selected.delete(id);
+    this.requestUpdate();
+  }
+
+  #chosen = () => this.rows.map(({ device }) => device).filter(({ id }) => this.selected.has(id));
+
+  #wakeSelected = () => {
+    for (const device of this.#chosen().filter(wakeable)) void wake(device);
+    this.selected.clear();
+    this.requestUpdate();
+  };
+
+  #deleteSelected = async () => {
+    const chosen = this.#chosen().filter(({ shared }) => !shared);
+    const n = chosen.length;
+    const sure = await confirm({
+      title: tn('devices.delete', n),
+      text: t('devices.delete.text', { names: chosen.slice(0, 5).map(({ name }) => name).join(', ') + (n > 5 ? ' …' : '') }),
+      action: tn('devices.delete.do', n),
+    });
+    if (!sure) return;
+    try {
+      for (const { id } of chosen) await remove(`devices/${id}`);
+      notify(tn('devices.deleted', n));
+    } catch (error) {
+      notifyError(error);
+    }
+    this.selected.clear();
+    await this.reload();
+  };
+
+  /** @override */
+  render() {
+    const count = this.loaded ? html`<span class="count">${number(this.rows.length)}</span>` : nothing;
+    return html`<header class="page">
+        <h1 tabindex="-1">${this.heading}${count}</h1>
+        ${may('devices:write') ? html`<button class="primary" @click=${this.add}>${icon('plus')}${t('devices.add')}</button>` : nothing}
+      </header>
+      ${problem(this.failure, this.reload)} ${this.loaded ? this.#list() : this.failure ? nothing : skeleton(8)}`;
+  }
+
+  #list() {
+    if (this.rows.length === 0) return this.#first();
+    const input = (/** @type {Event} */ event) => this.#set({ text: /** @type {HTMLInputElement} */ (event.target).value });
+    const choose = (/** @type {Event} */ event) => this.#set({ agent: /** @type {HTMLSelectElement} */ (event.target).value });
+    const visible = this.shown.slice(this.from, this.to);
+    return html`<search class="filters">
+        <label class="find">${icon('search')}<span class="unseen">${t('devices.find')}</span>
+          <input id="find" type="search" placeholder=${t('devices.find')} .value=${this.text} @input=${input} autocomplete="off" spellcheck="false" /><kbd>/</kbd>
+        </label>
+        <div class="chips" role="group" aria-label=${t('filter')}>
+          ${FILTERS.map(
+            (filter) =>
+              html`<button class="chip" aria-pressed=${filter === this.filter} @click=${() => this.#set({ filter })}>
+                ${t(`filter.${filter}`)}
+              </button>`,
+          )}
+          ${this.agents.size > 1
+            ? html`<label class="chip-select"><span class="unseen">${t('agent')}</span>
+                <select @change=${choose}>
+                  <option value="">${t('filter.agents')}</option>
+                  ${[...this.agents.values()].map(({ id, name }) => html`<option value=${id}>${name}</option>`)}
+                </select></label>`
+            : nothing}
+        </div>
+        <span class="unseen" role="status">${tn('devices.shown', this.shown.length)}</span>
+      </search>
+      ${this.shown.length === 0
+        ? html`<div class="empty small"><p>${t('devices.none')}</p>
+            <button @click=${() => this.#set({ text: '', filter: 'all', agent: '' })}>${t('filter.clear')}</button></div>`
+        : nothing}
+      <div class="rows devices" @keydown=${this.#arrows}>
+        <ul aria-label=${this.heading}>
+          ${repeat(visible, (row) => row.device.id, (row, i) => this.#row(row, this.from + i))}
+        </ul>
+      </div>
+      ${this.selected.size > 0 ? this.#bar() : nothing}`;
+  }
+
+  #bar() {
+    return html`<div class="bar" role="region" aria-label=${t('selection')}>
+      <strong>${tn('selected', this.selected.size)}</strong>
+      <button class="primary" @click=${this.#wakeSelected}>${icon('power')}${t('wake')}</button>
+      <button @click=${this.#deleteSelected}>${icon('trash')}<span>${t('delete')}</span></button>
+      <button class="icon-only" aria-label=${t('selection.clear')} @click=${() => {
+        this.selected.clear();
+        this.requestUpdate();
+      }}>${icon('close')}</button>
+    </div>`;
+  }
+
+  /** @param {Row} row @param {number} index */
+  #row({ device, agent }, index) {
+    const { id, name } = device;
+    const waking = wakes.get(id);
+    const picked = this.selected.has(id);
+    const select = (/** @type {Event} */ event) => this.#select(id, /** @type {HTMLInputElement} */ (event.target).checked);
+    return html`<li data-index=${index} class=${picked ? 'picked' : ''} aria-setsize=${this.shown.length} aria-posinset=${index + 1}>
+      <label class="pick"><input type="checkbox" .checked=${picked} @change=${select} aria-label=${t('select', { name })} /></label>
+      ${star(device, () => this.#star(id))}
+      <div class="what">${this.#state(device, waking)}</div>
+      <div class="name">
+        ${icon(deviceIcon(device.type))}<a href="devices/${id}">${name}</a>
+        ${device.description ? html`<span class="quiet">${device.description}</span>` : nothing}
+      </div>
+      <div class="via quiet" title=${agent}>${agent}</div>
+      <div class="where quiet">${device.address ?? device.macAddress}</div>
+      <div class="act">${wakeButton(device, waking)}</div>
+    </li>`;
+  }
+
+  /** @param {Device} device @param {import('../live.js').Wake | undefined} waking */
+  #state(device, waking) {
+    const seen = states.get(device.id);
+    if (waking && underWay(waking)) return state(...wakeState(waking));
+    // What a wake came to is shown for a while, until a later look says otherwise.
+    if (waking && Date.now() - waking.ended < REMEMBERED && (waking.phase === 'online') === (seen === 'online')) {
+      const why = html`<button class="why" @click=${() => showWhy(waking)}>${t('why')}</button>`;
+      return html`${state(...wakeState(waking))}${waking.phase === 'online' ? nothing : why}`;
+    }
+    const cut = device.agentID !== null && presences.get(device.agentID)?.state === 'offline';
+    if (!seen) return state('unknown', t('state.looking'));
+    return state(seen, t(seen === 'unknown' && cut ? 'state.agentOffline' : `state.${seen}`));
+  }
+
+  /** What is shown where there is nothing yet. */
+  #first() {
+    const ready = this.agents.size > 0;
+    const online = [...this.agents.values()].some(({ presence }) => presence?.state === 'online');
+    return html`<section class="empty">
+      <h2>${t('first.title')}</h2>
+      <ol class="steps">
+        <li class=${online ? 'done' : ready ? 'begun' : 'next'}>
+          <div><h3>${t('first.agent')}</h3><p>${t('first.agent.text')}</p>
+          ${online ? nothing : html`<a class="button ${ready ? '' : 'primary'}" href="agents${ready ? '' : '?add'}">${t(ready ? 'first.agent.see' : 'agents.add')}</a>`}</div>
+        </li>
+        <li class=${ready ? 'next' : ''}>
+          <div><h3>${t('first.device')}</h3><p>${t('first.device.text')}</p>
+          ${ready ? html`<button class="primary" @click=${this.add}>${t('devices.add')}</button>` : nothing}</div>
+        </li>
+        <li><div><h3>${t('first.wake')}</h3><p>${t('first.wake.text')}</p></div></li>
+      </ol>
+      ${everyone ? nothing : html`<p class="quiet">${t('first.shared')}</p>`}
+    </section>`;
+  }
+}
+customElements.define('ni-devices', Devices);
+
+/** The button that makes a device a favourite. @param {Device} device @param {() => void} toggle */
+export const star = ({ id, name }, toggle) =>
+  html`<button class="icon-only star" aria-pressed=${session?.favorites.includes(id) ?? false} aria-label=${t('favorite', { name })} @click=${toggle}>
+    ${icon('star')}
+  </button>`;
+
+/** Whether one may wake a device. @param {Device} device */
+export const wakeable = (device) => !device.shared || (device.permissions?.includes('wake') ?? false);
+
+/** Wakes a device: how that is done is loaded when it is first wanted. @param {Device} device */
+const wake = async (device) => (await import('../wake.js')).wake(device);
+
+/**
+ * The one big action of a device.
+ * @param {Device} device
+ * @param {import('../live.js').Wake | undefined} waking
+ */
+export function wakeButton(device, waking) {
+  if (!wakeable(device)) return html`<span class="quiet">${t('device.viewOnly')}</span>`;
+  const busy = waking !== undefined && underWay(waking);
+  const label = t('wake.what', { name: device.name });
+  // What is up need not be woken, but may be: a state can be out of date.
+  const up = states.get(device.id) === 'online' ? 'up' : '';
+  return html`<button class="wake ${up} ${busy ? 'busy' : ''}" aria-disabled=${busy} aria-label=${label} @click=${() => wake(device)}>
+    ${icon('power')}<span>${t('wake')}</span>
+  </button>`;
+}
+
+/** Shows how a wake went, step by step. @param {import('../live.js').Wake} waking */
+export async function showWhy(waking) {
+  const { openWhy } = await import('../why.js');
+  await openWhy(waking);
+}

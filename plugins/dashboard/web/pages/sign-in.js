@@ -1,0 +1,70 @@
+// Signing in, with a second factor where there is one.
+import { html, nothing } from '../vendor/lit.js';
+import { ApiError, signIn } from '../api.js';
+import { brand, wasEnded } from '../app.js';
+import { Form } from '../form.js';
+import { t } from '../i18n.js';
+import { Page } from '../ui.js';
+
+/** How the password of the first admin looks, which the first start writes to a file. */
+const FIRST_PASSWORD = /^[A-Za-z0-9_-]{32}$/;
+
+export default class SignIn extends Page {
+  form = new Form(this);
+  /** Whether a code is asked for, since the password was right. */
+  second = false;
+
+  /** @override */
+  get heading() {
+    return t('signIn');
+  }
+
+  submit = this.form.submit(async ({ username, password, code }, form) => {
+    try {
+      await signIn({ username, password, ...(code ? { code } : {}) });
+    } catch (error) {
+      if (error instanceof ApiError && error.code === 'totp_required') {
+        this.second = true;
+        this.requestUpdate();
+        await this.updateComplete;
+        /** @type {HTMLElement | null} */ (form.querySelector('[name=code]'))?.focus();
+        return;
+      }
+      if (error instanceof ApiError && error.code === 'wrong_totp_code') {
+        this.form.wrong = { code: error.message };
+        return;
+      }
+      throw error;
+    }
+    if (username === 'admin' && FIRST_PASSWORD.test(password)) {
+      const { changeFirstPassword } = await import('../password.js');
+      await changeFirstPassword(password);
+    }
+  });
+
+  /** @override */
+  firstUpdated() {
+    /** @type {HTMLElement | null} */ (this.querySelector('input'))?.focus();
+  }
+
+  /** @override */
+  render() {
+    const { form } = this;
+    return html`<section class="card narrow">
+      <div class="brand big">${brand}<span>NetIgnite</span></div>
+      <h1 tabindex="-1">${this.heading}</h1>
+      ${wasEnded() ? html`<p class="note" role="status">${t('signIn.ended')}</p>` : nothing}
+      <form @submit=${this.submit}>
+        ${form.problem()}
+        ${form.field({ name: 'username', label: t('username'), required: true, autocomplete: 'username' })}
+        ${form.field({ name: 'password', label: t('password'), type: 'password', required: true, autocomplete: 'current-password' })}
+        ${this.second
+          ? form.field({ name: 'code', label: t('code'), required: true, autocomplete: 'one-time-code', hint: t('code.hint') })
+          : nothing}
+        ${form.button(t('signIn'))}
+      </form>
+      <p class="quiet"><a href="reset">${t('signIn.reset')}</a></p>
+    </section>`;
+  }
+}
+customElements.define('ni-sign-in', SignIn);

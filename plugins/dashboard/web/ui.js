@@ -1,0 +1,295 @@
+// The small parts that every page is made of: icons, states, errors, dialogs, notices, and the base of a page.
+import { LitElement, html, nothing, render, svg } from './vendor/lit.js';
+import { ApiError } from './api.js';
+import { ago, lasting, t, whenFully } from './i18n.js';
+
+/** Icons: paths on a grid of 24, drawn with one stroke. */
+const ICONS = /** @type {const} */ ({
+  devices: 'M3 5h14v9H3zM8 18h4m-2-4v4M19 8h2v11h-5v-3',
+  agents: 'M12 13v7m-4 0h8M12 9.5a1.5 1.5 0 1 0 0 3 1.5 1.5 0 0 0 0-3M8.5 14.5a5 5 0 1 1 7 0M5.6 17.4a9 9 0 1 1 12.8 0',
+  users: 'M9 11a3.5 3.5 0 1 0 0-7 3.5 3.5 0 0 0 0 7m-6 9c0-4 2.5-6 6-6s6 2 6 6M16 4.5a3.5 3.5 0 0 1 0 6.5m2 3.5c2 .8 3 2.7 3 5.5',
+  audit: 'M6 3h9l4 4v14H6zM14 3v5h5M9 12h7m-7 4h7',
+  server: 'M4 4h16v7H4zm0 9h16v7H4zM8 7.5h.01M8 16.5h.01M12 7.5h5m-5 9h5',
+  account: 'M12 12a4 4 0 1 0 0-8 4 4 0 0 0 0 8m-8 9c0-4.5 3-7 8-7s8 2.5 8 7',
+  search: 'M10.5 17a6.5 6.5 0 1 0 0-13 6.5 6.5 0 0 0 0 13m5-1.5L21 21',
+  power: 'M12 3v8m5.7-4.7a8 8 0 1 1-11.4 0',
+  star: 'm12 3.5 2.7 5.6 6.1.8-4.5 4.2 1.2 6.1L12 17.2l-5.5 3 1.2-6.1L3.2 9.9l6.1-.8z',
+  plus: 'M12 5v14M5 12h14',
+  close: 'm6 6 12 12M18 6 6 18',
+  copy: 'M9 9h11v11H9zM5 15H4V4h11v1',
+  check: 'm5 12.5 4.5 4.5L19 7.5',
+  back: 'm15 5-7 7 7 7',
+  edit: 'm4 20 1-4L16.5 4.5l3 3L8 19zm10.5-13.5 3 3',
+  trash: 'M4 7h16M9 7V4h6v3m3 0-1 13H7L6 7m4 4v5m4-5v5',
+  share: 'M6 14.5a2.5 2.5 0 1 0 0-5 2.5 2.5 0 0 0 0 5m11-5.5a2.5 2.5 0 1 0 0-5 2.5 2.5 0 0 0 0 5m0 11a2.5 2.5 0 1 0 0-5 2.5 2.5 0 0 0 0 5M8.3 10.9l6.4-3.2m-6.4 5.4 6.4 3.2',
+  key: 'M8 19a4 4 0 1 0 0-8 4 4 0 0 0 0 8m3-7 8-8m-3 3 3 3m-6 0 2 2',
+  warn: 'M12 4 2.5 20h19zm0 6v5m0 2.5v.01',
+  out: 'M14 4H5v16h9m-4-8h11m-4-4 4 4-4 4',
+  desktop: 'M3 5h18v11H3zm9 11v4m-4 0h8',
+  laptop: 'M5 5h14v10H5zM2 19h20',
+  printer: 'M7 9V4h10v5M5 9h14v8h-3v3H8v-3H5zm3 5h8',
+  nas: 'M6 3h12v18H6zm3 4h6m-6 4h6m-3 6h.01',
+  chip: 'M7 7h10v10H7zM10 3v4m4-4v4m-4 10v4m4-4v4M3 10h4m-4 4h4m10-4h4m-4 4h4',
+  more: 'M4.6 12a.4.4 0 1 0 .8 0 .4.4 0 1 0-.8 0m7 0a.4.4 0 1 0 .8 0 .4.4 0 1 0-.8 0m7 0a.4.4 0 1 0 .8 0 .4.4 0 1 0-.8 0',
+});
+
+/** @typedef {keyof typeof ICONS} IconName */
+
+/**
+ * An icon. It says nothing: what it stands for is said beside it.
+ * @param {IconName} name
+ */
+export const icon = (name) =>
+  html`<svg class="icon" viewBox="0 0 24 24" aria-hidden="true">${svg`<path d=${ICONS[name]} />`}</svg>`;
+
+/** The icon of a device's type. @param {string} type @returns {IconName} */
+export const deviceIcon = (type) => (type in ICONS ? /** @type {IconName} */ (type) : 'server');
+
+/**
+ * A state by colour, shape and word.
+ * @param {'online' | 'offline' | 'unknown' | 'busy' | 'failed'} kind
+ * @param {unknown} words
+ */
+export const state = (kind, words) => html`<span class="state ${kind}"><span>${words}</span></span>`;
+
+/** A time, relative, with the exact one for whoever points at it. @param {number | null} at */
+export const time = (at) =>
+  at === null
+    ? html`<span class="quiet">${t('time.never')}</span>`
+    : html`<time datetime=${new Date(at).toISOString()} title=${whenFully(at)}>${ago(at)}</time>`;
+
+/** A state with how long it has lasted, exactly for whoever points at it. @param {Presence | null | undefined} presence */
+export function presenceState(presence) {
+  const kind = presence?.state ?? 'offline';
+  if (!presence) return state(kind, t(`state.${kind}`));
+  const { since } = presence;
+  const lasted = html`<time class="quiet" datetime=${new Date(since).toISOString()} title=${whenFully(since)}>· ${lasting(Date.now() - since)}</time>`;
+  return state(kind, html`${t(`state.${kind}`)} ${lasted}`);
+}
+
+/**
+ * What an error says.
+ * @param {unknown} error
+ * @returns {string}
+ */
+export function say(error) {
+  if (error instanceof ApiError) {
+    if (error.fields.length === 0) return error.message;
+    return error.fields.map(({ field, message }) => (field ? `${field}: ${message}` : message)).join('; ');
+  }
+  return t('error.page', { what: error instanceof Error ? error.message : String(error) });
+}
+
+/** @param {unknown} error @param {() => void} [again] */
+export const problem = (error, again) =>
+  error
+    ? html`<div class="problem" role="alert">
+        ${icon('warn')}
+        <p>${say(error)}</p>
+        ${again ? html`<button class="small" @click=${again}>${t('again')}</button>` : nothing}
+      </div>`
+    : nothing;
+
+/** Lines that keep the place of what is loading. @param {number} lines */
+export const skeleton = (lines) =>
+  html`<div class="skeleton" aria-busy="true" aria-label=${t('loading')}>
+    ${Array.from({ length: lines }, () => html`<span></span>`)}
+  </div>`;
+
+/**
+ * Says something to who does not see it change.
+ * @param {string} words
+ */
+export function announce(words) {
+  const region = document.getElementById('announcements');
+  if (region) region.textContent = words;
+}
+
+/**
+ * Shows a notice for some seconds.
+ * @param {string} words
+ * @param {{kind?: 'done' | 'failed', action?: string, act?: () => void}} [options]
+ */
+export function notify(words, { kind = 'done', action, act } = {}) {
+  const region = document.getElementById('notices');
+  if (!region) return;
+  const notice = document.createElement('div');
+  notice.className = `notice ${kind}`;
+  const gone = () => notice.remove();
+  const once = () => {
+    gone();
+    act?.();
+  };
+  render(
+    html`${icon(kind === 'done' ? 'check' : 'warn')}<span>${words}</span> ${action
+        ? html`<button class="small plain" @click=${once}>${action}</button>`
+        : nothing}<button class="icon-only" aria-label=${t('close')} @click=${gone}>${icon('close')}</button>`,
+    notice,
+  );
+  region.append(notice);
+  // The last dialog hides what lies under it: notices go above.
+  if (region.isConnected && 'showPopover' in region) {
+    region.hidePopover();
+    region.showPopover();
+  }
+  setTimeout(gone, kind === 'done' ? 6000 : 15_000);
+}
+
+/** Shows what went wrong as a notice. @param {unknown} error */
+export const notifyError = (error) => notify(say(error), { kind: 'failed' });
+
+/**
+ * Opens a dialog and waits until it is closed.
+ * @template T
+ * @param {string} title
+ * @param {(close: (value?: T) => void) => unknown} content what it shows
+ * @param {{kind?: '' | 'wide' | 'bare'}} [options]
+ * @returns {Promise<T | undefined>}
+ */
+export function openDialog(title, content, { kind = '' } = {}) {
+  const dialog = document.createElement('dialog');
+  dialog.className = kind;
+  dialog.setAttribute('aria-labelledby', 'dialog-title');
+  return new Promise((resolve) => {
+    /** @type {T | undefined} */
+    let result;
+    const close = (/** @type {T | undefined} */ value = undefined) => {
+      result = value;
+      dialog.close();
+    };
+    dialog.addEventListener('close', () => {
+      dialog.remove();
+      resolve(result);
+    });
+    render(
+      html`<header>
+          <h2 id="dialog-title">${title}</h2>
+          <button class="icon-only" aria-label=${t('close')} @click=${() => dialog.close()}>${icon('close')}</button>
+        </header>
+        ${content(close)}`,
+      dialog,
+    );
+    document.body.append(dialog);
+    dialog.showModal();
+    // What is in it may come a moment later.
+    const focus = () => {
+      const first = dialog.querySelector('[autofocus], form input:not(.unseen), form select');
+      if (!first) return;
+      coming.disconnect();
+      /** @type {HTMLElement} */ (first).focus();
+    };
+    const coming = new MutationObserver(focus);
+    coming.observe(dialog, { childList: true, subtree: true });
+    focus();
+  });
+}
+
+/**
+ * Asks before something that cannot be undone. The button says what will be done, to what.
+ * @param {{title: string, text: string, action: string}} question
+ * @returns {Promise<boolean>}
+ */
+export async function confirm({ title, text, action }) {
+  const answer = await openDialog(
+    title,
+    (/** @type {(value?: boolean) => void} */ close) =>
+      html`<p>${text}</p>
+        <footer>
+          <button autofocus @click=${() => close(false)}>${t('cancel')}</button>
+          <button class="danger" @click=${() => close(true)}>${action}</button>
+        </footer>`,
+  );
+  return answer === true;
+}
+
+/**
+ * Text to be copied, such as a command.
+ * @param {string} text
+ * @param {string} label what it is
+ */
+export const copyable = (text, label) => {
+  const copy = async (/** @type {Event} */ event) => {
+    const button = /** @type {HTMLButtonElement} */ (event.currentTarget);
+    const field = /** @type {HTMLElement} */ (button.previousElementSibling);
+    try {
+      await navigator.clipboard.writeText(text);
+    } catch {
+      // Without HTTPS there is no clipboard: what is selected can still be copied by hand.
+      getSelection()?.selectAllChildren(field);
+      document.execCommand('copy');
+    }
+    announce(t('copied'));
+    button.classList.add('done');
+    setTimeout(() => button.classList.remove('done'), 2000);
+  };
+  return html`<div class="copyable">
+    <code role="textbox" aria-readonly="true" aria-label=${label} tabindex="0">${text}</code>
+    <button class="icon-only" aria-label=${t('copy.what', { what: label })} @click=${copy}>
+      ${icon('copy')}${icon('check')}
+    </button>
+  </div>`;
+};
+
+/** A component rendered into the document itself, so that labels and styles work as everywhere. */
+export class Part extends LitElement {
+  /** @override */
+  createRenderRoot() {
+    return this;
+  }
+}
+
+/** A page: reads what it shows, says what went wrong, and reads again when told. */
+export class Page extends Part {
+  /** The values of the path's placeholders. @type {Record<string, string>} */
+  params = {};
+  /** @type {unknown} */
+  failure = null;
+  loaded = false;
+
+  /** The page's title. @returns {string} */
+  get heading() {
+    return '';
+  }
+
+  /** Reads what the page shows. @returns {Promise<void>} */
+  load() {
+    return Promise.resolve();
+  }
+
+  /** What the page shows once it has it. @returns {unknown} */
+  content() {
+    return nothing;
+  }
+
+  /** @override */
+  connectedCallback() {
+    super.connectedCallback();
+    void this.reload();
+  }
+
+  reload = async () => {
+    try {
+      await this.load();
+      this.failure = null;
+      this.loaded = true;
+    } catch (error) {
+      this.failure = error;
+    }
+    // The heading of what is loading gives way to the one of what is there, and its focus goes with it.
+    const focused = document.activeElement?.tagName === 'H1' && this.contains(document.activeElement);
+    this.requestUpdate();
+    this.dispatchEvent(new Event('heading'));
+    await this.updateComplete;
+    if (focused) this.querySelector('h1')?.focus({ preventScroll: true });
+  };
+
+  /** @override */
+  render() {
+    if (this.loaded) return html`${problem(this.failure, this.reload)}${this.content()}`;
+    return this.failure
+      ? html`<h1 tabindex="-1">${this.heading}</h1>
+          ${problem(this.failure, this.reload)}`
+      : html`<h1 tabindex="-1">${this.heading}</h1>
+          ${skeleton(6)}`;
+  }
+}

@@ -1,0 +1,178 @@
+// Every page, on a desk and on a phone, light and dark, in both languages: nothing violates the policy or reaches
+// another host, nothing is wider than the screen, axe finds nothing serious, no word is missing.
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { after, before, test } from 'node:test';
+import { DESKTOP, PASSWORD, PHONE, Server, open, picture, quit, until } from './support.js';
+
+const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+const NAMES = ['Workstation', 'Media NAS', 'Backup server', 'Anna’s laptop', 'Label printer', 'Build box', 'Render node 1', 'Render node 2', 'Piano room PC', 'Cellar server'];
+const TYPES = ['desktop', 'nas', 'server', 'laptop', 'printer'];
+
+/** @type {Server} */
+let server;
+let state;
+
+before(async () => {
+  server = await Server.start();
+  await server.signIn();
+  const attic = await server.agent('Attic Pi');
+  const office = await server.agent('Office NAS');
+  const garage = await server.api('POST', 'agents', { name: 'Garage ESP32', type: 'microcontroller', description: 'Behind the shelf', secret: 'long enough secret' });
+  for (const [i, name] of NAMES.entries()) {
+    const body = { name, type: TYPES[i % 5], description: i % 3 ? null : 'Under the desk', macAddress: `AA:BB:CC:00:11:${16 + i}`, port: 9 };
+    await server.api('POST', 'devices', { ...body, agentID: i === 9 ? garage : i % 2 ? attic.id : office.id, address: i % 4 === 3 ? null : `127.0.0.${i + 1}` });
+  }
+  await server.api('POST', 'admin/users', { username: 'anna', password: 'a password of anna', role: 'user' });
+  await server.api('POST', 'admin/users', { username: 'bert', password: 'a password of bert', role: 'admin' });
+  await server.api('POST', 'devices/1/shares', { username: 'anna', permissions: ['view', 'wake'] });
+  await server.api('POST', 'account/tokens', { name: 'home automation', permissions: ['devices:read', 'devices:wake'], deviceIDs: [1] });
+  await server.api('PUT', 'account/1', { username: 'admin', favorites: [1, 5], currentPassword: server.firstPassword, password: PASSWORD });
+  await server.signIn('admin', PASSWORD);
+  const [name, value] = server.cookie.split('=');
+  state = { cookies: [{ name, value, domain: '127.0.0.1', path: '/', expires: -1, httpOnly: true, secure: false, sameSite: 'Strict' }], origins: [] };
+});
+after(async () => {
+  await quit();
+  await server.stop();
+});
+
+/** What is seen of each page once it is there, and what is done on it first. */
+const pages = {
+  devices: {
+    there: '.rows li .state.online',
+    prepare: async (page) => {
+      await page.getByRole('button', { name: 'Wake Media NAS' }).click();
+      await page.getByRole('button', { name: 'Wake Cellar server' }).click();
+      await page.getByText(/Online after|Online nach/).first().waitFor();
+      await page.mouse.move(0, 0);
+    },
+  },
+  'devices/1': { there: '.state.online' },
+  agents: { there: '.rows li .state.online' },
+  'agents/1': {
+    there: 'dl dd',
+    prepare: async (page) => {
+      await page.getByText('GET_STATUS').click();
+      const form = page.locator('details[open] form');
+      await form.locator('input').fill('127.0.0.1');
+      await form.locator('button').click();
+      await page.locator('.reply').waitFor();
+    },
+  },
+  users: { there: '.rows li' },
+  audit: { there: '.rows li' },
+  account: { there: '.plain-list li' },
+  server: { there: '.figure .state.online' },
+  'no/such/page': { there: 'h1' },
+};
+
+/** The faults of a page that axe calls serious or worse. */
+async function faults(page) {
+  await page.evaluate(axe);
+  const { violations } = await page.evaluate(() => window.axe.run(document, { resultTypes: ['violations'] }));
+  return violations
+    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+    .map(({ id, nodes }) => `${id}: ${nodes.slice(0, 3).map(({ html, failureSummary }) => `${html} ${failureSummary}`).join(' | ')}`);
+}
+
+/** What holds of every page at any time. */
+async function check(page, name) {
+  assert.deepEqual(await faults(page), [], name);
+  const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+  assert.ok(overflow <= 0, `${name} is ${overflow} px too wide`);
+  const text = await page.evaluate(() => document.body.innerText);
+  assert.doesNotMatch(text, /\b(?:[a-z]+\.)+[a-z_]+\b(?<!\.(?:local|txt|x))(?=\s|$)|undefined|\[object|NaN|\{\w+\}/, `${name}: a word is missing`);
+}
+
+for (const [size, of] of [['desktop', DESKTOP], ['phone', PHONE]]) {
+  for (const scheme of ['light', 'dark']) {
+    // Each language is seen at both sizes and in both colours.
+    const locale = (size === 'desktop') === (scheme === 'light') ? 'en-GB' : 'de-DE';
+    test(`every page: ${size}, ${scheme}, ${locale}`, async () => {
+      const { page, goto, close } = await open(server, { size: of, scheme, locale, state });
+      for (const [path, { there, prepare }] of Object.entries(pages)) {
+        await goto(path);
+        await page.locator(there).first().waitFor();
+        assert.equal(await page.locator('html').getAttribute('lang'), locale.slice(0, 2));
+        if (locale === 'en-GB') await prepare?.(page);
+        const name = path.replace(/\/(\d)$/, '-$1').replaceAll('/', '-').replace(/-1$/, '-page');
+        await check(page, `${path} ${size} ${scheme}`);
+        if (path !== 'no/such/page') await picture(page, `${name}-${size}-${scheme}`);
+      }
+      await close();
+    });
+  }
+}
+
+test('dialogs are as good as pages', async () => {
+  const { page, goto, close } = await open(server, { state });
+  await goto();
+  const opened = [
+    ['devices', 'Add device', 'MAC address'],
+    ['agents', 'Add agent', 'Microcontroller'],
+    ['users', 'Add user', 'Role'],
+    ['account', 'New token', 'Only with certain devices'],
+    ['account', 'Change password', 'New password'],
+    ['devices/1', 'Share', 'Ends after'],
+    ['devices/1', 'Delete Workstation', 'Cancel'],
+  ];
+  for (const [path, button, inside] of opened) {
+    await goto(path);
+    await page.getByRole('button', { name: button }).first().click();
+    const dialog = page.getByRole('dialog');
+    await dialog.getByText(inside).first().waitFor();
+    await until('the focus is inside', () => page.evaluate(() => document.querySelector('dialog')?.contains(document.activeElement)));
+    await check(page, `${path}: ${button}`);
+    await page.keyboard.press('Escape');
+    await dialog.waitFor({ state: 'detached' });
+    assert.equal(await page.evaluate(() => document.activeElement?.tagName), 'BUTTON', 'the focus is where it was');
+  }
+  await page.keyboard.press('Control+k');
+  await page.getByRole('combobox').fill('nas');
+  await page.getByRole('option', { name: /Media NAS/ }).first().waitFor();
+  await check(page, 'search');
+  await close();
+});
+
+test('a user sees what users may, and a shared device without its agent', async () => {
+  const { page, goto, close } = await open(server);
+  await goto('users');
+  await page.getByLabel('User name').fill('anna');
+  await page.getByLabel('Password').fill('a password of anna');
+  await page.keyboard.press('Enter');
+  await page.getByRole('heading', { name: 'There is no such page' }).waitFor();
+  assert.deepEqual(await page.locator('nav a').allTextContents(), ['Devices', 'Agents']);
+  await page.getByRole('link', { name: 'Devices' }).first().click();
+  await page.getByText('Shared by admin').waitFor();
+  await page.getByRole('link', { name: 'Workstation' }).click();
+  await page.getByText('admin', { exact: true }).waitFor();
+  assert.equal(await page.getByRole('button', { name: 'Edit' }).count(), 0);
+  await page.getByText('This device').waitFor();
+  await page.getByRole('button', { name: 'Remove from my list' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Remove from my list' }).click();
+  await page.getByText('Removed from your list').waitFor();
+  await page.getByRole('heading', { name: 'Three steps to the first wake' }).waitFor();
+  await close();
+});
+
+test('the first screen is small: at most 12 requests and 60 KB', async () => {
+  for (const [who, kept, there] of [['a visitor', undefined, 'input'], ['a user', state, '.rows li']]) {
+    const { page, goto, close, requests } = await open(server, { state: kept });
+    await goto();
+    await page.locator(there).first().waitFor();
+    const first = requests.filter((request) => !request.url().includes('/api/') || request.url().endsWith('/session'));
+    let bytes = 0;
+    for (const request of first) {
+      const answer = await request.response();
+      const { responseBodySize, responseHeadersSize } = await request.sizes();
+      bytes += responseBodySize + responseHeadersSize;
+      if (!request.url().includes('/api/') && !request.url().endsWith('/')) assert.ok(/br|gzip/.test((await answer.allHeaders())['content-encoding'] ?? '') || responseBodySize < 500, request.url());
+    }
+    console.log(`first screen of ${who}: ${first.length} requests, ${bytes} bytes`);
+    assert.ok(first.length <= 12, first.map((request) => request.url()).join('\n'));
+    assert.ok(bytes <= 60 * 1024, `${bytes} bytes`);
+    await close();
+  }
+});

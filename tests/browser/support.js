@@ -1,0 +1,186 @@
+// What the browser tests stand on: the built server on a free port with a data directory of its own, real agents, and
+// Debian's Chromium, which is watched all the time: an error in the page's code, a violation of its policy or a request
+// to another host fails the test that made it.
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { chromium } from 'playwright-core';
+
+const root = new URL('../../', import.meta.url).pathname;
+/** The server's program. */
+export const program = process.env.NETIGNITE ?? join(process.env.CARGO_TARGET_DIR ?? join(root, 'target'), 'debug/netignite');
+/** Where screenshots are written, if they are wanted. */
+const images = process.env.NETIGNITE_IMAGES;
+
+export const DESKTOP = { width: 1440, height: 900 };
+export const PHONE = { width: 390, height: 844 };
+export const PASSWORD = 'a long sentence of my own';
+
+const freePort = () =>
+  new Promise((resolve) => {
+    const server = createServer();
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = /** @type {import('node:net').AddressInfo} */ (server.address());
+      server.close(() => resolve(port));
+    });
+  });
+
+/** Waits until `check` gives something. */
+export async function until(what, check, seconds = 30) {
+  const end = Date.now() + seconds * 1000;
+  for (;;) {
+    const found = await check();
+    if (found) return found;
+    if (Date.now() > end) throw new Error(`gave up waiting: ${what}`);
+    await new Promise((resolve) => {
+      setTimeout(resolve, 50);
+    });
+  }
+}
+
+/** A running server. */
+export class Server {
+  children = [];
+  log = '';
+
+  static async start(config = {}) {
+    const server = new Server();
+    server.directory = await mkdtemp(join(tmpdir(), 'netignite-page-'));
+    server.port = await freePort();
+    server.url = `http://127.0.0.1:${server.port}/`;
+    const file = join(server.directory, 'config.json');
+    await writeFile(file, JSON.stringify(config));
+    server.environment = {
+      PATH: process.env.PATH,
+      CONFIG_FILE_PATH: file,
+      NITRO_HOST: '127.0.0.1',
+      NITRO_PORT: String(server.port),
+      NETIGNITE_DATA_DIRECTORY: join(server.directory, 'data'),
+    };
+    server.process = server.run(['serve']);
+    await until('the server listens', () => {
+      assert.equal(server.process.exitCode, null, server.log);
+      return fetch(`${server.url}readyz`).then(({ ok }) => ok, () => false);
+    });
+    const text = await readFile(join(server.directory, 'data/initial_admin_credentials'), 'utf8');
+    server.firstPassword = /^password: (.*)$/m.exec(text)?.[1];
+    return server;
+  }
+
+  run(words, environment = {}) {
+    const child = spawn(program, words, { cwd: this.directory, env: { ...this.environment, ...environment } });
+    child.stdout.on('data', (data) => (child.output = (child.output ?? '') + data));
+    child.stderr.on('data', (data) => (this.log += data));
+    this.children.push(child);
+    return child;
+  }
+
+  /** Calls the API as a program does. */
+  async api(method, path, body, cookie = this.cookie) {
+    const answer = await fetch(`${this.url}api/${path}`, {
+      method,
+      headers: { ...(body ? { 'content-type': 'application/json' } : {}), ...(cookie ? { cookie } : {}) },
+      body: body && JSON.stringify(body),
+    });
+    const { data, message } = await answer.json();
+    assert.ok(answer.ok, `${method} ${path}: ${answer.status} ${message}`);
+    const set = answer.headers.get('set-cookie');
+    if (path === 'auth/login' && set) this.cookie = set.split(';')[0];
+    return data;
+  }
+
+  /** Signs the first admin in for calls of the API. */
+  signIn(username = 'admin', password = this.firstPassword) {
+    return this.api('POST', 'auth/login', { username, password });
+  }
+
+  /** A connected agent. */
+  async agent(name) {
+    const { code } = await this.api('POST', 'agents/enrolment-codes', { type: 'server' });
+    const secret = join(this.directory, `${name}.secret`);
+    const words = ['agent', 'enroll', '--server', this.url, '--name', name, '--secret-file', secret, '--json'];
+    const enrol = this.run(words, { NETIGNITE_ENROLMENT_CODE: code });
+    await until('the agent enrols', () => enrol.exitCode !== null);
+    const { id } = JSON.parse(enrol.output);
+    const process = this.run(['agent', '--server', this.url, '--id', String(id), '--secret-file', secret]);
+    await until('the agent is online', async () => (await this.api('GET', 'agents/status'))[id] === 'online');
+    return { id, process };
+  }
+
+  async stop() {
+    for (const child of this.children) child.kill('SIGKILL');
+    await rm(this.directory, { recursive: true, force: true });
+  }
+}
+
+let browser;
+
+/** A window of the browser, watched. */
+export async function open(server, { size = DESKTOP, scheme = 'light', locale = 'en-GB', state } = {}) {
+  browser ??= await chromium.launch({
+    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
+  });
+  const context = await browser.newContext({
+    viewport: size,
+    colorScheme: scheme,
+    locale,
+    hasTouch: size === PHONE,
+    isMobile: size === PHONE,
+    reducedMotion: 'reduce',
+    storageState: state,
+  });
+  const wrong = [];
+  const requests = [];
+  context.on('page', (page) => {
+    page.on('pageerror', (error) => wrong.push(`error: ${error.stack}`));
+    page.on('console', (message) => {
+      // What the API refuses is shown in the page, and is no fault of it.
+      const refused = /^Failed to load resource/.test(message.text());
+      if (message.type() === 'error' && !refused) wrong.push(`console: ${message.text()}`);
+    });
+    page.on('request', (request) => {
+      requests.push(request);
+      const { host, protocol } = new URL(request.url());
+      if (protocol !== 'data:' && host !== new URL(server.url).host) wrong.push(`another host: ${request.url()}`);
+    });
+    page.on('crash', () => wrong.push('the page crashed'));
+  });
+  await context.addInitScript(() => {
+    document.addEventListener('securitypolicyviolation', ({ violatedDirective, blockedURI }) => {
+      throw new Error(`policy violated: ${violatedDirective} ${blockedURI}`);
+    });
+  });
+  const page = await context.newPage();
+  page.setDefaultTimeout(20_000);
+  const goto = async (path = '') => {
+    await page.goto(server.url + path);
+  };
+  const close = async () => {
+    await context.close();
+    assert.deepEqual(wrong, []);
+  };
+  return { context, page, goto, close, requests, wrong };
+}
+
+/** Ends the browser. */
+export async function quit() {
+  await browser?.close();
+  browser = undefined;
+}
+
+/** Signs in on the page. */
+export async function signIn(page, username, password) {
+  await page.getByLabel('User name').fill(username);
+  await page.getByLabel('Password').fill(password);
+  await page.getByRole('button', { name: 'Sign in' }).click();
+}
+
+/** Keeps a picture of the page, where pictures are wanted. */
+export async function picture(page, name, options = {}) {
+  if (!images) return;
+  await page.screenshot({ path: join(images, `${name}.png`), animations: 'disabled', caret: 'hide', ...options });
+}
