@@ -155,7 +155,10 @@ async fn what_root_does_to_a_services_data_leaves_it_the_services() {
 
     // The service goes on. It may not reach the program where this was built, so it gets a copy.
     let program = directory.path().join("netignite");
-    fs::copy(env!("CARGO_BIN_EXE_netignite"), &program).unwrap();
+    // Another process copies it: what this one has open to write, others that it starts meanwhile have open, too.
+    let copied =
+        std::process::Command::new("cp").args([env!("CARGO_BIN_EXE_netignite").as_ref(), &*program]).status();
+    assert!(copied.unwrap().success());
     let mut serve = tokio::process::Command::new(&program);
     let base = command(directory.path(), &["serve"]);
     serve.args(["serve"]).current_dir(directory.path()).env_clear();
