@@ -17,6 +17,7 @@ use super::backup;
 use super::data_keys;
 use super::error::StoreError;
 use super::file;
+use super::mark::{self, Mark, Verdict};
 use crate::vault::{Given, Vault};
 
 /// Marks the file as a database of ours, in SQLite's header: "NIGN".
@@ -63,14 +64,15 @@ struct Found {
     empty: bool,
 }
 
-/// Opens the writing connection on a database whose schema is the newest.
+/// Opens the writing connection on a database whose schema is the newest, with what ties it to its write-ahead log.
 ///
 /// # Errors
 /// The file holds something else or is of a newer program; or it cannot be copied or changed.
-pub(super) fn open(path: &Path, given: &Given) -> Result<Conn, StoreError> {
+pub(super) fn open(path: &Path, given: &Given) -> Result<(Conn, Mark), StoreError> {
     let known = MIGRATIONS.len() as i64;
     let found = look_at_known(path)?;
     file::make_private(path)?;
+    let mark = Mark::begin(path);
     let db = Conn::open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     // What is deleted or replaced is overwritten with zeros.
     db.batch("PRAGMA synchronous = FULL; PRAGMA secure_delete = ON")?;
@@ -118,7 +120,7 @@ pub(super) fn open(path: &Path, given: &Given) -> Result<Conn, StoreError> {
         );
     }
     db.batch("PRAGMA foreign_keys = ON")?;
-    Ok(db)
+    Ok((db, mark))
 }
 
 /// Whether a database can be opened, as [`open`] does it; it is left as it is.
@@ -143,7 +145,7 @@ pub(super) fn check(path: &Path, given: &Given) -> Result<(), StoreError> {
 /// What the file holds, if this program knows it.
 fn look_at_known(path: &Path) -> Result<Found, StoreError> {
     let known = MIGRATIONS.len() as i64;
-    let found = look(path)?;
+    let found = look(path, mark::judge(path))?;
     if found.version > known {
         return Err(StoreError::new(format!(
             "{} has schema version {}, and this program knows versions up to {known} only; the file was left as it \
@@ -187,10 +189,11 @@ fn wipe(db: &Conn) -> Result<(), StoreError> {
 }
 
 /// Reads what the file holds, and refuses what is no database of ours.
-fn look(path: &Path) -> Result<Found, StoreError> {
+fn look(path: &Path, verdict: Verdict) -> Result<Found, StoreError> {
     // A connection that cannot write leaves the file alone, but cannot read one whose last writer was killed in the
     // middle: that has to be rolled back first, as any program that opens the file does.
     let db = Conn::open(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    mark::check(&db, verdict)?;
     let (db, version) = match db.query_int("PRAGMA user_version", ()) {
         Ok(version) => (db, version),
         Err(_) => {

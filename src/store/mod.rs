@@ -14,6 +14,7 @@ mod conn;
 mod error;
 mod file;
 mod job;
+mod mark;
 mod memo;
 mod migrate;
 mod reach;
@@ -122,17 +123,21 @@ impl Store {
     pub fn open_blocking(data_directory: &Path, given: &Given) -> Result<Self, StoreError> {
         let (file, path) = file::prepare(data_directory)?;
         let watch = Arc::new(Watch::over(file, &path));
-        let db = migrate::open(&path, given)?.with_watch(watch.clone());
+        let (db, mark) = migrate::open(&path, given)?;
+        let db = db.with_watch(watch.clone());
         let vault = db.vault()?.clone();
         let readers =
             (0..READERS).map(|_| open_reader(&path, &vault, &watch)).collect::<Result<Vec<_>, _>>()?;
         server_state::touch(&db)?;
         watch.begin()?;
+        // From here on the log is written back where the mark says so, and nowhere else.
+        db.batch("PRAGMA wal_autocheckpoint = 0")?;
+        mark.settled();
 
         let counters = Arc::<writer::Counters>::default();
         let (writing, queue) = async_channel::bounded(QUEUE);
         let (counted, watched) = (counters.clone(), watch.clone());
-        let writer = spawn("db-writer", &path, move || writer::run(&db, &watched, &queue, &counted))?;
+        let writer = spawn("db-writer", &path, move || writer::run(&db, &watched, &mark, &queue, &counted))?;
 
         let (reading, queue) = async_channel::bounded(QUEUE);
         let readers = readers

@@ -13,11 +13,16 @@ use tracing::{debug, error, warn};
 
 use super::Conn;
 use super::job::Job;
+use super::mark::Mark;
 use super::watch::Watch;
 use crate::error::Result;
 
 /// How many jobs may share a transaction, so that the first of a flood is not told after its last.
 const BATCH: usize = 256;
+
+/// After how many transactions, or changed rows, the write-ahead log is written back.
+const LONG_BATCHES: u32 = 150;
+const LONG_CHANGES: u64 = 1000;
 
 /// What the writer has done since it was started.
 #[derive(Debug, Default)]
@@ -33,10 +38,12 @@ pub(super) struct Counters {
 pub(super) fn run(
     db: &Conn,
     watch: &Watch,
+    mark: &Mark,
     queue: &async_channel::Receiver<Box<dyn Job>>,
     counters: &Arc<Counters>,
 ) {
     let mut batch = Vec::with_capacity(BATCH);
+    let mut log = Log { batches: 0, changes: db.total_changes() };
     while let Ok(first) = queue.recv_blocking() {
         batch.push(first);
         gather(queue, &mut batch);
@@ -56,9 +63,36 @@ pub(super) fn run(
             }
         }
         batch.drain(..).for_each(|job| job.answer(outcome.clone()));
+        log.write_back_when_long(db, mark);
     }
+    mark.busy();
     if let Err(e) = db.batch("PRAGMA wal_checkpoint(TRUNCATE)") {
         warn!("the write-ahead log stays beside the database and is read at the next start: {e}");
+    }
+}
+
+/// How much the write-ahead log may hold by now.
+struct Log {
+    batches: u32,
+    /// The connection's changed rows when it was last written back.
+    changes: u64,
+}
+
+impl Log {
+    /// Writes the log back once it is some megabytes long: here and not inside of a commit, so that nobody waits for it
+    /// and the mark says when.
+    fn write_back_when_long(&mut self, db: &Conn, mark: &Mark) {
+        self.batches += 1;
+        let changes = db.total_changes();
+        if self.batches < LONG_BATCHES && changes - self.changes < LONG_CHANGES {
+            return;
+        }
+        *self = Self { batches: 0, changes };
+        mark.busy();
+        if let Err(e) = db.query_int("PRAGMA wal_checkpoint(PASSIVE)", ()) {
+            debug!("the write-ahead log was not written back: {e}");
+        }
+        mark.settled();
     }
 }
 

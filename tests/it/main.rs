@@ -34,6 +34,7 @@ mod end_to_end;
 mod enroll;
 mod enrolment;
 mod environment;
+mod generations;
 mod golden;
 mod http_forms;
 mod json_bodies;
