@@ -1,32 +1,21 @@
-//! `POST /api/agents/{id}/secret`: a new secret for an agent, without locking it out.
-//!
-//! The secret in use stays good until the agent has logged in with the new one, or until its time is over. Who asks
-//! for it has the server hand the new one over; it is shown all the same, since its owner may see it anyway. An agent
-//! that says it has the new one is taken at its word: a further rotation must keep that one good, not the one before.
+//! `POST /api/agents/{id}/secret`: a new secret for an agent. It is shown, since its owner may see it anyway.
 
-use std::collections::HashSet;
 use std::ops::RangeInclusive;
-use std::sync::Arc;
 
-use parking_lot::Mutex;
 use schemars::JsonSchema;
-use secrecy::SecretString;
+use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 
 use super::agent_error::agent_error;
-use super::agents::not_found;
 use super::check::{Check, FLAG, Rule};
 use super::field::Field;
-use crate::audit::{Action, SubjectKind};
-use crate::auth::fresh_token;
-use crate::auth::permission::Permission;
 use crate::clock::Millis;
-use crate::commands::rotate_secret::{Payload, RotateSecret};
+use crate::commands::rotate_secret::RotateSecret;
 use crate::control::DispatchError;
-use crate::error::{Error, Result};
+use crate::domain::rotation::{self, RotateError, Rotated, Rotation};
+use crate::error::Result;
 use crate::http::{Answer, Call, Json};
-use crate::registry::{AgentSecret, Command};
-use crate::store::agents;
+use crate::registry::Command;
 
 const HOUR: Millis = 60 * 60 * 1000;
 /// How long the secret in use stays good unless the caller says otherwise.
@@ -64,44 +53,8 @@ pub(super) struct RotatedView {
     problem: Option<String>,
 }
 
-/// The agents that are being given a new secret: one at a time each, for while an agent is handed one nobody knows which
-/// of them it uses.
-#[derive(Default)]
-pub(super) struct Rotating(Mutex<HashSet<i64>>);
-
-/// An agent's turn, which ends when this is dropped.
-struct Turn<'a> {
-    rotating: &'a Rotating,
-    agent: i64,
-}
-
-impl Rotating {
-    fn begin(&self, agent: i64) -> Result<Turn<'_>> {
-        if self.0.lock().insert(agent) {
-            return Ok(Turn { rotating: self, agent });
-        }
-        Err(Error::conflict(
-            "rotation_under_way",
-            "The agent is just being given a new secret, and nothing was changed. Try again in a few seconds.",
-        ))
-    }
-}
-
-impl Drop for Turn<'_> {
-    fn drop(&mut self) {
-        self.rotating.0.lock().remove(&self.agent);
-    }
-}
-
-pub(super) async fn rotate(
-    call: Call,
-    Json(body): Json<RotateBody>,
-    rotating: Arc<Rotating>,
-) -> Result<Answer<RotatedView>> {
+pub(super) async fn rotate(call: Call, Json(body): Json<RotateBody>) -> Result<Answer<RotatedView>> {
     let id = call.id()?;
-    call.caller.require(Permission::AgentsSecret)?;
-    // Whoever may not see the secret of an agent cannot give it one that they are shown.
-    let whose = call.whose(Permission::AgentsSecret);
     let mut check = Check::default();
     let grace = check.optional("graceHours", body.grace_hours, &GRACE_HOURS);
     let hand_over = check.optional("handOver", body.hand_over, &FLAG).flatten().unwrap_or_default();
@@ -113,57 +66,23 @@ pub(super) async fn rotate(
         );
     }
     check.done()?;
-
-    let host = &call.host;
-    host.store.read(move |db| agents::get(db, whose, id)).await?.ok_or_else(not_found)?;
-    let _turn = rotating.begin(id)?;
-    if hand_over && !host.control.is_online(id) {
-        return Err(agent_error(id, RotateSecret::NAME, DispatchError::Offline));
-    }
-    let text = fresh_token()?;
-    let handing = AgentSecret::try_from(text.to_string()).map_err(Error::internal)?;
-    let secret = SecretString::from(text.as_str());
-    let now = host.clock.now();
-    let until = (grace > 0).then_some(now + grace * HOUR);
-    let mut old_valid_until = call
-        .change(Action::AgentRotateSecret, move |db, entry| {
-            let stored = agents::get(db, whose, id)?.ok_or_else(not_found)?;
-            entry.on(SubjectKind::Agent, id, stored.name);
-            Ok(match until {
-                Some(until) => agents::rotate_secret(db, id, &secret, until, now)?.then_some(until),
-                None => {
-                    agents::set_secret(db, id, &secret)?;
-                    None
-                }
-            })
-        })
-        .await?;
-    host.agent_changed(id).await?;
-
-    let secret = text.to_string();
-    let handed = if hand_over {
-        Some(host.dispatch::<RotateSecret>(id, &Payload { secret: handing }).await)
-    } else {
-        None
-    };
-    if let Some(Ok(_)) = handed {
-        host.control.reconnect(id);
-        if let Some(until) = old_valid_until.take() {
-            host.old_secret_retired(id, until).await;
-        }
-    }
-    let message = match &handed {
+    let problem = |error| agent_error(id, RotateSecret::NAME, error);
+    let rotation = Rotation { grace: grace * HOUR, hand_over };
+    let Rotated { secret, old_valid_until, handed_over } =
+        rotation::rotate(&call, id, rotation).await.map_err(|error| match error {
+            RotateError::Offline => problem(DispatchError::Offline),
+            RotateError::Other(error) => error,
+        })?;
+    let message = match &handed_over {
         None => "Secret changed. Give it to the agent; until then the one before works, if it was given time",
-        Some(Ok(_)) => "Secret changed, and the agent has it",
+        Some(Ok(())) => "Secret changed, and the agent has it",
         Some(Err(_)) => "Secret changed, but the agent could not be handed it: give it to the agent",
     };
     let view = RotatedView {
-        secret,
+        secret: secret.expose_secret().to_owned(),
         old_valid_until,
-        handed_over: matches!(handed, Some(Ok(_))),
-        problem: handed
-            .and_then(Result::err)
-            .map(|error| agent_error(id, RotateSecret::NAME, error).message().to_owned()),
+        handed_over: matches!(handed_over, Some(Ok(()))),
+        problem: handed_over.and_then(Result::err).map(|error| problem(error).message().to_owned()),
     };
     Ok(Answer::ok(message, view))
 }

@@ -1,14 +1,12 @@
 //! `/api/admin/log-level`: how much is logged, while the server runs.
-//!
-//! Deliberately not stored: after a restart, or when the configuration is read again, its `logLevel` counts.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::check::{Check, Rule};
 use super::field::Field;
-use crate::audit::Action;
 use crate::config::Level;
+use crate::domain::log_level;
 use crate::error::Result;
 use crate::http::{Answer, Call, Json, NoBody};
 
@@ -34,15 +32,6 @@ pub(super) async fn get(call: Call, _: NoBody) -> Result<Answer<LevelView>> {
 pub(super) async fn set(call: Call, Json(body): Json<LevelBody>) -> Result<Answer<LevelView>> {
     let mut check = Check::default();
     let Some(level) = check.required("level", body.level, &LEVEL) else { return Err(check.error()) };
-    call.change(Action::LogLevelSet, move |_, entry| {
-        entry.detail = Some(level.to_string());
-        Ok(())
-    })
-    .await?;
-    call.host.log_level.set(level, |before| {
-        tracing::info!(
-            "The log level is {level} now, and was {before}; the next start takes the configuration's"
-        );
-    });
+    log_level::set(&call, level).await?;
     Ok(Answer::ok("Log level changed successfully", LevelView { level }))
 }

@@ -47,7 +47,6 @@ use std::sync::Arc;
 
 use crate::auth::permission::Permission as P;
 use crate::http::{Access, Method, Route};
-use agent_secret::Rotating;
 use device_questions::DeviceQuestions;
 use shares::Of;
 
@@ -57,7 +56,6 @@ pub fn table() -> Vec<Route> {
 
     let questions = Arc::new(DeviceQuestions::default());
     let of_status = questions.clone();
-    let rotating = Arc::new(Rotating::default());
     vec![
         Route::new(Method::POST, "/api/auth/login", Public, "Log in", auth::login),
         Route::new(Method::GET, "/api/auth/session", SettingUp, "The caller's session", auth::session),
@@ -132,7 +130,7 @@ pub fn table() -> Vec<Route> {
             "/api/agents/{id}/secret",
             Needs(P::AgentsWrite),
             "Make a new secret for an agent; the one in use stays good for a while",
-            move |call, body| agent_secret::rotate(call, body, rotating.clone()),
+            agent_secret::rotate,
         ),
         Route::new(
             Method::GET,

@@ -1,17 +1,12 @@
 //! `/api/admin/secrets`: changing the keys that secrets are sealed with.
-//!
-//! Admins may change the data key, which shows nothing and loses nothing. The master key is the matter of whoever owns
-//! the machine: the local operator alone changes it, since a key that only somebody else has would lock the server out
-//! of its own secrets at the next start.
 
 use schemars::JsonSchema;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
-use crate::audit::Action;
-use crate::error::{Error, Result};
+use crate::domain::keys::{self, MasterKeyPlace};
+use crate::error::Result;
 use crate::http::{Answer, Call, Json, NoBody};
-use crate::store::data_keys;
 
 /// What a change of the data key came to.
 #[derive(Serialize, JsonSchema)]
@@ -25,9 +20,7 @@ pub(super) struct RotatedView {
 }
 
 pub(super) async fn rotate_key(call: Call, _: NoBody) -> Result<Answer<RotatedView>> {
-    // A new data key must not be wrapped with a master key that is on its way out.
-    let _turn = call.host.store.vault().turn.lock().await;
-    let rotated = call.change(Action::SecretsRotateKey, |db, _| data_keys::rotate(db)).await?;
+    let rotated = keys::rotate_data_key(&call).await?;
     let view = RotatedView { key_id: rotated.key, secrets: rotated.values };
     Ok(Answer::ok("The data key was changed", view))
 }
@@ -55,15 +48,7 @@ pub(super) async fn rotate_master_key(
     call: Call,
     Json(body): Json<MasterBody>,
 ) -> Result<Answer<MasterView>> {
-    let store = call.host.store.clone();
-    let _turn = store.vault().turn.lock().await;
-    let change = call.change(Action::SecretsRotateMaster, move |db, _| {
-        data_keys::change_master(db, body.new_key.as_ref().map(ExposeSecret::expose_secret))
-    });
-    let new = change.await?;
-    let kept = store.clone();
-    let adopted = tokio::task::spawn_blocking(move || kept.vault().adopt(new)).await;
-    let place = adopted.map_err(Error::internal)?;
-    let view = MasterView { place, by_operator: store.vault().is_operators() };
+    let MasterKeyPlace { place, by_operator } = keys::change_master_key(&call, body.new_key).await?;
+    let view = MasterView { place, by_operator };
     Ok(Answer::ok("The master key was changed", view))
 }

@@ -5,12 +5,10 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::audit::{Action, SubjectKind};
-use crate::auth::session::SessionKey;
 use crate::clock::Millis;
-use crate::error::{Error, Result};
+use crate::domain::session::{self, OwnSession};
+use crate::error::Result;
 use crate::http::{Answer, Call, NoBody};
-use crate::store::sessions::{self, SessionRow};
 
 /// A session as its user sees it in the list.
 #[derive(Serialize, JsonSchema)]
@@ -31,50 +29,32 @@ pub(super) struct SessionView {
     current: bool,
 }
 
-pub(super) async fn list(call: Call, _: NoBody) -> Result<Answer<Vec<SessionView>>> {
-    let (account, current) = call.caller.session()?;
-    let user = account.id;
-    let rows = call.host.store.read(move |db| sessions::of_user(db, user)).await?;
-    let view = |row: SessionRow| {
-        let key = SessionKey(row.key);
-        // What is in memory is newer; what is not there has ended.
-        let session = call.host.sessions.get(key)?;
-        Some(SessionView {
+impl From<OwnSession> for SessionView {
+    fn from(own: OwnSession) -> Self {
+        let OwnSession { key, session, address, user_agent, current } = own;
+        Self {
             id: key.public_id(),
             created: session.created,
             last_used: session.last_used,
             expires_at: session.expires,
-            address: row.address,
-            user_agent: row.user_agent,
-            current: key == current,
-        })
-    };
-    Ok(Answer::ok("Sessions retrieved successfully.", rows.into_iter().filter_map(view).collect()))
+            address,
+            user_agent,
+            current,
+        }
+    }
+}
+
+pub(super) async fn list(call: Call, _: NoBody) -> Result<Answer<Vec<SessionView>>> {
+    let own = session::list(&call).await?;
+    Ok(Answer::ok("Sessions retrieved successfully.", own.into_iter().map(SessionView::from).collect()))
 }
 
 pub(super) async fn end(call: Call, _: NoBody) -> Result<Answer<()>> {
-    let (account, _) = call.caller.session()?;
-    let id = call.param("id").to_owned();
-    let own = call.host.sessions.keys_of(account.id);
-    let key = own.into_iter().find(|key| key.public_id() == id);
-    let key = key.ok_or_else(|| Error::not_found("Session not found"))?;
-    call.change(Action::SessionEnd, move |db, entry| {
-        entry.on(SubjectKind::Session, None, id);
-        sessions::delete(db, &key.0)
-    })
-    .await?;
-    call.host.sessions.forget(key);
+    session::end(&call, call.param("id").to_owned()).await?;
     Ok(Answer::done("Session ended successfully"))
 }
 
 pub(super) async fn end_others(call: Call, _: NoBody) -> Result<Answer<()>> {
-    let (account, current) = call.caller.session()?;
-    let (user, name) = (account.id, account.username.clone());
-    call.change(Action::SessionEnd, move |db, entry| {
-        entry.on(SubjectKind::User, user, name);
-        sessions::delete_of_user(db, user, Some(&current.0))
-    })
-    .await?;
-    call.host.sessions.forget_all_of(user, Some(current));
+    session::end_others(&call).await?;
     Ok(Answer::done("All other sessions were ended"))
 }

@@ -6,5 +6,9 @@
 
 pub mod admission;
 mod by;
+pub mod keys;
+pub mod log_level;
+pub mod rotation;
+pub mod session;
 
 pub use by::By;
