@@ -6,12 +6,12 @@ use schemars::JsonSchema;
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 
-use super::agent_error::agent_error;
 use super::check::{Check, FLAG, Rule};
 use super::field::Field;
 use crate::clock::Millis;
 use crate::commands::rotate_secret::RotateSecret;
 use crate::control::DispatchError;
+use crate::domain::command_error::agent_error;
 use crate::domain::rotation::{self, RotateError, Rotated, Rotation};
 use crate::error::Result;
 use crate::http::{Answer, Call, Json};

@@ -16,6 +16,7 @@ use crate::audit::{Action, SubjectKind};
 use crate::auth::Caller;
 use crate::auth::permission::{Permission, Scope};
 use crate::control::{AgentKind, Control, Presence};
+use crate::domain::agent::not_found;
 use crate::error::{Error, Result};
 use crate::http::{Answer, Call, Json, NoBody};
 use crate::store::agents::{self, AgentRow, NewAgent};
@@ -114,10 +115,6 @@ impl AgentBody {
         };
         Ok((AgentRow { name, kind, description, ..stored }, secret))
     }
-}
-
-pub(super) fn not_found() -> Error {
-    Error::not_found("Agent not found")
 }
 
 /// Whether the caller may see the secret of an agent of `owner`.

@@ -5,15 +5,11 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::agent_error::{agent_error, in_time};
-use super::agents::not_found;
-use crate::audit::{Action, SubjectKind};
-use crate::auth::permission::Permission;
-use crate::error::{Error, Kind, Result};
+use crate::domain::command;
+use crate::error::Result;
 use crate::http::call::FromBody;
 use crate::http::{Answer, Call, Data, NoBody};
 use crate::registry::{Class, CommandEntry};
-use crate::store::agents;
 
 /// A command as it is listed.
 #[derive(Serialize, JsonSchema)]
@@ -90,25 +86,6 @@ impl JsonSchema for Reply {
 }
 
 pub(super) async fn send(call: Call, Payload(payload): Payload) -> Result<Answer<Reply>> {
-    let id = call.id()?;
-    let whose = call.whose(Permission::AgentsCommand);
-    let agent = call.host.store.read(move |db| agents::get(db, whose, id)).await?.ok_or_else(not_found)?;
-    let entry =
-        call.host.registry.get(call.param("name")).filter(|entry| !entry.internal).ok_or_else(|| {
-            Error::new(
-                Kind::NotFound,
-                "unknown_command",
-                "There is no command of this name. GET /api/commands lists all.",
-            )
-        })?;
-    let payload = (entry.check_payload)(&payload)
-        .map_err(|wrong| Error::invalid_fields("Invalid payload", vec![wrong]))?;
-    let sending = async {
-        let reply = call.host.control.dispatch_json_for(call.requester(), id, entry, payload);
-        in_time(entry.timeout, reply).await.map_err(|error| agent_error(id, entry.name, error))
-    };
-    let reply = call.as_long_as_allowed(sending).await;
-    call.note_sent(Action::AgentCommand, (SubjectKind::Agent, id, agent.name), Some(entry.name), &reply);
-    let reply = reply?;
+    let (entry, reply) = command::send(&call, call.id()?, call.param("name"), &payload).await?;
     Ok(Answer::ok(format!("{} command answered", entry.name), Reply(reply)))
 }

@@ -13,10 +13,11 @@ use super::field::Field;
 use super::owner::owner_of_new;
 use crate::audit::{Action, SubjectKind};
 use crate::auth::permission::Permission;
-use crate::error::{Error, Kind, Result};
+use crate::domain::device::{Needed, not_found};
+use crate::error::Result;
 use crate::http::{Answer, Call, Json, NoBody};
 use crate::store::devices::{self, DeviceKind, DeviceRow, NewDevice, SharedBy};
-use crate::store::{Conn, Reach, Right, shares};
+use crate::store::{Right, shares};
 
 const KIND: Rule<String, DeviceKind> = Rule::word("server, desktop, laptop, printer or nas");
 /// The port of a device for which none is given: the discard service, where magic packets usually go.
@@ -184,49 +185,6 @@ fn clearable(
         Field::Null => Some(None),
         Field::Value(same) if stored.as_ref() == Some(&same) => Some(stored),
         given => check.required(name, given, rule).map(Some),
-    }
-}
-
-pub(super) fn not_found() -> Error {
-    Error::not_found("Device not found")
-}
-
-/// How far a caller reaches with what takes more than seeing a device.
-pub(super) struct Needed {
-    reach: Reach,
-    /// The devices that the caller sees.
-    seen: Reach,
-}
-
-impl Needed {
-    pub(super) fn of(call: &Call, permission: Permission) -> Self {
-        Self { reach: call.devices(permission), seen: call.devices(Permission::DevicesRead) }
-    }
-
-    /// What `get` finds of the device of an ID within reach.
-    ///
-    /// # Errors
-    /// 404 for a device that the caller does not see, 403 for one that is shared and not for this.
-    pub(super) fn find<T>(
-        &self,
-        db: &Conn,
-        id: i64,
-        get: impl FnOnce(&Conn, &Reach, i64) -> Result<Option<T>>,
-    ) -> Result<T> {
-        if let Some(found) = get(db, &self.reach, id)? {
-            return Ok(found);
-        }
-        let shared = devices::get(db, &self.seen, id)?.and_then(|device| device.shared);
-        let SharedBy { right, .. } = shared.ok_or_else(not_found)?;
-        let what = match right {
-            Right::View => "see",
-            Right::Wake => "see and wake",
-        };
-        Err(Error::new(
-            Kind::Forbidden,
-            "not_shared",
-            format!("This device is shared with you to {what} it, and for nothing else. Ask its owner."),
-        ))
     }
 }
 

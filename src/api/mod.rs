@@ -5,7 +5,6 @@
 //! other than the two kinds of success. Health and metrics are plugins.
 
 mod account;
-mod agent_error;
 mod agent_list;
 mod agent_secret;
 mod agents;
@@ -16,7 +15,6 @@ mod check;
 pub(crate) mod commands;
 mod count;
 mod current_password;
-mod device_questions;
 mod device_status;
 mod devices;
 mod enrol;
@@ -43,19 +41,14 @@ mod username;
 mod users;
 mod wakeup;
 
-use std::sync::Arc;
-
 use crate::auth::permission::Permission as P;
 use crate::http::{Access, Method, Route};
-use device_questions::DeviceQuestions;
 use shares::Of;
 
 /// The host's own routes.
 pub fn table() -> Vec<Route> {
     use Access::{Needs, Operator, Public, Session, SettingUp, SignedIn};
 
-    let questions = Arc::new(DeviceQuestions::default());
-    let of_status = questions.clone();
     vec![
         Route::new(Method::POST, "/api/auth/login", Public, "Log in", auth::login),
         Route::new(Method::GET, "/api/auth/session", SettingUp, "The caller's session", auth::session),
@@ -174,7 +167,7 @@ pub fn table() -> Vec<Route> {
             "/api/devices/status",
             Needs(P::DevicesRead),
             "Which devices are up",
-            move |call, body| device_status::status(call, body, of_status.clone()),
+            device_status::status,
         ),
         Route::new(Method::GET, "/api/devices/{id}", Needs(P::DevicesRead), "A device", devices::get),
         Route::new(
@@ -196,7 +189,7 @@ pub fn table() -> Vec<Route> {
             "/api/devices/{id}/wakeup",
             Needs(P::DevicesWake),
             "Wake a device through its agent",
-            move |call, body| wakeup::wakeup(call, body, questions.clone()),
+            wakeup::wakeup,
         ),
         Route::new(
             Method::GET,

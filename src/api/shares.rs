@@ -7,13 +7,14 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::agents::not_found as no_such_agent;
 use super::check::{Check, Rule, USERNAME};
-use super::devices::Needed;
+
 use super::field::Field;
 use crate::audit::{Action, Entry, SubjectKind};
 use crate::auth::permission::Permission;
 use crate::clock::Millis;
+use crate::domain::agent::not_found as no_such_agent;
+use crate::domain::device::Needed;
 use crate::error::{Error, Kind, Result};
 use crate::http::{Answer, Call, Json, NoBody};
 use crate::store::shares::{NewShare, ShareRow, Shared};

@@ -5,10 +5,17 @@
 //! local operator and a plugin call them alike. Deliberately absent: HTTP, JSON of the wire, SQL, frames.
 
 pub mod admission;
+pub mod agent;
 mod by;
+pub mod command;
+pub(crate) mod command_error;
+pub mod device;
+mod device_questions;
+pub mod device_status;
 pub mod keys;
 pub mod log_level;
 pub mod rotation;
 pub mod session;
+pub mod wake;
 
 pub use by::By;

@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use secrecy::SecretString;
 
 use super::By;
+use super::agent::not_found;
 use crate::auth::fresh_token;
 use crate::clock::Millis;
 use crate::commands::rotate_secret::{Payload, RotateSecret};
@@ -132,8 +133,4 @@ pub async fn rotate(by: &By, id: i64, rotation: Rotation) -> Result<Rotated, Rot
         }
     }
     Ok(Rotated { secret: shown, old_valid_until, handed_over })
-}
-
-fn not_found() -> Error {
-    Error::not_found("Agent not found")
 }

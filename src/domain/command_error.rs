@@ -14,7 +14,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(50);
 
 /// The reply to a command with this time-out. One that may take longer than a proxy waits is given up before; the agent
 /// may still do what it was asked.
-pub(super) async fn in_time<T>(
+pub(crate) async fn in_time<T>(
     timeout: Duration,
     reply: impl Future<Output = Result<T, DispatchError>>,
 ) -> Result<T, DispatchError> {
@@ -25,7 +25,7 @@ pub(super) async fn in_time<T>(
 }
 
 /// The error of a command. `what` begins the text of a refusal: `Wakeup command failed: <the agent's message>`.
-pub(super) fn agent_error(agent: i64, what: &str, error: DispatchError) -> Error {
+pub(crate) fn agent_error(agent: i64, what: &str, error: DispatchError) -> Error {
     match error {
         DispatchError::Payload(message) => {
             Error::invalid_fields("Invalid payload", vec![FieldError::new("", message)])
@@ -67,7 +67,7 @@ pub(super) fn agent_error(agent: i64, what: &str, error: DispatchError) -> Error
 
 /// An agent's text as it may be shown: bounded, on one line, without markup, and without what steers a terminal or is
 /// not seen.
-pub(super) fn agent_text(text: &str) -> String {
+pub(crate) fn agent_text(text: &str) -> String {
     let mut shown: String = text.chars().take(AGENT_TEXT).collect();
     if text.chars().nth(AGENT_TEXT).is_some() {
         shown.push('…');

@@ -1,0 +1,43 @@
+//! Sends any command of the registry to an agent.
+
+use bytes::Bytes;
+
+use super::By;
+use super::agent::not_found;
+use super::command_error::{agent_error, in_time};
+use crate::error::{Error, Kind, Result};
+use crate::model::audit::{Action, SubjectKind};
+use crate::model::permission::Permission;
+use crate::registry::CommandEntry;
+use crate::store::agents;
+
+/// Sends the command called `name` to an agent and waits for its reply, which the command has checked.
+///
+/// # Errors
+/// There is no such agent of the caller's and no such command; the payload does not fit the command; the agent is
+/// offline, busy, said no or did not answer in time.
+pub async fn send(
+    by: &By,
+    agent: i64,
+    name: &str,
+    payload: &Bytes,
+) -> Result<(&'static CommandEntry, String)> {
+    let whose = by.whose(Permission::AgentsCommand);
+    let stored = by.host.store.read(move |db| agents::get(db, whose, agent)).await?.ok_or_else(not_found)?;
+    let entry = by.host.registry.get(name).filter(|entry| !entry.internal).ok_or_else(|| {
+        Error::new(
+            Kind::NotFound,
+            "unknown_command",
+            "There is no command of this name. GET /api/commands lists all.",
+        )
+    })?;
+    let payload = (entry.check_payload)(payload)
+        .map_err(|wrong| Error::invalid_fields("Invalid payload", vec![wrong]))?;
+    let sending = async {
+        let reply = by.host.control.dispatch_json_for(by.requester(), agent, entry, payload);
+        in_time(entry.timeout, reply).await.map_err(|error| agent_error(agent, entry.name, error))
+    };
+    let reply = by.as_long_as_allowed(sending).await;
+    by.note_sent(Action::AgentCommand, (SubjectKind::Agent, agent, stored.name), Some(entry.name), &reply);
+    Ok((entry, reply?))
+}

@@ -1,0 +1,70 @@
+//! Wakes a device through its agent.
+
+use super::By;
+use super::command_error::agent_error;
+use super::device::Needed;
+use super::device_questions::DeviceQuestions;
+use crate::commands::wakeup::{Payload, Wakeup};
+use crate::control::DispatchError;
+use crate::error::{Error, Kind, Result};
+use crate::model::audit::{Action, SubjectKind};
+use crate::model::permission::Permission;
+use crate::store::devices::{self, WakeRow};
+
+/// Has a device's agent send the magic packet, and waits until it says that it did. What is known of the device's status
+/// is forgotten, since it is about to change.
+///
+/// # Errors
+/// There is no such device within reach, or it is shared for less; what is stored of it cannot be woken; the agent is
+/// offline, busy, said no or did not answer in time.
+pub async fn wake(by: &By, id: i64) -> Result<()> {
+    let needed = Needed::of(by, Permission::DevicesWake);
+    let device = by.host.store.read(move |db| needed.find(db, id, devices::to_wake)).await?;
+    let payload = payload(&device)?;
+    let failed = |error| match error {
+        // What the agent says of itself and its network is its owner's.
+        DispatchError::Failed(_) if device.shared => Error::new(
+            Kind::AgentFailed,
+            "command_failed",
+            "Wakeup command failed. The device's owner, who is told why on waking it, may know more.",
+        ),
+        error => agent_error(device.agent_id, "Wakeup", error),
+    };
+    let subject = (SubjectKind::Device, id, device.name);
+    if !device.agent_is_owners {
+        let sent = Err(failed(DispatchError::Offline));
+        by.note_sent(Action::DeviceWake, subject, None, &sent);
+        return sent;
+    }
+    let questions = by.host.remembered.get(DeviceQuestions::default);
+    questions.forget(id, device.agent_id);
+    let sending = async {
+        let sent = by.host.control.dispatch_for::<Wakeup>(by.requester(), device.agent_id, &payload);
+        sent.await.map(drop).map_err(failed)
+    };
+    let sent = by.as_long_as_allowed(sending).await;
+    by.note_sent(Action::DeviceWake, subject, None, &sent);
+    questions.forget(id, device.agent_id);
+    sent
+}
+
+/// What the agent is sent.
+///
+/// # Errors
+/// 409 when the stored MAC address or port is none.
+fn payload(device: &WakeRow) -> Result<Payload> {
+    let mac_address = device.mac_address.parse().map_err(|_| {
+        Error::conflict(
+            "no_mac_address",
+            "What is stored as the device’s MAC address is none: give the device its MAC address, and it can be woken",
+        )
+    })?;
+    let port = device.port.ok_or_else(|| {
+        Error::conflict(
+            "no_port",
+            "What is stored as the device’s port is no whole number from 1 to 65535: give the device a port such as 9, and \
+             it can be woken",
+        )
+    })?;
+    Ok(Payload { mac_address, port })
+}
