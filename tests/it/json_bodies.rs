@@ -103,7 +103,7 @@ async fn an_agents_reply_is_its_json_and_bounded_in_depth() {
 
 #[tokio::test]
 async fn what_would_be_read_in_two_ways_or_lost_is_refused_and_named() {
-    let Scene { admin, agent, device, .. } = Scene::new("server").await;
+    let Scene { server: _server, admin, agent, device, .. } = Scene::new("server").await;
     let wakeup = format!("/api/agents/{agent}/commands/WAKEUP");
     let nest =
         |open: &str, close: &str, depth: usize| format!("{}1{}", open.repeat(depth), close.repeat(depth));

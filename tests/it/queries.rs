@@ -6,7 +6,7 @@ use super::support::{Scene, scene};
 
 #[tokio::test]
 async fn ids_may_be_repeated_listed_or_bracketed_and_never_mean_all() {
-    let Scene { admin, agent, device, .. } = Scene::new("server").await;
+    let Scene { server: _server, admin, agent, device, .. } = Scene::new("server").await;
     let others = [
         admin.create_agent("server", scene::SECRET).await,
         admin.create_agent("server", scene::SECRET).await,
@@ -55,7 +55,7 @@ async fn ids_may_be_repeated_listed_or_bracketed_and_never_mean_all() {
 
 #[tokio::test]
 async fn only_favorites_is_yes_or_no() {
-    let Scene { admin, device, .. } = Scene::new("server").await;
+    let Scene { server: _server, admin, device, .. } = Scene::new("server").await;
     for (value, shown) in [("true", 0), ("True", 0), ("1", 0), ("false", 1), ("0", 1), ("", 1)] {
         let reply = admin.get(&format!("/api/devices?onlyFavorites={value}")).await.expect(200);
         assert_eq!(reply.data().as_array().map(Vec::len), Some(shown), "{value}: {}", reply.text);
@@ -108,7 +108,7 @@ async fn times_in_seconds_are_named_and_not_taken_for_1970() {
 
 #[tokio::test]
 async fn a_filter_that_comes_twice_is_named() {
-    let Scene { admin, .. } = Scene::new("server").await;
+    let Scene { server: _server, admin, .. } = Scene::new("server").await;
     for (query, field) in [
         ("since=0&since=1893456000000", "since"),
         ("action=agent.&action=device.", "action"),

@@ -86,7 +86,7 @@ async fn a_share_is_given_listed_and_taken_back() {
 
 #[tokio::test]
 async fn a_shared_device_is_shown_as_one_and_its_agent_is_not() {
-    let (Scene { admin, agent, device: id, .. }, bob) = scene().await;
+    let (Scene { server: _server, admin, agent, device: id }, bob) = scene().await;
     let before = admin.get(&device(id)).await.expect(200);
     let bobs_agent = bob.create_agent("server", SECRET).await;
     let bobs = bob.create_device(bobs_agent, MAC).await;
@@ -209,7 +209,7 @@ async fn whoever_is_shared_with_changes_nothing_and_shares_nothing_on() {
 
 #[tokio::test]
 async fn an_agents_share_covers_what_it_has_and_gets() {
-    let (Scene { admin, agent, device: id, .. }, bob) = scene().await;
+    let (Scene { server: _server, admin, agent, device: id }, bob) = scene().await;
     share(&admin, &shares_of_agent(agent), &bob, &["view"]).await;
     assert_eq!(listed(&bob).await, [id]);
     let later = admin.create_device(agent, MAC).await;
@@ -267,7 +267,7 @@ async fn an_expired_share_ends_with_the_next_request() {
 
 #[tokio::test]
 async fn a_favourite_may_be_shared() {
-    let (Scene { admin, agent, device: id, .. }, bob) = scene().await;
+    let (Scene { server: _server, admin, agent, device: id }, bob) = scene().await;
     let given = share(&admin, &shares_of_agent(agent), &bob, &["view"]).await;
     let second = admin.create_device(agent, MAC).await;
     bob.put("/api/account/0", json!({"username": "bob", "favorites": [second, id]})).await.expect(200);
