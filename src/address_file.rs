@@ -8,6 +8,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
+use crate::files;
+
 /// Longer than any address, in bytes.
 const LONGEST: u64 = 128;
 
@@ -20,9 +22,7 @@ fn path(directory: &Path) -> PathBuf {
 /// # Errors
 /// The directory cannot be written.
 pub fn write(directory: &Path, address: SocketAddr) -> io::Result<()> {
-    let draft = directory.join("netignite.address.new");
-    fs::write(&draft, format!("{address}\n"))?;
-    fs::rename(&draft, path(directory))
+    files::replace(&path(directory), format!("{address}\n").as_bytes())
 }
 
 /// The address that is written down, if one is.
