@@ -8,13 +8,12 @@ use serde::Deserialize;
 
 use super::check::{Check, FAVORITES, FLAG, GIVEN_PASSWORD, PASSWORD};
 use super::field::Field;
-use super::user_change::{Change, RoleName, change_user};
+use super::role::{ROLE, RoleName};
 use super::username::new_username;
-use super::users::ROLE;
-use crate::auth::permission::{Permission, Scope};
+use crate::domain::account;
+use crate::domain::user_change::UserChange;
 use crate::error::Result;
 use crate::http::{Answer, Call, Json};
-use crate::store::Whose;
 use crate::store::users::UserRow;
 
 /// What is to replace an account.
@@ -39,7 +38,7 @@ pub(super) struct AccountBody {
 }
 
 impl AccountBody {
-    fn change(self, stored: &UserRow, may_grant: bool) -> Result<Change> {
+    fn change(self, stored: &UserRow, may_grant: bool) -> Result<UserChange> {
         let mut check = Check::default();
         let username = new_username(&mut check, "username", self.username, Some(&stored.username));
         let favorites = check.required("favorites", self.favorites, &FAVORITES);
@@ -48,10 +47,10 @@ impl AccountBody {
         let end_tokens = check.optional("endTokens", self.end_tokens, &FLAG);
         let role = if may_grant { check.optional("role", self.role, &ROLE) } else { Some(None) };
         check.done()?;
-        Ok(Change {
+        Ok(UserChange {
             username,
             favorites,
-            role: role.flatten(),
+            role: role.flatten().map(Into::into),
             superadmin: None,
             password: password.flatten(),
             current_password: current_password.flatten(),
@@ -61,11 +60,6 @@ impl AccountBody {
 }
 
 pub(super) async fn update(call: Call, Json(body): Json<AccountBody>) -> Result<Answer<()>> {
-    let id = match call.whose(Permission::UsersWrite) {
-        Whose::User(own) => own,
-        Whose::Anyones => call.id()?,
-    };
-    let may_grant = call.caller.may(Permission::UsersGrant, Scope::Any);
-    change_user(&call, id, |stored| body.change(stored, may_grant)).await?;
+    account::change(&call, || call.id(), |stored, may_grant| body.change(stored, may_grant)).await?;
     Ok(Answer::done("User Account updated successfully"))
 }

@@ -9,7 +9,6 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
 use super::check::{AGENT_SECRET, Check, DESCRIPTION, NAME, Rule};
-use super::count::counted;
 use super::field::Field;
 use super::owner::owner_of_new;
 use crate::audit::{Action, SubjectKind};
@@ -17,6 +16,7 @@ use crate::auth::Caller;
 use crate::auth::permission::{Permission, Scope};
 use crate::control::{AgentKind, Control, Presence};
 use crate::domain::agent::not_found;
+use crate::domain::count::counted;
 use crate::error::{Error, Result};
 use crate::http::{Answer, Call, Json, NoBody};
 use crate::store::agents::{self, AgentRow, NewAgent};

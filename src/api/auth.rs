@@ -12,10 +12,9 @@ use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep_until};
 
 use super::check::{Check, GIVEN_PASSWORD, GIVEN_TEXT};
-use super::failed::log_failed;
 use super::field::Field;
+use super::role::RoleName;
 use super::totp_code::{self, CODE};
-use super::user_change::RoleName;
 use crate::audit::{Action, Actor, SubjectKind};
 use crate::auth::Caller;
 use crate::auth::accounts::Account;
@@ -23,6 +22,7 @@ use crate::auth::permission::{Permission, Role, has};
 use crate::auth::second_factor::{Code, is_missing};
 use crate::auth::session::Session;
 use crate::clock::Millis;
+use crate::domain::failed::log_failed;
 use crate::error::{Error, Kind, Result};
 use crate::host::Host;
 use crate::http::call::FromBody;
@@ -109,7 +109,7 @@ impl SessionView {
         Self {
             user_id: account.id,
             username: account.username.clone(),
-            role: RoleName::of(account.role),
+            role: account.role.into(),
             superadmin: account.role == Role::Superadmin,
             permissions: Permission::ALL.iter().copied().filter(|name| has(account.role, *name)).collect(),
             totp_setup_required: is_missing(account, &host.config.load()),

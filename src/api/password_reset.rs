@@ -5,15 +5,15 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
 use super::check::{Check, FLAG, GIVEN_PASSWORD, PASSWORD};
-use super::failed::log_failed;
 use super::field::Field;
-use super::new_password::NewPassword;
-use super::user_change::{check_may_manage, not_found};
 use crate::audit::{Action, SubjectKind};
 use crate::auth::permission::{Scope, allowed, to_manage};
 use crate::auth::reset::{self, ResetKey};
 use crate::auth::second_factor;
 use crate::clock::Millis;
+use crate::domain::failed::log_failed;
+use crate::domain::new_password::NewPassword;
+use crate::domain::user::{check_may_manage, not_found};
 use crate::error::{Error, Kind, Result};
 use crate::host::Host;
 use crate::http::{Answer, Call, Json, NoBody};

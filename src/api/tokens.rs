@@ -8,11 +8,11 @@ use secrecy::ExposeSecret;
 use serde::Serialize;
 
 use super::token_body::TokenBody;
-use super::user_change::not_found as no_such_user;
 use crate::audit::{Action, SubjectKind};
 use crate::auth::permission::{Permission, has};
 use crate::auth::tokens::{Token, Tokens};
 use crate::clock::Millis;
+use crate::domain::user::not_found as no_such_user;
 use crate::error::{Error, Kind, Result};
 use crate::http::{Answer, Call, Json, NoBody};
 use crate::store::tokens::NewToken;

@@ -9,13 +9,13 @@ use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 
 use super::check::{Check, GIVEN_PASSWORD};
-use super::current_password;
 use super::field::Field;
 use super::totp_code::{CODE, counted, wrong};
-use super::user_change::not_found;
 use crate::audit::{Action, SubjectKind};
 use crate::auth::second_factor::{RECOVERY_CODES, is_required, totp};
 use crate::auth::typed_code;
+use crate::domain::current_password;
+use crate::domain::user::not_found;
 use crate::error::{Error, Kind, Result};
 use crate::http::{Answer, Call, Json, NoBody};
 use crate::store::{second_factors, sessions, users};

@@ -5,7 +5,7 @@
 
 use super::token_body::TokenBody;
 use super::tokens::{NewTokenView, TokenView, create_for, list_of, revoke_of};
-use super::user_change::{check_may_manage, not_found};
+use crate::domain::user::{check_may_manage, not_found};
 use crate::error::Result;
 use crate::http::{Answer, Call, Json, NoBody};
 use crate::store::users;

@@ -4,8 +4,8 @@
 //! a session that was stolen from an admin must not be enough.
 
 use super::totp::not_enabled;
-use super::user_change::{check_may_manage, not_found};
 use crate::audit::{Action, SubjectKind};
+use crate::domain::user::{check_may_manage, not_found};
 use crate::error::{Error, Result};
 use crate::http::{Answer, Call, NoBody};
 use crate::store::{second_factors, users};

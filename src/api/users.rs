@@ -4,20 +4,17 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::check::{Check, FAVORITES, FLAG, GIVEN_PASSWORD, PASSWORD, Rule};
-use super::count::counted;
 use super::field::Field;
-use super::user_change::{
-    Change, RoleName, change_user, check_may_grant, check_may_manage, check_superadmin_stays, not_found,
-};
+use super::role::{ROLE, RoleName};
 use super::username::new_username;
-use crate::audit::{Action, SubjectKind};
 use crate::auth::accounts::Account;
 use crate::auth::permission::Role;
-use crate::error::{Error, Result};
+use crate::domain::user;
+use crate::domain::user_change::{UserChange, change_user};
+use crate::error::Result;
 use crate::http::{Answer, Call, Json, NoBody};
-use crate::store::users::{self, NewUser, UserRow};
+use crate::store::users::UserRow;
 
-pub(super) const ROLE: Rule<String, RoleName> = Rule::word("admin or user");
 const SUPERADMIN: Rule<bool, bool> = Rule::new("true or false", Some);
 
 /// A user as it is shown.
@@ -36,7 +33,7 @@ impl From<Account> for UserView {
         Self {
             id: account.id,
             username: account.username,
-            role: RoleName::of(account.role),
+            role: account.role.into(),
             superadmin: account.role == Role::Superadmin,
             favorites: account.favorites,
         }
@@ -78,7 +75,7 @@ pub(super) struct UserBody {
 }
 
 impl UserBody {
-    fn change(self, stored: &UserRow) -> Result<Change> {
+    fn change(self, stored: &UserRow) -> Result<UserChange> {
         let mut check = Check::default();
         let username = match self.username {
             Field::Absent | Field::Null => Some(None),
@@ -97,10 +94,10 @@ impl UserBody {
         let current_password = check.optional("currentPassword", self.current_password, &GIVEN_PASSWORD);
         let end_tokens = check.optional("endTokens", self.end_tokens, &FLAG);
         check.done()?;
-        Ok(Change {
+        Ok(UserChange {
             username: username.flatten(),
             favorites: favorites.flatten(),
-            role: role.flatten(),
+            role: role.flatten().map(Into::into),
             superadmin: superadmin.flatten(),
             password: password.flatten(),
             current_password: current_password.flatten(),
@@ -110,23 +107,13 @@ impl UserBody {
 }
 
 pub(super) async fn list(call: Call, _: NoBody) -> Result<Answer<Vec<UserView>>> {
-    let now = call.host.clock.now();
-    let accounts = call
-        .host
-        .store
-        .read(move |db| {
-            users::list(db)?.iter().filter_map(|user| users::account(db, user.id, now).transpose()).collect()
-        })
-        .await;
-    let accounts: Vec<Account> = accounts?;
-    Ok(Answer::ok("Users retrieved successfully.", accounts.into_iter().map(UserView::from).collect()))
+    let users = user::list(&call).await?;
+    Ok(Answer::ok("Users retrieved successfully.", users.into_iter().map(UserView::from).collect()))
 }
 
 pub(super) async fn get(call: Call, _: NoBody) -> Result<Answer<UserView>> {
-    let id = call.id()?;
-    let now = call.host.clock.now();
-    let account = call.host.store.read(move |db| users::account(db, id, now)).await?.ok_or_else(not_found)?;
-    Ok(Answer::ok("User retrieved successfully", account.into()))
+    let user = user::get(&call, call.id()?).await?;
+    Ok(Answer::ok("User retrieved successfully", user.into()))
 }
 
 pub(super) async fn create(call: Call, Json(body): Json<NewUserBody>) -> Result<Answer<i64>> {
@@ -137,17 +124,7 @@ pub(super) async fn create(call: Call, Json(body): Json<NewUserBody>) -> Result<
     let (Some(username), Some(password), Some(role)) = (username, password, role) else {
         return Err(check.error());
     };
-    let role = role.of_new();
-    check_may_grant(&call.caller, role)?;
-    let password_hash = call.host.passwords.hash_new(&username, password).await?.into();
-    let user = NewUser { username, password_hash, role };
-    let id = call
-        .change(Action::UserCreate, move |db, entry| {
-            let id = users::insert(db, &user)?;
-            entry.on(SubjectKind::User, id, user.username);
-            Ok(id)
-        })
-        .await?;
+    let id = user::create(&call, username, password, role.into()).await?;
     Ok(Answer::created("User created successfully", id))
 }
 
@@ -158,31 +135,6 @@ pub(super) async fn update(call: Call, Json(body): Json<UserBody>) -> Result<Ans
 }
 
 pub(super) async fn delete(call: Call, _: NoBody) -> Result<Answer<()>> {
-    let id = call.id()?;
-    let caller = call.caller.clone();
-    call.change(Action::UserDelete, move |db, entry| {
-        let user = users::get(db, id)?.ok_or_else(not_found)?;
-        entry.on(SubjectKind::User, id, user.username.as_str());
-        check_may_manage(&caller, &user)?;
-        check_superadmin_stays(db, &user)?;
-        // Also of oneself: deleting an admin takes their role.
-        check_may_grant(&caller, user.role)?;
-        let owned = users::owned_counts(db, id)?;
-        if owned.agents + owned.devices > 0 {
-            return Err(Error::conflict(
-                "user_owns_things",
-                format!(
-                    "The user still owns {} and {}. Delete them first, in admin mode.",
-                    counted(owned.agents, "agent"),
-                    counted(owned.devices, "device")
-                ),
-            ));
-        }
-        users::delete(db, id)
-    })
-    .await?;
-    call.host.accounts.forget(id);
-    call.host.sessions.forget_all_of(id, None);
-    call.host.tokens.refresh(id).await?;
+    user::delete(&call, call.id()?).await?;
     Ok(Answer::done("User deleted successfully"))
 }

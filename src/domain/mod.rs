@@ -4,18 +4,26 @@
 //! services of the [`Host`](crate::host::Host), notes it in the audit log and answers a typed result. A request, the
 //! local operator and a plugin call them alike. Deliberately absent: HTTP, JSON of the wire, SQL, frames.
 
+pub mod account;
 pub mod admission;
 pub mod agent;
 mod by;
 pub mod command;
 pub(crate) mod command_error;
+pub(crate) mod count;
+pub(crate) mod current_password;
 pub mod device;
 mod device_questions;
 pub mod device_status;
+pub(crate) mod failed;
 pub mod keys;
 pub mod log_level;
+pub(crate) mod new_password;
+pub mod owner;
 pub mod rotation;
 pub mod session;
+pub mod user;
+pub mod user_change;
 pub mod wake;
 
 pub use by::By;

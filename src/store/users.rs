@@ -128,6 +128,16 @@ pub fn superadmins(db: &Conn) -> Result<i64> {
     db.query_int("SELECT count(*) FROM users WHERE superadmin <> 0 AND role = 'admin'", ())
 }
 
+/// The superadmin of the lowest ID; none if there is none.
+///
+/// # Errors
+/// The database refuses.
+pub fn first_superadmin(db: &Conn) -> Result<Option<i64>> {
+    let sql = "SELECT id FROM users WHERE CAST(superadmin AS INTEGER) <> 0 AND CAST(role AS TEXT) = 'admin' \
+               ORDER BY id LIMIT 1";
+    db.query_one(sql, (), |row| row.int(0))
+}
+
 /// How much a user owns. A user who owns something cannot be deleted.
 ///
 /// # Errors

@@ -3,16 +3,16 @@
 
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::audit::{Action, SubjectKind};
+use super::By;
 use crate::error::{Error, Kind, Result};
-use crate::http::Call;
+use crate::model::audit::{Action, SubjectKind};
 use crate::store::users::UserRow;
 
 /// Checks that the caller, who is `stored`, knows their password. Wrong ones count as failed logins do.
 ///
 /// # Errors
-/// 400 if it is missing or wrong, 429 after too many wrong ones.
-pub(super) async fn confirm(call: &Call, stored: &UserRow, given: Option<&SecretString>) -> Result<()> {
+/// It is missing or wrong; there were too many wrong ones.
+pub(crate) async fn confirm(by: &By, stored: &UserRow, given: Option<&SecretString>) -> Result<()> {
     let Some(given) = given else {
         return Err(Error::new(
             Kind::Invalid,
@@ -20,9 +20,9 @@ pub(super) async fn confirm(call: &Call, stored: &UserRow, given: Option<&Secret
             "To change what you log in with, enter your current password too",
         ));
     };
-    let attempt = call.host.throttle.attempt(&stored.username, call.peer.address).await?;
+    let attempt = by.host.throttle.attempt(&stored.username, by.address).await?;
     let hash = stored.password_hash.expose_secret().to_owned();
-    let verdict = call.host.passwords.verify(Some(hash), given.clone()).await?;
+    let verdict = by.host.passwords.verify(Some(hash), given.clone()).await?;
     if verdict.ok {
         attempt.succeeded();
         return Ok(());

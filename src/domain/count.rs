@@ -1,6 +1,6 @@
 //! Numbers of things in words.
 
 /// `1 device`, `2 devices`.
-pub(super) fn counted(number: i64, noun: &str) -> String {
+pub(crate) fn counted(number: i64, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }

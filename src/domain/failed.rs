@@ -4,12 +4,12 @@
 //! They look alike and stay as they are: a filter reads them. Nothing that was typed is in them: a user name may be a
 //! password in the wrong field.
 
+use super::By;
 use crate::error::{Error, Kind};
-use crate::http::Call;
 
-/// Logs that `what` failed if `error` says that what was shown was not good. Whoever is told to wait is not logged: they
-/// were before.
-pub(super) fn log_failed(call: &Call, what: &'static str, error: &Error) {
+/// Logs that `what` failed if `error` says that what was shown was not good. Whoever has to wait is not logged: they were
+/// before.
+pub(crate) fn log_failed(by: &By, what: &'static str, error: &Error) {
     let shown_in_vain = match error.kind() {
         // With the right password and no code nothing has failed yet.
         Kind::Unauthenticated => error.code() != "totp_required",
@@ -18,7 +18,7 @@ pub(super) fn log_failed(call: &Call, what: &'static str, error: &Error) {
     };
     if shown_in_vain {
         tracing::info!(
-            address = call.peer.address.map(tracing::field::display),
+            address = by.address.map(tracing::field::display),
             code = error.code(),
             "Failed {what}"
         );
