@@ -14,7 +14,6 @@ use crate::domain::account;
 use crate::domain::user_change::UserChange;
 use crate::error::Result;
 use crate::http::{Answer, Call, Json};
-use crate::store::users::UserRow;
 
 /// What is to replace an account.
 #[derive(Deserialize, JsonSchema)]
@@ -38,9 +37,9 @@ pub(super) struct AccountBody {
 }
 
 impl AccountBody {
-    fn change(self, stored: &UserRow, may_grant: bool) -> Result<UserChange> {
+    fn change(self, stored: &str, may_grant: bool) -> Result<UserChange> {
         let mut check = Check::default();
-        let username = new_username(&mut check, "username", self.username, Some(&stored.username));
+        let username = new_username(&mut check, "username", self.username, Some(stored));
         let favorites = check.required("favorites", self.favorites, &FAVORITES);
         let password = check.optional("password", self.password, &PASSWORD);
         let current_password = check.optional("currentPassword", self.current_password, &GIVEN_PASSWORD);

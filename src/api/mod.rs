@@ -30,7 +30,6 @@ mod shares;
 mod token_body;
 mod tokens;
 mod totp;
-mod totp_code;
 mod user_tokens;
 mod user_totp;
 mod username;

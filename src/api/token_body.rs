@@ -8,8 +8,8 @@ use super::field::Field;
 use crate::auth::permission::Permission;
 use crate::auth::tokens::ON_DEVICES;
 use crate::clock::Millis;
+use crate::domain::token::NewToken;
 use crate::error::Result;
-use crate::store::tokens::NewToken;
 
 /// The devices a token can be restricted to, at most.
 const MAX_DEVICES: usize = 1000;

@@ -1,25 +1,16 @@
-//! `/api/account/tokens`: the API tokens of one's own.
-//!
-//! A token's text is in the answer that made it and nowhere else. Only a person makes tokens: no route here takes a
-//! token, whatever its permissions.
+//! `/api/account/tokens`: the API tokens of one's own. No route here takes a token, whatever its permissions.
 
 use schemars::JsonSchema;
 use secrecy::ExposeSecret;
 use serde::Serialize;
 
 use super::token_body::TokenBody;
-use crate::audit::{Action, SubjectKind};
-use crate::auth::permission::{Permission, has};
-use crate::auth::tokens::{Token, Tokens};
+use crate::auth::permission::Permission;
+use crate::auth::tokens::Token;
 use crate::clock::Millis;
-use crate::domain::user::not_found as no_such_user;
-use crate::error::{Error, Kind, Result};
+use crate::domain::token;
+use crate::error::{Error, Result};
 use crate::http::{Answer, Call, Json, NoBody};
-use crate::store::tokens::NewToken;
-use crate::store::{Conn, devices, tokens, users};
-
-/// Tokens of one user at once.
-const MAX_OF_USER: i64 = 100;
 
 /// A token as it is shown.
 #[derive(Serialize, JsonSchema)]
@@ -71,7 +62,7 @@ fn own(call: &Call) -> Result<i64> {
 }
 
 pub(super) async fn list(call: Call, _: NoBody) -> Result<Answer<Vec<TokenView>>> {
-    Ok(list_of(&call, own(&call)?))
+    list_of(&call, own(&call)?).await
 }
 
 pub(super) async fn create(call: Call, Json(body): Json<TokenBody>) -> Result<Answer<NewTokenView>> {
@@ -79,83 +70,22 @@ pub(super) async fn create(call: Call, Json(body): Json<TokenBody>) -> Result<An
 }
 
 pub(super) async fn revoke(call: Call, _: NoBody) -> Result<Answer<()>> {
-    let (user, id) = (own(&call)?, call.id()?);
-    revoke_of(&call, user, id, |_| Ok(())).await
+    revoke_of(&call, own(&call)?, call.id()?).await
 }
 
-pub(super) fn list_of(call: &Call, user: i64) -> Answer<Vec<TokenView>> {
-    let tokens = call.host.tokens.of_user(user);
-    Answer::ok(
-        "Tokens retrieved successfully.",
-        tokens.iter().map(|token| TokenView::from(&**token)).collect(),
-    )
+pub(super) async fn list_of(call: &Call, user: i64) -> Result<Answer<Vec<TokenView>>> {
+    let tokens = token::list(call, user).await?;
+    let views = tokens.iter().map(|token| TokenView::from(&**token)).collect();
+    Ok(Answer::ok("Tokens retrieved successfully.", views))
 }
 
-/// Makes a token of `user`, with permissions that the user has.
 pub(super) async fn create_for(call: &Call, user: i64, body: TokenBody) -> Result<Answer<NewTokenView>> {
-    let now = call.host.clock.now();
-    let new = body.for_new(now)?;
-    let (text, key) = Tokens::fresh()?;
-    let id = call
-        .change(Action::TokenCreate, move |db, entry| {
-            check_grantable(db, user, &new, now)?;
-            let id = tokens::insert(db, user, &key.0, now, &new)?;
-            entry.on(SubjectKind::Token, id, new.name);
-            Ok(id)
-        })
-        .await?;
-    call.host.tokens.refresh(user).await?;
-    let made = call.host.tokens.of_user(user).into_iter().find(|token| token.row.id == id);
-    // Revoked by someone else in this moment.
-    let made = made.ok_or_else(not_found)?;
+    let (made, text) = token::create(call, user, body.for_new(call.now())?).await?;
     let view = NewTokenView { token_view: TokenView::from(&*made), token: text.expose_secret().to_owned() };
     Ok(Answer::created("Token created successfully. It is shown only this once: keep it now.", view))
 }
 
-/// Revokes a token of `user`, if `check` has nothing against it.
-pub(super) async fn revoke_of(
-    call: &Call,
-    user: i64,
-    id: i64,
-    check: impl FnOnce(&Conn) -> Result<()> + Send + 'static,
-) -> Result<Answer<()>> {
-    call.change(Action::TokenRevoke, move |db, entry| {
-        check(db)?;
-        let name = tokens::name(db, user, id)?.ok_or_else(not_found)?;
-        entry.on(SubjectKind::Token, id, name);
-        tokens::delete(db, user, id)
-    })
-    .await?;
-    call.host.tokens.refresh(user).await?;
+pub(super) async fn revoke_of(call: &Call, user: i64, id: i64) -> Result<Answer<()>> {
+    token::revoke(call, user, id).await?;
     Ok(Answer::done("Token revoked successfully"))
-}
-
-/// Refuses a token that would allow what its user may not do, or that is one too many.
-fn check_grantable(db: &Conn, user: i64, new: &NewToken, now: Millis) -> Result<()> {
-    let owner = users::get(db, user)?.ok_or_else(no_such_user)?;
-    if let Some(beyond) = new.permissions.iter().find(|permission| !has(owner.role, **permission)) {
-        return Err(Error::forbidden(format!(
-            "The token’s user does not have the permission {}, so that no token of theirs can",
-            beyond.name()
-        )));
-    }
-    let asked = new.devices.as_deref().unwrap_or_default();
-    if devices::seen_among(db, user, asked, now)?.len() < asked.len() {
-        return Err(Error::new(
-            Kind::Invalid,
-            "no_matching_device",
-            "One of the devices (deviceIDs) does not exist, or is neither the token’s user’s own nor shared with them",
-        ));
-    }
-    if tokens::count(db, user)? >= MAX_OF_USER {
-        return Err(Error::conflict(
-            "too_many_tokens",
-            format!("The user has {MAX_OF_USER} tokens, which is the limit. Revoke one first."),
-        ));
-    }
-    Ok(())
-}
-
-fn not_found() -> Error {
-    Error::not_found("Token not found")
 }

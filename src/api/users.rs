@@ -13,7 +13,6 @@ use crate::domain::user;
 use crate::domain::user_change::{UserChange, change_user};
 use crate::error::Result;
 use crate::http::{Answer, Call, Json, NoBody};
-use crate::store::users::UserRow;
 
 const SUPERADMIN: Rule<bool, bool> = Rule::new("true or false", Some);
 
@@ -75,11 +74,11 @@ pub(super) struct UserBody {
 }
 
 impl UserBody {
-    fn change(self, stored: &UserRow) -> Result<UserChange> {
+    fn change(self, stored: &str) -> Result<UserChange> {
         let mut check = Check::default();
         let username = match self.username {
             Field::Absent | Field::Null => Some(None),
-            given => new_username(&mut check, "username", given, Some(&stored.username)).map(Some),
+            given => new_username(&mut check, "username", given, Some(stored)).map(Some),
         };
         let role = check.optional("role", self.role, &ROLE);
         let superadmin = check.optional("superadmin", self.superadmin, &SUPERADMIN);

@@ -5,7 +5,6 @@ use super::user_change::{UserChange, change_user};
 use crate::error::Result;
 use crate::model::permission::{Permission, Scope};
 use crate::store::Whose;
-use crate::store::users::UserRow;
 
 /// Changes an account as [`change_user`]: in admin mode that of the user `asked`, else the caller's own whatever `asked`
 /// is. `read` also gets whether the caller may grant roles; the role of whoever may not is to stay.
@@ -15,7 +14,7 @@ use crate::store::users::UserRow;
 pub async fn change(
     by: &By,
     asked: impl FnOnce() -> Result<i64>,
-    read: impl FnOnce(&UserRow, bool) -> Result<UserChange>,
+    read: impl FnOnce(&str, bool) -> Result<UserChange>,
 ) -> Result<()> {
     let id = match by.whose(Permission::UsersWrite) {
         Whose::User(own) => own,

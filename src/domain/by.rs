@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::admission::Admission;
 use crate::auth::Caller;
+use crate::clock::Millis;
 use crate::control::Requester;
 use crate::error::Result;
 use crate::host::Host;
@@ -42,6 +43,11 @@ impl By {
         }
     }
 
+    /// The time, in milliseconds since the epoch.
+    pub fn now(&self) -> Millis {
+        self.host.clock.now()
+    }
+
     /// For whom a command is sent.
     pub fn requester(&self) -> Requester {
         self.caller.user_id().map_or(Requester::Operator, Requester::User)
@@ -59,14 +65,14 @@ impl By {
         };
         Reach {
             whose: self.whose(permission),
-            shared: right.map(|right| (right, self.host.clock.now())),
+            shared: right.map(|right| (right, self.now())),
             only: self.caller.only_devices(),
         }
     }
 
     /// An entry of the audit log: that the caller did `action`.
     pub fn entry(&self, action: Action) -> Entry {
-        Entry::new(self.host.clock.now(), self.caller.actor(), action, self.address)
+        Entry::new(self.now(), self.caller.actor(), action, self.address)
     }
 
     /// Notes in the audit log that the caller did `action`, which changes nothing that is stored. Nobody waits until

@@ -19,7 +19,7 @@ use crate::store::users::{self, NewUser, UserRow};
 /// # Errors
 /// The database cannot be read.
 pub async fn list(by: &By) -> Result<Vec<Account>> {
-    let now = by.host.clock.now();
+    let now = by.now();
     by.host
         .store
         .read(move |db| {
@@ -33,7 +33,7 @@ pub async fn list(by: &By) -> Result<Vec<Account>> {
 /// # Errors
 /// There is no such user; the database cannot be read.
 pub async fn get(by: &By, id: i64) -> Result<Account> {
-    let now = by.host.clock.now();
+    let now = by.now();
     by.host.store.read(move |db| users::account(db, id, now)).await?.ok_or_else(not_found)
 }
 

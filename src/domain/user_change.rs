@@ -49,16 +49,16 @@ impl UserChange {
     }
 }
 
-/// Changes the user `id` to what `read` makes of the stored row and the request.
+/// Changes the user `id` to what `read` makes of their name: one that is sent as it is stored may break today's rules.
 ///
 /// # Errors
 /// There is no such user, or the caller may not change them; what `read` answers; the current password is missing or wrong,
 /// or there were too many wrong ones; the name is taken, or the last superadmin would go; the database refuses.
-pub async fn change_user(by: &By, id: i64, read: impl FnOnce(&UserRow) -> Result<UserChange>) -> Result<()> {
+pub async fn change_user(by: &By, id: i64, read: impl FnOnce(&str) -> Result<UserChange>) -> Result<()> {
     let host = &by.host;
     let stored = host.store.read(move |db| users::get(db, id)).await?.ok_or_else(not_found)?;
     check_may_manage(&by.caller, &stored)?;
-    let change = read(&stored)?;
+    let change = read(&stored.username)?;
     let own = by.caller.user_id() == Some(id);
     let new_password = match &change.password {
         None => None,

@@ -1,24 +1,18 @@
-//! A code of a second factor as it comes in a body: reading it, counting wrong ones, and the errors about it.
+//! Trying a code of a second factor: counting wrong ones, and the error about them.
 //!
 //! Whoever tries one tries it inside [`counted`]: a login, and whoever turns the factor off.
 
 use std::future::Future;
 
-use super::check::Rule;
-use crate::audit::{Action, SubjectKind};
-use crate::auth::second_factor::Code;
+use super::By;
 use crate::error::{Error, Kind, Result};
-use crate::http::Call;
-
-/// A code that must be there.
-pub(super) const CODE: Rule<String, Code> =
-    Rule::new("a code of six digits from your app, or a recovery code, as text", |text| Code::read(&text));
+use crate::model::audit::{Action, SubjectKind};
 
 /// The code of the error that [`wrong`] is.
 const WRONG: &str = "wrong_totp_code";
 
-/// What is answered to a wrong code. Used ones are told apart from it by nobody.
-pub(super) fn wrong(kind: Kind) -> Error {
+/// What is answered to a wrong code, and to a used one.
+pub(crate) fn wrong(kind: Kind) -> Error {
     Error::new(
         kind,
         WRONG,
@@ -27,20 +21,20 @@ pub(super) fn wrong(kind: Kind) -> Error {
 }
 
 /// Whether this is what [`wrong`] answers.
-pub(super) fn is_wrong(error: &Error) -> bool {
+pub(crate) fn is_wrong(error: &Error) -> bool {
     error.code() == WRONG
 }
 
 /// Does `work`, which tries a code of `user` and fails with [`wrong`] where that is not good.
 ///
 /// # Errors
-/// What `work` answers; 429 after too many wrong codes, and then nothing is tried.
-pub(super) async fn counted<T>(
-    call: &Call,
+/// What `work` answers; there were too many wrong codes, and then nothing is tried.
+pub(crate) async fn counted<T>(
+    by: &By,
     user: i64,
     work: impl Future<Output = Result<T>> + Send,
 ) -> Result<T> {
-    let attempt = call.host.throttle.attempt_code(user).await?;
+    let attempt = by.host.throttle.attempt_code(user).await?;
     let done = work.await;
     match &done {
         Ok(_) => attempt.succeeded(),
