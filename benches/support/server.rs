@@ -89,8 +89,11 @@ fn command(folder: &Path, port: u16) -> Command {
         .env("NETIGNITE_SERVER__HOST", "127.0.0.1")
         .env("NETIGNITE_SERVER__PORT", port.to_string())
         .env("NETIGNITE_LOG_LEVEL", "warn")
-        // All come from one address, which would have half of the connections.
-        .env("NETIGNITE_TRUSTED_PROXIES", "127.0.0.1")
+        // What is measured is the server, not what it grants one user.
+        .env("NETIGNITE_LIMITS__AGENTS_PER_USER", "0")
+        .env("NETIGNITE_LIMITS__DEVICES_PER_USER", "0")
+        .env("NETIGNITE_LIMITS__ANSWERS_PER_USER", "0")
+        .env("NETIGNITE_LIMITS__ANSWERS", "0")
         .stdout(Stdio::null());
     command
 }

@@ -1,66 +1,76 @@
 //! `GET /api/agents` and `/api/agents/status`: lists that pages ask for every few seconds.
 //!
 //! What the database says of an agent is written as JSON once and kept until something is written; what changes by
-//! itself, the presence, is put in each time it is asked for.
+//! itself, the presence, is put in each time it is asked for. Of a long list only the beginning is kept.
 
 use std::collections::BTreeMap;
-
-use schemars::{JsonSchema, Schema, SchemaGenerator};
+use std::sync::Arc;
 
 use super::agents::AgentView;
 use super::ids::asked_ids;
+use super::pages::List;
 use crate::auth::permission::Permission;
 use crate::control::{Control, PresenceState};
 use crate::error::{Error, Result};
-use crate::http::{Answer, Call, Data, NoBody};
-use crate::store::{Memo, agents};
+use crate::http::{Answer, Call, NoBody};
+use crate::store::{Conn, Memo, Whose, agents};
 
 /// Whose agents there are, as the database has them.
 pub(crate) struct StoredAgents {
-    /// Their objects, one after the other, each cut off before the value of its last field, the presence.
+    /// The objects of the first ones, one after the other, each cut off before the value of its last field, the presence.
     json: Vec<u8>,
     /// Their IDs, and where each one's JSON ends.
     ends: Vec<(i64, usize)>,
+    /// The IDs of the others.
+    rest: Vec<i64>,
 }
+
+/// About how many bytes of JSON are kept of a list.
+const KEPT: usize = 128 * 1024;
+/// How many agents are read at once.
+const AT_ONCE: usize = 64;
 
 /// What a presence is put in the place of.
 const NO_PRESENCE: &[u8] = b"null}";
 
 impl StoredAgents {
-    fn of(rows: Vec<agents::AgentRow>) -> Result<Self> {
-        let mut stored = Self { json: Vec::new(), ends: Vec::with_capacity(rows.len()) };
-        for row in rows {
-            let id = row.id;
-            serde_json::to_writer(&mut stored.json, &AgentView::without_presence(row))
-                .map_err(Error::internal)?;
-            debug_assert!(stored.json.ends_with(NO_PRESENCE));
-            stored.json.truncate(stored.json.len() - NO_PRESENCE.len());
-            stored.ends.push((id, stored.json.len()));
+    fn read(db: &Conn, whose: Whose) -> Result<Self> {
+        let ids = agents::ids(db, whose)?;
+        let mut stored = Self { json: Vec::new(), ends: Vec::new(), rest: Vec::new() };
+        let mut left = ids.as_slice();
+        while !left.is_empty() && stored.json.len() < KEPT {
+            let (now, later) = left.split_at(left.len().min(AT_ONCE));
+            for row in agents::of_ids(db, whose, now)? {
+                let id = row.id;
+                serde_json::to_writer(&mut stored.json, &AgentView::without_presence(row))
+                    .map_err(Error::internal)?;
+                debug_assert!(stored.json.ends_with(NO_PRESENCE));
+                stored.json.truncate(stored.json.len() - NO_PRESENCE.len());
+                stored.ends.push((id, stored.json.len()));
+            }
+            left = later;
         }
+        stored.rest = left.to_vec();
         Ok(stored)
     }
 
     fn ids(&self) -> impl Iterator<Item = i64> {
-        self.ends.iter().map(|&(id, _)| id)
+        self.ends.iter().map(|&(id, _)| id).chain(self.rest.iter().copied())
     }
 
-    /// The array of agents, with the presence that each has now.
+    /// The objects of the first agents, each after a comma, with the presence that each has now.
     fn with_presence(&self, control: &Control) -> Result<Vec<u8>> {
         /// Room for a presence.
         const PRESENCE: usize = 96;
         let mut list = Vec::with_capacity(self.json.len() + self.ends.len() * PRESENCE + 2);
-        list.push(b'[');
         let mut start = 0;
         for &(id, end) in &self.ends {
-            if start > 0 {
-                list.push(b',');
-            }
+            list.push(b',');
             list.extend_from_slice(&self.json[start..end]);
             serde_json::to_writer(&mut list, &control.presence(id)).map_err(Error::internal)?;
             list.push(b'}');
             start = end;
         }
-        list.push(b']');
         Ok(list)
     }
 }
@@ -71,36 +81,28 @@ impl AsRef<[u8]> for StoredAgents {
     }
 }
 
-/// The array of agents as JSON.
-pub(super) struct AgentList(Vec<u8>);
-
-impl Data for AgentList {
-    fn append_to(&self, json: &mut Vec<u8>) -> Result<()> {
-        json.extend_from_slice(&self.0);
-        Ok(())
-    }
-}
-
-impl JsonSchema for AgentList {
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        Vec::<AgentView>::schema_name()
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        Vec::<AgentView>::json_schema(generator)
-    }
-}
-
-async fn stored(call: &Call) -> Result<std::sync::Arc<StoredAgents>> {
+async fn stored(call: &Call) -> Result<Arc<StoredAgents>> {
     let whose = call.whose(Permission::AgentsRead);
     let lists = call.host.remembered.get(|| Memo::<_, StoredAgents>::new(call.host.store.clone()));
-    lists.get(whose, move |db| StoredAgents::of(agents::list(db, whose)?)).await
+    let user = call.caller.user_id().unwrap_or(0);
+    lists.get(user, whose, move |db| StoredAgents::read(db, whose)).await
 }
 
-pub(super) async fn list(call: Call, _: NoBody) -> Result<Answer<AgentList>> {
+pub(super) async fn list(call: Call, _: NoBody) -> Result<Answer<List<AgentView>>> {
     let agents = stored(&call).await?;
-    let list = agents.with_presence(&call.host.control)?;
-    Ok(Answer::ok("Agents retrieved successfully.", AgentList(list)))
+    let first = agents.with_presence(&call.host.control)?;
+    let (whose, control) = (call.whose(Permission::AgentsRead), call.host.control.clone());
+    let append = move |db: &Conn, ids: &[i64], json: &mut Vec<u8>| {
+        agents::of_ids(db, whose, ids)?.into_iter().try_for_each(|row| {
+            json.push(b',');
+            let id = row.id;
+            let mut view = AgentView::without_presence(row);
+            view.presence = control.presence(id);
+            serde_json::to_writer(&mut *json, &view).map_err(Error::internal)
+        })
+    };
+    let list = List::begun(&call, first, agents.rest.clone(), Arc::new(append));
+    Ok(Answer::ok("Agents retrieved successfully.", list))
 }
 
 pub(super) async fn status(call: Call, _: NoBody) -> Result<Answer<BTreeMap<i64, PresenceState>>> {

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::check::{AGENT_SECRET, Check, DESCRIPTION, NAME, Rule};
 use super::field::Field;
 use super::owner::owner_of_new;
+use super::quota::Quota;
 use crate::audit::{Action, SubjectKind};
 use crate::auth::Caller;
 use crate::auth::permission::{Permission, Scope};
@@ -38,7 +39,7 @@ pub(super) struct AgentView {
     owner_id: i64,
     /// Whether it is connected, since when and why. None for an agent that is being deleted. The last field, so that
     /// lists can put it in at the end.
-    presence: Option<Presence>,
+    pub(super) presence: Option<Presence>,
 }
 
 impl AgentView {
@@ -125,8 +126,10 @@ fn sees_secret(caller: &Caller, owner: i64) -> bool {
 
 pub(super) async fn create(call: Call, Json(body): Json<AgentBody>) -> Result<Answer<i64>> {
     let agent = body.for_new(owner_of_new(&call).await?)?;
+    let quota = Quota::of_agents(&call.host.config.load().limits);
     let id = call
         .change(Action::AgentCreate, move |db, entry| {
+            quota.check(db, agent.owner)?;
             let id = agents::insert(db, &agent)?;
             entry.on(SubjectKind::Agent, id, agent.name);
             Ok(id)

@@ -10,8 +10,8 @@ use tokio::sync::mpsc;
 use super::audit_filter::{Asked, asked, told};
 use crate::audit::Action;
 use crate::clock::Millis;
+use crate::domain::Reader;
 use crate::error::{Error, Result};
-use crate::host::Host;
 use crate::http::{Answer, Body, Call, HeaderValue, NoBody, Raw, StatusCode};
 use crate::store::audit_page::{AuditRow, Page, page};
 
@@ -88,7 +88,7 @@ pub(super) struct PageView {
 pub(super) async fn list(call: Call, _: NoBody) -> Result<Answer<PageView>> {
     let Asked { filter, before, limit } = asked(&call)?;
     call.host.audit.write_out().await;
-    let Page { rows, next } = call.host.store.read(move |db| page(db, &filter, before, limit)).await?;
+    let Page { rows, next } = call.reader().read(move |db| page(db, &filter, before, limit)).await?;
     let view = PageView { entries: rows.into_iter().map(EntryView::from).collect(), next: next.map(told) };
     Ok(Answer::ok("Audit log retrieved successfully", view))
 }
@@ -99,7 +99,7 @@ pub(super) async fn export(call: Call) -> Result<Raw> {
     call.host.audit.write_out().await;
     let (parts, body) = mpsc::channel(WAITING);
     tokio::spawn(async move {
-        if let Err(e) = send_all(&call.host, asked, &parts).await {
+        if let Err(e) = send_all(&call.reader(), asked, &parts).await {
             tracing::warn!("An export of the audit log was cut off: {e}");
             // Cut off it must be, or half of it would pass for the whole.
             let _ = parts.send(Err(e)).await;
@@ -109,12 +109,12 @@ pub(super) async fn export(call: Call) -> Result<Raw> {
 }
 
 /// Sends everything that is asked for, until the reader goes away.
-async fn send_all(host: &Host, asked: Asked, parts: &mpsc::Sender<Result<Bytes>>) -> Result<()> {
+async fn send_all(reader: &Reader, asked: Asked, parts: &mpsc::Sender<Result<Bytes>>) -> Result<()> {
     let filter = asked.filter;
     let mut before = asked.before;
     loop {
         let of_part = filter.clone();
-        let Page { rows, next } = host.store.read(move |db| page(db, &of_part, before, PART)).await?;
+        let Page { rows, next } = reader.read(move |db| page(db, &of_part, before, PART)).await?;
         let mut lines = Vec::new();
         for row in rows {
             serde_json::to_writer(&mut lines, &EntryView::from(row)).map_err(Error::internal)?;

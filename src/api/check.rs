@@ -106,7 +106,9 @@ const TIME: Rule<i64, Millis> = Rule { expected: "a time in milliseconds since t
 
 /// Favourite devices.
 pub(super) const FAVORITES: Rule<Vec<i64>, Vec<i64>> =
-    Rule { expected: "a list of device IDs, whole numbers", read: Some };
+    Rule::new("a list of at most 10000 device IDs, whole numbers", |ids| {
+        (ids.len() <= 10_000).then_some(ids)
+    });
 
 impl<T, U> Rule<T, U> {
     /// What `read` makes of what is sent; `expected` says in words what that must be.

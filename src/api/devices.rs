@@ -11,13 +11,15 @@ use serde::{Deserialize, Serialize};
 use super::check::{ADDRESS, Check, DESCRIPTION, ID, MAC_ADDRESS, NAME, PORT, Rule};
 use super::field::Field;
 use super::owner::owner_of_new;
+use super::pages::List;
+use super::quota::Quota;
 use crate::audit::{Action, SubjectKind};
 use crate::auth::permission::Permission;
 use crate::domain::device::{Needed, not_found};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::http::{Answer, Call, Json, NoBody};
 use crate::store::devices::{self, DeviceKind, DeviceRow, NewDevice, SharedBy};
-use crate::store::{Right, shares};
+use crate::store::{Conn, Right, shares};
 
 const KIND: Rule<String, DeviceKind> = Rule::word("server, desktop, laptop, printer or nas");
 /// The port of a device for which none is given: the discard service, where magic packets usually go.
@@ -196,24 +198,35 @@ fn forget(call: &Call, seers: &[i64]) {
     }
 }
 
-pub(super) async fn list(call: Call, _: NoBody) -> Result<Answer<Vec<DeviceView>>> {
+pub(super) async fn list(call: Call, _: NoBody) -> Result<Answer<List<DeviceView>>> {
     let reach = call.devices(Permission::DevicesRead);
     let only_favorites = call.query_flag("onlyFavorites")?;
-    let rows = call.host.store.read(move |db| devices::list(db, &reach)).await?;
     let favorites: Option<HashSet<i64>> = only_favorites.then(|| {
         let account = call.caller.account();
         account.map(|account| account.favorites.iter().copied().collect()).unwrap_or_default()
     });
-    let shown =
-        rows.into_iter().filter(|row| favorites.as_ref().is_none_or(|favorites| favorites.contains(&row.id)));
-    Ok(Answer::ok("Devices retrieved successfully.", shown.map(DeviceView::from).collect()))
+    let within = reach.clone();
+    let find = move |db: &Conn| {
+        let mut ids = devices::ids(db, &within)?;
+        ids.retain(|id| favorites.as_ref().is_none_or(|favorites| favorites.contains(id)));
+        Ok(ids)
+    };
+    let append = move |db: &Conn, ids: &[i64], json: &mut Vec<u8>| {
+        devices::of_ids(db, &reach, ids)?.into_iter().try_for_each(|row| {
+            json.push(b',');
+            serde_json::to_writer(&mut *json, &DeviceView::from(row)).map_err(Error::internal)
+        })
+    };
+    Ok(Answer::ok("Devices retrieved successfully.", List::read(&call, find, append).await?))
 }
 
 pub(super) async fn create(call: Call, Json(body): Json<DeviceBody>) -> Result<Answer<i64>> {
     let owner = owner_of_new(&call).await?;
     let device = body.for_new(owner)?;
+    let quota = Quota::of_devices(&call.host.config.load().limits);
     let (id, seers) = call
         .change(Action::DeviceCreate, move |db, entry| {
+            quota.check(db, owner)?;
             let id = devices::insert(db, &device)?;
             entry.on(SubjectKind::Device, id, device.name);
             Ok((id, shares::seers(db, id)?))

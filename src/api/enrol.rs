@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::check::{Check, DESCRIPTION, GIVEN_PASSWORD, NAME};
 use super::field::Field;
+use super::quota::Quota;
 use crate::audit::{Action, Actor, SubjectKind};
 use crate::auth::typed_code::CodeKey;
 use crate::auth::{fresh_token, second_factor};
@@ -65,6 +66,7 @@ pub(super) async fn enrol(call: Call, Json(body): Json<EnrolBody>) -> Result<Ans
     };
     let text = fresh_token()?;
     let secret = SecretString::from(text.as_str());
+    let quota = Quota::of_agents(&host.config.load().limits);
     let made = call.change(Action::AgentEnrol, move |db, entry| {
         // Of several who come with the last use, one is first; and its time may have come to an end meanwhile.
         let code = enrolment_codes::by_hash(db, &key.0, of_host.clock.now())?.ok_or_else(not_good)?;
@@ -73,6 +75,7 @@ pub(super) async fn enrol(call: Call, Json(body): Json<EnrolBody>) -> Result<Ans
         if second_factor::lacks(owner, &of_host.config.load()) {
             return Err(not_good());
         }
+        quota.check(db, code.owner)?;
         enrolment_codes::use_once(db, code.id)?;
         let description = description.unwrap_or_default();
         let agent = NewAgent { name, kind: code.kind, description, secret, owner: code.owner };

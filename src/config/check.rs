@@ -13,6 +13,8 @@ use super::{Config, Setting};
 use crate::json::expected_in_words;
 use crate::plugin::{PluginEntry, PluginError};
 
+/// The largest number of what one user, or all, may have.
+const MOST: u32 = 1_000_000;
 /// The longest value an error shows, in characters.
 const SHOWN: usize = 60;
 
@@ -143,15 +145,19 @@ fn mentions_secret(message: &str, path: &str, section: &Value) -> bool {
 fn out_of_bounds(config: &Config) -> Option<&'static str> {
     let limits = &config.limits;
     let audit = &config.audit;
-    let bad: [(&'static str, bool); 11] = [
+    let bad: [(&'static str, bool); 15] = [
         ("allowedHosts", !config.allowed_hosts.iter().all(|host| is_host(host))),
         ("allowedOrigins", !config.allowed_origins.iter().all(|o| is_origin(o))),
         ("audit.maxEntries", audit.max_entries > 0 && !(1000..=100_000_000).contains(&audit.max_entries)),
         ("audit.retentionDays", audit.retention_days > 36_500),
         ("dataDirectory", config.data_directory.as_os_str().is_empty()),
+        ("limits.agentsPerUser", limits.agents_per_user > MOST),
+        ("limits.answers", limits.answers > MOST as usize),
+        ("limits.answersPerUser", limits.answers_per_user > MOST as usize),
+        ("limits.devicesPerUser", limits.devices_per_user > MOST),
         ("limits.bodyBytes", !(1024..=16 * 1024 * 1024).contains(&limits.body_bytes)),
         ("limits.bodySeconds", !(1..=3600).contains(&limits.body_seconds)),
-        ("limits.connections", limits.connections > 1_000_000),
+        ("limits.connections", limits.connections > MOST as usize),
         ("limits.headerSeconds", !(1..=3600).contains(&limits.header_seconds)),
         ("limits.idleSeconds", !(1..=86_400).contains(&limits.idle_seconds)),
         ("limits.stopSeconds", limits.stop_seconds > 60),

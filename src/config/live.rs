@@ -46,6 +46,10 @@ impl Config {
             auth,
             audit,
             limits: Limits {
+                agents_per_user: limits.agents_per_user,
+                devices_per_user: limits.devices_per_user,
+                answers: limits.answers,
+                answers_per_user: limits.answers_per_user,
                 body_bytes: limits.body_bytes,
                 body_seconds: limits.body_seconds,
                 stop_seconds: limits.stop_seconds,

@@ -148,6 +148,14 @@ pub struct AuditConfig {
 pub struct Limits {
     /// Connections at once; 0 chooses from the process's file limit. One address may have half of them.
     pub connections: usize,
+    /// Agents that one user may have; 0 for no bound.
+    pub agents_per_user: u32,
+    /// Devices that one user may have; 0 for no bound.
+    pub devices_per_user: u32,
+    /// Answers that are under way to all users at once, until their last byte was written; 0 for no bound.
+    pub answers: usize,
+    /// Answers that are under way to one user at once; 0 for no bound.
+    pub answers_per_user: usize,
     /// Largest request body, in bytes.
     pub body_bytes: usize,
     /// Seconds until a request's headers must be there.
@@ -226,6 +234,10 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 0,
+            agents_per_user: 10_000,
+            devices_per_user: 10_000,
+            answers: 1024,
+            answers_per_user: 128,
             body_bytes: 64 * 1024,
             header_seconds: 10,
             body_seconds: 30,

@@ -6,6 +6,7 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use super::Reader;
 use super::admission::Admission;
 use crate::auth::Caller;
 use crate::clock::Millis;
@@ -46,6 +47,11 @@ impl By {
     /// The time, in milliseconds since the epoch.
     pub fn now(&self) -> Millis {
         self.host.clock.now()
+    }
+
+    /// What reads for this caller what may take long: lists, exports and searches.
+    pub fn reader(&self) -> Reader {
+        Reader { store: self.host.store.clone(), user: self.caller.user_id().unwrap_or(0) }
     }
 
     /// For whom a command is sent.

@@ -15,8 +15,11 @@ use super::device_questions::{DeviceQuestions, Line, Target};
 use crate::commands::get_status::Online;
 use crate::error::Result;
 use crate::model::permission::Permission;
-use crate::store::{Whose, agents, devices};
+use crate::store::devices::DeviceRow;
+use crate::store::{Conn, Whose, agents, devices};
 
+/// Devices, and agents, that are read at once.
+const AT_ONCE: usize = 64;
 /// When a request stops waiting; what is not known by then is unknown.
 const DEADLINE: Duration = Duration::from_secs(24);
 
@@ -28,29 +31,34 @@ pub async fn status(by: &By, ids: Option<HashSet<i64>>) -> Result<BTreeMap<i64, 
     let questions = by.host.remembered.get(DeviceQuestions::default);
     let reach = by.devices(Permission::DevicesRead);
     let single = ids.as_ref().is_some_and(|ids| ids.len() == 1);
-    let (devices, agents) = by
-        .host
-        .store
-        .read(move |db| {
-            let devices = devices::list(db, &reach)?;
-            let mut agents = agents::list(db, reach.whose)?;
-            // What is shared is reached through its owner's agents.
-            let shared: BTreeSet<_> = devices
-                .iter()
-                .filter(|device| device.shared.is_some())
-                .map(|device| device.agent_id)
-                .collect();
-            for agent in shared {
-                agents.extend(agents::get(db, Whose::Anyones, agent)?);
-            }
-            Ok((devices, agents))
-        })
-        .await?;
-    let agents: HashMap<i64, _> = agents.iter().map(|agent| (agent.id, (agent.owner, agent.kind))).collect();
+    // A part at a time, so that others' reads come in between.
+    let (store, user, within) = (&by.host.store, by.caller.user_id().unwrap_or(0), reach.clone());
+    let find = move |db: &Conn| {
+        let mut wanted = devices::ids(db, &within)?;
+        wanted.retain(|id| ids.as_ref().is_none_or(|ids| ids.contains(id)));
+        Ok(wanted)
+    };
+    let wanted = store.read_long(user, find).await?;
+    let mut devices = Vec::with_capacity(wanted.len());
+    for ids in wanted.chunks(AT_ONCE) {
+        let (ids, reach) = (ids.to_vec(), reach.clone());
+        let rows = store.read_long(user, move |db| devices::of_ids(db, &reach, &ids)).await?;
+        // Of a long list the descriptions would be most of it.
+        devices.extend(rows.into_iter().map(|row| DeviceRow { description: None, ..row }));
+    }
+    // What is shared is reached through its owner's agents.
+    let named: Vec<i64> =
+        devices.iter().map(|device| device.agent_id).collect::<BTreeSet<_>>().into_iter().collect();
+    let mut agents = HashMap::with_capacity(named.len());
+    for ids in named.chunks(AT_ONCE) {
+        let ids = ids.to_vec();
+        let rows = store.read_long(user, move |db| agents::of_ids(db, Whose::Anyones, &ids)).await?;
+        agents.extend(rows.into_iter().map(|agent| (agent.id, (agent.owner, agent.kind))));
+    }
 
     let mut statuses = BTreeMap::new();
     let mut lines: HashMap<i64, Line> = HashMap::new();
-    for device in devices.iter().filter(|device| ids.as_ref().is_none_or(|ids| ids.contains(&device.id))) {
+    for device in &devices {
         statuses.insert(device.id, Online::Unknown);
         let Some((owner, kind)) = agents.get(&device.agent_id) else { continue };
         // A device must not be looked for through somebody else's agent, whatever an adopted database says.

@@ -21,6 +21,7 @@ pub mod log_level;
 mod new_password;
 pub mod owner;
 pub mod password_reset;
+mod reader;
 pub mod rotation;
 pub mod second_factor;
 pub(crate) mod second_factor_code;
@@ -31,3 +32,4 @@ pub mod user_change;
 pub mod wake;
 
 pub use by::By;
+pub use reader::Reader;

@@ -20,8 +20,7 @@ use crate::store::users::{self, NewUser, UserRow};
 /// The database cannot be read.
 pub async fn list(by: &By) -> Result<Vec<Account>> {
     let now = by.now();
-    by.host
-        .store
+    by.reader()
         .read(move |db| {
             users::list(db)?.iter().filter_map(|user| users::account(db, user.id, now).transpose()).collect()
         })

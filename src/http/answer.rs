@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 use serde::Serialize;
+use tokio::sync::mpsc;
 
 use super::{Body, HeaderName, HeaderValue, StatusCode};
 use crate::error::{Error, Result};
@@ -54,6 +55,11 @@ pub trait Data {
     /// # Errors
     /// It cannot be written.
     fn append_to(&self, json: &mut Vec<u8>) -> Result<()>;
+
+    /// The parts of JSON that follow what was appended, for data that is not made at once. An empty part is the last.
+    fn rest(&mut self) -> Option<mpsc::Receiver<Result<Bytes>>> {
+        None
+    }
 }
 
 impl<T: Serialize> Data for T {

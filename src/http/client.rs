@@ -19,7 +19,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::body::RequestBody;
+use super::body::{RequestBody, Room};
 use super::router::Router;
 use super::service::{Door, Site};
 use super::{Method, Response, StatusCode};
@@ -82,7 +82,7 @@ pub async fn operate(
 async fn serve(host: &Arc<Host>, router: &Arc<Router>, request: Request<Full<Bytes>>) -> Response {
     let (mut parts, body) = request.into_parts();
     let site = Site::new(host.clone(), router.clone());
-    site.serve(&mut parts, &mut RequestBody::new(body), Door::Operator).await.response
+    site.serve(&mut parts, &mut RequestBody::new(body, Room::default()), Door::Operator).await.response
 }
 
 /// How a download ended.

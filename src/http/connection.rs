@@ -29,6 +29,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::Response;
 use super::body::RequestBody;
 use super::service::{Door, Site};
+use super::under_way::Slot;
 use crate::config::Limits;
 use crate::control::Ticket;
 use crate::model::shutdown::Shutdown;
@@ -261,10 +262,10 @@ impl Pulse {
     }
 
     /// Gives what must be held until the answer is written.
-    fn answer_begins(self: &Arc<Self>) -> Arc<Answering> {
+    fn answer_begins(self: &Arc<Self>, slot: Option<Arc<Slot>>) -> Arc<Answering> {
         let mut moment = self.moment.lock();
         moment.enter(Phase::Answer, None);
-        Arc::new(Answering { pulse: self.clone(), request: moment.requests })
+        Arc::new(Answering { pulse: self.clone(), request: moment.requests, _slot: slot })
     }
 
     fn answer_ends(&self, request: u64) {
@@ -293,6 +294,7 @@ impl Moment {
 struct Answering {
     pulse: Arc<Pulse>,
     request: u64,
+    _slot: Option<Arc<Slot>>,
 }
 
 impl Drop for Answering {
@@ -317,7 +319,7 @@ impl hyper::service::Service<Request<Incoming>> for Visitor {
         self.pulse.request_begins();
         let (site, door, pulse) = (self.site.clone(), self.door, self.pulse.clone());
         let (mut parts, body) = request.into_parts();
-        let mut body = RequestBody::new(body);
+        let mut body = RequestBody::new(body, site.bodies.clone());
         Box::pin(async move {
             let served = site.serve(&mut parts, &mut body, door).await;
             if served.unread {
@@ -326,7 +328,7 @@ impl hyper::service::Service<Request<Incoming>> for Visitor {
             if let Some(ticket) = served.ticket {
                 *pulse.ticket.lock() = Some(ticket);
             }
-            let answering = pulse.answer_begins();
+            let answering = pulse.answer_begins(served.slot);
             Ok(served.response.map(|body| body.holding(answering)))
         })
     }

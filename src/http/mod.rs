@@ -32,6 +32,7 @@ pub mod service;
 mod summary;
 #[cfg(test)]
 mod tests;
+mod under_way;
 mod upgrade;
 
 pub use answer::{Answer, Data, Raw};

@@ -28,17 +28,60 @@ pub struct Body {
 #[derive(Debug)]
 enum Kind {
     Whole(Full<Bytes>),
-    Parts(mpsc::Receiver<Result<Bytes>>, Watch),
+    Parts(Parts, Watch),
 }
 
 /// Ends when whoever reads an answer may no longer, if anyone watches that.
 #[derive(Default)]
 struct Watch(Option<BoxFuture<'static, Error>>);
 
+/// Parts as they come, perhaps with something before and after them. Then the last part is empty: an end without it is
+/// none.
+#[derive(Debug)]
+struct Parts {
+    first: Option<Bytes>,
+    parts: mpsc::Receiver<Result<Bytes>>,
+    last: Option<Bytes>,
+}
+
+impl Parts {
+    fn poll_part(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes>>> {
+        if let Some(first) = self.first.take() {
+            return Poll::Ready(Some(Ok(first)));
+        }
+        self.parts.poll_recv(cx).map(|part| match part {
+            Some(Ok(part)) if part.is_empty() => {
+                self.parts.close();
+                self.last.take().map(Ok)
+            }
+            Some(part) => Some(part),
+            None => self.last.take().map(|_| Err(Error::internal("an answer in parts broke off"))),
+        })
+    }
+}
+
+/// What a body in parts counts as: about what it holds of them at once.
+const PARTS_HELD: usize = 256 * 1024;
+
 impl Body {
     /// A body whose parts come through a channel; an error cuts the answer off, so that its reader notices.
     pub fn in_parts(parts: mpsc::Receiver<Result<Bytes>>) -> Self {
-        Kind::Parts(parts, Watch::default()).into()
+        Kind::Parts(Parts { first: None, parts, last: None }, Watch::default()).into()
+    }
+
+    /// A body of `first`, then `parts` up to an empty one, then `last`.
+    pub(super) fn between(first: Bytes, parts: mpsc::Receiver<Result<Bytes>>, last: Bytes) -> Self {
+        Kind::Parts(Parts { first: Some(first), parts, last: Some(last) }, Watch::default()).into()
+    }
+
+    /// About how many bytes it holds.
+    pub(super) fn held_bytes(&self) -> usize {
+        match &self.kind {
+            Kind::Whole(body) => {
+                usize::try_from(hyper::body::Body::size_hint(body).lower()).unwrap_or(usize::MAX)
+            }
+            Kind::Parts(..) => PARTS_HELD,
+        }
     }
 
     /// The same body, which holds `held` until its last byte was written to the socket.
@@ -118,10 +161,10 @@ impl hyper::body::Body for Body {
                 {
                     watch.0 = None;
                     // Whoever sends parts sends no more.
-                    parts.close();
+                    parts.parts.close();
                     return Poll::Ready(Some(Err(error)));
                 }
-                parts.poll_recv(cx).map(|part| part.map(|part| part.map(Frame::data)))
+                parts.poll_part(cx).map(|part| part.map(|part| part.map(Frame::data)))
             }
         };
         let Some(held) = &self.held else { return frame };

@@ -8,7 +8,7 @@ use hyper::header::{
 use serde::Serialize;
 
 use super::request_id::RequestId;
-use super::{Answer, Data, Raw, Response, StatusCode};
+use super::{Answer, Body, Data, Raw, Response, StatusCode};
 use crate::error::{Error, FieldError, Kind, Result};
 use crate::text::harmless;
 
@@ -36,14 +36,26 @@ pub fn enveloped<T: Data>(answer: Answer<T>, id: &RequestId) -> Result<Response>
     body.extend_from_slice(br#"{"status":"OK","message":"#);
     harmless(message).append_to(&mut body)?;
     body.extend_from_slice(br#","data":"#);
+    let mut rest = None;
     match data {
-        Some(data) => data.append_to(&mut body)?,
+        Some(mut data) => {
+            data.append_to(&mut body)?;
+            rest = data.rest();
+        }
         None => body.extend_from_slice(b"null"),
     }
-    body.extend_from_slice(br#","requestID":"#);
-    id.as_str().append_to(&mut body)?;
-    body.push(b'}');
-    let mut response = Response::new(Bytes::from(body).into());
+    let mut end = Vec::with_capacity(64);
+    end.extend_from_slice(br#","requestID":"#);
+    id.as_str().append_to(&mut end)?;
+    end.push(b'}');
+    let body = match rest {
+        Some(rest) => Body::between(body.into(), rest, end.into()),
+        None => {
+            body.extend_from_slice(&end);
+            Bytes::from(body).into()
+        }
+    };
+    let mut response = Response::new(body);
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, JSON);
     for (name, value) in headers {

@@ -27,11 +27,12 @@ use hyper::header::{
 use hyper::http::request::Parts;
 use tokio_util::task::TaskTracker;
 
-use super::body::RequestBody;
+use super::body::{RequestBody, Room};
 use super::identify::{StaleCookie, identify};
 use super::peer::{Hints, Peer};
 use super::router::{Found, Router, is_api, without_slash};
 use super::summary::{Seen, Summary};
+use super::under_way::{Slot, UnderWay};
 use super::upgrade::RefusalLog;
 use super::{
     Access, Call, Method, Response, Route, StatusCode, agent_door, call, media, origin, request_id, upgrade,
@@ -60,6 +61,9 @@ pub(super) struct Site {
     /// The log of WebSockets that were refused.
     refusals: RefusalLog,
     hints: Hints,
+    under_way: Arc<UnderWay>,
+    /// What bodies hold that are still arriving.
+    pub(super) bodies: Room,
 }
 
 /// Where a request came in.
@@ -78,6 +82,8 @@ pub(super) struct Served {
     pub(super) ticket: Option<Ticket>,
     /// Whether the client may still be sending a body that nobody reads.
     pub(super) unread: bool,
+    /// The answer's place among those under way, to be held until it was written.
+    pub(super) slot: Option<Arc<Slot>>,
 }
 
 /// A request on its way to its handler.
@@ -107,6 +113,8 @@ impl Site {
             agents: true,
             refusals: RefusalLog::default(),
             hints: Hints::default(),
+            under_way: Arc::default(),
+            bodies: Room::default(),
         }
     }
 
@@ -139,7 +147,7 @@ impl Site {
         let is_agent = self.agents && without_slash(path) == AGENT_PATH;
         let expects = parts.headers.contains_key(EXPECT);
         let upgrade = upgrade::is_asked(&parts.headers);
-        let mut seen = Seen { caller: Caller::Nobody, subject: None };
+        let mut seen = Seen { caller: Caller::Nobody, subject: None, slot: None };
         let mut ticket = None;
         let mut close = is_agent;
 
@@ -205,7 +213,7 @@ impl Site {
         if summary.method == Method::HEAD {
             bodiless(&mut response);
         }
-        Served { response, ticket, unread: !body.ended() }
+        Served { response, ticket, unread: !body.ended(), slot: seen.slot }
     }
 
     async fn answer<B>(&self, found: Found<'_>, request: Request<'_, B>, seen: &mut Seen) -> Result<Response>
@@ -227,6 +235,9 @@ impl Site {
         if writes && route.takes_body && !media::is_blank(&body) {
             media::check_json(&parts.headers)?;
         }
+        // From here on it counts: what a client is slow to send costs little.
+        seen.slot =
+            caller.user_id().map(|user| self.under_way.begin(user, &limits)).transpose()?.map(Arc::new);
         let query = parts.uri.query();
         let by = By {
             host: self.host.clone(),
@@ -247,7 +258,12 @@ impl Site {
             Handler { running: Some(route.call(call, body)), rest: Some((&self.tasks, summary, seen)) }
                 .await?
         } else {
-            self.read(route, call, body).await?
+            // A write is done, however long its answer is.
+            let response = self.read(route, call, body).await?;
+            if let Some(slot) = &seen.slot {
+                slot.hold(response.body().held_bytes())?;
+            }
+            response
         };
         if let Some(StaleCookie { key, set }) = stale
             && !response.headers().contains_key(SET_COOKIE)

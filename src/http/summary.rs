@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use super::peer::Peer;
 use super::request_id::RequestId;
+use super::under_way::Slot;
 use super::{Method, Response, response};
 use crate::audit::{SubjectKind, refusal};
 use crate::auth::Caller;
@@ -23,6 +24,8 @@ const HUNG_UP: u16 = 499;
 pub(super) struct Seen {
     pub(super) caller: Caller,
     pub(super) subject: Option<(SubjectKind, i64)>,
+    /// Its place among the answers under way, if they are counted.
+    pub(super) slot: Option<Arc<Slot>>,
 }
 
 /// What is told of a request once it is answered, or dropped because its client hung up. Path and query are left out of

@@ -65,10 +65,39 @@ fn agent(row: &Row) -> Result<AgentRow> {
 /// # Errors
 /// The database refuses.
 pub fn list(db: &Conn, whose: Whose) -> Result<Vec<AgentRow>> {
+    of_ids(db, whose, &ids(db, whose)?)
+}
+
+/// How many agents a user owns.
+///
+/// # Errors
+/// The database refuses.
+pub fn count_of(db: &Conn, owner: i64) -> Result<i64> {
+    db.query_int("SELECT count(*) FROM agents WHERE ownerID = ?1", [owner])
+}
+
+/// The IDs of whose agents there are, in their order.
+///
+/// # Errors
+/// The database refuses.
+pub fn ids(db: &Conn, whose: Whose) -> Result<Vec<i64>> {
     match whose {
-        Whose::Anyones => db.query(select!("ORDER BY id"), (), agent),
-        Whose::User(owner) => db.query(select!("WHERE ownerID = ?1 ORDER BY id"), [owner], agent),
+        Whose::Anyones => db.query("SELECT id FROM agents ORDER BY id", (), |row| row.int(0)),
+        Whose::User(owner) => {
+            db.query("SELECT id FROM agents WHERE ownerID = ?1 ORDER BY id", [owner], |row| row.int(0))
+        }
     }
+}
+
+/// Those of some agents that are among whose are meant, by ID.
+///
+/// # Errors
+/// The database refuses.
+pub fn of_ids(db: &Conn, whose: Whose, ids: &[i64]) -> Result<Vec<AgentRow>> {
+    let sql =
+        select!("WHERE id IN (SELECT value FROM json_each(?1)) AND (?2 IS NULL OR ownerID = ?2) ORDER BY id");
+    let ids = serde_json::Value::from(ids).to_string();
+    db.query(sql, libsql::params![ids, whose.owner()], agent)
 }
 
 /// The agent of an ID, if it is among whose are meant.

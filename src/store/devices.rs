@@ -181,39 +181,56 @@ fn device(row: &Row) -> Result<DeviceRow> {
 /// # Errors
 /// The database refuses.
 pub fn list(db: &Conn, reach: &Reach) -> Result<Vec<DeviceRow>> {
-    match reach.whose {
-        Whose::Anyones => db.query(
-            select!("NULL, NULL"; "WHERE ", among!("?1"), " ORDER BY id"),
-            libsql::params![reach.only()],
-            device,
-        ),
-        Whose::User(owner) => {
-            // On their own, so that the index is used.
-            let mut found = db.query(
-                select!("NULL, NULL"; "WHERE ownerID = ?1 AND ", among!("?2"), " ORDER BY id"),
-                libsql::params![owner, reach.only()],
-                device,
-            )?;
-            if reach.shared.is_some() {
-                found.extend(list_shared(db, owner, reach)?);
-                found.sort_by_key(|device| device.id);
-            }
-            Ok(found)
-        }
-    }
+    of_ids(db, reach, &ids(db, reach)?)
 }
 
-/// The devices that are within reach of `user` because somebody shares them.
-fn list_shared(db: &Conn, user: i64, reach: &Reach) -> Result<Vec<DeviceRow>> {
+/// How many devices a user owns.
+///
+/// # Errors
+/// The database refuses.
+pub fn count_of(db: &Conn, owner: i64) -> Result<i64> {
+    db.query_int("SELECT count(*) FROM devices WHERE ownerID = ?1", [owner])
+}
+
+/// The IDs of the devices within reach, in their order.
+///
+/// # Errors
+/// The database refuses.
+pub fn ids(db: &Conn, reach: &Reach) -> Result<Vec<i64>> {
+    let Whose::User(owner) = reach.whose else {
+        let sql = concat!("SELECT id FROM devices WHERE ", among!("?1"), " ORDER BY id");
+        return db.query(sql, libsql::params![reach.only()], |row| row.int(0));
+    };
+    // On their own, so that the index is used.
+    let sql = concat!("SELECT id FROM devices WHERE ownerID = ?1 AND ", among!("?2"), " ORDER BY id");
+    let mut found = db.query(sql, libsql::params![owner, reach.only()], |row| row.int(0))?;
+    if reach.shared.is_some() {
+        let sql = concat!(
+            "SELECT id FROM devices WHERE (id IN (SELECT deviceID FROM shares WHERE userID = ?1) \
+             OR agentID IN (SELECT agentID FROM shares WHERE userID = ?1)) AND ownerID <> ?1 AND ",
+            share_on_device!("?1", "?3"),
+            " >= ?4 AND ",
+            among!("?2")
+        );
+        let params = libsql::params![owner, reach.only(), reach.at(), reach.right()];
+        found.extend(db.query(sql, params, |row| row.int(0))?);
+        found.sort_unstable();
+    }
+    Ok(found)
+}
+
+/// Those of some devices that are within reach, by ID.
+///
+/// # Errors
+/// The database refuses.
+pub fn of_ids(db: &Conn, reach: &Reach, ids: &[i64]) -> Result<Vec<DeviceRow>> {
     let sql = select!(
-        concat!(share_on_device!("?1", "?3"), ", ", owner_name!());
-        "WHERE (id IN (SELECT deviceID FROM shares WHERE userID = ?1) \
-         OR agentID IN (SELECT agentID FROM shares WHERE userID = ?1)) AND ownerID <> ?1 AND ",
-        share_on_device!("?1", "?3"),
-        " >= ?4 AND ",
-        among!("?2")
+        concat!("iif(?2 IS NULL OR ownerID = ?2, NULL, ", share_on_device!("?2", "?4"), "), ", owner_name!());
+        "WHERE id IN (SELECT value FROM json_each(?1)) AND ", within!(), " AND ", among!("?3"), " ORDER BY id"
     );
-    db.query(sql, libsql::params![user, reach.only(), reach.at(), reach.right()], device)
+    let ids = serde_json::Value::from(ids).to_string();
+    let params = libsql::params![ids, reach.whose.owner(), reach.only(), reach.at(), reach.right()];
+    db.query(sql, params, device)
 }
 
 /// The device of an ID, if it is within reach.

@@ -43,11 +43,11 @@ where
         Self { store, kept: Mutex::default() }
     }
 
-    /// The answer about `key`: the one that is kept, or what `read` finds in the database.
+    /// The answer about `key`: the one that is kept, or what `read` finds in the database on behalf of `user`.
     ///
     /// # Errors
-    /// As for [`Store::read`].
-    pub async fn get<F>(&self, key: K, read: F) -> Result<Arc<V>>
+    /// As for [`Store::read_long`].
+    pub async fn get<F>(&self, user: i64, key: K, read: F) -> Result<Arc<V>>
     where
         F: FnOnce(&Conn) -> Result<V> + Send + 'static,
     {
@@ -56,7 +56,7 @@ where
         if let Some(kept) = self.kept.lock().get(&key).filter(|kept| kept.version == version) {
             return Ok(kept.answer.clone());
         }
-        let answer = Arc::new(self.store.read(read).await?);
+        let answer = Arc::new(self.store.read_long(user, read).await?);
         if (*answer).as_ref().len() <= LARGEST {
             let mut kept = self.kept.lock();
             if kept.len() >= MOST && !kept.contains_key(&key) {

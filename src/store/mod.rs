@@ -1,7 +1,8 @@
 //! The database: one SQLite file through libsql.
 //!
 //! One writer thread owns the only writing connection and commits whatever is queued as one transaction; a few
-//! reader threads answer questions on `query_only` connections with cached statements. A caller hands a closure to
+//! reader threads answer questions on `query_only` connections with cached statements. Reads that are long have a thread
+//! of their own, so that they never hold up the short ones. A caller hands a closure to
 //! [`Store::write`] or [`Store::read`] and awaits its result; a write's result arrives after the commit. SQL lives
 //! in this folder only: one file a table, each a set of plain functions over [`Conn`], so that several can share a
 //! transaction.
@@ -20,6 +21,7 @@ mod migrate;
 mod reach;
 mod reader;
 mod row;
+mod turns;
 mod watch;
 mod writer;
 
@@ -60,6 +62,7 @@ pub use self::file::is_bereft;
 use self::job::{Call, Job, closed};
 pub use self::memo::Memo;
 pub use self::row::Row;
+use self::turns::Turns;
 use self::watch::Watch;
 use crate::error::{Error, Result};
 pub use crate::model::reach::{Reach, Right, Whose};
@@ -78,6 +81,8 @@ pub struct Store(Arc<Inner>);
 
 struct Inner {
     reading: Queue,
+    reading_long: Queue,
+    turns: Turns,
     writing: Queue,
     counters: Arc<writer::Counters>,
     vault: Arc<Vault>,
@@ -128,6 +133,7 @@ impl Store {
         let vault = db.vault()?.clone();
         let readers =
             (0..READERS).map(|_| open_reader(&path, &vault, &watch)).collect::<Result<Vec<_>, _>>()?;
+        let long = open_reader(&path, &vault, &watch)?;
         server_state::touch(&db)?;
         watch.begin()?;
         // From here on the log is written back where the mark says so, and nowhere else.
@@ -147,7 +153,11 @@ impl Store {
                 spawn("db-reader", &path, move || reader::run(&db, &queue))
             })
             .collect::<Result<_, _>>()?;
+        let (reading_long, queue) = async_channel::bounded(QUEUE);
+        let long = spawn("db-reader-long", &path, move || reader::run(&long, &queue))?;
         Ok(Self(Arc::new(Inner {
+            reading_long: Queue { jobs: reading_long, threads: Mutex::new(vec![long]) },
+            turns: Turns::default(),
             reading: Queue { jobs: reading, threads: Mutex::new(readers) },
             writing: Queue { jobs: writing, threads: Mutex::new(vec![writer]) },
             counters,
@@ -173,6 +183,20 @@ impl Store {
         F: FnOnce(&Conn) -> Result<T> + Send + 'static,
     {
         self.0.reading.run(job).await
+    }
+
+    /// [`read`](Self::read) for what may take long, on behalf of a user: such jobs have one thread for themselves, and
+    /// those of one user wait for each other.
+    ///
+    /// # Errors
+    /// As for [`read`](Self::read).
+    pub async fn read_long<T, F>(&self, user: i64, job: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Conn) -> Result<T> + Send + 'static,
+    {
+        let _turn = self.0.turns.of(user).await;
+        self.0.reading_long.run(job).await
     }
 
     /// Runs `job` on the writer thread, in a transaction with whatever else is queued, and answers after the commit.
@@ -265,6 +289,7 @@ impl Store {
         let ended = tokio::task::spawn_blocking(move || {
             // Readers first: the last connection to close is the one that may write.
             store.reading.end();
+            store.reading_long.end();
             store.writing.end();
         });
         if ended.await.is_err() {
@@ -299,7 +324,8 @@ impl Queue {
 fn open_reader(path: &Path, vault: &Arc<Vault>, watch: &Arc<Watch>) -> Result<Conn, StoreError> {
     let db = Conn::open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     let db = db.with_vault(vault.clone()).with_watch(watch.clone());
-    db.batch("PRAGMA query_only = ON")?;
+    // With a first look, so that its files are open from the start.
+    db.batch("PRAGMA query_only = ON; SELECT 1 FROM sqlite_schema LIMIT 1")?;
     Ok(db)
 }
 

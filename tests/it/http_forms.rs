@@ -208,8 +208,8 @@ async fn a_host_that_is_not_listed_is_refused() {
 async fn agents_come_by_a_host_that_is_listed() {
     let server = Server::start_with(|config| config.allowed_hosts = vec!["127.0.0.1".to_owned()]).await;
     let admin = server.superadmin().await;
-    let agent = admin.create_agent("microcontroller", "a long secret for it").await;
-    drop(Firmware::connect(server.address(), agent, "a long secret for it").await);
+    let agent = admin.create_agent("microcontroller", "a long enough secret").await;
+    drop(Firmware::connect(server.address(), agent, "a long enough secret").await);
 }
 
 #[tokio::test]

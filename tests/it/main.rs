@@ -36,6 +36,7 @@ mod enrolment;
 mod environment;
 mod generations;
 mod golden;
+mod greed;
 mod http_forms;
 mod json_bodies;
 mod keys;

@@ -331,3 +331,32 @@ async fn a_statement_may_be_used_inside_itself() {
     assert_eq!(found.await.unwrap(), expected);
     store.close().await;
 }
+
+#[tokio::test]
+async fn long_reads_do_not_hold_up_short_ones() {
+    let (_directory, store) = fresh().await;
+    let (go, gone) = std::sync::mpsc::channel::<()>();
+    let long = store.clone();
+    let blocked = tokio::spawn(async move {
+        let read = long.read_long(1, move |_| {
+            let _ = gone.recv();
+            Ok(())
+        });
+        read.await
+    });
+    let others: Vec<_> = (0..100)
+        .map(|n| {
+            let store = store.clone();
+            tokio::spawn(async move { store.read_long(n % 3, users::count).await })
+        })
+        .collect();
+    for _ in 0..100 {
+        store.check().await.unwrap();
+    }
+    assert!(!blocked.is_finished());
+    go.send(()).unwrap();
+    blocked.await.unwrap().unwrap();
+    for other in others {
+        other.await.unwrap().unwrap();
+    }
+}

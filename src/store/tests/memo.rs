@@ -20,7 +20,7 @@ fn add_user(db: &Conn) -> Result<()> {
 }
 
 async fn users_in(memo: &Memo<u8, Vec<u8>>, key: u8, asked: &Arc<AtomicUsize>) -> usize {
-    let text = memo.get(key, counting(asked)).await.unwrap();
+    let text = memo.get(1, key, counting(asked)).await.unwrap();
     String::from_utf8(text.to_vec()).unwrap().parse().unwrap()
 }
 
@@ -39,7 +39,7 @@ async fn an_answer_is_read_once_and_anew_after_a_write() {
     users_in(&memo, 1, &asked).await;
     assert_eq!(asked.load(Ordering::SeqCst), 4, "another key has its own answer");
     store.close().await;
-    assert!(memo.get(9, counting(&asked)).await.is_err(), "a closed database answers nothing new");
+    assert!(memo.get(1, 9, counting(&asked)).await.is_err(), "a closed database answers nothing new");
 }
 
 #[tokio::test]
@@ -54,7 +54,7 @@ async fn what_is_kept_is_bounded() {
     users_in(&memo, 0, &asked).await;
     assert_eq!(asked.load(Ordering::SeqCst), 18, "the oldest made room");
     for _ in 0..2 {
-        let large = memo.get(99, |_| Ok(vec![0; 256 * 1024 + 1])).await.unwrap();
+        let large = memo.get(1, 99, |_| Ok(vec![0; 256 * 1024 + 1])).await.unwrap();
         assert_eq!(large.len(), 256 * 1024 + 1);
         users_in(&memo, 99, &asked).await;
         store.write(|_| Ok(())).await.unwrap();
