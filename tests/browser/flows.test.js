@@ -175,7 +175,7 @@ test('a device is edited, shared, and deleted; an agent is named anew and asked'
   await page.getByRole('link', { name: 'Attic Pi' }).click();
   await page.getByText('GET_STATUS').click();
   const command = page.locator('details[open]');
-  await command.getByLabel('Address').fill('127.0.0.1');
+  await command.getByLabel('Address', { exact: true }).fill('127.0.0.1');
   await command.getByRole('button', { name: 'Send' }).click();
   await command.getByText('127.0.0.1 answers').waitFor();
   await page.getByText('WAKEUP').click();
@@ -183,7 +183,7 @@ test('a device is edited, shared, and deleted; an agent is named anew and asked'
   await wake.getByLabel('MAC address').fill('AA:BB:CC:00:11:55');
   await wake.getByLabel('Port').fill('9');
   await wake.getByRole('button', { name: 'Send' }).click();
-  await wake.getByText('Magic packet sent to AA:BB:CC:00:11:55').waitFor();
+  await wake.locator('.reply').getByText('OK').waitFor();
   await page.getByRole('button', { name: 'Hand over a new secret' }).click();
   await dialog.getByRole('button', { name: 'New secret' }).click();
   await page.getByText('Attic Pi has the new secret').waitFor();

@@ -56,7 +56,7 @@ const pages = {
     prepare: async (page) => {
       await page.getByText('GET_STATUS').click();
       const form = page.locator('details[open] form');
-      await form.locator('input').fill('127.0.0.1');
+      await form.locator('[name=address]').fill('127.0.0.1');
       await form.locator('button').click();
       await page.locator('.reply').waitFor();
     },
@@ -159,9 +159,20 @@ test('a user sees what users may, and a shared device without its agent', async 
 
 test('the first screen is small: at most 12 requests and 60 KB', async () => {
   for (const [who, kept, there] of [['a visitor', undefined, 'input'], ['a user', state, '.rows li']]) {
-    const { page, goto, close, requests } = await open(server, { state: kept });
+    const { context, page, goto, close, requests } = await open(server, { state: kept });
+    // As on a machine a quarter as fast; how fast this one is depends on what else it does, so that it is only told.
+    const devtools = await context.newCDPSession(page);
+    await devtools.send('Emulation.setCPUThrottlingRate', { rate: 4 });
+    await context.addInitScript((selector) => {
+      new MutationObserver((_, observer) => {
+        if (!document.querySelector(selector)) return;
+        observer.disconnect();
+        window.there = performance.now();
+      }).observe(document, { childList: true, subtree: true });
+    }, there);
     await goto();
     await page.locator(there).first().waitFor();
+    const after_ = await page.evaluate(() => window.there);
     const first = requests.filter((request) => !request.url().includes('/api/') || request.url().endsWith('/session'));
     let bytes = 0;
     for (const request of first) {
@@ -170,7 +181,7 @@ test('the first screen is small: at most 12 requests and 60 KB', async () => {
       bytes += responseBodySize + responseHeadersSize;
       if (!request.url().includes('/api/') && !request.url().endsWith('/')) assert.ok(/br|gzip/.test((await answer.allHeaders())['content-encoding'] ?? '') || responseBodySize < 500, request.url());
     }
-    console.log(`first screen of ${who}: ${first.length} requests, ${bytes} bytes`);
+    console.log(`first screen of ${who}: ${first.length} requests, ${bytes} bytes, there after ${after_.toFixed(0)} ms`);
     assert.ok(first.length <= 12, first.map((request) => request.url()).join('\n'));
     assert.ok(bytes <= 60 * 1024, `${bytes} bytes`);
     await close();

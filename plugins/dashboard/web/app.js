@@ -68,8 +68,8 @@ class App extends Part {
   }
 
   start = async () => {
-    // The page's module comes while the session is asked for, where it will be wanted most likely.
-    if (localStorage.getItem('known')) void find(here())?.page.load();
+    // What will be wanted most likely comes while the session is asked for.
+    if (localStorage.getItem('known')) void Promise.all([find(here())?.page.load(), import('./live.js')]);
     try {
       await Promise.all([loadWords(), loadSession()]);
       this.phase = 'ready';
@@ -119,7 +119,11 @@ class App extends Part {
     let load;
     let name = here();
     if (!session && !found?.page.open) {
-      load = () => import('./pages/sign-in.js');
+      load = () => {
+        // Which it would name itself, one way to the server later.
+        void import('./form.js');
+        return import('./pages/sign-in.js');
+      };
       name = ':sign-in';
     } else if (session?.totpSetupRequired && !found?.page.open) {
       load = () => import('./pages/second-factor.js');
