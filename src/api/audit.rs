@@ -1,24 +1,19 @@
 //! `/api/admin/audit`: reading the audit log.
-//!
-//! Reading a page leaves no entry, since pages look at it all the time; an export does, before its first line.
 
 use bytes::Bytes;
 use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::sync::mpsc;
 
-use super::audit_filter::{Asked, asked, told};
-use crate::audit::Action;
+use super::audit_filter::{Asked, asked, written};
 use crate::clock::Millis;
-use crate::domain::Reader;
+use crate::domain::audit_log::{self, AuditRow, Export, Page};
 use crate::error::{Error, Result};
 use crate::http::{Answer, Body, Call, HeaderValue, NoBody, Raw, StatusCode};
-use crate::store::audit_page::{AuditRow, Page, page};
 
 /// One JSON object a line.
 const LINES: HeaderValue = HeaderValue::from_static("application/x-ndjson");
-/// Entries of one part of an export, and parts that wait for a slow reader.
-const PART: usize = 500;
+/// Parts of an export that wait for a slow reader.
 const WAITING: usize = 1;
 
 /// An entry as it is shown.
@@ -87,19 +82,17 @@ pub(super) struct PageView {
 
 pub(super) async fn list(call: Call, _: NoBody) -> Result<Answer<PageView>> {
     let Asked { filter, before, limit } = asked(&call)?;
-    call.host.audit.write_out().await;
-    let Page { rows, next } = call.reader().read(move |db| page(db, &filter, before, limit)).await?;
-    let view = PageView { entries: rows.into_iter().map(EntryView::from).collect(), next: next.map(told) };
-    Ok(Answer::ok("Audit log retrieved successfully", view))
+    let Page { rows, next } = audit_log::read(&call, filter, before, limit).await?;
+    let entries = rows.into_iter().map(EntryView::from).collect();
+    Ok(Answer::ok("Audit log retrieved successfully", PageView { entries, next: next.map(written) }))
 }
 
 pub(super) async fn export(call: Call) -> Result<Raw> {
-    let asked = asked(&call)?;
-    call.change(Action::AuditExport, |_, _| Ok(())).await?;
-    call.host.audit.write_out().await;
+    let Asked { filter, before, .. } = asked(&call)?;
+    let export = audit_log::export(&call, filter, before).await?;
     let (parts, body) = mpsc::channel(WAITING);
     tokio::spawn(async move {
-        if let Err(e) = send_all(&call.reader(), asked, &parts).await {
+        if let Err(e) = send_all(export, &parts).await {
             tracing::warn!("An export of the audit log was cut off: {e}");
             // Cut off it must be, or half of it would pass for the whole.
             let _ = parts.send(Err(e)).await;
@@ -109,23 +102,16 @@ pub(super) async fn export(call: Call) -> Result<Raw> {
 }
 
 /// Sends everything that is asked for, until the reader goes away.
-async fn send_all(reader: &Reader, asked: Asked, parts: &mpsc::Sender<Result<Bytes>>) -> Result<()> {
-    let filter = asked.filter;
-    let mut before = asked.before;
-    loop {
-        let of_part = filter.clone();
-        let Page { rows, next } = reader.read(move |db| page(db, &of_part, before, PART)).await?;
+async fn send_all(mut export: Export, parts: &mpsc::Sender<Result<Bytes>>) -> Result<()> {
+    while let Some(rows) = export.next().await? {
         let mut lines = Vec::new();
         for row in rows {
             serde_json::to_writer(&mut lines, &EntryView::from(row)).map_err(Error::internal)?;
             lines.push(b'\n');
         }
-        if !lines.is_empty() && parts.send(Ok(lines.into())).await.is_err() {
+        if parts.send(Ok(lines.into())).await.is_err() {
             return Ok(());
         }
-        match next {
-            Some(_) => before = next,
-            None => return Ok(()),
-        }
     }
+    Ok(())
 }

@@ -10,16 +10,16 @@ use serde::de::DeserializeOwned;
 
 use crate::audit::{Action, Outcome, SubjectKind};
 use crate::clock::Millis;
+use crate::domain::audit_log::{AuditFilter, Place};
 use crate::error::{Error, FieldError, Result};
 use crate::http::Call;
 use crate::model::id::parse_id;
-use crate::store::audit_page::{AuditFilter, Place};
 
 /// Entries of a page, unless the query says otherwise, and at most.
 const USUAL: usize = 100;
 const MOST: usize = 1000;
-/// Wrong keys that are told of one query.
-const MAX_TOLD: usize = 16;
+/// Wrong keys that are named of one query.
+const MAX_NAMED: usize = 16;
 /// The longest key that is repeated.
 const MAX_KEY: usize = 16;
 /// How a date is written.
@@ -55,7 +55,7 @@ pub(super) fn asked(call: &Call) -> Result<Asked> {
             taken => taken,
         };
         if let Err(expected) = taken
-            && wrong.len() < MAX_TOLD
+            && wrong.len() < MAX_NAMED
         {
             // A word of the client's is repeated where it can be a mistyped key, and not where it can be anything.
             let is_word = key.len() <= MAX_KEY && key.bytes().all(|b| b.is_ascii_alphabetic());
@@ -148,7 +148,7 @@ fn place(text: &str) -> Option<Place> {
 }
 
 /// A place as clients are given it, to send it back.
-pub(super) fn told(place: Place) -> String {
+pub(super) fn written(place: Place) -> String {
     format!("{}.{}", place.at, place.id)
 }
 
@@ -170,7 +170,7 @@ mod tests {
     #[test]
     fn a_place_comes_back_as_it_was_given() {
         let there = Place { at: 1_893_456_000_000, id: 7 };
-        assert_eq!(place(&told(there)), Some(there));
+        assert_eq!(place(&written(there)), Some(there));
         for junk in ["", "7", ".", "1.x", "1.-7", "x.1"] {
             assert_eq!(place(junk), None, "{junk}");
         }

@@ -11,6 +11,7 @@
 mod crowd;
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 
@@ -24,7 +25,6 @@ use zeroize::Zeroizing;
 use crate::audit;
 use crate::clock::{Clock, Millis};
 use crate::error::{Error, Result};
-use crate::http::peer::Peer;
 use crate::store::behind::Behind;
 use crate::store::sessions::{self, SessionRow};
 use crate::store::{self, Store};
@@ -68,7 +68,7 @@ impl SessionKey {
 /// A fresh session, whose token is known only now.
 #[derive(Debug)]
 pub struct Issued {
-    /// What the cookie carries; see [`crate::http::cookie::set`].
+    /// What the cookie carries.
     pub token: SecretString,
     /// The key it is kept under.
     pub key: SessionKey,
@@ -162,7 +162,7 @@ impl Sessions {
     pub async fn issue(
         &self,
         user: i64,
-        peer: &Peer,
+        address: Option<IpAddr>,
         user_agent: Option<&str>,
         login: audit::Entry,
     ) -> Result<Issued> {
@@ -176,7 +176,7 @@ impl Sessions {
             created: now,
             last_used: now,
             expires: now + LIFETIME,
-            address: peer.address.map(|address| address.to_string()),
+            address: address.map(|address| address.to_string()),
             user_agent: user_agent.map(|name| cut(name, MAX_USER_AGENT).to_owned()),
         };
         // In memory first: whoever ends all sessions of the user from here on also ends this one.

@@ -12,7 +12,7 @@ use crate::store::users::UserRow;
 ///
 /// # Errors
 /// It is missing or wrong; there were too many wrong ones.
-pub(crate) async fn confirm(by: &By, stored: &UserRow, given: Option<&SecretString>) -> Result<()> {
+pub(super) async fn confirm(by: &By, stored: &UserRow, given: Option<&SecretString>) -> Result<()> {
     let Some(given) = given else {
         return Err(Error::new(
             Kind::Invalid,

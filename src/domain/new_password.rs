@@ -10,13 +10,13 @@ use crate::store::{Conn, enrolment_codes, password_resets, sessions, tokens, use
 
 /// A new password, hashed.
 #[derive(Clone)]
-pub(crate) struct NewPassword {
+pub(super) struct NewPassword {
     /// The hash.
-    pub(crate) hash: SecretString,
+    pub(super) hash: SecretString,
     /// The one session of the user that stays.
-    pub(crate) keep: Option<SessionKey>,
+    pub(super) keep: Option<SessionKey>,
     /// Whether the user's API tokens and enrolment codes end, too.
-    pub(crate) end_tokens: bool,
+    pub(super) end_tokens: bool,
 }
 
 impl NewPassword {
@@ -24,7 +24,7 @@ impl NewPassword {
     ///
     /// # Errors
     /// The database refuses.
-    pub(crate) fn store(&self, db: &Conn, user: i64) -> Result<()> {
+    pub(super) fn store(&self, db: &Conn, user: i64) -> Result<()> {
         users::set_password_hash(db, user, self.hash.expose_secret())?;
         sessions::delete_of_user(db, user, self.keep.map(|key| key.0).as_ref())?;
         password_resets::delete_of_user(db, user)?;
@@ -41,7 +41,7 @@ impl NewPassword {
     ///
     /// # Errors
     /// The database cannot be read.
-    pub(crate) async fn stored(&self, host: &Host, user: i64) -> Result<()> {
+    pub(super) async fn stored(&self, host: &Host, user: i64) -> Result<()> {
         host.sessions.forget_all_of(user, self.keep);
         if self.end_tokens {
             host.tokens.refresh(user).await?;

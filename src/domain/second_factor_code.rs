@@ -12,7 +12,7 @@ use crate::model::audit::{Action, SubjectKind};
 const WRONG: &str = "wrong_totp_code";
 
 /// What is answered to a wrong code, and to a used one.
-pub(crate) fn wrong(kind: Kind) -> Error {
+pub(super) fn wrong(kind: Kind) -> Error {
     Error::new(
         kind,
         WRONG,
@@ -21,7 +21,7 @@ pub(crate) fn wrong(kind: Kind) -> Error {
 }
 
 /// Whether this is what [`wrong`] answers.
-pub(crate) fn is_wrong(error: &Error) -> bool {
+pub(super) fn is_wrong(error: &Error) -> bool {
     error.code() == WRONG
 }
 
@@ -29,7 +29,7 @@ pub(crate) fn is_wrong(error: &Error) -> bool {
 ///
 /// # Errors
 /// What `work` answers; there were too many wrong codes, and then nothing is tried.
-pub(crate) async fn counted<T>(
+pub(super) async fn counted<T>(
     by: &By,
     user: i64,
     work: impl Future<Output = Result<T>> + Send,

@@ -1,8 +1,15 @@
-//! Where a user is logged in, and ending that. One's own sessions are listed and ended, and no others.
+//! Where a user is logged in, and ending that. One's own sessions are seen and ended, and no others.
+
+use std::sync::Arc;
 
 use super::By;
+use crate::auth::Caller;
+use crate::auth::second_factor::is_missing;
 use crate::auth::session::{Session, SessionKey};
+use crate::clock::Millis;
 use crate::error::{Error, Result};
+use crate::host::Host;
+use crate::model::account::Account;
 use crate::model::audit::{Action, SubjectKind};
 use crate::store::sessions;
 
@@ -18,6 +25,35 @@ pub struct OwnSession {
     pub user_agent: Option<String>,
     /// Whether it is the one that asks.
     pub current: bool,
+}
+
+/// The session that asks.
+pub struct Current {
+    /// Its user.
+    pub account: Arc<Account>,
+    /// Whether the user must set up a second factor before anything else.
+    pub totp_setup_required: bool,
+    /// When it ends unless it is used.
+    pub expires: Millis,
+}
+
+impl Current {
+    pub(super) fn of(host: &Host, account: Arc<Account>, expires: Millis) -> Self {
+        let totp_setup_required = is_missing(&account, &host.config.load());
+        Self { account, totp_setup_required, expires }
+    }
+}
+
+/// The caller's session.
+///
+/// # Errors
+/// There is none, or it has just ended.
+pub fn current(by: &By) -> Result<Current> {
+    let Caller::User { account, session } = &by.caller else {
+        return Err(Error::unauthenticated("No session found"));
+    };
+    let session = by.host.sessions.get(*session).ok_or_else(|| Error::unauthenticated("Invalid session"))?;
+    Ok(Current::of(&by.host, account.clone(), session.expires))
 }
 
 /// The caller's sessions.

@@ -10,15 +10,16 @@ use crate::auth::Caller;
 use crate::error::{Error, Result};
 use crate::model::account::Account;
 use crate::model::audit::{Action, SubjectKind};
-use crate::model::permission::{Role, Scope, to_manage};
+use crate::model::permission::{Permission, Role, Scope, to_manage};
 use crate::store::Conn;
 use crate::store::users::{self, NewUser, UserRow};
 
 /// All users, by ID.
 ///
 /// # Errors
-/// The database cannot be read.
+/// The caller may not; the database cannot be read.
 pub async fn list(by: &By) -> Result<Vec<Account>> {
+    by.caller.require(Permission::UsersRead)?;
     let now = by.now();
     by.reader()
         .read(move |db| {
@@ -30,8 +31,9 @@ pub async fn list(by: &By) -> Result<Vec<Account>> {
 /// One user.
 ///
 /// # Errors
-/// There is no such user; the database cannot be read.
+/// The caller may not; there is no such user; the database cannot be read.
 pub async fn get(by: &By, id: i64) -> Result<Account> {
+    by.caller.require(Permission::UsersRead)?;
     let now = by.now();
     by.host.store.read(move |db| users::account(db, id, now)).await?.ok_or_else(not_found)
 }
@@ -84,13 +86,13 @@ pub async fn delete(by: &By, id: i64) -> Result<()> {
     by.host.tokens.refresh(id).await
 }
 
-pub(crate) fn not_found() -> Error {
+pub(super) fn not_found() -> Error {
     Error::not_found("User not found")
 }
 
 /// Refuses a caller who may not change or delete this user. Everyone who is logged in may change themselves; a token
 /// does with its own user what it may do with others like them.
-pub(crate) fn check_may_manage(caller: &Caller, user: &UserRow) -> Result<()> {
+pub(super) fn check_may_manage(caller: &Caller, user: &UserRow) -> Result<()> {
     let oneself = matches!(caller, Caller::User { account, .. } if account.id == user.id);
     if oneself || caller.may(to_manage(user.role), Scope::Any) {
         return Ok(());
@@ -99,7 +101,7 @@ pub(crate) fn check_may_manage(caller: &Caller, user: &UserRow) -> Result<()> {
 }
 
 /// Refuses a caller who may not grant or take this role.
-pub(crate) fn check_may_grant(caller: &Caller, role: Role) -> Result<()> {
+pub(super) fn check_may_grant(caller: &Caller, role: Role) -> Result<()> {
     if caller.may(to_manage(role), Scope::Any) {
         return Ok(());
     }
@@ -107,7 +109,7 @@ pub(crate) fn check_may_grant(caller: &Caller, role: Role) -> Result<()> {
 }
 
 /// Refuses that the last superadmin goes.
-pub(crate) fn check_superadmin_stays(db: &Conn, going: &UserRow) -> Result<()> {
+pub(super) fn check_superadmin_stays(db: &Conn, going: &UserRow) -> Result<()> {
     if going.role != Role::Superadmin {
         return Ok(());
     }

@@ -9,6 +9,7 @@ use serde::de::DeserializeOwned;
 
 use super::HeaderMap;
 use super::bearer;
+use super::cookie;
 use super::peer::Peer;
 use super::request_id::RequestId;
 use crate::domain::By;
@@ -33,6 +34,11 @@ pub struct Call {
 }
 
 impl Call {
+    /// Whether cookies for this client carry `Secure`.
+    pub fn secure_cookies(&self) -> bool {
+        cookie::secure(&self.host.config.load(), &self.peer)
+    }
+
     /// The path's placeholder `name`; empty if the route has none of that name.
     pub fn param(&self, name: &str) -> &str {
         self.params.iter().find(|(n, _)| n == name).map_or("", |(_, v)| v)

@@ -436,7 +436,7 @@ async fn sessions_are_looked_for_and_their_cookies_sent_again_once_a_day() {
 
     let host = side.server.host();
     let login = Entry::new(0, Actor::Nobody, Action::AuthLogin, None);
-    let issued = host.sessions.issue(1, &super::peer::Peer::LOCAL, None, login).await.unwrap();
+    let issued = host.sessions.issue(1, None, None, login).await.unwrap();
     let token = issued.token.expose_secret();
     // A browser may hold an older cookie of the same name for another path.
     let cookies = format!("Cookie: a=b; session=junk; session={token}\r\n");

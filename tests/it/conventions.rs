@@ -206,11 +206,12 @@ fn files_stay_short() {
 
 #[test]
 fn a_handler_writes_only_as_long_as_its_caller_may() {
-    for folder in ["src/api", "plugins"] {
-        for (file, text) in sources(folder) {
+    for folder in ["src/api", "src/domain", "plugins"] {
+        // `By` is what the others write with.
+        for (file, text) in sources(folder).into_iter().filter(|(file, _)| !file.ends_with("domain/by.rs")) {
             for (number, line) in code(&text) {
                 let writes = line.contains("store.write(") || line.starts_with(".write(");
-                assert!(!writes, "{file}:{number}: write with Call::change or Call::write: {line}");
+                assert!(!writes, "{file}:{number}: write with By::change or By::write: {line}");
             }
         }
     }

@@ -46,7 +46,7 @@ fn login() -> audit::Entry {
 
 impl Fixture {
     async fn issue(&self) -> Issued {
-        self.sessions.issue(self.user, &Peer::LOCAL, Some("a browser"), login()).await.unwrap()
+        self.sessions.issue(self.user, None, Some("a browser"), login()).await.unwrap()
     }
 
     fn find(&self, issued: &Issued) -> Option<Session> {
@@ -157,7 +157,7 @@ async fn all_of_a_user_end_but_one() {
     let fixture = fixture().await;
     let (keep, other) = (fixture.issue().await, fixture.issue().await);
     let stranger = new_user(&fixture.store, "stranger").await;
-    let theirs = fixture.sessions.issue(stranger, &Peer::LOCAL, None, login()).await.unwrap();
+    let theirs = fixture.sessions.issue(stranger, None, None, login()).await.unwrap();
     fixture.end_all(Some(keep.key)).await;
     assert!(fixture.find(&keep).is_some() && fixture.find(&theirs).is_some());
     assert!(fixture.find(&other).is_none());
@@ -197,7 +197,7 @@ async fn expired_ones_are_forgotten_when_someone_logs_in() {
 #[tokio::test]
 async fn a_user_who_is_no_more_gets_none() {
     let fixture = fixture().await;
-    assert!(fixture.sessions.issue(fixture.user + 1, &Peer::LOCAL, None, login()).await.is_err());
+    assert!(fixture.sessions.issue(fixture.user + 1, None, None, login()).await.is_err());
     assert!(fixture.sessions.kept.read().by_key.is_empty());
 }
 
