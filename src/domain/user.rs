@@ -21,11 +21,7 @@ use crate::store::users::{self, NewUser, UserRow};
 pub async fn list(by: &By) -> Result<Vec<Account>> {
     by.caller.require(Permission::UsersRead)?;
     let now = by.now();
-    by.reader()
-        .read(move |db| {
-            users::list(db)?.iter().filter_map(|user| users::account(db, user.id, now).transpose()).collect()
-        })
-        .await
+    by.reader().read(move |db| users::accounts(db, now)).await
 }
 
 /// One user.

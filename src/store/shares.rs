@@ -132,15 +132,6 @@ pub fn of_thing(db: &Conn, of: Shared, user: i64, at: Millis) -> Result<Option<S
     Ok(list(db, of, at)?.into_iter().find(|share| share.user == user))
 }
 
-/// When the next of a user's shares expires that has not at the time `at`; none if none ever does.
-///
-/// # Errors
-/// The database refuses.
-pub fn next_end(db: &Conn, user: i64, at: Millis) -> Result<Option<Millis>> {
-    let sql = "SELECT min(expires) FROM shares WHERE userID = ?1 AND expires > ?2";
-    Ok(db.query_one(sql, [user, at], |row| row.opt_int(0))?.flatten())
-}
-
 /// Everyone for whom it makes a difference that a device is there: its owner, and whom it is shared with.
 ///
 /// # Errors

@@ -1,8 +1,11 @@
 //! The table of users.
 
+use std::collections::HashSet;
+
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{Conn, Row, devices, second_factors, shares};
+use super::reach::share_on_device;
+use super::{Conn, Row};
 use crate::auth::first_admin;
 use crate::clock::Millis;
 use crate::error::{Error, Result};
@@ -71,21 +74,55 @@ fn favorites(stored: &str) -> Vec<i64> {
     values.iter().filter_map(serde_json::Value::as_i64).collect()
 }
 
+/// What a session knows of users at the time `?1`, in one question whatever their number. A stored text that is no JSON
+/// must not fail it.
+macro_rules! select_accounts {
+    ($rest:literal) => {
+        concat!(
+            "SELECT users.id, CAST(username AS BLOB), CAST(role AS BLOB), CAST(superadmin AS INTEGER), \
+             CAST(favorites AS BLOB), \
+             CAST((SELECT json_group_array(devices.id) FROM json_each(CASE WHEN json_valid(CAST(favorites AS TEXT)) \
+             THEN CAST(favorites AS TEXT) ELSE '[]' END) AS favorite JOIN devices ON devices.id = favorite.value \
+             WHERE devices.ownerID = users.id OR ",
+            share_on_device!("users.id", "?1"),
+            " IS NOT NULL) AS BLOB), \
+             (SELECT min(expires) FROM shares WHERE userID = users.id AND expires > ?1), \
+             EXISTS (SELECT 1 FROM second_factors WHERE userID = users.id AND confirmed IS NOT NULL) FROM users ",
+            $rest
+        )
+    };
+}
+
+fn read_account(row: &Row) -> Result<Account> {
+    let mut kept = favorites(&row.text(4)?);
+    let until = if kept.is_empty() { None } else { row.opt_int(6)? };
+    let seen: HashSet<_> = favorites(&row.text(5)?).into_iter().collect();
+    kept.retain(|favorite| seen.contains(favorite));
+    Ok(Account {
+        id: row.int(0)?,
+        username: row.text(1)?,
+        role: Role::from_stored(&row.text(2)?, row.flag(3)?),
+        favorites: kept,
+        until,
+        second_factor: row.flag(7)?,
+    })
+}
+
 /// What a session knows of its user at the time `at`: the user, with the favourites that exist and are the user's own or
 /// shared with the user.
 ///
 /// # Errors
 /// The database refuses.
 pub fn account(db: &Conn, id: i64, at: Millis) -> Result<Option<Account>> {
-    let Some(user) = get(db, id)? else { return Ok(None) };
-    let (mut favorites, mut until) = (user.favorites, None);
-    if !favorites.is_empty() {
-        let seen = devices::seen_among(db, id, &favorites, at)?;
-        favorites.retain(|favorite| seen.binary_search(favorite).is_ok());
-        until = shares::next_end(db, id, at)?;
-    }
-    let second_factor = second_factors::confirmed(db, id)?.is_some();
-    Ok(Some(Account { id, username: user.username, role: user.role, favorites, until, second_factor }))
+    db.query_one(select_accounts!("WHERE users.id = ?2"), [at, id], read_account)
+}
+
+/// Everyone as [`account`], by ID.
+///
+/// # Errors
+/// The database refuses.
+pub fn accounts(db: &Conn, at: Millis) -> Result<Vec<Account>> {
+    db.query(select_accounts!("ORDER BY users.id"), [at], read_account)
 }
 
 /// The user of an ID.
@@ -104,10 +141,11 @@ pub fn by_name(db: &Conn, username: &str) -> Result<Option<UserRow>> {
     db.query_one(select!("WHERE username = ?1"), [username], user)
 }
 
-/// Everyone, by ID.
+/// Everyone as they are stored, by ID.
 ///
 /// # Errors
 /// The database refuses.
+#[cfg(test)]
 pub fn list(db: &Conn) -> Result<Vec<UserRow>> {
     db.query(select!("ORDER BY id"), (), user)
 }

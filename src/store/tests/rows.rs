@@ -104,6 +104,7 @@ proptest! {
         prop_assert_eq!(agents::all_credentials(&db).unwrap().len(), 1);
         prop_assert_eq!(users::list(&db).unwrap().len(), 1);
         prop_assert!(users::account(&db, 1, 0).unwrap().is_some());
+        prop_assert_eq!(users::accounts(&db, 0).unwrap().len(), 1);
         sessions::load_all(&db).unwrap();
     }
 

@@ -240,6 +240,10 @@ async fn favourites_are_shown_if_they_are_ones_own() {
     });
     let (shown, expected) = shown.await.unwrap();
     assert_eq!(shown, expected);
+    let everyone = store.read(|db| users::accounts(db, 0)).await.unwrap();
+    let favorites: Vec<_> =
+        everyone.into_iter().map(|account| (account.username, account.favorites)).collect();
+    assert_eq!(favorites, [("ann".to_owned(), expected), ("bob".to_owned(), vec![])]);
     assert!(store.read(|db| users::account(db, 99, 0)).await.unwrap().is_none());
     store.close().await;
 }
