@@ -275,7 +275,9 @@ async fn sessions_come_and_go_with_their_user() {
             };
             assert_eq!(left(db)?, [1, 5]);
             assert_eq!(sessions::delete_of_user(db, ann, None)?, 1);
-            db.execute("INSERT INTO password_resets VALUES (X'00', ?1, 0)", [bob])?;
+            let sql =
+                "INSERT INTO password_resets (token, userid, expiration_timestamp) VALUES (X'00', ?1, 0)";
+            db.execute(sql, [bob])?;
             assert!(users::delete(db, bob)?);
             assert_eq!(left(db)?, [] as [u8; 0]);
             assert_eq!(db.query_int("SELECT count(*) FROM password_resets", ())?, 0);
