@@ -275,8 +275,7 @@ async fn sessions_come_and_go_with_their_user() {
             };
             assert_eq!(left(db)?, [1, 5]);
             assert_eq!(sessions::delete_of_user(db, ann, None)?, 1);
-            let sql =
-                "INSERT INTO password_resets (token, userid, expiration_timestamp) VALUES (X'00', ?1, 0)";
+            let sql = "INSERT INTO password_resets (hash, userID, expires) VALUES (X'00', ?1, 0)";
             db.execute(sql, [bob])?;
             assert!(users::delete(db, bob)?);
             assert_eq!(left(db)?, [] as [u8; 0]);
