@@ -14,9 +14,10 @@ use super::By;
 use super::device_questions::{DeviceQuestions, Line, Target};
 use crate::commands::get_status::Online;
 use crate::error::Result;
+use crate::model::agent::AgentKind;
 use crate::model::permission::Permission;
 use crate::store::devices::DeviceRow;
-use crate::store::{Conn, Whose, agents, devices};
+use crate::store::{Conn, Reach, Whose, agents, devices};
 
 /// Devices, and agents, that are read at once.
 const AT_ONCE: usize = 64;
@@ -31,30 +32,10 @@ pub async fn status(by: &By, ids: Option<HashSet<i64>>) -> Result<BTreeMap<i64, 
     let questions = by.host.remembered.get(DeviceQuestions::default);
     let reach = by.devices(Permission::DevicesRead);
     let single = ids.as_ref().is_some_and(|ids| ids.len() == 1);
-    // A part at a time, so that others' reads come in between.
-    let (store, user, within) = (&by.host.store, by.caller.user_id().unwrap_or(0), reach.clone());
-    let find = move |db: &Conn| {
-        let mut wanted = devices::ids(db, &within)?;
-        wanted.retain(|id| ids.as_ref().is_none_or(|ids| ids.contains(id)));
-        Ok(wanted)
+    let (devices, agents) = match ids {
+        Some(ids) if ids.len() <= AT_ONCE => read_few(by, reach, ids).await?,
+        ids => read_many(by, reach, ids).await?,
     };
-    let wanted = store.read_long(user, find).await?;
-    let mut devices = Vec::with_capacity(wanted.len());
-    for ids in wanted.chunks(AT_ONCE) {
-        let (ids, reach) = (ids.to_vec(), reach.clone());
-        let rows = store.read_long(user, move |db| devices::of_ids(db, &reach, &ids)).await?;
-        // Of a long list the descriptions would be most of it.
-        devices.extend(rows.into_iter().map(|row| DeviceRow { description: None, ..row }));
-    }
-    // What is shared is reached through its owner's agents.
-    let named: Vec<i64> =
-        devices.iter().map(|device| device.agent_id).collect::<BTreeSet<_>>().into_iter().collect();
-    let mut agents = HashMap::with_capacity(named.len());
-    for ids in named.chunks(AT_ONCE) {
-        let ids = ids.to_vec();
-        let rows = store.read_long(user, move |db| agents::of_ids(db, Whose::Anyones, &ids)).await?;
-        agents.extend(rows.into_iter().map(|agent| (agent.id, (agent.owner, agent.kind))));
-    }
 
     let mut statuses = BTreeMap::new();
     let mut lines: HashMap<i64, Line> = HashMap::new();
@@ -94,4 +75,47 @@ pub async fn status(by: &By, ids: Option<HashSet<i64>>) -> Result<BTreeMap<i64, 
         statuses.extend(online.map(|online| (device, online)));
     }
     Ok(statuses)
+}
+
+/// Devices, and of their agents the owner and the kind. What is shared is reached through its owner's agents.
+type Found = (Vec<DeviceRow>, HashMap<i64, (i64, AgentKind)>);
+
+/// The devices of a few IDs that are within reach.
+async fn read_few(by: &By, reach: Reach, ids: HashSet<i64>) -> Result<Found> {
+    let read = by.host.store.read(move |db| {
+        let devices = devices::of_ids(db, &reach, &Vec::from_iter(ids))?;
+        let agents = agents::of_ids(db, Whose::Anyones, &named(&devices))?;
+        Ok((devices, agents.into_iter().map(|agent| (agent.id, (agent.owner, agent.kind))).collect()))
+    });
+    read.await
+}
+
+/// The devices of many IDs that are within reach, or all: a part at a time, so that others' reads come in between.
+async fn read_many(by: &By, reach: Reach, ids: Option<HashSet<i64>>) -> Result<Found> {
+    let (reader, within) = (by.reader(), reach.clone());
+    let find = move |db: &Conn| {
+        let mut wanted = devices::ids(db, &within)?;
+        wanted.retain(|id| ids.as_ref().is_none_or(|ids| ids.contains(id)));
+        Ok(wanted)
+    };
+    let wanted = reader.read(find).await?;
+    let mut devices = Vec::with_capacity(wanted.len());
+    for ids in wanted.chunks(AT_ONCE) {
+        let (ids, reach) = (ids.to_vec(), reach.clone());
+        let rows = reader.read(move |db| devices::of_ids(db, &reach, &ids)).await?;
+        // Of a long list the descriptions would be most of it.
+        devices.extend(rows.into_iter().map(|row| DeviceRow { description: None, ..row }));
+    }
+    let mut agents = HashMap::new();
+    for ids in named(&devices).chunks(AT_ONCE) {
+        let ids = ids.to_vec();
+        let rows = reader.read(move |db| agents::of_ids(db, Whose::Anyones, &ids)).await?;
+        agents.extend(rows.into_iter().map(|agent| (agent.id, (agent.owner, agent.kind))));
+    }
+    Ok((devices, agents))
+}
+
+/// The IDs of the agents of these devices.
+fn named(devices: &[DeviceRow]) -> Vec<i64> {
+    devices.iter().map(|device| device.agent_id).collect::<BTreeSet<_>>().into_iter().collect()
 }
