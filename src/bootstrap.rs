@@ -185,7 +185,7 @@ pub async fn open(lock: DataLock, config: Config, log_level: LogLevel) -> Result
 }
 
 /// An empty or missing database beside its key is one that was lost: a new one in its place would hide that.
-fn refuse_bereft(directory: &Path, config: &Config) -> Result<(), StartError> {
+pub(crate) fn refuse_bereft(directory: &Path, config: &Config) -> Result<(), StartError> {
     if config.new_database || !store::is_bereft(directory).is_ok_and(|bereft| bereft) {
         return Ok(());
     }

@@ -32,6 +32,7 @@ pub fn check(config: &Config) -> Result<(), StartError> {
     if is_in_use(&config.data_directory).map_err(StartError::new)? {
         return Ok(());
     }
+    bootstrap::refuse_bereft(&config.data_directory, config)?;
     store::look_at(&config.data_directory, &given).map_err(StartError::new)?;
     check_addresses(config)
 }

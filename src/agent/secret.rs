@@ -10,6 +10,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::AgentError;
 use super::secret_file::SecretFile;
+use crate::text::unmarked;
 
 /// The environment variable that holds the secret.
 const VARIABLE: &str = "NETIGNITE_AGENT_SECRET";
@@ -96,7 +97,7 @@ impl Secret {
 
 /// A text without the byte order mark before it and the line breaks after it, which editors leave.
 fn text_of(text: &str) -> &str {
-    text.strip_prefix('\u{feff}').unwrap_or(text).trim_end_matches(['\r', '\n'])
+    unmarked(text).trim_end_matches(['\r', '\n'])
 }
 
 /// The secrets that a text can mean: the text without the blanks around it and, since a secret may have some, with them.

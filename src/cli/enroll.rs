@@ -13,6 +13,7 @@ use super::{block_on, confidential, keep_files_private, output};
 use crate::agent::{Enrolment, EnrolmentOptions};
 use crate::config::{Level, LogConfig, LogFormat};
 use crate::logging;
+use crate::text::bare;
 
 /// The environment variable that holds the code.
 const VARIABLE: &str = "NETIGNITE_ENROLMENT_CODE";
@@ -91,7 +92,7 @@ fn code(file: Option<PathBuf>) -> Result<SecretString, Failure> {
         (None, Ok(_) | Err(std::env::VarError::NotPresent)) => confidential::from_stdin("code")?,
     };
     // What files and programs leave around a text; a code has none of it.
-    let code = code.expose_secret().trim_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
+    let code = bare(code.expose_secret());
     if code.is_empty() {
         return Err(Failure::new(format!(
             "no enrolment code was given; type it at the prompt, set {VARIABLE}, or name a file with --code-file"

@@ -60,6 +60,7 @@ async fn what_a_start_refuses_the_check_finds_too() {
         bad(json!({"server": own, "dataDirectory": "locked"}), "data directory"),
         bad(json!({"server": own, "dataDirectory": "text"}), "db.sqlite"),
         bad(json!({"server": own, "dataDirectory": "folder"}), "db.sqlite"),
+        bad(json!({"server": own, "dataDirectory": "bereft"}), "--new"),
         bad(json!({"server": own, "log": {"file": "file/netignite.log"}}), "log"),
         bad(json!({"server": own, "log": {"file": "/proc/netignite/netignite.log"}}), "log"),
         bad(json!({"server": own, "log": {"file": ".."}}), "log.file"),
@@ -91,6 +92,8 @@ async fn what_a_start_refuses_the_check_finds_too() {
             std::fs::create_dir_all(here.path().join("locked/netignite.lock")).unwrap();
             std::fs::create_dir_all(here.path().join("folder/db.sqlite")).unwrap();
             std::fs::create_dir(here.path().join("text")).unwrap();
+            std::fs::create_dir(here.path().join("bereft")).unwrap();
+            std::fs::write(here.path().join("bereft/secret.key"), "a".repeat(44)).unwrap();
             std::fs::write(here.path().join("text/db.sqlite"), "this is no database").unwrap();
             let (status, line) = run(program(here.path(), &case, arguments)).await;
             assert!(!status.success(), "{arguments:?} takes {} {:?}: {line}", case.config, case.variables);
