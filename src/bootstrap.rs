@@ -20,7 +20,7 @@ use tracing::{info, warn};
 
 use crate::address_file;
 use crate::api;
-use crate::audit::{Pace, Recorder, retention};
+use crate::audit::{Pace, Recorder};
 use crate::auth::accounts::Accounts;
 use crate::auth::first_admin;
 use crate::auth::password::Passwords;
@@ -30,16 +30,17 @@ use crate::auth::tokens::Tokens;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
 use crate::control::Control;
+use crate::domain::audit_retention;
 use crate::events::Events;
 use crate::files;
 use crate::host::{AgentChanges, Host};
-use crate::http::request_id::RequestIds;
 use crate::http::router::Router;
 use crate::http::{Method, server};
 use crate::local_socket;
 use crate::lock::DataLock;
 use crate::logging::LogLevel;
 use crate::model::remembered::Remembered;
+use crate::model::request_id::RequestIds;
 use crate::plugin::{self, Shutdown};
 use crate::registry::Registry;
 use crate::reload::reload;
@@ -379,7 +380,7 @@ fn keep_audit_log(host: &Arc<Host>) -> [JoinHandle<()>; 2] {
     let (recording, retaining) = (host.clone(), host.clone());
     [
         tokio::spawn(async move { recording.audit.run(recording.shutdown.clone()).await }),
-        tokio::spawn(async move { retention::run(&retaining, retaining.shutdown.clone()).await }),
+        tokio::spawn(async move { audit_retention::run(&retaining, retaining.shutdown.clone()).await }),
     ]
 }
 

@@ -2,7 +2,7 @@
 //!
 //! A change and its entry are one transaction: `domain::By::change` writes both. What changes
 //! nothing, such as a command or a refusal, is given to the [`Recorder`], which writes it behind the back of whoever did
-//! it and counts what repeats itself (`tally`). `refusal` says what the log tells of an error, `retention` deletes what is
+//! it and counts what repeats itself (`tally`). `refusal` says what the log tells of an error, `domain::audit_retention` deletes what is
 //! too old or, as `surplus` says, too much; nothing else deletes, and nothing changes an entry.
 //!
 //! Entries hold names and IDs of what is stored and nothing that a person or program typed besides: no payload, no
@@ -12,8 +12,7 @@
 mod pace;
 mod recorder;
 pub mod refusal;
-pub mod retention;
-mod surplus;
+pub mod surplus;
 mod tally;
 
 pub use crate::model::audit::{Action, Actor, Entry, Noted, Outcome, Refusal, Subject, SubjectKind};

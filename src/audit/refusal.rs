@@ -4,10 +4,11 @@
 //! password was wrong, carries a [`Refusal`](crate::model::audit::Refusal). A thing that is not the caller's is answered as one that does not exist; the
 //! log tells the two apart when the entry is written.
 
+use std::net::IpAddr;
+
 use crate::auth::Caller;
 use crate::clock::Millis;
 use crate::error::{Error, Kind};
-use crate::http::peer::Peer;
 use crate::model::audit::{Action, Entry, Noted, Outcome, Subject, SubjectKind};
 use crate::model::id::parse_id;
 
@@ -32,7 +33,7 @@ pub struct Request<'a> {
     /// Who sent it, as far as that is known.
     pub caller: &'a Caller,
     /// From where.
-    pub peer: &'a Peer,
+    pub address: Option<IpAddr>,
     /// The method, if it is one of the usual.
     pub method: &'a str,
     /// The route's path with its placeholders.
@@ -66,7 +67,7 @@ impl Request<'_> {
             outcome: Outcome::Refused,
             subject: subject.map(|(kind, id)| Subject { kind, id: Some(id), name: String::new() }),
             detail: Some(detail),
-            ..Entry::new(now, self.caller.actor(), action, self.peer.address)
+            ..Entry::new(now, self.caller.actor(), action, self.address)
         };
         Some(Noted { entry, only_if_there: hidden })
     }

@@ -15,7 +15,7 @@ use crate::store::audit::Heap;
 const REFUSALS_KEEP: i64 = 20;
 
 /// How many of each heap's oldest entries go, so that `bound` entries stay.
-pub(super) fn plan(heaps: Vec<Heap>, bound: i64) -> Vec<(Heap, i64)> {
+pub fn plan(heaps: Vec<Heap>, bound: i64) -> Vec<(Heap, i64)> {
     let sizes: Vec<i64> = heaps.iter().map(|heap| heap.entries).collect();
     let mut kept = sizes.clone();
     let all: Vec<usize> = (0..heaps.len()).collect();

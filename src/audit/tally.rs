@@ -11,9 +11,9 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-use crate::auth::throttle::network;
 use crate::clock::Millis;
 use crate::model::audit::{Action, Actor, Entry, Noted, Outcome};
+use crate::model::network::network;
 
 /// How long refusals are counted together.
 pub(super) const WINDOW: Millis = 5 * 60 * 1000;

@@ -22,9 +22,9 @@ use secrecy::SecretString;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use crate::audit;
 use crate::clock::{Clock, Millis};
 use crate::error::{Error, Result};
+use crate::model::audit;
 use crate::store::behind::Behind;
 use crate::store::sessions::{self, SessionRow};
 use crate::store::{self, Store};

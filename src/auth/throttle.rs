@@ -10,7 +10,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, RandomState};
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +19,7 @@ use tokio::sync::Notify;
 
 use crate::clock::{Clock, Millis};
 use crate::error::{Error, Kind, Result};
+use crate::model::network::network;
 
 /// Failures for one account from one address, and wrong codes of one user from anywhere, before it has to wait.
 pub const PER_ACCOUNT: usize = 10;
@@ -278,14 +279,6 @@ fn evict(windows: &mut HashMap<Key, Window>, now: Millis) {
         spare -= usize::from(goes);
         !goes
     });
-}
-
-/// The address failures are counted under: IPv6 by /64, which is what one customer gets.
-pub(crate) fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V4(v4) => IpAddr::V4(v4),
-        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
-    }
 }
 
 fn millis(duration: Duration) -> Millis {

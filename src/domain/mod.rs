@@ -8,6 +8,7 @@ pub mod account;
 pub mod admission;
 pub mod agent;
 pub mod audit_log;
+pub mod audit_retention;
 mod by;
 pub mod command;
 pub(crate) mod command_error;

@@ -11,10 +11,10 @@ use super::HeaderMap;
 use super::bearer;
 use super::cookie;
 use super::peer::Peer;
-use super::request_id::RequestId;
 use crate::domain::By;
 use crate::error::{Error, FieldError, Result};
 use crate::model::id::parse_id;
+use crate::model::request_id::RequestId;
 use crate::registry::decode_object;
 
 /// One request on its way to its handler, after session and permission were checked.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::auth::throttle::network;
+use crate::model::network::network;
 
 /// The places of a listener.
 pub(super) struct Crowd {

@@ -1,141 +1,40 @@
-//! The ID of a request: in every log line about it, in its answer and in the answer's `X-Request-ID`.
+//! `X-Request-ID`, in which a request's ID goes with its answer.
 //!
-//! Ours are 128 bits: 64 that are drawn when the server starts, and a counter that is scrambled, so that none comes twice and
-//! none tells how many there were. A trusted proxy may bring an ID of its own; anyone else could write what they like.
-
-use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+//! A trusted proxy may bring an ID of its own; anyone else could write what they like.
 
 use super::peer::Peer;
-use super::{HeaderMap, HeaderName, HeaderValue};
-use crate::error::{Error, Result};
+use super::{HeaderMap, HeaderName};
+use crate::model::request_id::{RequestId, RequestIds};
 
 /// The header an ID comes and goes with.
 pub const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 /// The longest ID that is taken over from a proxy.
 const MAX_GIVEN: usize = 128;
 
-tokio::task_local! {
-    static CURRENT: RequestId;
+/// The ID of a request: the one that a trusted proxy gave it, else a fresh one.
+pub(super) fn of(ids: &RequestIds, headers: &HeaderMap, peer: &Peer) -> RequestId {
+    given(headers, peer).unwrap_or_else(|| ids.fresh())
 }
 
-/// The ID of a request.
-#[derive(Clone)]
-pub struct RequestId(HeaderValue);
-
-impl RequestId {
-    /// The ID as it is written.
-    pub fn as_str(&self) -> &str {
-        // Ours are hexadecimal, and what is taken over is visible ASCII.
-        self.0.to_str().unwrap_or_default()
+/// The ID that a trusted proxy sent, if it is one: visible ASCII that means nothing where it may be shown.
+fn given(headers: &HeaderMap, peer: &Peer) -> Option<RequestId> {
+    if !peer.proxied {
+        return None;
     }
-
-    /// The ID as a header's value.
-    pub(super) fn header(&self) -> HeaderValue {
-        self.0.clone()
-    }
-
-    /// The ID that a trusted proxy sent, if it is one: visible ASCII that means nothing where it may be shown.
-    fn given(headers: &HeaderMap, peer: &Peer) -> Option<Self> {
-        if !peer.proxied {
-            return None;
-        }
-        let mut sent = headers.get_all(HEADER).iter();
-        let (first, None) = (sent.next()?, sent.next()) else { return None };
-        let good = |b: &u8| b.is_ascii_graphic() && !b"\"'`<>&".contains(b);
-        let id = first.as_bytes();
-        ((1..=MAX_GIVEN).contains(&id.len()) && id.iter().all(good)).then(|| Self(first.clone()))
-    }
-}
-
-impl fmt::Display for RequestId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl fmt::Debug for RequestId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// Where IDs come from, for all listeners of a server.
-pub struct RequestIds {
-    start: u64,
-    first: u64,
-    made: AtomicU64,
-}
-
-impl RequestIds {
-    /// A source whose IDs no other start gives.
-    ///
-    /// # Errors
-    /// The system has no randomness to give.
-    pub fn new() -> Result<Self> {
-        let [mut start, mut first] = [[0; 8]; 2];
-        getrandom::fill(&mut start).map_err(Error::internal)?;
-        getrandom::fill(&mut first).map_err(Error::internal)?;
-        let [start, first] = [start, first].map(u64::from_ne_bytes);
-        Ok(Self { start, first, made: AtomicU64::new(0) })
-    }
-
-    /// The ID of a request: the one that a trusted proxy gave it, else a fresh one.
-    pub(super) fn of(&self, headers: &HeaderMap, peer: &Peer) -> RequestId {
-        RequestId::given(headers, peer).unwrap_or_else(|| self.fresh())
-    }
-
-    /// An ID that was never given.
-    pub(super) fn fresh(&self) -> RequestId {
-        let number = scrambled(self.first.wrapping_add(self.made.fetch_add(1, Relaxed)));
-        let mut text = [0; 32];
-        let bytes = self.start.to_be_bytes().into_iter().chain(number.to_be_bytes());
-        for (pair, byte) in text.chunks_exact_mut(2).zip(bytes) {
-            pair[0] = HEX[usize::from(byte >> 4)];
-            pair[1] = HEX[usize::from(byte & 15)];
-        }
-        RequestId(HeaderValue::from_bytes(&text).unwrap_or(HeaderValue::from_static("none")))
-    }
-}
-
-const HEX: &[u8; 16] = b"0123456789abcdef";
-
-/// Another number for every number: the finaliser of SplitMix64, whose every step can be undone.
-fn scrambled(mut number: u64) -> u64 {
-    number ^= number >> 30;
-    number = number.wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    number ^= number >> 27;
-    number = number.wrapping_mul(0x94d0_49bb_1331_11eb);
-    number ^ number >> 31
-}
-
-/// Does `work`, whose log lines carry `id`.
-pub(super) async fn within<F: Future>(id: RequestId, work: F) -> F::Output {
-    CURRENT.scope(id, work).await
-}
-
-/// Gives `look` the ID of the request that is at work here, if one is.
-pub(crate) fn current(look: impl FnOnce(&str)) {
-    // A log line can come while a thread ends.
-    let _ = CURRENT.try_with(|id| look(id.as_str()));
+    let mut sent = headers.get_all(HEADER).iter();
+    let (first, None) = (sent.next()?, sent.next()) else { return None };
+    let good = |b: &u8| b.is_ascii_graphic() && !b"\"'`<>&".contains(b);
+    let id = first.as_bytes();
+    ((1..=MAX_GIVEN).contains(&id.len()) && id.iter().all(good))
+        .then(|| RequestId::from_header(first.clone()))
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use std::collections::HashSet;
-
     use super::*;
-
-    #[test]
-    fn no_id_comes_twice() {
-        let (one, other) = (RequestIds::new().unwrap(), RequestIds::new().unwrap());
-        let ids: HashSet<_> =
-            (0..10_000).flat_map(|_| [one.fresh(), other.fresh()]).map(|id| id.to_string()).collect();
-        assert_eq!(ids.len(), 20_000);
-        assert!(ids.iter().all(|id| id.len() == 32));
-    }
+    use crate::http::HeaderValue;
 
     #[test]
     fn a_proxys_id_is_taken_over_if_it_is_harmless() {
@@ -146,7 +45,7 @@ mod tests {
             for value in values {
                 headers.append(HEADER, HeaderValue::from_bytes(value.as_bytes()).unwrap());
             }
-            RequestId::given(&headers, peer).map(|id| id.to_string())
+            super::given(&headers, peer).map(|id| id.to_string())
         };
         let long = "x".repeat(128);
         for good in ["a", "7f3c-01/edge:9;x=1", &long] {

@@ -7,9 +7,9 @@ use hyper::header::{
 };
 use serde::Serialize;
 
-use super::request_id::RequestId;
 use super::{Answer, Body, Data, Raw, Response, StatusCode};
 use crate::error::{Error, FieldError, Kind, Result};
+use crate::model::request_id::RequestId;
 use crate::text::harmless;
 
 #[derive(Serialize)]

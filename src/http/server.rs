@@ -19,12 +19,13 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::connection::{DRAIN, End, Line, close};
 use super::crowd::{Crowd, NoPlace, Place};
-use super::request_id::{self, RequestId};
+use super::request_id;
 use super::router::Router;
 use super::service::{Door, Site};
 use super::{Response, capacity, peer, response, upgrade};
 use crate::error::{Error, Kind};
 use crate::host::Host;
+use crate::model::request_id::RequestId;
 use crate::model::shutdown::Shutdown;
 
 /// The code of the answer to a connection that finds no place.

@@ -45,6 +45,7 @@ use crate::domain::By;
 use crate::domain::admission::may_enter;
 use crate::error::{Error, Kind, Result};
 use crate::host::Host;
+use crate::model::request_id::within;
 use crate::registry::BoxFuture;
 
 /// The one path that takes agents' WebSockets.
@@ -140,7 +141,7 @@ impl Site {
             }
             Door::Operator => Peer::LOCAL,
         };
-        let id = self.host.requests.of(&parts.headers, &peer);
+        let id = request_id::of(&self.host.requests, &parts.headers, &peer);
         let summary = Summary::new(self.host.clone(), id, parts.method.clone(), peer, started);
         let path = parts.uri.path();
         let is_api = is_api(path);
@@ -175,7 +176,7 @@ impl Site {
                     }
                     seen.subject = refusal::subject_of(&found.route.path, &found.params);
                     let request = Request { parts, body, door, config: &config, summary: &summary };
-                    request_id::within(summary.id.clone(), self.answer(found, request, &mut seen)).await
+                    within(summary.id.clone(), self.answer(found, request, &mut seen)).await
                 }
                 Err(e) => Err(e),
             }
@@ -336,7 +337,7 @@ impl Drop for Handler<'_> {
                 let result = Handler { running: Some(running), rest: None }.await;
                 summary.ended(&seen, result);
             };
-            let rest = request_id::within(id, rest);
+            let rest = within(id, rest);
             tasks.spawn_on(rest, &runtime);
         }
     }

@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Instant;
 
 use super::peer::Peer;
-use super::request_id::RequestId;
 use super::under_way::Slot;
 use super::{Method, Response, response};
 use crate::audit::{SubjectKind, refusal};
@@ -15,6 +14,7 @@ use crate::auth::Caller;
 use crate::error::{Error, Kind, Result};
 use crate::host::Host;
 use crate::model::event::Event;
+use crate::model::request_id::RequestId;
 
 /// The status of a request whose client hung up before there was an answer, as proxies have it in their logs.
 const HUNG_UP: u16 = 499;
@@ -94,7 +94,7 @@ impl Summary {
     fn refused(&self, seen: &Seen, error: &Error) {
         let request = refusal::Request {
             caller: &seen.caller,
-            peer: &self.peer,
+            address: self.peer.address,
             method: known(&self.method),
             route: self.route(),
             subject: seen.subject,

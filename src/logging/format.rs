@@ -15,7 +15,7 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
 use super::CRITICAL;
-use crate::http::request_id;
+use crate::model::request_id;
 use crate::model::shown::{Hidden, Shown, shown_json};
 
 /// `{"timestamp":…,"level":…,"message":…,"target":…,"fields":{…}}`, an object a line.

@@ -1,12 +1,12 @@
-//! The table of the audit log, which is only added to; [`retention`](crate::audit::retention) alone deletes.
+//! The table of the audit log, which is only added to; `domain::audit_retention` alone deletes.
 
 use serde::Serialize;
 
 use super::Conn;
-use crate::auth::throttle::network;
 use crate::clock::Millis;
 use crate::error::{Error, Result};
 use crate::model::audit::{Actor, Entry, Noted, Subject, SubjectKind};
+use crate::model::network::network;
 
 /// Entries that are deleted at once.
 const SOME: i64 = 500;

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use netignite::audit::{Action, Actor, Entry, Outcome, retention};
+use netignite::audit::{Action, Actor, Entry, Outcome};
+use netignite::domain::audit_retention as retention;
 use netignite::http::Method;
 use netignite::store::audit as table;
 use serde_json::{Value, json};

@@ -10,8 +10,8 @@ use std::net::IpAddr;
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 
-use crate::auth::throttle::network;
 use crate::clock::Millis;
+use crate::model::network::network;
 use crate::store::sessions::SessionRow;
 
 /// Sessions of one kind from which on they are a crowd.

@@ -1,6 +1,6 @@
 //! Deletes what is too old for the audit log, or too much.
 //!
-//! The configuration says how many days an entry is kept and how many entries there may be; [`plan`] says which go beyond
+//! The configuration says how many days an entry is kept and how many entries there may be; `audit::surplus` says which go beyond
 //! that number. A few rows at a time are deleted, so that nobody waits for it. What is old goes
 //! by the time that was lived through, not by one reading of the wall clock.
 
@@ -9,8 +9,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::surplus::plan;
-
+use crate::audit::surplus::plan;
 use crate::clock::Millis;
 use crate::error::Result;
 use crate::host::Host;
