@@ -207,7 +207,7 @@ mod tests {
         for (bad, words) in [
             ("", "line 1"),
             ("{} {}", "trailing"),
-            ("{\"a\":1,\n\"\\u0061\":2}", "line 2, column 9: the key \"a\" stands here a second time"),
+            ("{\"a\":1,\n\"\\u0061\":2}", "line 2, column 8: the key \"a\" stands here a second time"),
             ("[1e999]", "a number is too large"),
             ("[\"\\ud800\"]", "surrogate"),
             ("[\"\\ud800x\"]", "surrogate"),

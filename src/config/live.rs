@@ -109,7 +109,7 @@ mod tests {
     use crate::config::{Level, RoleWord, SecureCookies};
 
     #[test]
-    fn what_changes_and_what_waits_is_told_by_key() {
+    fn what_changes_and_what_waits_is_named_by_key() {
         let mut now = Config::default();
         now.plugins.insert("metrics".into(), json!({"token": "a token of old", "enabled": true}));
         let mut fresh = now.clone();
@@ -122,8 +122,10 @@ mod tests {
         fresh.plugins.insert("metrics".into(), json!({"token": "a token of today", "enabled": true}));
 
         let Reloaded { config, changed, waiting } = now.reloaded(&fresh);
-        assert_eq!(changed, ["auth.requireTotp", "limits.bodyBytes", "logLevel", "secureCookies"]);
-        assert_eq!(waiting, ["limits.idleSeconds", "plugins.metrics.token", "server.port"]);
+        let live =
+            ["auth.requireTotp", "limits.bodyBytes", "logLevel", "plugins.metrics.token", "secureCookies"];
+        assert_eq!(changed, live);
+        assert_eq!(waiting, ["limits.idleSeconds", "server.port"]);
         assert_eq!((config.limits.body_bytes, config.limits.idle_seconds), (2048, now.limits.idle_seconds));
         assert_eq!(config.server.port, now.server.port);
 

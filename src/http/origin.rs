@@ -292,6 +292,8 @@ mod tests {
         assert!(from("home.example", "http://home.example:80"));
         assert!(from("[::1]:18232", "http://[::1]:18232"));
         assert!(from("127.0.0.1:18232", "http://127.0.0.1:18232"));
+        // No browser leaves the scheme out.
+        assert!(from("home.example", "home.example"));
 
         assert!(!from("home.example", "https://evil.example"));
         assert!(!from("home.example:8080", "http://home.example:9090"));
@@ -303,15 +305,7 @@ mod tests {
 
     #[test]
     fn null_and_junk_are_refused() {
-        for origin in [
-            "null",
-            "",
-            "home.example",
-            "file://",
-            "ftp://home.example",
-            "http://home.example:x",
-            "http://[::1",
-        ] {
+        for origin in ["null", "", "file://", "ftp://home.example", "http://home.example:x", "http://[::1"] {
             assert!(!from("home.example", origin), "{origin}");
         }
         assert!(!from("", "http://"));
