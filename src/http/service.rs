@@ -239,6 +239,11 @@ impl Site {
         // From here on it counts: what a client is slow to send costs little.
         seen.slot =
             caller.user_id().map(|user| self.under_way.begin(user, &limits)).transpose()?.map(Arc::new);
+        // Whoever asks for one hangs in the body of an answer that is none, be it good news.
+        if upgrade::is_asked(&parts.headers) {
+            let message = format!("There is no WebSocket here. Agents connect at {AGENT_PATH}.");
+            return Err(Error::new(Kind::NotFound, "no_websocket", message));
+        }
         let query = parts.uri.query();
         let by = By {
             host: self.host.clone(),

@@ -317,7 +317,7 @@ async fn a_single_device_is_asked_anew_and_joins_a_question_under_way() {
         assert_eq!(address, mac(1));
         // Somebody else presses the button meanwhile.
         let joined = asking(&admin, &one);
-        for _ in 0..5 {
+        for _ in 0..50 {
             admin.get("/api/agents").await.expect(200);
         }
         answer(&mut agent, &asks, online).await;
