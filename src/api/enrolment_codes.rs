@@ -133,9 +133,12 @@ pub(super) async fn create(
     let now = call.host.clock.now();
     let new = body.for_new(owner_of_new(&call).await?, call.caller.token_id(), now)?;
     let (code, key) = typed_code::fresh()?;
+    let settled = call.host.clock.settled();
     let view = call
         .change(Action::EnrolmentCreate, move |db, entry| {
-            enrolment_codes::delete_expired(db, now)?;
+            if let Some(settled) = settled {
+                enrolment_codes::delete_expired(db, settled)?;
+            }
             if enrolment_codes::count(db, new.owner, now)? >= MAX_OF_USER {
                 return Err(Error::conflict(
                     "too_many_enrolment_codes",

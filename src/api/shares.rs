@@ -144,11 +144,12 @@ pub(super) async fn create(call: Call, Json(body): Json<ShareBody>, of: Of) -> R
     let (Some(username), Some(right), Some(expires)) = (username, right, expires) else {
         return Err(check.error());
     };
+    let settled = call.host.clock.settled();
     let share = call
         .change(Action::ShareCreate, move |db, entry| {
             let thing = asked.find(db, Some(&mut *entry))?;
             let user = user_to_share_with(db, &thing, &username)?;
-            let share = put(db, &thing, &NewShare { user, right, created: now, expires })?;
+            let share = put(db, &thing, &NewShare { user, right, created: now, expires }, settled)?;
             let allows = if right == Right::Wake { "view and wake" } else { "view" };
             entry.detail = Some(format!("with user {user}: {allows}"));
             Ok(share)
@@ -193,10 +194,10 @@ fn user_to_share_with(db: &Conn, thing: &Thing, username: &str) -> Result<i64> {
 }
 
 /// Gives a share, if that makes not too many. One in place of another makes none more.
-fn put(db: &Conn, thing: &Thing, new: &NewShare) -> Result<ShareRow> {
+fn put(db: &Conn, thing: &Thing, new: &NewShare, settled: Option<Millis>) -> Result<ShareRow> {
     let Thing { shared, owner } = *thing;
     let is_new = shares::of_thing(db, shared, new.user, new.created)?.is_none();
-    shares::put(db, shared, new)?;
+    shares::put(db, shared, new, settled)?;
     let all = shares::list(db, shared, new.created)?;
     if is_new {
         let (of_pair, of_owner) = shares::counts_of(db, owner, new.user)?;

@@ -21,7 +21,7 @@ use crate::store::Conn;
 use crate::store::standing::{self, Standing};
 
 /// How often it is looked whether somebody still may, while something takes long.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
+pub(super) const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// What somebody was let in by.
 #[derive(Clone)]

@@ -11,7 +11,7 @@ use super::admission::Admission;
 use crate::auth::Caller;
 use crate::clock::Millis;
 use crate::control::Requester;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::host::Host;
 use crate::model::access::Access;
 use crate::model::audit::{Action, Entry, Outcome, SubjectKind};
@@ -155,11 +155,24 @@ impl By {
     /// # Errors
     /// 401 or 403 if the caller may not any more; what `work` answers.
     pub async fn as_long_as_allowed<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        self.as_long_as(work, std::future::pending()).await
+    }
+
+    /// [`as_long_as_allowed`](Self::as_long_as_allowed), and until `gone` says what became of the thing it is about.
+    ///
+    /// # Errors
+    /// As there; and what `gone` answers.
+    pub async fn as_long_as<T>(
+        &self,
+        work: impl Future<Output = Result<T>>,
+        gone: impl Future<Output = Error>,
+    ) -> Result<T> {
         let admission = self.admission();
         tokio::select! {
             biased;
             done = work => done,
             over = admission.over() => Err(over),
+            gone = gone => Err(gone),
         }
     }
 

@@ -11,6 +11,7 @@ pub(crate) fn not_found() -> Error {
 }
 
 /// How far a caller reaches with what takes more than seeing a device.
+#[derive(Clone)]
 pub(crate) struct Needed {
     reach: Reach,
     /// The devices that the caller sees.

@@ -1,6 +1,9 @@
 //! Wakes a device through its agent.
 
+use tokio::time::sleep;
+
 use super::By;
+use super::admission::LOOK_EVERY;
 use super::command_error::agent_error;
 use super::device::Needed;
 use super::device_questions::DeviceQuestions;
@@ -19,7 +22,7 @@ use crate::store::devices::{self, WakeRow};
 /// offline, busy, said no or did not answer in time.
 pub async fn wake(by: &By, id: i64) -> Result<()> {
     let needed = Needed::of(by, Permission::DevicesWake);
-    let device = by.host.store.read(move |db| needed.find(db, id, devices::to_wake)).await?;
+    let device = look(by, needed.clone(), id).await?;
     let payload = payload(&device)?;
     let failed = |error| match error {
         // What the agent says of itself and its network is its owner's.
@@ -30,7 +33,7 @@ pub async fn wake(by: &By, id: i64) -> Result<()> {
         ),
         error => agent_error(device.agent_id, "Wakeup", error),
     };
-    let subject = (SubjectKind::Device, id, device.name);
+    let subject = (SubjectKind::Device, id, device.name.clone());
     if !device.agent_is_owners {
         let sent = Err(failed(DispatchError::Offline));
         by.note_sent(Action::DeviceWake, subject, None, &sent);
@@ -42,10 +45,33 @@ pub async fn wake(by: &By, id: i64) -> Result<()> {
         let sent = by.host.control.dispatch_for::<Wakeup>(by.requester(), device.agent_id, &payload);
         sent.await.map(drop).map_err(failed)
     };
-    let sent = by.as_long_as_allowed(sending).await;
+    // A share can be taken back, and a device changed, while the command waits for its turn.
+    let gone = async {
+        loop {
+            sleep(LOOK_EVERY).await;
+            match look(by, needed.clone(), id).await {
+                Ok(now) if now == device => {}
+                Ok(_) => return changed(),
+                Err(e) => return e,
+            }
+        }
+    };
+    let sent = by.as_long_as(sending, gone).await;
     by.note_sent(Action::DeviceWake, subject, None, &sent);
     questions.forget(id, device.agent_id);
     sent
+}
+
+async fn look(by: &By, needed: Needed, id: i64) -> Result<WakeRow> {
+    by.host.store.read(move |db| needed.find(db, id, devices::to_wake)).await
+}
+
+fn changed() -> Error {
+    Error::conflict(
+        "device_changed",
+        "The device was changed while it was being woken. It may have been woken as it was before: look at it, and wake it \
+         again.",
+    )
 }
 
 /// What the agent is sent.

@@ -84,12 +84,14 @@ pub fn list(db: &Conn, of: Shared, at: Millis) -> Result<Vec<ShareRow>> {
 }
 
 /// Gives a share, in place of the one of the same thing with the same user if there is one, whose ID it keeps; and
-/// removes all that have expired.
+/// removes all that had expired by `settled`, if that is known.
 ///
 /// # Errors
 /// A conflict if the thing or the user is gone; the database refuses.
-pub fn put(db: &Conn, of: Shared, share: &NewShare) -> Result<()> {
-    db.execute("DELETE FROM shares WHERE expires <= ?1", [share.created])?;
+pub fn put(db: &Conn, of: Shared, share: &NewShare, settled: Option<Millis>) -> Result<()> {
+    if let Some(settled) = settled {
+        db.execute("DELETE FROM shares WHERE expires <= ?1", [settled])?;
+    }
     let (device, agent) = match of {
         Shared::Device(id) => (Some(id), None),
         Shared::Agent(id) => (None, Some(id)),

@@ -12,9 +12,9 @@ use super::support::binary::{command, superadmin};
 use super::support::firmware::{Firmware, handshake};
 use super::support::held::session;
 use super::support::raw::{RawConnection, exchange};
-use super::support::scene::{MAC, SECRET};
+use super::support::scene::{MAC, ONLINE, SECRET};
 use super::support::wait::{until, until_equal, within};
-use super::support::{Binary, Client, Reply, Scene, Server};
+use super::support::{Binary, Client, Reply, Scene, Server, soon};
 
 const METRICS: &str = "a token for the metrics alone";
 
@@ -243,6 +243,40 @@ async fn a_command_that_waits_for_its_turn_is_not_sent_for_whoever_may_no_longer
         assert_eq!(connection.answer().await.expect("an answer").status, 401);
     }
     firmware.reply_ok(&asked).await;
+    first.answer().await.expect(200);
+    scene.assert_nothing_more(&mut firmware).await;
+}
+
+#[tokio::test]
+async fn a_wake_that_waits_for_its_turn_ends_with_the_share_and_with_the_device_it_was_for() {
+    let scene = Scene::new("microcontroller").await;
+    let mut firmware = scene.firmware().await;
+    let bob = scene.server.user(&scene.admin, "bob", "user").await;
+    let shares = format!("/api/devices/{}/shares", scene.device);
+    let share = scene.admin.post(&shares, json!({"username": "bob", "permissions": ["view", "wake"]})).await;
+    let share = share.expect(201).data()["id"].clone();
+    // What the agent is at.
+    let first = scene.ask("192.0.2.1");
+    let asked = firmware.message().await;
+
+    let path = format!("/api/devices/{}/wakeup", scene.device);
+    let waiting = tokio::spawn(async move { bob.post(&path, json!({})).await });
+    scene.admin.get("/api/agents").await.expect(200);
+    scene.admin.delete(&format!("{shares}/{share}")).await.expect(200);
+    assert_eq!(soon("the refusal", waiting).await.unwrap().status, 404);
+
+    let waiting = scene.wake();
+    let device = format!("/api/devices/{}", scene.device);
+    let mut changed = scene.admin.get(&device).await.expect(200).data().clone();
+    // Again and again: the wake may not have arrived yet.
+    for last in (10..100).cycle().take_while(|_| !waiting.is_answered()) {
+        changed["macAddress"] = json!(format!("00:11:22:33:44:{last}"));
+        scene.admin.put(&device, changed.clone()).await.expect(200);
+    }
+    let refused = waiting.answer().await.expect(409);
+    assert_eq!(refused.code(), "device_changed");
+
+    firmware.reply(&asked, ONLINE).await;
     first.answer().await.expect(200);
     scene.assert_nothing_more(&mut firmware).await;
 }
