@@ -9,11 +9,11 @@ use std::sync::Arc;
 use super::agents::AgentView;
 use super::ids::asked_ids;
 use super::pages::List;
-use crate::auth::permission::Permission;
-use crate::control::{Control, PresenceState};
+use crate::domain::Snapshot;
+use crate::domain::agent_list::{self, AgentsOf};
 use crate::error::{Error, Result};
 use crate::http::{Answer, Call, NoBody};
-use crate::store::{Conn, Memo, Whose, agents};
+use crate::model::presence::{Presence, PresenceState};
 
 /// Whose agents there are, as the database has them.
 pub(crate) struct StoredAgents {
@@ -34,13 +34,13 @@ const AT_ONCE: usize = 64;
 const NO_PRESENCE: &[u8] = b"null}";
 
 impl StoredAgents {
-    fn read(db: &Conn, whose: Whose) -> Result<Self> {
-        let ids = agents::ids(db, whose)?;
+    fn read(agents: &AgentsOf<'_>) -> Result<Self> {
+        let ids = agents.ids()?;
         let mut stored = Self { json: Vec::new(), ends: Vec::new(), rest: Vec::new() };
         let mut left = ids.as_slice();
         while !left.is_empty() && stored.json.len() < KEPT {
             let (now, later) = left.split_at(left.len().min(AT_ONCE));
-            for row in agents::of_ids(db, whose, now)? {
+            for row in agents.of_ids(now)? {
                 let id = row.id;
                 serde_json::to_writer(&mut stored.json, &AgentView::without_presence(row))
                     .map_err(Error::internal)?;
@@ -59,7 +59,7 @@ impl StoredAgents {
     }
 
     /// The objects of the first agents, each after a comma, with the presence that each has now.
-    fn with_presence(&self, control: &Control) -> Result<Vec<u8>> {
+    fn with_presence(&self, presence: impl Fn(i64) -> Option<Presence>) -> Result<Vec<u8>> {
         /// Room for a presence.
         const PRESENCE: usize = 96;
         let mut list = Vec::with_capacity(self.json.len() + self.ends.len() * PRESENCE + 2);
@@ -67,7 +67,7 @@ impl StoredAgents {
         for &(id, end) in &self.ends {
             list.push(b',');
             list.extend_from_slice(&self.json[start..end]);
-            serde_json::to_writer(&mut list, &control.presence(id)).map_err(Error::internal)?;
+            serde_json::to_writer(&mut list, &presence(id)).map_err(Error::internal)?;
             list.push(b'}');
             start = end;
         }
@@ -81,23 +81,16 @@ impl AsRef<[u8]> for StoredAgents {
     }
 }
 
-async fn stored(call: &Call) -> Result<Arc<StoredAgents>> {
-    let whose = call.whose(Permission::AgentsRead);
-    let lists = call.host.remembered.get(|| Memo::<_, StoredAgents>::new(call.host.store.clone()));
-    let user = call.caller.user_id().unwrap_or(0);
-    lists.get(user, whose, move |db| StoredAgents::read(db, whose)).await
-}
-
 pub(super) async fn list(call: Call, _: NoBody) -> Result<Answer<List<AgentView>>> {
-    let agents = stored(&call).await?;
-    let first = agents.with_presence(&call.host.control)?;
-    let (whose, control) = (call.whose(Permission::AgentsRead), call.host.control.clone());
-    let append = move |db: &Conn, ids: &[i64], json: &mut Vec<u8>| {
-        agents::of_ids(db, whose, ids)?.into_iter().try_for_each(|row| {
+    let agents = agent_list::kept(&call, StoredAgents::read).await?;
+    let (rows, presence) = (agent_list::rows(&call), agent_list::presence(&call));
+    let first = agents.with_presence(&presence)?;
+    let append = move |db: &Snapshot, ids: &[i64], json: &mut Vec<u8>| {
+        rows(db, ids)?.into_iter().try_for_each(|row| {
             json.push(b',');
             let id = row.id;
             let mut view = AgentView::without_presence(row);
-            view.presence = control.presence(id);
+            view.presence = presence(id);
             serde_json::to_writer(&mut *json, &view).map_err(Error::internal)
         })
     };
@@ -107,9 +100,10 @@ pub(super) async fn list(call: Call, _: NoBody) -> Result<Answer<List<AgentView>
 
 pub(super) async fn status(call: Call, _: NoBody) -> Result<Answer<BTreeMap<i64, PresenceState>>> {
     let ids = asked_ids(&call);
-    let agents = stored(&call).await?;
+    let agents = agent_list::kept(&call, StoredAgents::read).await?;
+    let presence = agent_list::presence(&call);
     let asked = agents.ids().filter(|id| ids.as_ref().is_none_or(|ids| ids.contains(id)));
-    let state = |id| call.host.control.presence(id).map_or(PresenceState::Offline, |presence| presence.state);
+    let state = |id| presence(id).map_or(PresenceState::Offline, |presence| presence.state);
     let statuses = asked.map(|id| (id, state(id))).collect();
     Ok(Answer::ok("Agent status retrieved successfully.", statuses))
 }

@@ -1,8 +1,4 @@
 //! `/api/agents`: the agents a caller owns or, in admin mode, everyone's.
-//!
-//! A secret is shown to its agent's owner alone, in one place: the agent itself, never a list. Whatever changes an
-//! agent ends with [`Host::agent_changed`](crate::host::Host::agent_changed), so that the agent can connect, or no
-//! longer can, before the caller has the answer.
 
 use schemars::JsonSchema;
 use secrecy::{ExposeSecret, SecretString};
@@ -11,16 +7,11 @@ use serde::{Deserialize, Serialize};
 use super::check::{AGENT_SECRET, Check, DESCRIPTION, NAME, Rule};
 use super::field::Field;
 use super::owner::owner_of_new;
-use super::quota::Quota;
-use crate::audit::{Action, SubjectKind};
-use crate::auth::Caller;
-use crate::auth::permission::{Permission, Scope};
-use crate::control::{AgentKind, Control, Presence};
-use crate::domain::agent::not_found;
-use crate::domain::count::counted;
-use crate::error::{Error, Result};
+use crate::domain::agent::{self, AgentDetail, AgentRow, NewAgent};
+use crate::error::Result;
 use crate::http::{Answer, Call, Json, NoBody};
-use crate::store::agents::{self, AgentRow, NewAgent};
+use crate::model::agent::AgentKind;
+use crate::model::presence::Presence;
 
 pub(super) const KIND: Rule<String, AgentKind> = Rule::word("server or microcontroller");
 
@@ -55,10 +46,13 @@ impl AgentView {
             owner_id: row.owner,
         }
     }
+}
 
-    fn detailed(row: AgentRow, control: &Control, secret: Option<&SecretString>) -> Self {
+impl From<AgentDetail> for AgentView {
+    fn from(agent: AgentDetail) -> Self {
+        let AgentDetail { row, presence, secret } = agent;
         let secret = secret.map(|secret| secret.expose_secret().to_owned());
-        Self { presence: control.presence(row.id), secret, ..Self::without_presence(row) }
+        Self { presence, secret, ..Self::without_presence(row) }
     }
 }
 
@@ -118,81 +112,22 @@ impl AgentBody {
     }
 }
 
-/// Whether the caller may see the secret of an agent of `owner`.
-fn sees_secret(caller: &Caller, owner: i64) -> bool {
-    let scope = if caller.user_id() == Some(owner) { Scope::Own } else { Scope::Any };
-    caller.may(Permission::AgentsSecret, scope)
-}
-
 pub(super) async fn create(call: Call, Json(body): Json<AgentBody>) -> Result<Answer<i64>> {
-    let agent = body.for_new(owner_of_new(&call).await?)?;
-    let quota = Quota::of_agents(&call.host.config.load().limits);
-    let id = call
-        .change(Action::AgentCreate, move |db, entry| {
-            quota.check(db, agent.owner)?;
-            let id = agents::insert(db, &agent)?;
-            entry.on(SubjectKind::Agent, id, agent.name);
-            Ok(id)
-        })
-        .await?;
-    call.host.agent_changed(id).await?;
-    Ok(Answer::created("Agent created successfully", id))
+    let new = body.for_new(owner_of_new(&call).await?)?;
+    Ok(Answer::created("Agent created successfully", agent::create(&call, new).await?))
 }
 
 pub(super) async fn get(call: Call, _: NoBody) -> Result<Answer<AgentView>> {
-    let id = call.id()?;
-    let whose = call.whose(Permission::AgentsRead);
-    let caller = call.caller.clone();
-    let read = call.host.store.read(move |db| {
-        let row = agents::get(db, whose, id)?.ok_or_else(not_found)?;
-        let secret = if sees_secret(&caller, row.owner) { agents::secret(db, id)? } else { None };
-        Ok((row, secret))
-    });
-    let (row, secret) = read.await?;
-    if secret.is_some() {
-        call.note(Action::AgentRevealSecret, |entry| entry.on(SubjectKind::Agent, id, row.name.as_str()));
-    }
-    let view = AgentView::detailed(row, &call.host.control, secret.as_ref());
-    Ok(Answer::ok("Agent retrieved successfully", view))
+    let agent = agent::get(&call, call.id()?).await?;
+    Ok(Answer::ok("Agent retrieved successfully", agent.into()))
 }
 
 pub(super) async fn update(call: Call, Json(body): Json<AgentBody>) -> Result<Answer<()>> {
-    let id = call.id()?;
-    let whose = call.whose(Permission::AgentsWrite);
-    let caller = call.caller.clone();
-    call.change(Action::AgentUpdate, move |db, entry| {
-        let stored = agents::get(db, whose, id)?.ok_or_else(not_found)?;
-        entry.on(SubjectKind::Agent, id, stored.name.as_str());
-        // One that cannot be opened is known to nobody, and can be replaced.
-        let known =
-            sees_secret(&caller, stored.owner).then(|| agents::secret(db, id)).and_then(Result::ok).flatten();
-        let (row, secret) = body.for_stored(stored, known.as_ref())?;
-        agents::update(db, &row)?;
-        secret.map_or(Ok(true), |secret| agents::set_secret(db, id, &secret))
-    })
-    .await?;
-    call.host.agent_changed(id).await?;
+    agent::update(&call, call.id()?, |stored, known| body.for_stored(stored, known)).await?;
     Ok(Answer::done("Agent updated successfully"))
 }
 
 pub(super) async fn delete(call: Call, _: NoBody) -> Result<Answer<()>> {
-    let id = call.id()?;
-    let whose = call.whose(Permission::AgentsWrite);
-    call.change(Action::AgentDelete, move |db, entry| {
-        let stored = agents::get(db, whose, id)?.ok_or_else(not_found)?;
-        entry.on(SubjectKind::Agent, id, stored.name);
-        match agents::device_count(db, id)? {
-            0 => agents::delete(db, id),
-            devices => Err(Error::conflict(
-                "agent_in_use",
-                format!(
-                    "The agent is still used by {}. Delete them or give them another agent first.",
-                    counted(devices, "device")
-                ),
-            )),
-        }
-    })
-    .await?;
-    call.host.agent_changed(id).await?;
+    agent::delete(&call, call.id()?).await?;
     Ok(Answer::done("Agent deleted successfully"))
 }

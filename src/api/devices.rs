@@ -1,9 +1,4 @@
 //! `/api/devices`: the devices a caller owns and, to see, those shared with them; or, in admin mode, everyone's.
-//!
-//! A device's agent must belong to the device's owner, which the table of devices sees to: whoever could name
-//! another's agent could wake through it.
-
-use std::collections::HashSet;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -12,14 +7,11 @@ use super::check::{ADDRESS, Check, DESCRIPTION, ID, MAC_ADDRESS, NAME, PORT, Rul
 use super::field::Field;
 use super::owner::owner_of_new;
 use super::pages::List;
-use super::quota::Quota;
-use crate::audit::{Action, SubjectKind};
-use crate::auth::permission::Permission;
-use crate::domain::device::{Needed, not_found};
+use crate::domain::Snapshot;
+use crate::domain::device::{self, DeviceKind, DeviceRow, NewDevice, SharedBy};
 use crate::error::{Error, Result};
 use crate::http::{Answer, Call, Json, NoBody};
-use crate::store::devices::{self, DeviceKind, DeviceRow, NewDevice, SharedBy};
-use crate::store::{Conn, Right, shares};
+use crate::model::reach::Right;
 
 const KIND: Rule<String, DeviceKind> = Rule::word("server, desktop, laptop, printer or nas");
 /// The port of a device for which none is given: the discard service, where magic packets usually go.
@@ -190,29 +182,11 @@ fn clearable(
     }
 }
 
-/// Forgets what the server keeps in mind of everyone who sees a device that came, went or changed: a favourite may name
-/// it.
-fn forget(call: &Call, seers: &[i64]) {
-    for user in seers {
-        call.host.accounts.forget(*user);
-    }
-}
-
 pub(super) async fn list(call: Call, _: NoBody) -> Result<Answer<List<DeviceView>>> {
-    let reach = call.devices(Permission::DevicesRead);
-    let only_favorites = call.query_flag("onlyFavorites")?;
-    let favorites: Option<HashSet<i64>> = only_favorites.then(|| {
-        let account = call.caller.account();
-        account.map(|account| account.favorites.iter().copied().collect()).unwrap_or_default()
-    });
-    let within = reach.clone();
-    let find = move |db: &Conn| {
-        let mut ids = devices::ids(db, &within)?;
-        ids.retain(|id| favorites.as_ref().is_none_or(|favorites| favorites.contains(id)));
-        Ok(ids)
-    };
-    let append = move |db: &Conn, ids: &[i64], json: &mut Vec<u8>| {
-        devices::of_ids(db, &reach, ids)?.into_iter().try_for_each(|row| {
+    let find = device::ids(&call, call.query_flag("onlyFavorites")?);
+    let rows = device::rows(&call);
+    let append = move |db: &Snapshot, ids: &[i64], json: &mut Vec<u8>| {
+        rows(db, ids)?.into_iter().try_for_each(|row| {
             json.push(b',');
             serde_json::to_writer(&mut *json, &DeviceView::from(row)).map_err(Error::internal)
         })
@@ -221,58 +195,21 @@ pub(super) async fn list(call: Call, _: NoBody) -> Result<Answer<List<DeviceView
 }
 
 pub(super) async fn create(call: Call, Json(body): Json<DeviceBody>) -> Result<Answer<i64>> {
-    let owner = owner_of_new(&call).await?;
-    let device = body.for_new(owner)?;
-    let quota = Quota::of_devices(&call.host.config.load().limits);
-    let (id, seers) = call
-        .change(Action::DeviceCreate, move |db, entry| {
-            quota.check(db, owner)?;
-            let id = devices::insert(db, &device)?;
-            entry.on(SubjectKind::Device, id, device.name);
-            Ok((id, shares::seers(db, id)?))
-        })
-        .await?;
-    forget(&call, &seers);
-    Ok(Answer::created("Device created successfully", id))
+    let new = body.for_new(owner_of_new(&call).await?)?;
+    Ok(Answer::created("Device created successfully", device::create(&call, new).await?))
 }
 
 pub(super) async fn get(call: Call, _: NoBody) -> Result<Answer<DeviceView>> {
-    let id = call.id()?;
-    let reach = call.devices(Permission::DevicesRead);
-    let row = call.host.store.read(move |db| devices::get(db, &reach, id)).await?.ok_or_else(not_found)?;
+    let row = device::get(&call, call.id()?).await?;
     Ok(Answer::ok("Device retrieved successfully", row.into()))
 }
 
 pub(super) async fn update(call: Call, Json(body): Json<DeviceBody>) -> Result<Answer<()>> {
-    let id = call.id()?;
-    let needed = Needed::of(&call, Permission::DevicesWrite);
-    let seers = call
-        .change(Action::DeviceUpdate, move |db, entry| {
-            let stored = needed.find(db, id, devices::get)?;
-            entry.on(SubjectKind::Device, id, stored.name.as_str());
-            // With another agent come other shares.
-            let mut seers = shares::seers(db, id)?;
-            devices::update(db, &body.for_stored(stored)?)?;
-            seers.extend(shares::seers(db, id)?);
-            Ok(seers)
-        })
-        .await?;
-    forget(&call, &seers);
+    device::update(&call, call.id()?, |stored| body.for_stored(stored)).await?;
     Ok(Answer::done("Device updated successfully"))
 }
 
 pub(super) async fn delete(call: Call, _: NoBody) -> Result<Answer<()>> {
-    let id = call.id()?;
-    let needed = Needed::of(&call, Permission::DevicesWrite);
-    let seers = call
-        .change(Action::DeviceDelete, move |db, entry| {
-            let stored = needed.find(db, id, devices::get)?;
-            entry.on(SubjectKind::Device, id, stored.name);
-            let seers = shares::seers(db, id)?;
-            devices::delete(db, id)?;
-            Ok(seers)
-        })
-        .await?;
-    forget(&call, &seers);
+    device::delete(&call, call.id()?).await?;
     Ok(Answer::done("Device deleted successfully"))
 }

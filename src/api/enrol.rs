@@ -9,11 +9,11 @@ use serde::{Deserialize, Serialize};
 
 use super::check::{Check, DESCRIPTION, GIVEN_PASSWORD, NAME};
 use super::field::Field;
-use super::quota::Quota;
 use crate::audit::{Action, Actor, SubjectKind};
 use crate::auth::typed_code::CodeKey;
 use crate::auth::{fresh_token, second_factor};
 use crate::domain::failed::log_failed;
+use crate::domain::quota::Quota;
 use crate::error::{Error, Kind, Result};
 use crate::http::{Answer, Call, Json};
 use crate::store::agents::{self, NewAgent};

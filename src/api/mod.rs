@@ -24,7 +24,6 @@ mod log_level;
 mod owner;
 mod pages;
 mod password_reset;
-mod quota;
 mod role;
 mod secrets;
 mod sessions;

@@ -11,10 +11,9 @@ use bytes::Bytes;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use tokio::sync::mpsc;
 
-use crate::domain::Reader;
+use crate::domain::{Reader, Snapshot};
 use crate::error::Result;
 use crate::http::{Call, Data};
-use crate::store::Conn;
 
 /// About how many bytes a part has.
 pub(super) const PART: usize = 64 * 1024;
@@ -32,11 +31,11 @@ pub(super) struct List<T> {
 
 /// Appends the objects of some IDs as JSON, each after a comma.
 pub(super) trait Append:
-    Fn(&Conn, &[i64], &mut Vec<u8>) -> Result<()> + Send + Sync + 'static
+    Fn(&Snapshot, &[i64], &mut Vec<u8>) -> Result<()> + Send + Sync + 'static
 {
 }
 
-impl<F: Fn(&Conn, &[i64], &mut Vec<u8>) -> Result<()> + Send + Sync + 'static> Append for F {}
+impl<F: Fn(&Snapshot, &[i64], &mut Vec<u8>) -> Result<()> + Send + Sync + 'static> Append for F {}
 
 impl<T> List<T> {
     /// The list of the objects whose IDs `find` finds.
@@ -45,7 +44,7 @@ impl<T> List<T> {
     /// The database refuses.
     pub(super) async fn read(
         call: &Call,
-        find: impl FnOnce(&Conn) -> Result<Vec<i64>> + Send + 'static,
+        find: impl FnOnce(&Snapshot) -> Result<Vec<i64>> + Send + 'static,
         append: impl Append,
     ) -> Result<Self> {
         let (reader, append) = (call.reader(), Arc::new(append));
@@ -86,7 +85,7 @@ impl<T> List<T> {
 }
 
 /// Reads a part and answers how many of the IDs are done.
-fn part(db: &Conn, ids: &[i64], append: &impl Append, json: &mut Vec<u8>) -> Result<usize> {
+fn part(db: &Snapshot, ids: &[i64], append: &impl Append, json: &mut Vec<u8>) -> Result<usize> {
     let mut done = 0;
     while done < ids.len() && json.len() < PART {
         let next = ids.len().min(done + AT_ONCE);

@@ -1,10 +1,18 @@
-//! Devices: which of them a caller may do something with.
+//! Devices: which of them a caller may do something with; making, showing, changing and deleting them.
+//!
+//! A device's agent must belong to the device's owner, which the table of devices sees to: whoever could name another's
+//! agent could wake through it.
+
+use std::collections::HashSet;
 
 use super::By;
+use super::quota::Quota;
 use crate::error::{Error, Kind, Result};
+use crate::model::audit::{Action, SubjectKind};
 use crate::model::permission::Permission;
-use crate::store::devices::{self, SharedBy};
-use crate::store::{Conn, Reach, Right};
+use crate::store::{Conn, Reach, Right, devices, shares};
+
+pub use crate::store::devices::{DeviceKind, DeviceRow, NewDevice, SharedBy};
 
 pub(crate) fn not_found() -> Error {
     Error::not_found("Device not found")
@@ -48,4 +56,102 @@ impl Needed {
             format!("This device is shared with you to {what} it, and for nothing else. Ask its owner."),
         ))
     }
+}
+
+/// Forgets what the server keeps in mind of everyone who sees a device that came, went or changed: a favourite may name
+/// it.
+fn forget(by: &By, seers: &[i64]) {
+    for user in seers {
+        by.host.accounts.forget(*user);
+    }
+}
+
+/// Finds the IDs of the devices that the caller sees, or of their favourites among them, in a reading of whoever calls it.
+pub fn ids(by: &By, only_favorites: bool) -> impl FnOnce(&Conn) -> Result<Vec<i64>> + Send + use<> {
+    let reach = by.devices(Permission::DevicesRead);
+    let favorites: Option<HashSet<i64>> = only_favorites.then(|| {
+        let account = by.caller.account();
+        account.map(|account| account.favorites.iter().copied().collect()).unwrap_or_default()
+    });
+    move |db| {
+        let mut ids = devices::ids(db, &reach)?;
+        ids.retain(|id| favorites.as_ref().is_none_or(|favorites| favorites.contains(id)));
+        Ok(ids)
+    }
+}
+
+/// Reads the devices of some IDs that the caller sees, in a reading of whoever calls it.
+pub fn rows(by: &By) -> impl Fn(&Conn, &[i64]) -> Result<Vec<DeviceRow>> + Send + Sync + use<> {
+    let reach = by.devices(Permission::DevicesRead);
+    move |db, ids| devices::of_ids(db, &reach, ids)
+}
+
+/// Makes a device. Answers its ID.
+///
+/// # Errors
+/// The agent is not the owner's; the owner has as many as one may have; the database refuses.
+pub async fn create(by: &By, device: NewDevice) -> Result<i64> {
+    let quota = Quota::of_devices(&by.host.config.load().limits);
+    let (id, seers) = by
+        .change(Action::DeviceCreate, move |db, entry| {
+            quota.check(db, device.owner)?;
+            let id = devices::insert(db, &device)?;
+            entry.on(SubjectKind::Device, id, device.name);
+            Ok((id, shares::seers(db, id)?))
+        })
+        .await?;
+    forget(by, &seers);
+    Ok(id)
+}
+
+/// A device.
+///
+/// # Errors
+/// The caller sees no such device; the database cannot be read.
+pub async fn get(by: &By, id: i64) -> Result<DeviceRow> {
+    let reach = by.devices(Permission::DevicesRead);
+    by.host.store.read(move |db| devices::get(db, &reach, id)).await?.ok_or_else(not_found)
+}
+
+/// Changes a device into what `change` makes of the stored row.
+///
+/// # Errors
+/// There is no such device within reach, or it is shared for less; what `change` answers; the database refuses.
+pub async fn update<F>(by: &By, id: i64, change: F) -> Result<()>
+where
+    F: FnOnce(DeviceRow) -> Result<DeviceRow> + Send + 'static,
+{
+    let needed = Needed::of(by, Permission::DevicesWrite);
+    let seers = by
+        .change(Action::DeviceUpdate, move |db, entry| {
+            let stored = needed.find(db, id, devices::get)?;
+            entry.on(SubjectKind::Device, id, stored.name.as_str());
+            // With another agent come other shares.
+            let mut seers = shares::seers(db, id)?;
+            devices::update(db, &change(stored)?)?;
+            seers.extend(shares::seers(db, id)?);
+            Ok(seers)
+        })
+        .await?;
+    forget(by, &seers);
+    Ok(())
+}
+
+/// Deletes a device.
+///
+/// # Errors
+/// There is no such device within reach, or it is shared for less; the database refuses.
+pub async fn delete(by: &By, id: i64) -> Result<()> {
+    let needed = Needed::of(by, Permission::DevicesWrite);
+    let seers = by
+        .change(Action::DeviceDelete, move |db, entry| {
+            let stored = needed.find(db, id, devices::get)?;
+            entry.on(SubjectKind::Device, id, stored.name);
+            let seers = shares::seers(db, id)?;
+            devices::delete(db, id)?;
+            Ok(seers)
+        })
+        .await?;
+    forget(by, &seers);
+    Ok(())
 }

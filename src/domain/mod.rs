@@ -7,6 +7,7 @@
 pub mod account;
 pub mod admission;
 pub mod agent;
+pub mod agent_list;
 pub mod audit_log;
 pub mod audit_retention;
 mod by;
@@ -24,6 +25,7 @@ pub mod login;
 mod new_password;
 pub mod owner;
 pub mod password_reset;
+pub(crate) mod quota;
 mod reader;
 pub mod rotation;
 pub mod second_factor;
@@ -36,3 +38,6 @@ pub mod wake;
 
 pub use by::By;
 pub use reader::Reader;
+
+/// The database as one reading sees it.
+pub use crate::store::Conn as Snapshot;
