@@ -1,7 +1,4 @@
 //! `/api/agents/enrolment-codes`: codes with which machines make their own agents.
-//!
-//! A code is in the answer that made it and nowhere else. What it makes belongs to whoever made the code, so that it
-//! gives no more than its maker has: one new agent a use. Using one is [`enrol`](super::enrol).
 
 use std::ops::RangeInclusive;
 
@@ -13,14 +10,11 @@ use super::agents::KIND;
 use super::check::{Check, NAME, Rule};
 use super::field::Field;
 use super::owner::owner_of_new;
-use crate::audit::{Action, SubjectKind};
-use crate::auth::permission::Permission;
-use crate::auth::typed_code;
 use crate::clock::Millis;
-use crate::control::AgentKind;
-use crate::error::{Error, Result};
+use crate::domain::enrolment_code::{self, EnrolmentCodeRow, NewEnrolmentCode};
+use crate::error::Result;
 use crate::http::{Answer, Call, Json, NoBody};
-use crate::store::enrolment_codes::{self, EnrolmentCodeRow, NewEnrolmentCode};
+use crate::model::agent::AgentKind;
 
 const MINUTE: Millis = 60 * 1000;
 /// How long a code is good unless its maker says otherwise.
@@ -29,8 +23,6 @@ const DEFAULT_MINUTES: i64 = 60;
 const MINUTES: RangeInclusive<i64> = 1..=10_080;
 /// How many agents a code makes.
 const USES: RangeInclusive<i64> = 1..=1000;
-/// Codes of one user at once.
-const MAX_OF_USER: i64 = 100;
 
 const EXPIRES_IN: Rule<i64, i64> = Rule::new("a whole number of minutes from 1 to 10080", |minutes| {
     MINUTES.contains(&minutes).then_some(minutes)
@@ -114,15 +106,8 @@ pub(super) struct NewEnrolmentCodeView {
     code: String,
 }
 
-fn not_found() -> Error {
-    Error::not_found("Enrolment code not found: it is used up, expired or revoked, or never was")
-}
-
 pub(super) async fn list(call: Call, _: NoBody) -> Result<Answer<Vec<EnrolmentCodeView>>> {
-    let whose = call.whose(Permission::AgentsWrite);
-    let now = call.host.clock.now();
-    let rows = call.host.store.read(move |db| enrolment_codes::list(db, whose, now)).await?;
-    let listed = rows.into_iter().map(EnrolmentCodeView::from).collect();
+    let listed = enrolment_code::list(&call).await?.into_iter().map(EnrolmentCodeView::from).collect();
     Ok(Answer::ok("Enrolment codes retrieved successfully.", listed))
 }
 
@@ -130,47 +115,14 @@ pub(super) async fn create(
     call: Call,
     Json(body): Json<EnrolmentCodeBody>,
 ) -> Result<Answer<NewEnrolmentCodeView>> {
-    let now = call.host.clock.now();
+    let now = call.now();
     let new = body.for_new(owner_of_new(&call).await?, call.caller.token_id(), now)?;
-    let (code, key) = typed_code::fresh()?;
-    let settled = call.host.clock.settled();
-    let view = call
-        .change(Action::EnrolmentCreate, move |db, entry| {
-            if let Some(settled) = settled {
-                enrolment_codes::delete_expired(db, settled)?;
-            }
-            if enrolment_codes::count(db, new.owner, now)? >= MAX_OF_USER {
-                return Err(Error::conflict(
-                    "too_many_enrolment_codes",
-                    format!("There are {MAX_OF_USER} enrolment codes, which is the limit. Revoke one first."),
-                ));
-            }
-            let id = enrolment_codes::insert(db, &key.0, &new)?;
-            entry.on(SubjectKind::Enrolment, id, new.name.as_deref().unwrap_or_default());
-            Ok(EnrolmentCodeView {
-                id,
-                name: new.name,
-                kind: new.kind,
-                uses_left: new.uses,
-                created: new.created,
-                expires_at: new.expires,
-                owner_id: new.owner,
-            })
-        })
-        .await?;
-    let view = NewEnrolmentCodeView { view, code: code.expose_secret().to_owned() };
+    let (row, code) = enrolment_code::create(&call, new).await?;
+    let view = NewEnrolmentCodeView { view: row.into(), code: code.expose_secret().to_owned() };
     Ok(Answer::created("Enrolment code created successfully. It is shown only this once.", view))
 }
 
 pub(super) async fn revoke(call: Call, _: NoBody) -> Result<Answer<()>> {
-    let id = call.id()?;
-    let whose = call.whose(Permission::AgentsWrite);
-    let now = call.host.clock.now();
-    call.change(Action::EnrolmentRevoke, move |db, entry| {
-        let code = enrolment_codes::get(db, whose, id, now)?.ok_or_else(not_found)?;
-        entry.on(SubjectKind::Enrolment, id, code.name.unwrap_or_default());
-        enrolment_codes::delete(db, id)
-    })
-    .await?;
+    enrolment_code::revoke(&call, call.id()?).await?;
     Ok(Answer::done("Enrolment code revoked successfully"))
 }

@@ -1,19 +1,13 @@
 //! `/api/shares`: what is shared with a user, and ending one share.
-//!
-//! Nobody has to keep what somebody else shares with them: whoever a share is with removes it, as its owner takes it
-//! back. Of an agent that is shared nothing is shown but that: it stays its owner's.
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::audit::{Action, SubjectKind};
-use crate::auth::permission::Permission;
 use crate::clock::Millis;
-use crate::error::{Error, Result};
+use crate::domain::given_share::{self, GivenRow, Shared};
+use crate::error::Result;
 use crate::http::{Answer, Call, NoBody};
-use crate::store::given_shares::{self, GivenRow};
-use crate::store::shares::Shared;
-use crate::store::{Right, Whose};
+use crate::model::reach::Right;
 
 /// A share as whoever it is with sees it.
 #[derive(Serialize, JsonSchema)]
@@ -47,10 +41,10 @@ enum SharedKind {
 }
 
 impl GivenView {
-    fn of(row: GivenRow, whose: Whose) -> Self {
+    fn of(row: GivenRow, shows_agents: bool) -> Self {
         let (kind, id, hidden) = match row.of {
             Shared::Device(id) => (SharedKind::Device, id, false),
-            Shared::Agent(id) => (SharedKind::Agent, id, whose != Whose::Anyones),
+            Shared::Agent(id) => (SharedKind::Agent, id, !shows_agents),
         };
         Self {
             id: row.id,
@@ -67,37 +61,12 @@ impl GivenView {
 }
 
 pub(super) async fn list(call: Call, _: NoBody) -> Result<Answer<Vec<GivenView>>> {
-    let (whose, now) = (call.whose(Permission::DevicesShare), call.host.clock.now());
-    let rows = call.host.store.read(move |db| given_shares::list(db, whose, now)).await?;
-    let views = rows.into_iter().map(|row| GivenView::of(row, whose)).collect();
+    let (rows, shows_agents) = given_share::list(&call).await?;
+    let views = rows.into_iter().map(|row| GivenView::of(row, shows_agents)).collect();
     Ok(Answer::ok("Shares retrieved successfully.", views))
 }
 
 pub(super) async fn delete(call: Call, _: NoBody) -> Result<Answer<()>> {
-    let (id, whose, now) = (call.id()?, call.whose(Permission::DevicesShare), call.host.clock.now());
-    let user = call
-        .change(Action::ShareDelete, move |db, entry| {
-            let share = given_shares::get(db, id, now)?.ok_or_else(not_found)?;
-            match whose {
-                Whose::User(user) if user == share.with.0 => {
-                    entry.action = Action::ShareDecline;
-                    entry.detail = Some(format!("by user {}", share.owner.0));
-                }
-                Whose::User(user) if user != share.owner.0 => return Err(not_found()),
-                Whose::User(_) | Whose::Anyones => entry.detail = Some(format!("with user {}", share.with.0)),
-            }
-            match share.of {
-                Shared::Device(id) => entry.on(SubjectKind::Device, id, share.name),
-                Shared::Agent(id) => entry.on(SubjectKind::Agent, id, share.name),
-            }
-            given_shares::delete(db, id)?;
-            Ok(share.with.0)
-        })
-        .await?;
-    call.host.accounts.forget(user);
+    given_share::delete(&call, call.id()?).await?;
     Ok(Answer::done("Share deleted successfully"))
-}
-
-fn not_found() -> Error {
-    Error::not_found("Share not found")
 }

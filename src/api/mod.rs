@@ -38,8 +38,8 @@ mod users;
 mod wakeup;
 
 use crate::auth::permission::Permission as P;
+use crate::domain::share::Of;
 use crate::http::{Access, Method, Route};
-use shares::Of;
 
 /// The host's own routes.
 pub fn table() -> Vec<Route> {

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::store::{Conn, agents, devices};
 
 /// How many of something a user may have.
-pub(crate) struct Quota {
+pub(super) struct Quota {
     most: u32,
     key: &'static str,
     what: &'static str,
@@ -16,7 +16,7 @@ pub(crate) struct Quota {
 
 impl Quota {
     /// The quota of agents.
-    pub(crate) fn of_agents(limits: &Limits) -> Self {
+    pub(super) fn of_agents(limits: &Limits) -> Self {
         Self {
             most: limits.agents_per_user,
             key: "limits.agentsPerUser",
@@ -26,7 +26,7 @@ impl Quota {
     }
 
     /// The quota of devices.
-    pub(crate) fn of_devices(limits: &Limits) -> Self {
+    pub(super) fn of_devices(limits: &Limits) -> Self {
         Self {
             most: limits.devices_per_user,
             key: "limits.devicesPerUser",
@@ -39,7 +39,7 @@ impl Quota {
     ///
     /// # Errors
     /// 409 if the owner has as many as a user may have; the database refuses.
-    pub(crate) fn check(&self, db: &Conn, owner: i64) -> Result<()> {
+    pub(super) fn check(&self, db: &Conn, owner: i64) -> Result<()> {
         let Self { most, key, what, count } = self;
         if *most == 0 || count(db, owner)? < i64::from(*most) {
             return Ok(());
