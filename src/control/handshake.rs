@@ -10,11 +10,10 @@ use hyper::header::{
     AUTHORIZATION, AsHeaderName, CONNECTION, HeaderValue, ORIGIN, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL,
     SEC_WEBSOCKET_VERSION, UPGRADE,
 };
-use hyper::{Request, Version};
+use hyper::{HeaderMap, Method, Request, Response, Version};
 use zeroize::Zeroizing;
 
 use crate::error::{Error, Kind, Result};
-use crate::http::{HeaderMap, Method, Response};
 use crate::model::audit::Action;
 use crate::model::credential::SecretDigest;
 use crate::model::id::parse_id;
@@ -47,7 +46,7 @@ pub fn judge(
     version: Version,
     headers: &HeaderMap,
     origin_ok: bool,
-) -> Result<(Response, Claim)> {
+) -> Result<(Response<()>, Claim)> {
     let answer = upgrade(method, version, headers)?;
     // A page cannot set the header of credentials, so whoever brings them is none, whatever origin a library made up.
     if let Some(claim) = claim(headers) {
@@ -76,7 +75,7 @@ pub(super) fn refused() -> Error {
 }
 
 /// Whether the request is a WebSocket handshake, and the 101 to answer.
-fn upgrade(method: &Method, version: Version, headers: &HeaderMap) -> Result<Response> {
+fn upgrade(method: &Method, version: Version, headers: &HeaderMap) -> Result<Response<()>> {
     if method != Method::GET {
         return Err(Error::new(
             Kind::MethodNotAllowed,
@@ -110,7 +109,7 @@ fn upgrade(method: &Method, version: Version, headers: &HeaderMap) -> Result<Res
     request.headers_mut().insert(SEC_WEBSOCKET_KEY, key.clone());
     request.headers_mut().insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
     let (answer, _) = fastwebsockets::upgrade::upgrade(&mut request).map_err(Error::internal)?;
-    let mut answer = answer.map(|_| crate::http::Body::default());
+    let mut answer = answer.map(drop);
     if let Some(protocol) = first_protocol(headers) {
         answer.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, protocol);
     }

@@ -39,13 +39,14 @@ mod tests;
 mod wheel;
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed, Ordering::SeqCst};
 use std::time::Duration;
 
 use bytes::Bytes;
-use hyper::Version;
+use hyper::{HeaderMap, Method, Response, Version};
 use parking_lot::RwLock;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -60,8 +61,6 @@ use self::core::{Core, Due, Task};
 use self::outlet::{FAREWELL, Outlet, Sink};
 use crate::clock::{Clock, Millis};
 use crate::error::{Error, Kind, Result};
-use crate::http::peer::Peer;
-use crate::http::{HeaderMap, Method, Response};
 use crate::model::audit::{Action, SubjectKind};
 use crate::model::event::Event;
 use crate::model::shutdown::Shutdown;
@@ -246,9 +245,9 @@ impl Control {
         method: &Method,
         version: Version,
         headers: &HeaderMap,
-        peer: Peer,
+        address: Option<IpAddr>,
         origin_ok: bool,
-    ) -> Result<(Response, Ticket), NotAdmitted> {
+    ) -> Result<(Response<()>, Ticket), NotAdmitted> {
         if self.is_stopping() {
             return Err(stopping().into());
         }
@@ -256,7 +255,7 @@ impl Control {
         let agent = self.find(claim.id);
         let known = agent.is_some();
         let admitted = match &agent {
-            Some(agent) => agent.admit(&self.core, &claim.digest, peer.address),
+            Some(agent) => agent.admit(&self.core, &claim.digest, address),
             // Nobody learns from the time it takes which IDs exist.
             None => (claim.digest == SecretDigest::nobody()).then_some(Admitted {
                 epoch: 0,

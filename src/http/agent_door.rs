@@ -11,7 +11,7 @@ use tokio_util::task::TaskTracker;
 
 use super::peer::Peer;
 use super::service::Door;
-use super::{Response, origin};
+use super::{Body, Response, origin};
 use crate::control::{Conflict, NotAdmitted, Ticket};
 use crate::error::{Error, Kind, Result};
 use crate::host::Host;
@@ -31,7 +31,7 @@ pub(super) fn admit(
         ));
     }
     let origin_ok = origin::may_connect(&parts.headers, &peer, &host.config.load().allowed_origins);
-    let admitted = host.control.admit(&parts.method, parts.version, &parts.headers, peer, origin_ok);
+    let admitted = host.control.admit(&parts.method, parts.version, &parts.headers, peer.address, origin_ok);
     let (response, ticket) = admitted.map_err(|refused| counted(host, peer, refused))?;
     host.handshakes.handshake_succeeded(ticket.agent(), peer.address);
     if let Some(conflict) = ticket.conflict() {
@@ -41,7 +41,7 @@ pub(super) fn admit(
         let host = host.clone();
         tasks.spawn(async move { host.old_secret_retired(agent, until).await });
     }
-    Ok((response, ticket))
+    Ok((response.map(|()| Body::default()), ticket))
 }
 
 /// What a refused handshake is answered, once it was counted.

@@ -7,12 +7,12 @@ use hyper::header::{HeaderName, ORIGIN, SEC_WEBSOCKET_PROTOCOL};
 use super::*;
 use crate::error::Kind;
 
-fn ask(control: &Arc<Control>, headers: &HeaderMap) -> Result<(Response, Ticket)> {
-    let admitted = control.admit(&Method::GET, Version::HTTP_11, headers, Peer::LOCAL, false);
+fn ask(control: &Arc<Control>, headers: &HeaderMap) -> Result<(Response<()>, Ticket)> {
+    let admitted = control.admit(&Method::GET, Version::HTTP_11, headers, None, false);
     admitted.map_err(|refused| refused.error)
 }
 
-fn kind(result: Result<(Response, Ticket)>) -> Option<Kind> {
+fn kind(result: Result<(Response<()>, Ticket)>) -> Option<Kind> {
     result.err().map(|e| e.kind())
 }
 
@@ -87,7 +87,7 @@ fn an_agent_with_an_empty_secret_never_connects() {
 fn what_is_no_handshake_is_refused_by_its_kind() {
     let (control, _) = service();
     let good = headers(1, SECRET);
-    let peer = Peer::LOCAL;
+    let peer = None;
     let other = |method: Method, version| {
         kind(control.admit(&method, version, &good, peer, false).map_err(|refused| refused.error))
     };
@@ -117,7 +117,7 @@ fn what_is_no_handshake_is_refused_by_its_kind() {
 #[test]
 fn a_foreign_page_does_not_get_in() {
     let (control, _) = service();
-    let peer = Peer::LOCAL;
+    let peer = None;
     for (origin, ours, expected) in [
         ("https://evil.example", false, Kind::Forbidden),
         ("null", false, Kind::Forbidden),

@@ -123,7 +123,7 @@ pub(super) fn headers(id: i64, secret: &str) -> HeaderMap {
 }
 
 pub(super) fn admit(control: &Arc<Control>, id: i64, secret: &str) -> Result<Ticket> {
-    let peer = Peer { address: Some([192, 0, 2, 7].into()), ..Peer::LOCAL };
+    let peer = Some([192, 0, 2, 7].into());
     let headers = headers(id, secret);
     let admitted = control.admit(&Method::GET, Version::HTTP_11, &headers, peer, false);
     admitted.map(|(_, ticket)| ticket).map_err(|refused| refused.error)

@@ -223,7 +223,7 @@ impl Model {
             (Secret::Old, Some(Known { old: Some((old, _)), .. })) => *old,
             _ => 0,
         });
-        let peer = Peer { address, ..Peer::LOCAL };
+        let peer = address;
         let headers = headers(id(agent), &text);
         let answer = self.control.admit(&Method::GET, Version::HTTP_11, &headers, peer, false);
         let after = self.control.core.clock.now();
