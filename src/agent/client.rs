@@ -137,9 +137,7 @@ fn remedy(code: &str) -> Option<&'static str> {
             "the server does not go by this name: use another one in --server, or list it under allowedHosts on the \
              server"
         }
-        "not_found" | "no_websocket" => {
-            "there is no server of NetIgnite at this path: check that --server is its base URL"
-        }
+        "not_found" => "there is no server of NetIgnite at this path: check that --server is its base URL",
         "too_many_attempts" => {
             "too many logins failed from this address: check --id and the secret of each agent behind it"
         }

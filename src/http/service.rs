@@ -182,8 +182,13 @@ impl Site {
             }
         };
         close |= result.as_ref().is_err_and(|error| error.kind() == Kind::RequestTimeout);
-        let code = result.as_ref().err().map_or("refused", Error::code);
+        let mut code = result.as_ref().err().map_or("refused", Error::code);
         let mut response = summary.ended(&seen, result);
+        // A page is for browsers, and none of them: firmware that was given the wrong path would hang in it.
+        if upgrade && ticket.is_none() && upgrade::is_page(&response) {
+            *response.status_mut() = StatusCode::NOT_FOUND;
+            code = "not_found";
+        }
         if upgrade && (response.status().is_client_error() || response.status().is_server_error()) {
             close = true;
             response = upgrade::without_body(response, code);
@@ -239,11 +244,6 @@ impl Site {
         // From here on it counts: what a client is slow to send costs little.
         seen.slot =
             caller.user_id().map(|user| self.under_way.begin(user, &limits)).transpose()?.map(Arc::new);
-        // Whoever asks for one hangs in the body of an answer that is none, be it good news.
-        if upgrade::is_asked(&parts.headers) {
-            let message = format!("There is no WebSocket here. Agents connect at {AGENT_PATH}.");
-            return Err(Error::new(Kind::NotFound, "no_websocket", message));
-        }
         let query = parts.uri.query();
         let by = By {
             host: self.host.clone(),

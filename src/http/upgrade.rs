@@ -28,6 +28,13 @@ pub(super) fn is_asked_by(head: &[u8]) -> bool {
     })
 }
 
+/// Whether an answer is a page or something of one.
+pub(super) fn is_page(answer: &Response) -> bool {
+    let of_page = |kind: &[u8]| !kind.starts_with(b"application/json") && !kind.starts_with(b"text/plain");
+    answer.status().is_success()
+        && answer.headers().get(CONTENT_TYPE).is_some_and(|kind| of_page(kind.as_bytes()))
+}
+
 fn lists_websocket(value: &[u8]) -> bool {
     value.split(|&b| b == b',').any(|item| item.trim_ascii().eq_ignore_ascii_case(b"websocket"))
 }

@@ -73,8 +73,6 @@ async fn every_refusal_of_an_upgrade_is_without_a_body() {
         assert_eq!(answer.status, status, "{path}: {answer:?}");
         assert_bare(&answer, status, answer.header("NetIgnite-Error").unwrap_or(code));
     }
-    // Nor does what would be answered with a body otherwise.
-    assert_bare(&refused(server, &good, &[(PATH, "/livez")]).await, 404, "no_websocket");
     // A body that never comes, on another path.
     let late = [(PATH, "/api/auth/login"), ("GET ", "POST "), ("Origin: file://", "Content-Length: 5")];
     let request = late.iter().fold(handshake(server.address(), &good, &key()), |r, (a, b)| r.replace(a, b));
