@@ -9,7 +9,7 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
@@ -35,13 +35,14 @@ use crate::events::Events;
 use crate::files;
 use crate::host::{AgentChanges, Host};
 use crate::http::router::Router;
-use crate::http::{Method, server};
+use crate::http::{Method, Route, server};
 use crate::local_socket;
 use crate::lock::DataLock;
 use crate::logging::LogLevel;
 use crate::model::remembered::Remembered;
 use crate::model::request_id::RequestIds;
-use crate::plugin::{self, Shutdown};
+use crate::model::shutdown::Shutdown;
+use crate::plugin::Plugins;
 use crate::registry::Registry;
 use crate::reload::reload;
 use crate::store::{self, Store, agents, server_state, users};
@@ -178,7 +179,6 @@ pub async fn open(lock: DataLock, config: Config, log_level: LogLevel) -> Result
         handshakes: Throttle::new(clock.clone()),
         agent_changes: AgentChanges::default(),
         shutdown: Shutdown::new(),
-        plugins: OnceLock::new(),
     });
     host.control.load(credentials);
     step.done(format_args!("{count} loaded"));
@@ -229,21 +229,20 @@ async fn make_first_admin(
     Ok(Some(path))
 }
 
-/// The route table of the host and its plugins.
+/// The router of the host's routes and `more`.
 ///
 /// # Errors
 /// Two routes of one path and method.
-pub fn router(host: &Host) -> Result<Router, StartError> {
+pub fn router(more: Vec<Route>) -> Result<Router, StartError> {
     let mut routes = api::table();
-    for plugin in host.plugins.get().into_iter().flatten() {
-        routes.extend(plugin.routes());
-    }
+    routes.extend(more);
     Router::new(routes).map_err(StartError::new)
 }
 
 /// A server that listens.
 pub struct Running {
     opened: Opened,
+    plugins: Plugins,
     address: SocketAddr,
     /// The listeners and what works in the background.
     doors: Vec<JoinHandle<()>>,
@@ -263,30 +262,12 @@ pub async fn start(config: Config, log_level: LogLevel) -> Result<Running, Start
     let config = host.config.load_full();
 
     let step = Step::begin("plugins");
-    let mut plugins = Vec::new();
-    for entry in plugin::registered().map_err(StartError::new)? {
-        let section = config.plugins.get(entry.name).cloned();
-        let plugin = (entry.make)(section, host)
-            .map_err(|e| StartError(format!("the plugin {} cannot start: {e}", entry.name)))?;
-        plugins.extend(plugin.map(|plugin| (entry.name, plugin)));
-    }
-    let names: Vec<_> = plugins.iter().map(|(name, _)| *name).collect();
-    for (name, plugin) in &plugins {
-        let started = plugin.start(host, host.shutdown.clone()).await;
-        started.map_err(|e| StartError(format!("the plugin {name} cannot start: {e}")))?;
-        if plugin.listens() {
-            let listener = plugin.clone();
-            let listening = host.events.listen(name, move |happened| listener.on_event(&happened.event));
-            listening
-                .map_err(|e| StartError(format!("no thread for the events of the plugin {name}: {e}")))?;
-        }
-    }
-    // Set once and here alone, so that it cannot be set already.
-    let _ = host.plugins.set(plugins.into_iter().map(|(_, plugin)| plugin).collect());
+    let plugins = Plugins::start(host, &config).await.map_err(StartError::new)?;
+    let names: Vec<_> = plugins.names().collect();
     step.done(if names.is_empty() { "none".to_owned() } else { names.join(", ") });
 
     let step = Step::begin("listening");
-    let router = Arc::new(router(host)?);
+    let router = Arc::new(router(plugins.routes())?);
     let wanted = SocketAddr::new(config.server.host, config.server.port);
     let listener = server::bind(wanted).map_err(|e| cannot_listen(wanted, &e))?;
     let address = listener.local_addr().map_err(StartError::new)?;
@@ -304,7 +285,7 @@ pub async fn start(config: Config, log_level: LogLevel) -> Result<Running, Start
     if router.find(&Method::GET, "/").is_ok() {
         info!("open {} in a browser", page(address));
     }
-    Ok(Running { opened, address, doors, socket, socket_identity })
+    Ok(Running { opened, plugins, address, doors, socket, socket_identity })
 }
 
 /// The URL of the page at `/`, for a browser on this machine.
@@ -385,6 +366,11 @@ fn keep_audit_log(host: &Arc<Host>) -> [JoinHandle<()>; 2] {
 }
 
 impl Running {
+    /// The plugins that run.
+    pub fn plugins(&self) -> &Plugins {
+        &self.plugins
+    }
+
     /// The address it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -408,6 +394,7 @@ impl Running {
             }
         }
         host.events.close().await;
+        self.plugins.stop().await;
         let own = *self.socket_identity.lock();
         if own.is_some() && local_socket::identity(&self.socket) == own {
             let _ = std::fs::remove_file(&self.socket);

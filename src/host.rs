@@ -3,7 +3,7 @@
 //! No globals: whoever needs something of the server has an `Arc<Host>`.
 
 use std::collections::HashSet;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
@@ -21,7 +21,7 @@ use crate::events::Events;
 use crate::logging::LogLevel;
 use crate::model::remembered::Remembered;
 use crate::model::request_id::RequestIds;
-use crate::plugin::{ErasedPlugin, Shutdown};
+use crate::model::shutdown::Shutdown;
 use crate::registry::{Command, Registry};
 use crate::store::{Store, agents};
 
@@ -65,8 +65,6 @@ pub struct Host {
     pub agent_changes: AgentChanges,
     /// Told when the server stops.
     pub shutdown: Shutdown,
-    /// The running plugins; set once, at start.
-    pub plugins: OnceLock<Vec<Arc<dyn ErasedPlugin>>>,
 }
 
 /// Agents that were changed and whose change is still to be told, and whose turn it is to do that.

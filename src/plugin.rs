@@ -2,8 +2,10 @@
 //!
 //! A plugin is one type that implements [`Plugin`], registered with `register_plugin!`. It gets its own section
 //! `plugins.<name>` of the configuration, typed and with unknown keys refused, and the host. Its hooks do nothing
-//! unless written. As with commands, two of one name stop the start. What a plugin does with an event runs on a thread of
+//! unless written: it is made, started, called and stopped. As with commands, two of one name stop the start. What a plugin does with an event runs on a thread of
 //! its own ([`Events`](crate::events::Events)): it may be slow, and its panics are logged under its name.
+
+mod life;
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -14,10 +16,13 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::config::section::{self, PluginSection};
 use crate::host::Host;
 use crate::http::router::Router;
 use crate::http::{Route, server};
 use crate::registry::BoxFuture;
+
+pub use life::Plugins;
 
 pub use crate::model::event::{CommandOutcome, Event};
 pub use crate::model::shutdown::Shutdown;
@@ -86,6 +91,12 @@ pub trait Plugin: Send + Sync + Sized + 'static {
         async { Ok(()) }
     }
 
+    /// Ends what the plugin does and writes what it still holds. The stopping server waits for it, for five seconds at
+    /// most: after the last request was answered and the last event was passed on, and before the database is closed.
+    fn stop(self: &Arc<Self>) -> impl Future<Output = ()> + Send {
+        async {}
+    }
+
     /// Whether [`on_event`](Self::on_event) is to be called: `false` saves a plugin that does not listen the thread.
     const LISTENS: bool = true;
 
@@ -104,6 +115,8 @@ pub trait ErasedPlugin: Send + Sync {
     /// See [`Plugin::start`].
     fn start<'a>(&'a self, host: &'a Arc<Host>, shutdown: Shutdown)
     -> BoxFuture<'a, Result<(), PluginError>>;
+    /// See [`Plugin::stop`].
+    fn stop(&self) -> BoxFuture<'_, ()>;
     /// See [`Plugin::LISTENS`].
     fn listens(&self) -> bool;
     /// See [`Plugin::on_event`].
@@ -123,6 +136,10 @@ impl<P: Plugin> ErasedPlugin for Erased<P> {
         shutdown: Shutdown,
     ) -> BoxFuture<'a, Result<(), PluginError>> {
         Box::pin(self.0.start(host, shutdown))
+    }
+
+    fn stop(&self) -> BoxFuture<'_, ()> {
+        Box::pin(self.0.stop())
     }
 
     fn listens(&self) -> bool {
@@ -145,12 +162,6 @@ pub struct PluginEntry {
     pub summary: &'static str,
     /// Where `register_plugin!` stands.
     pub location: &'static Location<'static>,
-    /// The default configuration.
-    pub default_config: fn() -> Value,
-    /// Checks a section of the configuration; the error names key and expectation.
-    pub check_config: fn(&Value) -> Result<(), PluginError>,
-    /// See [`Plugin::LIVE`].
-    pub live: &'static [&'static str],
     /// See [`Plugin::listens`]; nothing for a section that is none.
     pub listens: fn(&Value) -> Vec<(&'static str, SocketAddr)>,
     /// Makes the plugin, or `None` when it is switched off.
@@ -165,9 +176,6 @@ impl PluginEntry {
             name: P::NAME,
             summary: P::SUMMARY,
             location: Location::caller(),
-            default_config: default_config::<P>,
-            check_config: |section| parse_config::<P>(section).map(drop),
-            live: P::LIVE,
             listens: |section| {
                 parse_config::<P>(section).map_or_else(|_| Vec::new(), |config| P::listens(&config))
             },
@@ -176,8 +184,17 @@ impl PluginEntry {
     }
 }
 
-fn default_config<P: Plugin>() -> Value {
-    serde_json::to_value(P::Config::default()).unwrap_or_default()
+/// The section of `P` in the configuration, with the caller's place in the source.
+#[doc(hidden)]
+#[track_caller]
+pub const fn section_of<P: Plugin>() -> PluginSection {
+    PluginSection {
+        name: P::NAME,
+        location: Location::caller(),
+        default_config: || serde_json::to_value(P::Config::default()).unwrap_or_default(),
+        check_config: |section| parse_config::<P>(section).map(drop).map_err(|e| e.0),
+        live: P::LIVE,
+    }
 }
 
 fn parse_config<P: Plugin>(section: &Value) -> Result<P::Config, PluginError> {
@@ -219,17 +236,8 @@ pub fn serve_routes(
 /// # Errors
 /// Two plugins carry one name; both places in the source are named.
 pub fn registered() -> Result<Vec<&'static PluginEntry>, PluginError> {
-    let mut entries: Vec<_> = inventory::iter::<PluginEntry>.into_iter().collect();
-    entries.sort_by_key(|e| (e.name, e.location.file(), e.location.line()));
-    for pair in entries.windows(2) {
-        if pair[0].name == pair[1].name {
-            return Err(PluginError(format!(
-                "two plugins are called {}: one registered at {}, one at {}; rename one of them",
-                pair[0].name, pair[0].location, pair[1].location
-            )));
-        }
-    }
-    Ok(entries)
+    let entries = inventory::iter::<PluginEntry>.into_iter().collect();
+    section::unique(entries, |entry| (entry.name, entry.location)).map_err(PluginError)
 }
 
 /// Registers a type that implements [`Plugin`](crate::plugin::Plugin) with the host, from any crate that is linked.
@@ -238,6 +246,9 @@ macro_rules! register_plugin {
     ($plugin:ty) => {
         $crate::__private::inventory::submit! {
             $crate::plugin::PluginEntry::of::<$plugin>()
+        }
+        $crate::__private::inventory::submit! {
+            $crate::plugin::section_of::<$plugin>()
         }
     };
 }

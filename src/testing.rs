@@ -11,6 +11,7 @@ use std::sync::Arc;
 use crate::bootstrap::{self, Running, StartError};
 use crate::config::Config;
 use crate::host::Host;
+use crate::http::Route;
 use crate::logging::LogLevel;
 
 /// A configuration for tests: a free port of loopback, everything in `data_directory`, agents closed without delay
@@ -44,6 +45,11 @@ impl TestServer {
     /// Its inside.
     pub fn host(&self) -> &Arc<Host> {
         self.0.host()
+    }
+
+    /// The routes of its plugins.
+    pub fn plugin_routes(&self) -> Vec<Route> {
+        self.0.plugins().routes()
     }
 
     /// Stops it in an orderly way.

@@ -9,9 +9,9 @@ use super::error::ConfigError;
 use super::file::unknown_key;
 use super::keys::{SECTION, expected, is_secret, join, leaves, redacted};
 use super::layer::{Layer, Origin};
+use super::section::PluginSection;
 use super::{Config, Setting};
 use crate::json::expected_in_words;
-use crate::plugin::{PluginEntry, PluginError};
 
 /// The largest number of what one user, or all, may have.
 const MOST: u32 = 1_000_000;
@@ -21,7 +21,7 @@ const SHOWN: usize = 60;
 /// Merges the layers, the later over the earlier, and checks the result.
 pub(super) fn merge(
     layers: Vec<Layer>,
-    plugins: &[&PluginEntry],
+    plugins: &[&PluginSection],
 ) -> Result<(Config, Vec<Setting>), ConfigError> {
     let figment = layers.iter().fold(Figment::new(), Figment::merge);
     let merged = Merged { figment, layers };
@@ -76,9 +76,9 @@ impl Merged {
     }
 
     /// The error about a plugin's section, without what serde tells of the value in it.
-    fn refuse_plugin(&self, plugin: &str, section: &Value, error: &PluginError) -> ConfigError {
+    fn refuse_plugin(&self, plugin: &str, section: &Value, error: &str) -> ConfigError {
         let root = join("plugins", plugin);
-        let (path, message) = error.0.split_once(": ").unwrap_or((&root, &error.0));
+        let (path, message) = error.split_once(": ").unwrap_or((&root, error));
         let defaults = &self.layers[0].value;
         if let Some(name) = quoted_after(message, "unknown field `") {
             let parent = path.strip_suffix(name).map_or(path, |p| p.trim_end_matches('.'));

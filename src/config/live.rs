@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::keys::leaves;
+use super::section::{PluginSection, registered};
 use super::settings::{Config, Limits};
-use crate::plugin::{PluginEntry, registered};
 
 /// What a configuration that was read again changes.
 #[derive(Debug)]
@@ -68,7 +68,7 @@ impl Config {
     fn plugins_with(
         &self,
         fresh: &BTreeMap<String, Value>,
-        plugins: &[&PluginEntry],
+        plugins: &[&PluginSection],
     ) -> BTreeMap<String, Value> {
         let mut sections = self.plugins.clone();
         for plugin in plugins {

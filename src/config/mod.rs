@@ -15,6 +15,7 @@ mod file;
 mod keys;
 mod layer;
 mod live;
+pub mod section;
 mod settings;
 
 use std::ffi::OsString;
@@ -25,12 +26,13 @@ use serde_json::{Value, json};
 pub use error::ConfigError;
 pub use layer::Origin;
 pub use live::Reloaded;
+use section::PluginSection;
+
 pub use settings::{
     AuditConfig, AuthConfig, Config, Level, Limits, LogConfig, LogFormat, RoleWord, SecureCookies,
     ServerConfig,
 };
 
-use crate::plugin::{PluginEntry, registered};
 use layer::Layer;
 
 /// Where the configuration file lies if nothing names another.
@@ -101,7 +103,7 @@ impl Config {
     /// A file that was named does not exist, a source cannot be read, holds a key nobody knows or a value that is
     /// none for its key. The error is one line that names the source, the key and what was expected.
     pub fn load(overrides: &Overrides) -> Result<Loaded, ConfigError> {
-        let plugins = registered().map_err(|e| ConfigError::new(e.0))?;
+        let plugins = section::registered()?;
         load(overrides, std::env::vars_os().collect(), &plugins)
     }
 }
@@ -109,7 +111,7 @@ impl Config {
 fn load(
     overrides: &Overrides,
     environment: Vec<(OsString, OsString)>,
-    plugins: &[&PluginEntry],
+    plugins: &[&PluginSection],
 ) -> Result<Loaded, ConfigError> {
     let defaults = defaults(plugins);
     let variables = env::Variables::read(environment)?;
@@ -128,7 +130,7 @@ fn load(
 }
 
 /// The defaults as JSON, each plugin's section included: the shape every source is held against.
-fn defaults(plugins: &[&PluginEntry]) -> Value {
+fn defaults(plugins: &[&PluginSection]) -> Value {
     let sections = plugins.iter().map(|p| (p.name.to_owned(), (p.default_config)())).collect();
     let config = Config { plugins: sections, ..Config::default() };
     serde_json::to_value(config).unwrap_or_default()

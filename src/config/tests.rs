@@ -48,7 +48,7 @@ fn loaded(file: &str, variables: &[(&str, &str)]) -> Result<Loaded, String> {
     std::fs::write(&path, file).unwrap();
     let overrides = Overrides { file: Some(path.clone()), ..Overrides::default() };
     let variables = variables.iter().map(|(name, value)| (name.into(), value.into())).collect();
-    let entry = PluginEntry::of::<Sample>();
+    let entry = crate::plugin::section_of::<Sample>();
     let place = format!("{}: ", path.display());
     load(&overrides, variables, &[&entry]).map_err(|e| e.to_string().replace(&place, "file: "))
 }

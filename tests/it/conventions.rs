@@ -108,16 +108,18 @@ fn every_command_is_named_described_and_takes_an_object() {
 #[test]
 fn every_plugin_is_named_described_and_strict() {
     let entries = plugin::registered().unwrap();
+    let sections = netignite::config::section::registered().unwrap();
     let files: BTreeSet<_> = entries.iter().map(|entry| entry.name.to_owned()).collect();
     assert_eq!(files, units("plugins"), "a file is called as its plugin");
     for entry in entries {
         let name = entry.name;
         assert!(name.bytes().all(|b| b.is_ascii_lowercase()), "{name}");
         is_summary(name, entry.summary);
-        let mut config = (entry.default_config)();
-        (entry.check_config)(&config).unwrap_or_else(|e| panic!("{name}: its defaults are refused: {e}"));
+        let section = sections.iter().find(|section| section.name == name).unwrap();
+        let mut config = (section.default_config)();
+        (section.check_config)(&config).unwrap_or_else(|e| panic!("{name}: its defaults are refused: {e}"));
         config["noSuchKey"] = 1.into();
-        let refused = (entry.check_config)(&config).expect_err("an unknown key passed").to_string();
+        let refused = (section.check_config)(&config).expect_err("an unknown key passed");
         assert!(refused.contains("noSuchKey"), "{name}: {refused}");
     }
 }
@@ -138,9 +140,8 @@ async fn every_route_is_described() {
         config.plugins.insert("metrics".into(), metrics);
     })
     .await;
-    let of_plugins = server.host().plugins.get().unwrap().iter().flat_map(|plugin| plugin.routes());
     let mut seen = BTreeSet::new();
-    for route in netignite::api::table().into_iter().chain(of_plugins) {
+    for route in netignite::api::table().into_iter().chain(server.plugin_routes()) {
         let name = format!("{} {}", route.method, route.path);
         is_summary(&name, route.summary);
         let bodiless = ["GET", "HEAD"].contains(&route.method.as_str());

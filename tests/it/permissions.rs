@@ -43,9 +43,7 @@ fn unnamed(method: &str, path: &str) -> String {
 
 /// The routes the server really has: its own and its plugins'.
 fn routes(server: &Server) -> BTreeSet<String> {
-    let plugins = server.host().plugins.get().expect("plugins are set at start");
-    let of_plugins = plugins.iter().flat_map(|plugin| plugin.routes());
-    let all = netignite::api::table().into_iter().chain(of_plugins);
+    let all = netignite::api::table().into_iter().chain(server.plugin_routes());
     all.map(|route| unnamed(route.method.as_str(), &route.path)).collect()
 }
 

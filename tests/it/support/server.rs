@@ -58,6 +58,11 @@ impl Server {
         self.running.host()
     }
 
+    /// The routes of its plugins.
+    pub fn plugin_routes(&self) -> Vec<netignite::http::Route> {
+        self.running.plugin_routes()
+    }
+
     /// Stops it and gives its data directory, which another server may be started in.
     pub async fn stop(self) -> TempDir {
         self.running.stop().await;

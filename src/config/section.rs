@@ -1,0 +1,52 @@
+//! The sections of plugins, as far as the configuration has to know of them: each plugin registers its own.
+
+use std::panic::Location;
+
+use serde_json::Value;
+
+use super::ConfigError;
+
+/// The section `plugins.<name>` of a plugin.
+pub struct PluginSection {
+    /// The plugin's name.
+    pub name: &'static str,
+    /// Where the plugin is registered.
+    pub location: &'static Location<'static>,
+    /// Its defaults.
+    pub default_config: fn() -> Value,
+    /// Checks a section; the error names key and expectation.
+    pub check_config: fn(&Value) -> Result<(), String>,
+    /// Keys that the plugin looks up when it needs them.
+    pub live: &'static [&'static str],
+}
+
+/// All sections, sorted by name.
+///
+/// # Errors
+/// Two plugins carry one name; both places in the source are named.
+pub fn registered() -> Result<Vec<&'static PluginSection>, ConfigError> {
+    let sections = inventory::iter::<PluginSection>.into_iter().collect();
+    unique(sections, |section| (section.name, section.location)).map_err(ConfigError::new)
+}
+
+/// What plugins registered, sorted by name.
+pub(crate) fn unique<T>(
+    mut all: Vec<&'static T>,
+    of: fn(&T) -> (&'static str, &'static Location<'static>),
+) -> Result<Vec<&'static T>, String> {
+    all.sort_by_key(|one| {
+        let (name, location) = of(one);
+        (name, location.file(), location.line())
+    });
+    for pair in all.windows(2) {
+        let [(name, one), (other_name, other)] = [of(pair[0]), of(pair[1])];
+        if name == other_name {
+            return Err(format!(
+                "two plugins are called {name}: one registered at {one}, one at {other}; rename one of them"
+            ));
+        }
+    }
+    Ok(all)
+}
+
+inventory::collect!(PluginSection);
