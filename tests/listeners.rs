@@ -53,6 +53,31 @@ listener!(Good, "good", |event| match event {
     _ => {}
 });
 
+/// What `Ending` found to be heard when it was stopped; none before.
+static STOPPED: Mutex<Option<usize>> = Mutex::new(None);
+
+/// A plugin that takes its time to stop.
+struct Ending;
+
+impl Plugin for Ending {
+    const NAME: &'static str = "ending";
+    const SUMMARY: &'static str = "A plugin of the tests that stops";
+    type Config = Empty;
+    const LISTENS: bool = false;
+
+    fn new(_: Empty, _: &Arc<Host>) -> Result<Option<Self>, PluginError> {
+        Ok(Some(Self))
+    }
+
+    async fn stop(self: &Arc<Self>) {
+        let heard = HEARD.lock().unwrap().len();
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        *STOPPED.lock().unwrap() = Some(heard);
+    }
+}
+
+register_plugin!(Ending);
+
 /// Lets the slow listener go, however a test ends.
 struct Held;
 
@@ -115,5 +140,9 @@ async fn a_listeners_fault_stays_its_own() {
     }
     // The slow one gets what it has missed meanwhile, and the stop waits for it.
     drop(held);
+    assert_eq!(*STOPPED.lock().unwrap(), None);
     drop(soon("the stop", scene.server.stop()).await);
+    // Every event was passed on before.
+    let heard = HEARD.lock().unwrap().len();
+    assert_eq!(*STOPPED.lock().unwrap(), Some(heard));
 }
