@@ -6,7 +6,7 @@
 //! A wall clock can be wrong by years: a battery is empty, a small machine starts in 1970, somebody mistypes a year.
 //! Whatever is deleted for its age is gone for good, so that it goes by another clock: the time *lived through*. It is
 //! kept in the database, runs with the monotonic clock, and follows the wall clock where that differs, but never by
-//! more than [`CATCH_UP`] times what passes. After a month switched off it catches up in three days; one start in
+//! more than twelve times what passes. After a month switched off it catches up in three days; one start in
 //! 2040 moves it by hours.
 
 use std::sync::Arc;

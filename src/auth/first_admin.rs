@@ -15,11 +15,7 @@ use zeroize::Zeroizing;
 
 use crate::files;
 
-/// The name of the first admin.
-pub const USERNAME: &str = "admin";
-
-/// The ID of the first admin, and of the superadmin of an adopted database.
-pub const ID: i64 = 1;
+pub use crate::model::account::{FIRST_ADMIN as ID, FIRST_ADMIN_NAME as USERNAME};
 
 /// Where the first admin's credentials lie.
 pub fn credentials_path(data_directory: &Path) -> PathBuf {

@@ -3,7 +3,7 @@
 //!
 //! `totp` are the one-time passwords of an authenticator app; recovery codes, for whoever lost it, are typed codes. Here
 //! is what both have in common: a code as it was typed, and of whom a second factor is required. That each code is good
-//! once is the business of `store::second_factors`, which takes them; that guessing is slow, the throttle's.
+//! once is seen to by the transaction that takes it; that guessing is slow, by the throttle.
 
 pub mod totp;
 
@@ -13,8 +13,11 @@ use zeroize::Zeroizing;
 use super::accounts::Account;
 use super::permission::Role;
 use super::typed_code::{CodeKey, groups};
+use crate::clock::Millis;
 use crate::config::{Config, RoleWord};
+use crate::error::Result;
 use crate::store::standing::Standing;
+use crate::store::{Conn, second_factors};
 
 /// Recovery codes that a user gets at once.
 pub const RECOVERY_CODES: usize = 10;
@@ -37,6 +40,44 @@ impl Code {
             return Some(Self::Totp(plain.as_str().into()));
         }
         CodeKey::of(text).map(Self::Recovery)
+    }
+}
+
+/// Puts the factor in force whose seed `code` was made with, in the transaction of `db`, and stores its recovery codes.
+/// Answers whether the code was right; none if there is nothing to confirm.
+///
+/// # Errors
+/// The database refuses.
+pub fn confirm(db: &Conn, user: i64, code: &Code, codes: &[CodeKey], now: Millis) -> Result<Option<bool>> {
+    let Some(seed) = second_factors::seed_to_confirm(db, user)? else { return Ok(None) };
+    let Some(step) = step_of(user, seed, code, now) else { return Ok(Some(false)) };
+    let hashes: Vec<_> = codes.iter().map(|key| key.0).collect();
+    second_factors::confirm(db, user, step, &hashes, now)?;
+    Ok(Some(true))
+}
+
+/// Takes a code of the factor in force, in the transaction of `db`: it is then used up, as are all of earlier steps.
+/// Answers whether it was good.
+///
+/// # Errors
+/// The database refuses.
+pub fn take(db: &Conn, user: i64, code: &Code, now: Millis) -> Result<bool> {
+    let Some(seed) = second_factors::seed_in_force(db, user)? else { return Ok(false) };
+    if let Code::Recovery(CodeKey(hash)) = code {
+        return second_factors::use_recovery_code(db, user, hash);
+    }
+    step_of(user, seed, code, now).map_or(Ok(false), |step| second_factors::use_step(db, user, step))
+}
+
+/// The step that a one-time password is for. A seed that cannot be opened takes none; recovery codes are still good.
+fn step_of(user: i64, seed: Result<SecretString>, code: &Code, now: Millis) -> Option<i64> {
+    let Code::Totp(code) = code else { return None };
+    match seed {
+        Ok(seed) => totp::step_of(&seed, code, now),
+        Err(e) => {
+            tracing::error!("the second factor of the user {user} takes no code until it is removed: {e}");
+            None
+        }
     }
 }
 

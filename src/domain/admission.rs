@@ -2,8 +2,8 @@
 //!
 //! A decision is as old as the request's wait for a hash, for the writer or for an agent, and what it was made from may
 //! be gone by then: the session, the token, the user or the role. So it is made again with what is stored, in the
-//! transaction of every change ([`Admission::holds`]), and with what is in memory before what was read is answered, and
-//! while a long answer is on its way ([`Admission::stands`]).
+//! transaction of every change (`Admission::holds`), and with what is in memory before what was read is answered, and
+//! while a long answer is on its way (`Admission::stands`).
 
 use std::sync::Arc;
 use std::time::Duration;

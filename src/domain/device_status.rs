@@ -1,6 +1,6 @@
 //! Whether devices are up, asked of their agents.
 //!
-//! All agents are asked at the same time ([`DeviceQuestions`]). The answer comes in time for every proxy, with what is
+//! All agents are asked at the same time (`device_questions`). The answer comes in time for every proxy, with what is
 //! known by then. Answers of the last seconds are reused, which is what several open pages asking at once come down to;
 //! but not where a single device is asked about: there somebody pressed a button.
 

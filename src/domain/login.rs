@@ -1,6 +1,6 @@
 //! Logging in and out.
 //!
-//! A login that fails takes [`FAILURE_FLOOR`] at least, so that its time shows neither whether the user exists, nor how
+//! A login that fails takes a quarter of a second at least, so that its time shows neither whether the user exists, nor how
 //! old the stored hash is, nor which of password and code was wrong.
 
 use std::time::Duration;
@@ -12,7 +12,7 @@ use super::By;
 use super::failed::log_failed;
 use super::second_factor_code;
 use super::session::Current;
-use crate::auth::second_factor::Code;
+use crate::auth::second_factor::{self, Code};
 use crate::auth::session::Session;
 use crate::clock::Millis;
 use crate::error::{Error, Kind, Result};
@@ -174,7 +174,7 @@ async fn second_factor(by: &By, user: &UserRow, code: Option<Code>) -> Result<Op
     };
     let now = host.clock.now();
     let recovers = matches!(code, Code::Recovery(_));
-    let take = move |db: &Conn| match second_factors::take(db, id, &code, now)? {
+    let take = move |db: &Conn| match second_factor::take(db, id, &code, now)? {
         true => Ok(()),
         false => Err(second_factor_code::wrong(Kind::Unauthenticated)),
     };

@@ -9,7 +9,7 @@ use secrecy::SecretString;
 use super::second_factor_code::{counted, wrong};
 use super::user::{check_may_manage, not_found};
 use super::{By, current_password};
-use crate::auth::second_factor::{Code, RECOVERY_CODES, is_required, totp};
+use crate::auth::second_factor::{self, Code, RECOVERY_CODES, is_required, totp};
 use crate::auth::typed_code;
 use crate::error::{Error, Kind, Result};
 use crate::model::audit::{Action, SubjectKind};
@@ -92,7 +92,7 @@ pub async fn confirm(by: &By, code: Code) -> Result<Vec<SecretString>> {
     let now = by.now();
     let confirmed = by.change(Action::TotpEnable, move |db, entry| {
         entry.on(SubjectKind::User, id, name);
-        match second_factors::confirm(db, id, &code, &keys, now)? {
+        match second_factor::confirm(db, id, &code, &keys, now)? {
             // Whoever else is logged in has shown the password alone.
             Some(true) => sessions::delete_of_user(db, id, Some(&current.0)),
             Some(false) => Err(wrong(Kind::Invalid)),
@@ -125,7 +125,7 @@ pub async fn turn_off(by: &By, current_password: Option<SecretString>, code: Cod
         if second_factors::confirmed(db, id)?.is_none() {
             return Err(not_enabled());
         }
-        if !second_factors::take(db, id, &code, now)? {
+        if !second_factor::take(db, id, &code, now)? {
             return Err(wrong(Kind::Invalid));
         }
         second_factors::delete(db, id)

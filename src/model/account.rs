@@ -19,3 +19,8 @@ pub struct Account {
     /// Whether a second factor is in force.
     pub second_factor: bool,
 }
+
+/// The ID of the first admin, and of the superadmin of an adopted database.
+pub const FIRST_ADMIN: i64 = 1;
+/// The name of the first admin.
+pub const FIRST_ADMIN_NAME: &str = "admin";

@@ -1,9 +1,9 @@
 //! What a user may do by what is stored now, asked where something is about to be changed: in the same transaction.
 
 use super::{Conn, Row};
-use crate::auth::permission::Role;
 use crate::clock::Millis;
 use crate::error::Result;
+use crate::model::permission::Role;
 
 /// What decides on a user's rights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

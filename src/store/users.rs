@@ -6,10 +6,9 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::reach::share_on_device;
 use super::{Conn, Row};
-use crate::auth::first_admin;
 use crate::clock::Millis;
 use crate::error::{Error, Result};
-use crate::model::account::Account;
+use crate::model::account::{Account, FIRST_ADMIN, FIRST_ADMIN_NAME};
 use crate::model::permission::Role;
 use crate::model::username::look;
 
@@ -213,7 +212,7 @@ pub fn insert_first_admin(db: &Conn, password_hash: &str) -> Result<bool> {
     let inserted = db.execute(
         "INSERT INTO users (id, username, password_hash, role, superadmin) \
          SELECT ?1, ?2, ?3, 'admin', 1 WHERE NOT EXISTS (SELECT 1 FROM users)",
-        libsql::params![first_admin::ID, first_admin::USERNAME, password_hash],
+        libsql::params![FIRST_ADMIN, FIRST_ADMIN_NAME, password_hash],
     )?;
     Ok(inserted == 1)
 }
