@@ -188,21 +188,13 @@ impl PluginEntry {
 #[doc(hidden)]
 #[track_caller]
 pub const fn section_of<P: Plugin>() -> PluginSection {
-    PluginSection {
-        name: P::NAME,
-        location: Location::caller(),
-        default_config: || serde_json::to_value(P::Config::default()).unwrap_or_default(),
-        check_config: |section| parse_config::<P>(section).map(drop).map_err(|e| e.0),
-        live: P::LIVE,
-    }
+    PluginSection::of::<P::Config>(P::NAME, P::LIVE, |section| {
+        section::parse::<P::Config>(P::NAME, section).map(drop)
+    })
 }
 
 fn parse_config<P: Plugin>(section: &Value) -> Result<P::Config, PluginError> {
-    serde_path_to_error::deserialize(section).map_err(|e| {
-        let path = e.path().to_string();
-        let key = if path == "." { String::new() } else { format!(".{path}") };
-        PluginError(format!("plugins.{}{key}: {}", P::NAME, e.inner()))
-    })
+    section::parse(P::NAME, section).map_err(PluginError)
 }
 
 fn make<P: Plugin>(

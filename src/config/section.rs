@@ -2,6 +2,8 @@
 
 use std::panic::Location;
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::ConfigError;
@@ -18,6 +20,31 @@ pub struct PluginSection {
     pub check_config: fn(&Value) -> Result<(), String>,
     /// Keys that the plugin looks up when it needs them.
     pub live: &'static [&'static str],
+}
+
+impl PluginSection {
+    /// The section of the plugin `name` whose type is `C`, with the caller's place in the source.
+    #[track_caller]
+    pub const fn of<C: Serialize + DeserializeOwned + Default>(
+        name: &'static str,
+        live: &'static [&'static str],
+        check_config: fn(&Value) -> Result<(), String>,
+    ) -> Self {
+        let default_config = || serde_json::to_value(C::default()).unwrap_or_default();
+        Self { name, location: Location::caller(), default_config, check_config, live }
+    }
+}
+
+/// Reads the section of the plugin `name`.
+///
+/// # Errors
+/// The key that is wrong, and what was expected.
+pub fn parse<C: DeserializeOwned>(name: &str, section: &Value) -> Result<C, String> {
+    serde_path_to_error::deserialize(section).map_err(|e| {
+        let path = e.path().to_string();
+        let key = if path == "." { String::new() } else { format!(".{path}") };
+        format!("plugins.{name}{key}: {}", e.inner())
+    })
 }
 
 /// All sections, sorted by name.

@@ -1,17 +1,11 @@
 #![allow(clippy::unwrap_used)]
 
-use std::sync::Arc;
-
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::*;
-use crate::host::Host;
-use crate::plugin::{Plugin, PluginError};
 
 /// A plugin with every kind of value in its section.
-struct Sample;
-
 #[derive(Serialize, Deserialize, Default)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 struct Section {
@@ -29,15 +23,9 @@ struct Inner {
     password: String,
 }
 
-impl Plugin for Sample {
-    const NAME: &'static str = "sample";
-    const SUMMARY: &'static str = "For tests";
-    type Config = Section;
-
-    fn new(_: Section, _: &Arc<Host>) -> Result<Option<Self>, PluginError> {
-        Ok(None)
-    }
-}
+const SAMPLE: PluginSection = PluginSection::of::<Section>("sample", &[], |section| {
+    section::parse::<Section>("sample", section).map(drop)
+});
 
 const CANARY: &str = "canary-8c1f";
 
@@ -48,9 +36,8 @@ fn loaded(file: &str, variables: &[(&str, &str)]) -> Result<Loaded, String> {
     std::fs::write(&path, file).unwrap();
     let overrides = Overrides { file: Some(path.clone()), ..Overrides::default() };
     let variables = variables.iter().map(|(name, value)| (name.into(), value.into())).collect();
-    let entry = crate::plugin::section_of::<Sample>();
     let place = format!("{}: ", path.display());
-    load(&overrides, variables, &[&entry]).map_err(|e| e.to_string().replace(&place, "file: "))
+    load(&overrides, variables, &[&SAMPLE]).map_err(|e| e.to_string().replace(&place, "file: "))
 }
 
 fn shown(loaded: &Loaded, key: &str) -> (Value, String) {

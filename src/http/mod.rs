@@ -30,8 +30,6 @@ pub mod router;
 pub mod server;
 pub mod service;
 mod summary;
-#[cfg(test)]
-mod tests;
 mod under_way;
 mod upgrade;
 

@@ -272,7 +272,7 @@ async fn no_number_is_given_twice() {
                 db,
                 &agents::NewAgent {
                     name: "new".into(),
-                    kind: crate::control::AgentKind::Server,
+                    kind: crate::model::agent::AgentKind::Server,
                     description: String::new(),
                     secret: "12345678".to_owned().into(),
                     owner: user,

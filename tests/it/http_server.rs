@@ -1,5 +1,4 @@
 //! Tests of the server through its sockets, with routes of their own: what a request meets besides its handler.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,16 +13,18 @@ use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
-use super::client::{self, Target};
-use super::router::Router;
-use super::{Access, Answer, Body, Call, HeaderValue, Json, Method, NoBody, Raw, Route, StatusCode, server};
-use crate::audit::{Action, Actor, Entry};
-use crate::auth::permission::Permission;
-use crate::config::Config;
-use crate::error::{Error, Result};
-use crate::local_socket;
-use crate::model::shutdown::Shutdown;
-use crate::testing::{self, TestServer};
+use netignite::audit::{Action, Actor, Entry};
+use netignite::auth::permission::Permission;
+use netignite::config::Config;
+use netignite::error::{Error, Result};
+use netignite::http::client::{self, Target};
+use netignite::http::router::Router;
+use netignite::http::{
+    Access, Answer, Body, Call, HeaderValue, Json, Method, NoBody, Raw, Route, StatusCode, server,
+};
+use netignite::local_socket;
+use netignite::model::shutdown::Shutdown;
+use netignite::testing::{self, TestServer};
 
 /// A listener with routes of the test's own beside a whole server.
 struct Side {
@@ -462,7 +463,7 @@ async fn the_operator_needs_no_session_and_agents_no_operator() {
     assert_eq!(status, StatusCode::OK, "{body}");
     assert_eq!(body["data"][0]["username"], "admin");
     let (status, body) =
-        client::request(&target, Method::GET, super::service::AGENT_PATH, None).await.unwrap();
+        client::request(&target, Method::GET, netignite::http::service::AGENT_PATH, None).await.unwrap();
     assert_eq!(status, StatusCode::BAD_REQUEST, "{body}");
 
     let target = Target::Tcp(server.address());
