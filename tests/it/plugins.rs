@@ -58,7 +58,8 @@ async fn without_its_database_a_server_lives_and_is_not_ready() {
     server.host().store.close().await;
     assert_eq!(anyone.get("/livez").await.status, 200);
     let reply = anyone.get("/readyz").await;
-    assert_eq!((reply.status, reply.text.as_str()), (503, "not ready\n"));
+    // The watch over the files may have seen that the closed database left none of its own beside it.
+    assert_eq!((reply.status, reply.text.starts_with("not ready")), (503, true), "{}", reply.text);
 }
 
 #[tokio::test]

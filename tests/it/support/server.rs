@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use netignite::config::Config;
 use netignite::host::Host;
@@ -11,6 +12,9 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use super::client::Client;
+
+/// How long a start waits for a data directory that another process seems to have.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A running server.
 pub struct Server {
@@ -35,9 +39,16 @@ impl Server {
     pub async fn start_in(directory: TempDir, change: impl FnOnce(&mut Config)) -> Self {
         let mut config = testing::config(directory.path());
         change(&mut config);
-        let running = match TestServer::start(config).await {
-            Ok(running) => running,
-            Err(e) => panic!("the server does not start: {e}"),
+        let begun = Instant::now();
+        let running = loop {
+            match TestServer::start(config.clone()).await {
+                Ok(running) => break running,
+                // A child of another test holds what this process had open, a lock too, until it is another program.
+                Err(e) if e.to_string().contains("uses the data directory") && begun.elapsed() < PATIENCE => {
+                    tokio::task::yield_now().await;
+                }
+                Err(e) => panic!("the server does not start: {e}"),
+            }
         };
         let password = first_password(directory.path()).unwrap_or_default();
         Self { running, directory, password }
