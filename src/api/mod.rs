@@ -1,8 +1,7 @@
 //! The REST resources: one file a resource, and the one table of the host's own routes.
 //!
-//! A handler reads its typed body, asks [`By::whose`](crate::domain::By::whose) whose things the caller may mean,
-//! calls one function of the domain and answers. Deliberately absent: SQL, frames, tests of roles, and HTTP statuses
-//! other than the two kinds of success. Health and metrics are plugins.
+//! A handler reads its typed body, calls one function of the domain and answers. Deliberately absent: SQL, frames,
+//! permissions and ownership, which are the domain's, and HTTP statuses other than the two kinds of success. Health and metrics are plugins.
 
 mod account;
 mod agent_list;
