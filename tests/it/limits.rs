@@ -107,7 +107,9 @@ async fn an_agents_connection_is_not_idle() {
     connection.send(format!("GET /livez HTTP/1.1\r\nHost: {}\r\n\r\n", server.address())).await;
     connection.answer().await.expect("an answer");
     connection.closed().await;
-    let beat = tokio::spawn(async move { admin.command(agent, "HEARTBEAT", json!({})).await });
+    // With a connection of its own: the first one is idle too, and may be closed under a request.
+    let fresh = server.superadmin().await;
+    let beat = tokio::spawn(async move { fresh.command(agent, "HEARTBEAT", json!({})).await });
     let message = firmware.message().await;
     firmware.reply_ok(&message).await;
     beat.await.unwrap().expect(200);
