@@ -34,8 +34,7 @@ use crate::domain::audit_retention;
 use crate::events::Events;
 use crate::files;
 use crate::host::{AgentChanges, Host};
-use crate::http::router::Router;
-use crate::http::{Method, Route, server};
+use crate::http::{Method, server};
 use crate::local_socket;
 use crate::lock::DataLock;
 use crate::logging::LogLevel;
@@ -45,6 +44,8 @@ use crate::model::shutdown::Shutdown;
 use crate::plugin::Plugins;
 use crate::registry::Registry;
 use crate::reload::reload;
+use crate::rest::router::Router;
+use crate::rest::{Route, listen};
 use crate::store::{self, Store, agents, server_state, users};
 use crate::vault::Given;
 use crate::watch::{self, Socket, Watch};
@@ -330,9 +331,9 @@ fn doors(
     local: Option<UnixListener>,
 ) -> Vec<JoinHandle<()>> {
     let stop = || host.shutdown.clone();
-    let mut doors = vec![tokio::spawn(server::serve(listener, host.clone(), router.clone(), stop()))];
+    let mut doors = vec![tokio::spawn(listen::serve(listener, host.clone(), router.clone(), stop()))];
     doors.extend(
-        local.map(|local| tokio::spawn(server::serve_unix(local, host.clone(), router.clone(), stop()))),
+        local.map(|local| tokio::spawn(listen::serve_unix(local, host.clone(), router.clone(), stop()))),
     );
     doors
 }
@@ -349,7 +350,7 @@ fn watch_over(
     let serving = host.clone();
     let serve = move |listener| {
         let stop = serving.shutdown.clone();
-        tokio::spawn(server::serve_unix(listener, serving.clone(), router.clone(), stop));
+        tokio::spawn(listen::serve_unix(listener, serving.clone(), router.clone(), stop));
     };
     let socket = Socket { path: socket.to_owned(), identity: identity.clone(), serve: Box::new(serve) };
     let watch = Watch { host, lock: opened.lock.clone(), socket };

@@ -1,7 +1,7 @@
 //! The one error of the server's inside.
 //!
 //! Domain code says *what* went wrong ([`Kind`] and a stable `code`), what the caller may read (`message`) and what
-//! only the log may read (`detail`). Nothing here knows HTTP: `http::response` turns an [`Error`] into an answer, and it
+//! only the log may read (`detail`). Nothing here knows HTTP: `rest::envelope` turns an [`Error`] into an answer, and it
 //! is the only place that does.
 //!
 //! Existing pages put the message into their document as HTML: it is made [`harmless`] where it is set, and carries

@@ -41,6 +41,7 @@ pub mod preflight;
 pub mod prelude;
 pub mod registry;
 pub mod reload;
+pub mod rest;
 pub mod store;
 #[doc(hidden)]
 pub mod testing;

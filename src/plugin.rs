@@ -18,9 +18,10 @@ use serde_json::Value;
 
 use crate::config::section::{self, PluginSection};
 use crate::host::Host;
-use crate::http::router::Router;
-use crate::http::{Route, server};
+use crate::http::server;
 use crate::registry::BoxFuture;
+use crate::rest::router::Router;
+use crate::rest::{Route, listen};
 
 pub use life::Plugins;
 
@@ -219,7 +220,7 @@ pub fn serve_routes(
     let router = Router::new(routes).map_err(|e| PluginError(e.to_string()))?;
     let listening = server::bind(bind).and_then(|listener| Ok((listener.local_addr()?, listener)));
     let (address, listener) = listening.map_err(|e| PluginError(format!("cannot listen on {bind}: {e}")))?;
-    tokio::spawn(server::serve_beside(listener, host.clone(), Arc::new(router), shutdown));
+    tokio::spawn(listen::serve_beside(listener, host.clone(), Arc::new(router), shutdown));
     Ok(address)
 }
 

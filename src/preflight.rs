@@ -10,12 +10,12 @@ use std::path::{Path, PathBuf};
 
 use crate::bootstrap::{self, StartError};
 use crate::config::Config;
-use crate::http::router::Router;
 use crate::http::server;
 use crate::lock::{self, LockError};
 use crate::logging::LoggingError;
 use crate::plugin;
 use crate::registry::Registry;
+use crate::rest::router::Router;
 use crate::store;
 use crate::vault::Given;
 

@@ -15,14 +15,14 @@ pub use crate::VERSION;
 pub use crate::auth::permission::Permission;
 pub use crate::error::{Error, FieldError, Kind as ErrorKind, Result};
 pub use crate::host::Host;
-pub use crate::http::{
-    Access, Answer, Call, HeaderMap, HeaderName, HeaderValue, Json, Method, NoBody, Raw, Route, StaticFile,
-    StaticFiles, StatusCode,
-};
 pub use crate::model::event::{CommandOutcome, Event};
 pub use crate::plugin::{Plugin, PluginError, Shutdown, serve_routes};
 pub use crate::registry::{
     AgentContext, AgentSecret, Class, Command, CommandError, Empty, Look, MacAddress, Network, OkStatus,
     Outcome, ProbeTarget, Reachability, SecretKeeper, SentTo, Sighting,
+};
+pub use crate::rest::{
+    Access, Answer, Call, HeaderMap, HeaderName, HeaderValue, Json, Method, NoBody, Raw, Route, StaticFile,
+    StaticFiles, StatusCode,
 };
 pub use crate::{register_command, register_plugin};

@@ -11,8 +11,8 @@ use std::sync::Arc;
 use crate::bootstrap::{self, Running, StartError};
 use crate::config::Config;
 use crate::host::Host;
-use crate::http::Route;
 use crate::logging::LogLevel;
+use crate::rest::Route;
 
 /// A configuration for tests: a free port of loopback, everything in `data_directory`, agents closed without delay
 /// when the server stops.

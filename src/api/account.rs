@@ -13,7 +13,7 @@ use super::username::new_username;
 use crate::domain::account;
 use crate::domain::user_change::UserChange;
 use crate::error::Result;
-use crate::http::{Answer, Call, Json};
+use crate::rest::{Answer, Call, Json};
 
 /// What is to replace an account.
 #[derive(Deserialize, JsonSchema)]

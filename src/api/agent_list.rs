@@ -12,8 +12,8 @@ use super::pages::List;
 use crate::domain::Snapshot;
 use crate::domain::agent_list::{self, AgentsOf};
 use crate::error::{Error, Result};
-use crate::http::{Answer, Call, NoBody};
 use crate::model::presence::{Presence, PresenceState};
+use crate::rest::{Answer, Call, NoBody};
 
 /// Whose agents there are, as the database has them.
 pub(crate) struct StoredAgents {

@@ -14,8 +14,8 @@ use crate::control::DispatchError;
 use crate::domain::command_error::agent_error;
 use crate::domain::rotation::{self, RotateError, Rotated, Rotation};
 use crate::error::Result;
-use crate::http::{Answer, Call, Json};
 use crate::registry::Command;
+use crate::rest::{Answer, Call, Json};
 
 const HOUR: Millis = 60 * 60 * 1000;
 /// How long the secret in use stays good unless the caller says otherwise.

@@ -9,9 +9,9 @@ use super::field::Field;
 use super::owner::owner_of_new;
 use crate::domain::agent::{self, AgentDetail, AgentRow, NewAgent};
 use crate::error::Result;
-use crate::http::{Answer, Call, Json, NoBody};
 use crate::model::agent::AgentKind;
 use crate::model::presence::Presence;
+use crate::rest::{Answer, Call, Json, NoBody};
 
 pub(super) const KIND: Rule<String, AgentKind> = Rule::word("server or microcontroller");
 

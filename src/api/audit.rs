@@ -9,7 +9,7 @@ use super::audit_filter::{Asked, asked, written};
 use crate::clock::Millis;
 use crate::domain::audit_log::{self, AuditRow, Export, Page};
 use crate::error::{Error, Result};
-use crate::http::{Answer, Body, Call, HeaderValue, NoBody, Raw, StatusCode};
+use crate::rest::{Answer, Body, Call, HeaderValue, NoBody, Raw, StatusCode};
 
 /// One JSON object a line.
 const LINES: HeaderValue = HeaderValue::from_static("application/x-ndjson");

@@ -12,8 +12,8 @@ use crate::audit::{Action, Outcome, SubjectKind};
 use crate::clock::Millis;
 use crate::domain::audit_log::{AuditFilter, Place};
 use crate::error::{Error, FieldError, Result};
-use crate::http::Call;
 use crate::model::id::parse_id;
+use crate::rest::Call;
 
 /// Entries of a page, unless the query says otherwise, and at most.
 const USUAL: usize = 100;

@@ -14,8 +14,9 @@ use crate::clock::Millis;
 use crate::domain::login::{self, Client, LoggedIn};
 use crate::domain::session::{self, Current};
 use crate::error::Result;
-use crate::http::call::FromBody;
-use crate::http::{Answer, Call, Json, NoBody, cookie};
+use crate::http::cookie;
+use crate::rest::call::FromBody;
+use crate::rest::{Answer, Call, Json, NoBody};
 
 /// What is given to log in.
 #[derive(Deserialize, JsonSchema)]

@@ -7,9 +7,9 @@ use serde_json::Value;
 
 use crate::domain::command;
 use crate::error::Result;
-use crate::http::call::FromBody;
-use crate::http::{Answer, Call, Data, NoBody};
 use crate::registry::{Class, CommandEntry};
+use crate::rest::call::FromBody;
+use crate::rest::{Answer, Call, Data, NoBody};
 
 /// A command as it is listed.
 #[derive(Serialize, JsonSchema)]

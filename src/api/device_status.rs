@@ -6,7 +6,7 @@ use super::ids::asked_ids;
 use crate::commands::get_status::Online;
 use crate::domain::device_status;
 use crate::error::Result;
-use crate::http::{Answer, Call, NoBody};
+use crate::rest::{Answer, Call, NoBody};
 
 pub(super) async fn status(call: Call, _: NoBody) -> Result<Answer<BTreeMap<i64, Online>>> {
     let ids = asked_ids(&call);

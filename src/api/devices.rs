@@ -10,8 +10,8 @@ use super::pages::List;
 use crate::domain::Snapshot;
 use crate::domain::device::{self, DeviceKind, DeviceRow, NewDevice, SharedBy};
 use crate::error::{Error, Result};
-use crate::http::{Answer, Call, Json, NoBody};
 use crate::model::reach::Right;
+use crate::rest::{Answer, Call, Json, NoBody};
 
 const KIND: Rule<String, DeviceKind> = Rule::word("server, desktop, laptop, printer or nas");
 /// The port of a device for which none is given: the discard service, where magic packets usually go.

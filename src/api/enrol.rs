@@ -8,7 +8,7 @@ use super::check::{Check, DESCRIPTION, GIVEN_PASSWORD, NAME};
 use super::field::Field;
 use crate::domain::enrolment;
 use crate::error::Result;
-use crate::http::{Answer, Call, Json};
+use crate::rest::{Answer, Call, Json};
 
 /// What is given to make an agent.
 #[derive(Deserialize, JsonSchema)]

@@ -13,8 +13,8 @@ use super::owner::owner_of_new;
 use crate::clock::Millis;
 use crate::domain::enrolment_code::{self, EnrolmentCodeRow, NewEnrolmentCode};
 use crate::error::Result;
-use crate::http::{Answer, Call, Json, NoBody};
 use crate::model::agent::AgentKind;
+use crate::rest::{Answer, Call, Json, NoBody};
 
 const MINUTE: Millis = 60 * 1000;
 /// How long a code is good unless its maker says otherwise.

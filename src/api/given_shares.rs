@@ -6,8 +6,8 @@ use serde::Serialize;
 use crate::clock::Millis;
 use crate::domain::given_share::{self, GivenRow, Shared};
 use crate::error::Result;
-use crate::http::{Answer, Call, NoBody};
 use crate::model::reach::Right;
+use crate::rest::{Answer, Call, NoBody};
 
 /// A share as whoever it is with sees it.
 #[derive(Serialize, JsonSchema)]

@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use crate::http::Call;
 use crate::model::id::parse_id;
+use crate::rest::Call;
 
 /// The IDs asked for, or none if the query does not say, which means all. They may be listed, and the key repeated and
 /// bracketed, as clients write lists: `ids=1,2`, `ids=1&ids=2`, `ids[]=1&ids[]=2`, `ids[0]=1`. Junk is skipped, so that

@@ -8,7 +8,7 @@ use super::field::Field;
 use crate::config::Level;
 use crate::domain::log_level;
 use crate::error::Result;
-use crate::http::{Answer, Call, Json, NoBody};
+use crate::rest::{Answer, Call, Json, NoBody};
 
 const LEVEL: Rule<String, Level> = Rule::word("debug, info, warn, error or critical");
 

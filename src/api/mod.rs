@@ -38,7 +38,7 @@ mod wakeup;
 
 use crate::auth::permission::Permission as P;
 use crate::domain::share::Of;
-use crate::http::{Access, Method, Route};
+use crate::rest::{Access, Method, Route};
 
 /// The host's own routes.
 pub fn table() -> Vec<Route> {

@@ -2,8 +2,8 @@
 
 use crate::domain::owner;
 use crate::error::{Error, Kind, Result};
-use crate::http::Call;
 use crate::model::id::parse_id;
+use crate::rest::Call;
 
 /// The query's key.
 const OWNER: &str = "ownerID";

@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 
 use crate::domain::{Reader, Snapshot};
 use crate::error::Result;
-use crate::http::{Call, Data};
+use crate::rest::{Call, Data};
 
 /// About how many bytes a part has.
 pub(super) const PART: usize = 64 * 1024;

@@ -10,7 +10,7 @@ use super::field::Field;
 use crate::clock::Millis;
 use crate::domain::password_reset;
 use crate::error::Result;
-use crate::http::{Answer, Call, Json, NoBody};
+use crate::rest::{Answer, Call, Json, NoBody};
 
 /// A reset that was just made.
 #[derive(Serialize, JsonSchema)]

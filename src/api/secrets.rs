@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::keys::{self, MasterKeyPlace};
 use crate::error::Result;
-use crate::http::{Answer, Call, Json, NoBody};
+use crate::rest::{Answer, Call, Json, NoBody};
 
 /// What a change of the data key came to.
 #[derive(Serialize, JsonSchema)]

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::clock::Millis;
 use crate::domain::session::{self, OwnSession};
 use crate::error::Result;
-use crate::http::{Answer, Call, NoBody};
+use crate::rest::{Answer, Call, NoBody};
 
 /// A session as its user sees it in the list.
 #[derive(Serialize, JsonSchema)]

@@ -8,8 +8,8 @@ use super::field::Field;
 use crate::clock::Millis;
 use crate::domain::share::{self, Of, ShareRow};
 use crate::error::Result;
-use crate::http::{Answer, Call, Json, NoBody};
 use crate::model::reach::Right;
+use crate::rest::{Answer, Call, Json, NoBody};
 
 const RIGHT: Rule<Vec<String>, Right> = Rule::new(
     "a list: view to see the device and its status, or view and wake to wake it as well",

@@ -10,7 +10,7 @@ use crate::auth::tokens::Token;
 use crate::clock::Millis;
 use crate::domain::token;
 use crate::error::{Error, Result};
-use crate::http::{Answer, Call, Json, NoBody};
+use crate::rest::{Answer, Call, Json, NoBody};
 
 /// A token as it is shown.
 #[derive(Serialize, JsonSchema)]

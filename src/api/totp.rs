@@ -10,7 +10,7 @@ use super::field::Field;
 use crate::auth::second_factor::Code;
 use crate::domain::second_factor::{self, State};
 use crate::error::Result;
-use crate::http::{Answer, Call, Json, NoBody};
+use crate::rest::{Answer, Call, Json, NoBody};
 
 /// A code that must be there.
 pub(super) const CODE: Rule<String, Code> =

@@ -3,7 +3,7 @@
 use super::token_body::TokenBody;
 use super::tokens::{NewTokenView, TokenView, create_for, list_of, revoke_of};
 use crate::error::Result;
-use crate::http::{Answer, Call, Json, NoBody};
+use crate::rest::{Answer, Call, Json, NoBody};
 
 pub(super) async fn list(call: Call, _: NoBody) -> Result<Answer<Vec<TokenView>>> {
     list_of(&call, call.id()?).await

@@ -2,7 +2,7 @@
 
 use crate::domain::second_factor;
 use crate::error::Result;
-use crate::http::{Answer, Call, NoBody};
+use crate::rest::{Answer, Call, NoBody};
 
 pub(super) async fn remove(call: Call, _: NoBody) -> Result<Answer<()>> {
     second_factor::remove(&call, call.id()?).await?;

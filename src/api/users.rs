@@ -12,7 +12,7 @@ use crate::auth::permission::Role;
 use crate::domain::user;
 use crate::domain::user_change::{UserChange, change_user};
 use crate::error::Result;
-use crate::http::{Answer, Call, Json, NoBody};
+use crate::rest::{Answer, Call, Json, NoBody};
 
 const SUPERADMIN: Rule<bool, bool> = Rule::new("true or false", Some);
 

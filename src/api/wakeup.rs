@@ -2,7 +2,7 @@
 
 use crate::domain::wake::wake;
 use crate::error::Result;
-use crate::http::{Answer, Call, NoBody};
+use crate::rest::{Answer, Call, NoBody};
 
 pub(super) async fn wakeup(call: Call, _: NoBody) -> Result<Answer<()>> {
     wake(&call, call.id()?).await?;

@@ -14,11 +14,12 @@ use super::{ConfigArguments, block_on, keep_files_private, output};
 use crate::bootstrap::{self, Opened};
 use crate::config::{Config, Level, LogConfig, LogFormat};
 use crate::http::client::{self, Downloaded, Target};
-use crate::http::router::Router;
 use crate::http::{Method, StatusCode};
 use crate::local_socket;
 use crate::lock::{DataLock, LockError};
 use crate::logging::{self, Logging};
+use crate::rest::operate;
+use crate::rest::router::Router;
 use crate::store::database_path;
 
 /// How long a server that has the data directory may take until it listens: it may be starting.
@@ -128,7 +129,7 @@ impl Operator {
             Self::Socket(target, directory) => {
                 client::request(target, method, path, body).await.map_err(|e| unanswered(directory, &e))?
             }
-            Self::InProcess(here) => client::operate(&here.opened.host, &here.router, method, path, body)
+            Self::InProcess(here) => operate::operate(&here.opened.host, &here.router, method, path, body)
                 .await
                 .map_err(Failure::new)?,
         };
@@ -151,7 +152,7 @@ impl Operator {
                     client::download(target, path, &mut take).await.map_err(|e| unanswered(directory, &e))
                 }
                 Self::InProcess(here) => {
-                    client::operate_download(&here.opened.host, &here.router, path, &mut take)
+                    operate::operate_download(&here.opened.host, &here.router, path, &mut take)
                         .await
                         .map_err(Failure::new)
                 }

@@ -8,7 +8,7 @@ use crate::text::bare;
 /// What a request sends as its token. Empty, and so no token, if that is not text or stands beside another
 /// `Authorization`: then it is not clear who calls. None if there is no bearer at all; other schemes are a proxy's
 /// business. What a file has around a token is no part of it.
-pub(super) fn token(headers: &HeaderMap) -> Option<&str> {
+pub(crate) fn token(headers: &HeaderMap) -> Option<&str> {
     let sent = headers.get_all(AUTHORIZATION);
     let token = sent.iter().find_map(|value| of_bearer(value.as_bytes()))?;
     let alone = sent.iter().nth(1).is_none();

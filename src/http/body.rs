@@ -25,7 +25,7 @@ const SMALL: usize = 8 * 1024;
 const ROOM: usize = 64 * 1024 * 1024;
 
 /// The memory that arriving bodies hold, in bytes.
-pub(super) type Room = Arc<AtomicUsize>;
+pub(crate) type Room = Arc<AtomicUsize>;
 
 /// A part of the room, until this is dropped.
 struct Share<'a> {
@@ -56,7 +56,7 @@ impl Drop for Share<'_> {
 }
 
 /// A request's body and whether it was read to its end.
-pub(super) struct RequestBody<B> {
+pub(crate) struct RequestBody<B> {
     body: B,
     ended: bool,
     room: Room,
@@ -64,13 +64,13 @@ pub(super) struct RequestBody<B> {
 
 impl<B: Body<Data = Bytes> + Unpin> RequestBody<B> {
     /// A body that counts against `room` while it arrives.
-    pub(super) fn new(body: B, room: Room) -> Self {
+    pub(crate) fn new(body: B, room: Room) -> Self {
         let ended = body.is_end_stream();
         Self { body, ended, room }
     }
 
     /// Whether everything the client announced was read, so that the connection can take another request.
-    pub(super) fn ended(&self) -> bool {
+    pub(crate) fn ended(&self) -> bool {
         self.ended
     }
 
@@ -79,7 +79,7 @@ impl<B: Body<Data = Bytes> + Unpin> RequestBody<B> {
     /// # Errors
     /// 413 for more than `limit`, before anything is read if its length was announced; 408 after `time`; 400 if it
     /// breaks off; 503 if too much else is arriving.
-    pub(super) async fn read(&mut self, limit: usize, time: Duration) -> Result<Bytes> {
+    pub(crate) async fn read(&mut self, limit: usize, time: Duration) -> Result<Bytes> {
         if self.ended {
             return Ok(Bytes::new());
         }
@@ -94,7 +94,7 @@ impl<B: Body<Data = Bytes> + Unpin> RequestBody<B> {
     }
 
     /// Reads and forgets what is left of at most `limit` bytes, for a short time.
-    pub(super) async fn drain(&mut self, limit: usize) {
+    pub(crate) async fn drain(&mut self, limit: usize) {
         if !self.ended && !self.announces_more_than(limit) {
             let _ = self.read(limit, DRAIN_TIME).await;
         }

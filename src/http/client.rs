@@ -1,10 +1,9 @@
 //! A small HTTP client for the command line: one JSON request at a time to the server, over TCP or the local
-//! operator's Unix socket, or to a host in this very process, as the local operator and without any socket.
+//! operator's Unix socket.
 
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -19,11 +18,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::body::{RequestBody, Room};
-use super::router::Router;
-use super::service::{Door, Site};
-use super::{Method, Response, StatusCode};
-use crate::host::Host;
+use super::{Method, StatusCode};
 use crate::local_socket;
 
 /// How long a request may take, connecting included; longer than any handler does.
@@ -65,26 +60,6 @@ pub async fn request(
     timeout(TIMEOUT, exchange).await.map_err(|_| late())?
 }
 
-/// Serves one request of the local operator in this process, with the same routes that a server has.
-///
-/// # Errors
-/// The path is none.
-pub async fn operate(
-    host: &Arc<Host>,
-    router: &Arc<Router>,
-    method: Method,
-    path: &str,
-    body: Option<&Value>,
-) -> io::Result<(StatusCode, Value)> {
-    read_whole(serve(host, router, build("localhost", method, path, body)?).await).await
-}
-
-async fn serve(host: &Arc<Host>, router: &Arc<Router>, request: Request<Full<Bytes>>) -> Response {
-    let (mut parts, body) = request.into_parts();
-    let site = Site::new(host.clone(), router.clone());
-    site.serve(&mut parts, &mut RequestBody::new(body, Room::default()), Door::Operator).await.response
-}
-
 /// How a download ended.
 #[derive(Debug)]
 pub enum Downloaded {
@@ -118,21 +93,8 @@ pub async fn download(
     }
 }
 
-/// [`download`] from this process, as [`operate`].
-///
-/// # Errors
-/// The path is none, or the answer breaks off.
-pub async fn operate_download(
-    host: &Arc<Host>,
-    router: &Arc<Router>,
-    path: &str,
-    take: &mut impl FnMut(&[u8]) -> io::Result<()>,
-) -> io::Result<Downloaded> {
-    read_parts(serve(host, router, build("localhost", Method::GET, path, None)?).await, take).await
-}
-
 /// Reads an answer part by part; a refusal whole.
-async fn read_parts<B>(
+pub(crate) async fn read_parts<B>(
     response: hyper::Response<B>,
     take: &mut impl FnMut(&[u8]) -> io::Result<()>,
 ) -> io::Result<Downloaded>
@@ -154,7 +116,7 @@ where
 }
 
 /// Reads an answer of the usual size.
-async fn read_whole<B>(response: hyper::Response<B>) -> io::Result<(StatusCode, Value)>
+pub(crate) async fn read_whole<B>(response: hyper::Response<B>) -> io::Result<(StatusCode, Value)>
 where
     B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>>,
 {
@@ -190,7 +152,12 @@ fn late() -> io::Error {
     io::Error::new(io::ErrorKind::TimedOut, "the server did not answer within 30 s")
 }
 
-fn build(host: &str, method: Method, path: &str, body: Option<&Value>) -> io::Result<Request<Full<Bytes>>> {
+pub(crate) fn build(
+    host: &str,
+    method: Method,
+    path: &str,
+    body: Option<&Value>,
+) -> io::Result<Request<Full<Bytes>>> {
     let mut request = Request::builder()
         .method(method)
         .uri(path)

@@ -28,10 +28,9 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::Response;
 use super::body::RequestBody;
-use super::service::{Door, Site};
-use super::under_way::Slot;
+use super::outgoing::Held;
+use super::service::{Door, Service};
 use crate::config::Limits;
-use crate::control::Ticket;
 use crate::model::shutdown::Shutdown;
 use crate::registry::BoxFuture;
 
@@ -49,8 +48,8 @@ const LINGER: Duration = Duration::from_secs(2);
 const LINGER_BYTES: usize = 1024 * 1024;
 
 /// What all connections of a listener share.
-pub(super) struct Line {
-    pub(super) site: Arc<Site>,
+pub(super) struct Line<S> {
+    pub(super) service: Arc<S>,
     http: http1::Builder,
     head_time: Duration,
     idle_time: Duration,
@@ -60,20 +59,20 @@ pub(super) struct Line {
 }
 
 /// How a connection ended.
-pub(super) enum End<T> {
+pub(super) enum End<U, T> {
     /// It is closed.
     Closed,
-    /// It belongs to an agent: its socket and what was read beyond the handshake.
-    Upgraded(Ticket, T, Bytes),
+    /// It was upgraded: what it belongs to, its socket and what was read beyond the handshake.
+    Upgraded(U, T, Bytes),
 }
 
-impl Line {
-    pub(super) fn new(site: Arc<Site>, limits: &Limits) -> Arc<Self> {
+impl<S: Service> Line<S> {
+    pub(super) fn new(service: Arc<S>, limits: &Limits) -> Arc<Self> {
         let mut http = http1::Builder::new();
         // No `timer`: hyper's only time limit is replaced here, and its default would need one.
         http.header_read_timeout(None).max_header_size(MAX_HEAD).max_buf_size(MAX_BUFFER);
         Arc::new(Self {
-            site,
+            service,
             http,
             head_time: Duration::from_secs(limits.header_seconds.max(1)),
             idle_time: Duration::from_secs(limits.idle_seconds.max(1)),
@@ -89,7 +88,7 @@ impl Line {
     }
 
     /// Drives a connection to its end.
-    pub(super) async fn drive<T>(&self, stream: T, door: Door) -> End<T>
+    pub(super) async fn drive<T>(&self, stream: T, door: Door) -> End<S::Upgrade, T>
     where
         T: AsyncRead + AsyncWrite + Unpin,
     {
@@ -97,7 +96,7 @@ impl Line {
             Times { head: self.head_time, idle: self.idle_time, stalled: self.idle_time.min(STALLED) };
         let pulse = Arc::new(Pulse::new(times));
         let io = TokioIo::new(Metered { stream, pulse: pulse.clone() });
-        let visitor = Visitor { site: self.site.clone(), door, pulse: pulse.clone() };
+        let visitor = Visitor { service: self.service.clone(), door, pulse: pulse.clone() };
         let mut connection = self.http.serve_connection(io, visitor);
 
         // The timer never sleeps longer than the shortest limit, so that it needs no moving when a limit begins.
@@ -136,9 +135,9 @@ impl Line {
         let Some(result) = ended else { return End::Closed };
         let parts = connection.into_parts();
         let stream = parts.io.into_inner().stream;
-        if let Some(ticket) = pulse.ticket.lock().take() {
+        if let Some(upgrade) = pulse.upgrade.lock().take() {
             return match result {
-                Ok(()) => End::Upgraded(ticket, stream, parts.read_buf),
+                Ok(()) => End::Upgraded(upgrade, stream, parts.read_buf),
                 Err(_) => End::Closed,
             };
         }
@@ -180,11 +179,11 @@ struct Times {
 }
 
 /// Where a connection is: written by its socket and its service, read by its driver, all in one task.
-struct Pulse {
+struct Pulse<U> {
     times: Times,
     moment: Mutex<Moment>,
     unread: AtomicBool,
-    ticket: Mutex<Option<Ticket>>,
+    upgrade: Mutex<Option<U>>,
 }
 
 struct Moment {
@@ -211,7 +210,7 @@ enum Phase {
     Idle,
 }
 
-impl Pulse {
+impl<U> Pulse<U> {
     fn new(times: Times) -> Self {
         let moment = Moment {
             phase: Phase::Head,
@@ -220,7 +219,7 @@ impl Pulse {
             ahead: false,
             requests: 0,
         };
-        Self { times, moment: Mutex::new(moment), unread: AtomicBool::new(false), ticket: Mutex::new(None) }
+        Self { times, moment: Mutex::new(moment), unread: AtomicBool::new(false), upgrade: Mutex::new(None) }
     }
 
     fn deadline(&self) -> Option<Instant> {
@@ -262,10 +261,10 @@ impl Pulse {
     }
 
     /// Gives what must be held until the answer is written.
-    fn answer_begins(self: &Arc<Self>, slot: Option<Arc<Slot>>) -> Arc<Answering> {
+    fn answer_begins(self: &Arc<Self>, held: Option<Held>) -> Arc<Answering<U>> {
         let mut moment = self.moment.lock();
         moment.enter(Phase::Answer, None);
-        Arc::new(Answering { pulse: self.clone(), request: moment.requests, _slot: slot })
+        Arc::new(Answering { pulse: self.clone(), request: moment.requests, _held: held })
     }
 
     fn answer_ends(&self, request: u64) {
@@ -291,56 +290,56 @@ impl Moment {
 }
 
 /// An answer under way, held by its body: dropped when its last byte was written.
-struct Answering {
-    pulse: Arc<Pulse>,
+struct Answering<U> {
+    pulse: Arc<Pulse<U>>,
     request: u64,
-    _slot: Option<Arc<Slot>>,
+    _held: Option<Held>,
 }
 
-impl Drop for Answering {
+impl<U> Drop for Answering<U> {
     fn drop(&mut self) {
         self.pulse.answer_ends(self.request);
     }
 }
 
 /// The service of one connection.
-struct Visitor {
-    site: Arc<Site>,
+struct Visitor<S: Service> {
+    service: Arc<S>,
     door: Door,
-    pulse: Arc<Pulse>,
+    pulse: Arc<Pulse<S::Upgrade>>,
 }
 
-impl hyper::service::Service<Request<Incoming>> for Visitor {
+impl<S: Service> hyper::service::Service<Request<Incoming>> for Visitor<S> {
     type Response = Response;
     type Error = Infallible;
     type Future = BoxFuture<'static, Result<Response, Infallible>>;
 
     fn call(&self, request: Request<Incoming>) -> Self::Future {
         self.pulse.request_begins();
-        let (site, door, pulse) = (self.site.clone(), self.door, self.pulse.clone());
+        let (service, door, pulse) = (self.service.clone(), self.door, self.pulse.clone());
         let (mut parts, body) = request.into_parts();
-        let mut body = RequestBody::new(body, site.bodies.clone());
+        let mut body = RequestBody::new(body, service.bodies().clone());
         Box::pin(async move {
-            let served = site.serve(&mut parts, &mut body, door).await;
+            let served = service.serve(&mut parts, &mut body, door).await;
             if served.unread {
                 pulse.unread.store(true, Relaxed);
             }
-            if let Some(ticket) = served.ticket {
-                *pulse.ticket.lock() = Some(ticket);
+            if let Some(upgrade) = served.upgrade {
+                *pulse.upgrade.lock() = Some(upgrade);
             }
-            let answering = pulse.answer_begins(served.slot);
+            let answering = pulse.answer_begins(served.held);
             Ok(served.response.map(|body| body.holding(answering)))
         })
     }
 }
 
 /// A socket that notifies the pulse of what passes, and of what does not.
-struct Metered<T> {
+struct Metered<T, U> {
     stream: T,
-    pulse: Arc<Pulse>,
+    pulse: Arc<Pulse<U>>,
 }
 
-impl<T: AsyncRead + Unpin> AsyncRead for Metered<T> {
+impl<T: AsyncRead + Unpin, U> AsyncRead for Metered<T, U> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -355,7 +354,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Metered<T> {
     }
 }
 
-impl<T: AsyncWrite + Unpin> Metered<T> {
+impl<T: AsyncWrite + Unpin, U> Metered<T, U> {
     fn progress(&self, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         match result {
             Poll::Ready(Ok(1..)) => self.pulse.wrote(),
@@ -366,7 +365,7 @@ impl<T: AsyncWrite + Unpin> Metered<T> {
     }
 }
 
-impl<T: AsyncWrite + Unpin> AsyncWrite for Metered<T> {
+impl<T: AsyncWrite + Unpin, U> AsyncWrite for Metered<T, U> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let result = Pin::new(&mut self.stream).poll_write(cx, buf);
         self.progress(result)

@@ -11,7 +11,7 @@ use crate::error::{Error, Kind, Result};
 ///
 /// # Errors
 /// 415, saying what to send.
-pub(super) fn check_json(headers: &HeaderMap) -> Result<()> {
+pub(crate) fn check_json(headers: &HeaderMap) -> Result<()> {
     let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let mut parts = value.split(';').map(str::trim);
     let kind = parts.next().unwrap_or_default().to_ascii_lowercase();
@@ -31,7 +31,7 @@ pub(super) fn check_json(headers: &HeaderMap) -> Result<()> {
 }
 
 /// Whether a body holds nothing but blanks, which stands for none.
-pub(super) fn is_blank(body: &[u8]) -> bool {
+pub(crate) fn is_blank(body: &[u8]) -> bool {
     let text = body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body);
     text.iter().all(u8::is_ascii_whitespace)
 }

@@ -10,8 +10,8 @@ use hyper::Version;
 use hyper::header::HOST;
 use hyper::http::request::Parts;
 
+use super::path::without_slash;
 use super::peer::Peer;
-use super::router::without_slash;
 use super::{HeaderMap, HeaderValue};
 use crate::error::{Error, Kind};
 
@@ -33,7 +33,7 @@ struct Authority<'a> {
 ///
 /// # Errors
 /// 400 for no host, two or one that is malformed; 403 for another than the allowed ones.
-pub(super) fn check_host(parts: &Parts, peer: &Peer, allowed: &[String]) -> Result<(), Error> {
+pub(crate) fn check_host(parts: &Parts, peer: &Peer, allowed: &[String]) -> Result<(), Error> {
     let invalid = |message| Err(Error::new(Kind::Invalid, "invalid_host", message));
     let mut hosts = parts.headers.get_all(HOST).iter();
     let named = match (hosts.next(), hosts.next()) {

@@ -12,7 +12,6 @@ use http_body_util::Full;
 use hyper::body::{Frame, SizeHint};
 use tokio::sync::mpsc;
 
-use crate::domain::admission::Admission;
 use crate::error::{Error, Result};
 use crate::registry::BoxFuture;
 
@@ -70,12 +69,12 @@ impl Body {
     }
 
     /// A body of `first`, then `parts` up to an empty one, then `last`.
-    pub(super) fn between(first: Bytes, parts: mpsc::Receiver<Result<Bytes>>, last: Bytes) -> Self {
+    pub(crate) fn between(first: Bytes, parts: mpsc::Receiver<Result<Bytes>>, last: Bytes) -> Self {
         Kind::Parts(Parts { first: Some(first), parts, last: Some(last) }, Watch::default()).into()
     }
 
     /// About how many bytes it holds.
-    pub(super) fn held_bytes(&self) -> usize {
+    pub(crate) fn held_bytes(&self) -> usize {
         match &self.kind {
             Kind::Whole(body) => {
                 usize::try_from(hyper::body::Body::size_hint(body).lower()).unwrap_or(usize::MAX)
@@ -89,11 +88,10 @@ impl Body {
         Self { held: Some(held), ..self }
     }
 
-    /// The same body, whose parts end within a second of the reader's right to them. It is cut off then, so that its
-    /// reader notices.
-    pub(super) fn watched(self, admission: Admission) -> Self {
+    /// The same body, whose parts end when `over` says that their reader may no longer have them. It is cut off then, so
+    /// that its reader notices.
+    pub(crate) fn watched(self, over: impl Future<Output = Error> + Send + 'static) -> Self {
         let Self { kind: Kind::Parts(parts, _), held } = self else { return self };
-        let over = async move { admission.over().await };
         Self { kind: Kind::Parts(parts, Watch(Some(Box::pin(over)))), held }
     }
 }

@@ -49,7 +49,7 @@ impl Peer {
 }
 
 /// Whether `address` is one of the trusted proxies.
-pub(super) fn trusts(trusted: &[IpNet], address: IpAddr) -> bool {
+pub(crate) fn trusts(trusted: &[IpNet], address: IpAddr) -> bool {
     let address = address.to_canonical();
     trusted.iter().any(|net| net.contains(&address))
 }
@@ -68,11 +68,11 @@ const HINTS: usize = 32;
 /// The hint in the log that a proxy is not believed: a forgotten `trustedProxies` shows nowhere else, and has all
 /// clients counted as one.
 #[derive(Default)]
-pub(super) struct Hints(Mutex<HashMap<IpAddr, Instant>>);
+pub(crate) struct Hints(Mutex<HashMap<IpAddr, Instant>>);
 
 impl Hints {
     /// Gives the hint if a request from `address`, which is no trusted proxy, says what only a proxy can.
-    pub(super) fn look(&self, headers: &HeaderMap, address: Option<IpAddr>) {
+    pub(crate) fn look(&self, headers: &HeaderMap, address: Option<IpAddr>) {
         let Some((_, name)) = FORWARDED.iter().find(|(key, _)| headers.contains_key(*key)) else { return };
         let Some(address) = address else { return };
         let now = Instant::now();

@@ -12,7 +12,7 @@ pub const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 const MAX_GIVEN: usize = 128;
 
 /// The ID of a request: the one that a trusted proxy gave it, else a fresh one.
-pub(super) fn of(ids: &RequestIds, headers: &HeaderMap, peer: &Peer) -> RequestId {
+pub(crate) fn of(ids: &RequestIds, headers: &HeaderMap, peer: &Peer) -> RequestId {
     given(headers, peer).unwrap_or_else(|| ids.fresh())
 }
 

@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
+use http_body_util::{BodyExt, Collected};
 use hyper::header::CONTENT_LENGTH;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener};
@@ -19,13 +19,9 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::connection::{DRAIN, End, Line, close};
 use super::crowd::{Crowd, NoPlace, Place};
-use super::request_id;
-use super::router::Router;
-use super::service::{Door, Site};
-use super::{Response, capacity, peer, response, upgrade};
-use crate::error::{Error, Kind};
-use crate::host::Host;
-use crate::model::request_id::RequestId;
+use super::service::{Door, Service};
+use super::{Response, capacity, upgrade};
+use crate::config::Limits;
 use crate::model::shutdown::Shutdown;
 
 /// The code of the answer to a connection that finds no place.
@@ -64,23 +60,30 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 
 /// Serves everyone on `listener` until `shutdown` is told; returns when the requests in flight are answered, or a few
 /// seconds later.
-pub async fn serve(listener: TcpListener, host: Arc<Host>, router: Arc<Router>, shutdown: Shutdown) {
-    let limits = host.config.load().limits;
+pub(crate) async fn serve<S: Service>(
+    listener: TcpListener,
+    service: Arc<S>,
+    limits: &Limits,
+    shutdown: Shutdown,
+) {
     let capacity = capacity::connections(limits.connections);
     tracing::debug!(capacity, "Accepting connections");
-    let line = Line::new(Arc::new(Site::new(host.clone(), router)), &limits);
+    let line = Line::new(service, limits);
     accept(listener, &line, capacity, shutdown).await;
 }
 
-/// Serves a few clients at an address of its own, as [`serve`] does, but no agents: their connections count among
-/// those of the main listener.
-pub async fn serve_beside(listener: TcpListener, host: Arc<Host>, router: Arc<Router>, shutdown: Shutdown) {
-    let site = Site::new(host.clone(), router).without_agents();
-    let line = Line::new(Arc::new(site), &host.config.load().limits);
+/// Serves a few clients at an address of its own, as [`serve`] does.
+pub(crate) async fn serve_beside<S: Service>(
+    listener: TcpListener,
+    service: Arc<S>,
+    limits: &Limits,
+    shutdown: Shutdown,
+) {
+    let line = Line::new(service, limits);
     accept(listener, &line, BESIDE, shutdown).await;
 }
 
-async fn accept(listener: TcpListener, line: &Arc<Line>, capacity: usize, shutdown: Shutdown) {
+async fn accept<S: Service>(listener: TcpListener, line: &Arc<Line<S>>, capacity: usize, shutdown: Shutdown) {
     let crowd = Crowd::new(capacity);
     let refusing = Arc::new(Semaphore::new(REFUSING));
     let full = "The server holds as many connections as it may. Try again in a few seconds.";
@@ -117,7 +120,7 @@ async fn accept(listener: TcpListener, line: &Arc<Line>, capacity: usize, shutdo
         taken += 1;
         // Answers and frames are small and complete: waiting to fill a packet only delays them.
         let _ = stream.set_nodelay(true);
-        let exempt = peer::trusts(&line.site.host.config.load().trusted_proxies, from.ip());
+        let exempt = line.service.is_proxy(from.ip());
         let message = match crowd.admit(from.ip(), exempt) {
             Ok(place) => {
                 arrived.push_back(Arrived { stream, from, place });
@@ -140,9 +143,9 @@ async fn accept(listener: TcpListener, line: &Arc<Line>, capacity: usize, shutdo
             }
         };
         if let Ok(turn) = refusing.clone().try_acquire_owned() {
-            let answer = refusal(message, &line.site.host.requests.fresh());
-            line.site.tasks.spawn(async move {
-                refuse(stream, &answer).await;
+            let service = line.service.clone();
+            line.service.tasks().spawn(async move {
+                refuse(stream, &*service, message).await;
                 drop(turn);
             });
         }
@@ -160,23 +163,28 @@ struct Arrived {
 
 impl Arrived {
     /// Serves it, on a task of its own.
-    fn set_off(self, line: &Arc<Line>) {
+    fn set_off<S: Service>(self, line: &Arc<Line<S>>) {
         let Self { stream, from, place } = self;
         let line = line.clone();
-        let tasks = line.site.tasks.clone();
+        let tasks = line.service.tasks().clone();
         tasks.spawn(async move {
-            // Boxed, so that it is gone when the socket goes on as an agent's.
+            // Boxed, so that it is gone when the socket goes on as something else.
             let end = Box::pin(line.drive(stream, Door::Network(from.ip()))).await;
-            if let End::Upgraded(ticket, stream, leftover) = end {
-                line.site.host.control.attach(ticket, stream, leftover, place);
+            if let End::Upgraded(upgrade, stream, leftover) = end {
+                line.service.upgraded(upgrade, stream, leftover, place);
             }
         });
     }
 }
 
 /// Serves the local operator on `listener`, as [`serve`] does, without sessions.
-pub async fn serve_unix(listener: UnixListener, host: Arc<Host>, router: Arc<Router>, shutdown: Shutdown) {
-    let line = Line::new(Arc::new(Site::new(host.clone(), router)), &host.config.load().limits);
+pub(crate) async fn serve_unix<S: Service>(
+    listener: UnixListener,
+    service: Arc<S>,
+    limits: &Limits,
+    shutdown: Shutdown,
+) {
+    let line = Line::new(service, limits);
     let room = Arc::new(Semaphore::new(OPERATORS));
     let mut trouble = Trouble::default();
     loop {
@@ -192,7 +200,7 @@ pub async fn serve_unix(listener: UnixListener, host: Arc<Host>, router: Arc<Rou
         match accepted {
             (Ok((stream, _)), place) => {
                 let line = line.clone();
-                let tasks = line.site.tasks.clone();
+                let tasks = line.service.tasks().clone();
                 tasks.spawn(async move {
                     line.drive(stream, Door::Operator).await;
                     drop(place);
@@ -206,12 +214,13 @@ pub async fn serve_unix(listener: UnixListener, host: Arc<Host>, router: Arc<Rou
 }
 
 /// Ends idle connections at once and waits for requests in flight.
-async fn drain(line: &Line) {
+async fn drain<S: Service>(line: &Line<S>) {
     line.stop();
-    line.site.tasks.close();
+    let tasks = line.service.tasks();
+    tasks.close();
     // A second beyond what each connection grants itself: here only a handler that hangs can be waited for.
-    if timeout(DRAIN + Duration::from_secs(1), line.site.tasks.wait()).await.is_err() {
-        tracing::warn!(left = line.site.tasks.len(), "Some requests did not end in time");
+    if timeout(DRAIN + Duration::from_secs(1), tasks.wait()).await.is_err() {
+        tracing::warn!(left = tasks.len(), "Some requests did not end in time");
     }
 }
 
@@ -240,7 +249,7 @@ impl Trouble {
     }
 }
 
-async fn refuse(mut stream: TcpStream, answers: &Refusal) {
+async fn refuse<S: Service>(mut stream: TcpStream, service: &S, message: &'static str) {
     // A client that is answered before it asked takes the answer for a fault of the connection. And whether it asks for
     // a WebSocket, and so may get no body, shows in the whole head.
     let mut head = Vec::new();
@@ -254,8 +263,8 @@ async fn refuse(mut stream: TcpStream, answers: &Refusal) {
     })
     .await;
     let bare = !is_whole(&head) || upgrade::is_asked_by(&head);
-    let answer = if bare { &answers.bare } else { &answers.whole };
-    let written = timeout(Duration::from_secs(2), stream.write_all(answer)).await;
+    let answer = written_out(service.overload(FULL, message, bare)).await;
+    let written = timeout(Duration::from_secs(2), stream.write_all(&answer)).await;
     if let Ok(Ok(())) = written {
         close(stream, true).await;
     }
@@ -266,36 +275,19 @@ fn is_whole(head: &[u8]) -> bool {
     head.windows(4).any(|end| end == b"\r\n\r\n") || head.windows(2).any(|end| end == b"\n\n")
 }
 
-/// The 503 to a connection that finds no place, ready to be written.
-#[derive(Clone)]
-struct Refusal {
-    whole: Bytes,
-    /// For whoever asks for a WebSocket, or may do so.
-    bare: Bytes,
-}
-
-fn refusal(message: &'static str, id: &RequestId) -> Refusal {
-    let error = Error::new(Kind::Unavailable, FULL, message).retry_after(Duration::from_secs(5));
-    let whole = response::failed(&error, id);
-    let bare = upgrade::without_body(response::failed(&error, id), FULL);
-    Refusal {
-        whole: written_out(&whole, &response::failed_text(&error, id), id),
-        bare: written_out(&bare, "", id),
-    }
-}
-
 /// An answer as it goes over the wire.
-fn written_out(response: &Response, body: &str, id: &RequestId) -> Bytes {
-    let mut text = format!("HTTP/1.1 {}\r\nconnection: close\r\n", response.status());
-    if !response.headers().contains_key(CONTENT_LENGTH) {
+async fn written_out(response: Response) -> Vec<u8> {
+    let (head, body) = response.into_parts();
+    let body = body.collect().await.map(Collected::to_bytes).unwrap_or_default();
+    let mut text = format!("HTTP/1.1 {}\r\nconnection: close\r\n", head.status);
+    if !head.headers.contains_key(CONTENT_LENGTH) {
         text.push_str(&format!("content-length: {}\r\n", body.len()));
     }
-    text.push_str("cache-control: no-store\r\nx-content-type-options: nosniff\r\n");
-    text.push_str(&format!("{}: {id}\r\n", request_id::HEADER));
-    for (name, value) in response.headers() {
+    for (name, value) in &head.headers {
         text.push_str(&format!("{name}: {}\r\n", value.to_str().unwrap_or_default()));
     }
     text.push_str("\r\n");
-    text.push_str(body);
-    Bytes::from(text)
+    let mut written = text.into_bytes();
+    written.extend_from_slice(&body);
+    written
 }

@@ -15,12 +15,12 @@ use super::{Body, Response};
 pub(crate) const REASON: HeaderName = HeaderName::from_static("netignite-error");
 
 /// Whether a request asks for a WebSocket, whatever else may be wrong with it.
-pub(super) fn is_asked(headers: &HeaderMap) -> bool {
+pub(crate) fn is_asked(headers: &HeaderMap) -> bool {
     headers.get_all(UPGRADE).iter().any(|value| lists_websocket(value.as_bytes()))
 }
 
 /// [`is_asked`], of a head as it came over the wire.
-pub(super) fn is_asked_by(head: &[u8]) -> bool {
+pub(crate) fn is_asked_by(head: &[u8]) -> bool {
     head.split(|&b| b == b'\n').skip(1).any(|line| {
         let mut parts = line.splitn(2, |&b| b == b':');
         let name = parts.next().unwrap_or_default().trim_ascii();
@@ -29,7 +29,7 @@ pub(super) fn is_asked_by(head: &[u8]) -> bool {
 }
 
 /// Whether an answer is a page or something of one.
-pub(super) fn is_page(answer: &Response) -> bool {
+pub(crate) fn is_page(answer: &Response) -> bool {
     let of_page = |kind: &[u8]| !kind.starts_with(b"application/json") && !kind.starts_with(b"text/plain");
     answer.status().is_success()
         && answer.headers().get(CONTENT_TYPE).is_some_and(|kind| of_page(kind.as_bytes()))
@@ -41,7 +41,7 @@ fn lists_websocket(value: &[u8]) -> bool {
 
 /// The log of refusals: anyone can be refused as often as they like, so one a second is shown and the others are for
 /// whoever debugs.
-pub(super) struct RefusalLog {
+pub(crate) struct RefusalLog {
     born: Instant,
     /// The second of the newest line, from 1.
     newest: AtomicU64,
@@ -55,7 +55,7 @@ impl Default for RefusalLog {
 
 impl RefusalLog {
     /// Logs one refusal.
-    pub(super) fn add(&self, address: Option<IpAddr>, code: &str) {
+    pub(crate) fn add(&self, address: Option<IpAddr>, code: &str) {
         let address = address.map(tracing::field::display);
         let second = self.born.elapsed().as_secs() + 1;
         if self.newest.swap(second, Relaxed) == second {
@@ -67,7 +67,7 @@ impl RefusalLog {
 }
 
 /// Takes the body of a refusal away and puts its code into a header.
-pub(super) fn without_body(mut response: Response, code: &'static str) -> Response {
+pub(crate) fn without_body(mut response: Response, code: &'static str) -> Response {
     *response.body_mut() = Body::default();
     let headers = response.headers_mut();
     headers.remove(CONTENT_TYPE);

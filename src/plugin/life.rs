@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::{ErasedPlugin, PluginError, registered};
 use crate::config::Config;
 use crate::host::Host;
-use crate::http::Route;
+use crate::rest::Route;
 
 /// How long the server waits for one plugin's [`stop`](super::Plugin::stop).
 const PATIENCE: Duration = Duration::from_secs(5);

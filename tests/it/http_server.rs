@@ -18,12 +18,13 @@ use netignite::auth::permission::Permission;
 use netignite::config::Config;
 use netignite::error::{Error, Result};
 use netignite::http::client::{self, Target};
-use netignite::http::router::Router;
-use netignite::http::{
-    Access, Answer, Body, Call, HeaderValue, Json, Method, NoBody, Raw, Route, StatusCode, server,
-};
+use netignite::http::server;
 use netignite::local_socket;
 use netignite::model::shutdown::Shutdown;
+use netignite::rest::router::Router;
+use netignite::rest::{
+    Access, Answer, Body, Call, HeaderValue, Json, Method, NoBody, Raw, Route, StatusCode, listen,
+};
 use netignite::testing::{self, TestServer};
 
 /// A listener with routes of the test's own beside a whole server.
@@ -50,7 +51,7 @@ impl Side {
         let address = listener.local_addr().unwrap();
         let router = Arc::new(Router::new(routes).unwrap());
         let stop = Shutdown::new();
-        let serving = tokio::spawn(server::serve(listener, server.host().clone(), router, stop.clone()));
+        let serving = tokio::spawn(listen::serve(listener, server.host().clone(), router, stop.clone()));
         Self { _directory: directory, server, address, serving, stop }
     }
 
@@ -463,7 +464,7 @@ async fn the_operator_needs_no_session_and_agents_no_operator() {
     assert_eq!(status, StatusCode::OK, "{body}");
     assert_eq!(body["data"][0]["username"], "admin");
     let (status, body) =
-        client::request(&target, Method::GET, netignite::http::service::AGENT_PATH, None).await.unwrap();
+        client::request(&target, Method::GET, netignite::rest::service::AGENT_PATH, None).await.unwrap();
     assert_eq!(status, StatusCode::BAD_REQUEST, "{body}");
 
     let target = Target::Tcp(server.address());

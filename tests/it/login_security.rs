@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use netignite::http::Access;
+use netignite::rest::Access;
 use netignite::store::users;
 use reqwest::header::HeaderMap;
 use serde_json::{Value, json};

@@ -1,6 +1,6 @@
 //! What holds for every answer of the REST API: its shape, its headers, what is read and what is refused.
 
-use netignite::http::{Access, Method};
+use netignite::rest::{Access, Method};
 use reqwest::header::{CONTENT_TYPE, ORIGIN};
 use serde_json::{Value, json};
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use netignite::config::{Config, RoleWord};
-use netignite::http::{Access, Method};
+use netignite::rest::{Access, Method};
 use serde_json::json;
 
 use super::support::authenticator::Authenticator;

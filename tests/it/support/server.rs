@@ -70,7 +70,7 @@ impl Server {
     }
 
     /// The routes of its plugins.
-    pub fn plugin_routes(&self) -> Vec<netignite::http::Route> {
+    pub fn plugin_routes(&self) -> Vec<netignite::rest::Route> {
         self.running.plugin_routes()
     }
 

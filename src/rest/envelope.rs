@@ -1,4 +1,4 @@
-//! From results to HTTP answers: the only place that does it.
+//! The envelope: from results to HTTP answers, in the only place that does it.
 
 use bytes::Bytes;
 use hyper::header::{
@@ -148,7 +148,7 @@ pub fn failed(error: &Error, id: &RequestId) -> Response {
 }
 
 /// The envelope of an error as text.
-pub(super) fn failed_text(error: &Error, id: &RequestId) -> String {
+fn failed_text(error: &Error, id: &RequestId) -> String {
     // Harmless since it was set; but this is the door.
     let message = harmless(error.message().into());
     let failure = Failure {

@@ -7,6 +7,7 @@ use percent_encoding::percent_decode_str;
 
 use super::{Method, Route};
 use crate::error::{Error, Kind};
+use crate::http::path::without_slash;
 
 /// The route table, ready to be asked.
 #[derive(Debug)]
@@ -125,14 +126,6 @@ pub(super) fn is_api(path: &str) -> bool {
     path == "/api" || path.starts_with("/api/")
 }
 
-/// The path without its one tolerated trailing slash.
-pub(super) fn without_slash(path: &str) -> &str {
-    match path.strip_suffix('/') {
-        Some(rest) if !rest.is_empty() => rest,
-        _ => path,
-    }
-}
-
 fn allow(methods: &[(Method, usize)]) -> String {
     let has = |method: &Method| methods.iter().any(|(m, _)| m == method);
     let mut names: Vec<&str> = methods.iter().map(|(method, _)| method.as_str()).collect();
@@ -147,7 +140,7 @@ fn allow(methods: &[(Method, usize)]) -> String {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
     use super::*;
-    use crate::http::{Access, Answer, Call, NoBody};
+    use crate::rest::{Access, Answer, Call, NoBody};
 
     async fn nothing(_: Call, _: NoBody) -> crate::error::Result<Answer<()>> {
         Ok(Answer::done("done"))

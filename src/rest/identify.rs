@@ -1,13 +1,14 @@
 //! Who calls, by the token or the session's cookie that a request brings.
 
-use super::peer::Peer;
-use super::{HeaderMap, HeaderValue, bearer, cookie};
+use super::{HeaderMap, HeaderValue};
 use crate::auth::Caller;
 use crate::auth::session::SessionKey;
 use crate::config::Config;
 use crate::domain::admission::{bad_token, session_over};
 use crate::error::{Error, Result};
 use crate::host::Host;
+use crate::http::peer::Peer;
+use crate::http::{bearer, cookie};
 
 /// A session whose cookie the browser should get again.
 pub(super) struct StaleCookie {

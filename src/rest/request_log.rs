@@ -6,13 +6,13 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Instant;
 
-use super::peer::Peer;
 use super::under_way::Slot;
-use super::{Method, Response, response};
+use super::{Method, Response, envelope};
 use crate::audit::{SubjectKind, refusal};
 use crate::auth::Caller;
 use crate::error::{Error, Kind, Result};
 use crate::host::Host;
+use crate::http::peer::Peer;
 use crate::model::event::Event;
 use crate::model::request_id::RequestId;
 
@@ -74,7 +74,7 @@ impl Summary {
         let response = result.unwrap_or_else(|error| {
             self.failed(&error);
             self.refused(seen, &error);
-            response::failed(&error, &self.id)
+            envelope::failed(&error, &self.id)
         });
         self.done(response.status().as_u16());
         response

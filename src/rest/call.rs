@@ -8,11 +8,10 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
 use super::HeaderMap;
-use super::bearer;
-use super::cookie;
-use super::peer::Peer;
 use crate::domain::By;
 use crate::error::{Error, FieldError, Result};
+use crate::http::peer::Peer;
+use crate::http::{bearer, cookie};
 use crate::model::id::parse_id;
 use crate::model::request_id::RequestId;
 use crate::registry::decode_object;

@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde_json::Value;
 
 use super::call::FromBody;
-use super::response::{enveloped, raw};
+use super::envelope::{enveloped, raw};
 use super::{Answer, Call, Data, Method, Raw, Response};
 use crate::error::Result;
 pub use crate::model::access::Access;

@@ -9,12 +9,13 @@ use std::sync::Arc;
 use hyper::http::request::Parts;
 use tokio_util::task::TaskTracker;
 
-use super::peer::Peer;
-use super::service::Door;
-use super::{Body, Response, origin};
+use super::{Body, Response};
 use crate::control::{Conflict, NotAdmitted, Ticket};
 use crate::error::{Error, Kind, Result};
 use crate::host::Host;
+use crate::http::origin;
+use crate::http::peer::Peer;
+use crate::http::service::Door;
 use crate::model::audit::{Action, Actor, Entry, Outcome, SubjectKind};
 
 /// Admits the agent, whose connection its ticket stands for, or says why not.

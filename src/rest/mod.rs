@@ -1,0 +1,29 @@
+//! The API's frame: the route table, and the way of one request through it.
+//!
+//! `route` is the table's row and `router` finds it; `service` takes one request from there through session, permission
+//! and body to its handler; `identify` says who calls; `call` is what a handler gets, `answer` what it gives; `envelope`
+//! makes HTTP of that, or of an error; `request_log` is what is logged and noted of a request; `under_way` counts the
+//! answers that are being sent; `agent_door` is where agents come in; `files` are what pages are made of; `listen` serves
+//! sockets, and `operate` the command line in its own process. Deliberately absent: what is served, which is `api/`'s and
+//! the plugins', and sockets, which are `http/`'s.
+
+mod agent_door;
+pub mod answer;
+pub mod call;
+pub mod envelope;
+pub mod files;
+mod identify;
+pub mod listen;
+pub mod operate;
+mod request_log;
+pub mod route;
+pub mod router;
+pub mod service;
+mod under_way;
+
+pub use answer::{Answer, Data, Raw};
+pub use call::{Call, Json, NoBody};
+pub use files::{StaticFile, StaticFiles};
+pub use route::{Access, Route};
+
+pub use crate::http::{Body, HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
