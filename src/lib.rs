@@ -35,6 +35,7 @@ pub mod json;
 pub mod local_socket;
 pub mod lock;
 pub mod logging;
+mod memory;
 pub mod model;
 pub mod plugin;
 pub mod preflight;

@@ -1,7 +1,7 @@
 //! Looks every few seconds whether what the running server stands on is still there.
 //!
-//! Its files in the data directory, whether writing works, the local socket, the wall clock. What can be made again is;
-//! of the rest the database's writer and `/readyz` say what is wrong.
+//! Its files in the data directory, whether writing works, the local socket, the wall clock, memory. What can be made
+//! again is; of the rest the database's writer and `/readyz` say what is wrong.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,11 +16,14 @@ use crate::host::Host;
 use crate::local_socket;
 use crate::lock::DataLock;
 use crate::logging;
+use crate::memory::Memory;
 use crate::model::shutdown::Shutdown;
 use crate::store::server_state;
 
 /// How often it is looked.
 const EVERY: Duration = Duration::from_secs(2);
+/// After how many looks free memory is given back: six seconds.
+const GIVE_BACK_EVERY: u32 = 3;
 /// After how many looks it is noted until when the server has lived: five minutes.
 const NOTE_EVERY: u32 = 150;
 /// After how many looks old logs are deleted: an hour.
@@ -50,11 +53,16 @@ impl Watch {
             let mut ticks = interval(EVERY);
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
             let mut offset = offset(&self.host);
+            let memory = Arc::new(parking_lot::Mutex::new(Memory::default()));
             for look in 0.. {
                 ticks.tick().await;
                 self.look_at_files().await;
                 self.host.store.mend().await;
                 self.look_at_clock(&mut offset);
+                if look % GIVE_BACK_EVERY == GIVE_BACK_EVERY - 1 {
+                    let memory = memory.clone();
+                    let _ = tokio::task::spawn_blocking(move || memory.lock().give_back()).await;
+                }
                 if look % NOTE_EVERY == NOTE_EVERY - 1 {
                     note_lived(&self.host).await;
                 }

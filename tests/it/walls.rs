@@ -18,6 +18,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("files", &[]),
     ("json", &[]),
     ("text", &[]),
+    ("memory", &[]),
     ("model", &["clock"]),
     ("error", &["text", "model"]),
     ("registry", &["json", "text", "model", "error"]),
@@ -39,7 +40,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "control",
         ],
     ),
-    ("watch", &["clock", "model", "lock", "local_socket", "logging", "store", "host"]),
+    ("watch", &["clock", "memory", "model", "lock", "local_socket", "logging", "store", "host"]),
     ("commands", &[]),
     (
         "domain",
