@@ -1,14 +1,18 @@
 //! `/api/devices`: the devices a caller owns and, to see, those shared with them; or, in admin mode, everyone's.
 
 use schemars::JsonSchema;
+use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 
 use super::check::{ADDRESS, Check, DESCRIPTION, ID, MAC_ADDRESS, NAME, PORT, Rule};
+use super::device_options::{OptionsBody, OptionsView};
 use super::field::Field;
 use super::owner::owner_of_new;
 use super::pages::List;
 use crate::domain::Snapshot;
-use crate::domain::device::{self, DeviceKind, DeviceRow, NewDevice, SharedBy};
+use crate::domain::device::{
+    self, DeviceDetail, DeviceKind, DeviceOptions, DeviceRow, NewDevice, SecureOnChange, SharedBy,
+};
 use crate::error::{Error, Result};
 use crate::model::reach::Right;
 use crate::rest::{Answer, Call, Json, NoBody};
@@ -36,6 +40,11 @@ pub(super) struct DeviceView {
     #[serde(skip_serializing_if = "Option::is_none")]
     address: Option<String>,
     #[serde(flatten)]
+    options: OptionsView,
+    /// Only in the answer about one device, and only for its owner.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secure_on: Option<String>,
+    #[serde(flatten)]
     shared: Option<SharedView>,
 }
 
@@ -57,9 +66,19 @@ impl From<SharedBy> for SharedView {
     }
 }
 
+impl From<DeviceDetail> for DeviceView {
+    fn from(device: DeviceDetail) -> Self {
+        let DeviceDetail { row, secure_on } = device;
+        let secure_on = secure_on.map(|secure_on| secure_on.expose_secret().to_owned());
+        Self { secure_on, ..row.into() }
+    }
+}
+
 impl From<DeviceRow> for DeviceView {
     fn from(row: DeviceRow) -> Self {
         Self {
+            options: if row.shared.is_none() { row.options.into() } else { OptionsView::default() },
+            secure_on: None,
             id: row.id,
             name: row.name,
             kind: row.kind,
@@ -94,6 +113,8 @@ pub(super) struct DeviceBody {
     /// Asked for status in place of the MAC address. Absent keeps the stored one, null clears it.
     #[serde(default)]
     address: Field<String>,
+    #[serde(flatten)]
+    options: OptionsBody,
 }
 
 impl DeviceBody {
@@ -106,6 +127,7 @@ impl DeviceBody {
         let port = check.optional("port", self.port, &PORT);
         let agent_id = check.required("agentID", self.agent_id, &ID);
         let address = check.optional("address", self.address, &ADDRESS);
+        let options = self.options.read(&mut check, DeviceOptions::default());
         let (
             Some(name),
             Some(kind),
@@ -114,16 +136,28 @@ impl DeviceBody {
             Some(port),
             Some(agent_id),
             Some(address),
-        ) = (name, kind, description, mac_address, port, agent_id, address)
+            Some((options, secure_on)),
+        ) = (name, kind, description, mac_address, port, agent_id, address, options)
         else {
             return Err(check.error());
         };
         let port = port.unwrap_or(DEFAULT_PORT);
-        Ok(NewDevice { name, kind, description, mac_address, port, agent_id, owner, address })
+        Ok(NewDevice {
+            name,
+            kind,
+            description,
+            mac_address,
+            port,
+            agent_id,
+            owner,
+            address,
+            options,
+            secure_on,
+        })
     }
 
-    /// The row as it is to become.
-    fn for_stored(self, stored: DeviceRow) -> Result<DeviceRow> {
+    /// The row as it is to become, and what becomes of its SecureOn password.
+    fn for_stored(self, stored: DeviceRow) -> Result<(DeviceRow, SecureOnChange)> {
         let mut check = Check::default();
         let name = check.replaced("name", self.name, &stored.name, &NAME);
         let kind = check.required("type", self.kind, &KIND);
@@ -139,6 +173,7 @@ impl DeviceBody {
         };
         let agent_id = check.required("agentID", self.agent_id, &ID);
         let address = clearable(&mut check, "address", self.address, stored.address, &ADDRESS);
+        let options = self.options.read(&mut check, stored.options);
         let (
             Some(name),
             Some(kind),
@@ -147,11 +182,12 @@ impl DeviceBody {
             Some(port),
             Some(agent_id),
             Some(address),
-        ) = (name, kind, description, mac_address, port, agent_id, address)
+            Some((options, secure_on)),
+        ) = (name, kind, description, mac_address, port, agent_id, address, options)
         else {
             return Err(check.error());
         };
-        Ok(DeviceRow {
+        let row = DeviceRow {
             name,
             kind,
             description,
@@ -159,10 +195,12 @@ impl DeviceBody {
             port,
             agent_id,
             address,
+            options,
             id: stored.id,
             owner: stored.owner,
             shared: None,
-        })
+        };
+        Ok((row, secure_on))
     }
 }
 
@@ -200,8 +238,8 @@ pub(super) async fn create(call: Call, Json(body): Json<DeviceBody>) -> Result<A
 }
 
 pub(super) async fn get(call: Call, _: NoBody) -> Result<Answer<DeviceView>> {
-    let row = device::get(&call, call.id()?).await?;
-    Ok(Answer::ok("Device retrieved successfully", row.into()))
+    let device = device::get(&call, call.id()?).await?;
+    Ok(Answer::ok("Device retrieved successfully", device.into()))
 }
 
 pub(super) async fn update(call: Call, Json(body): Json<DeviceBody>) -> Result<Answer<()>> {

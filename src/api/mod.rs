@@ -12,6 +12,7 @@ mod audit_filter;
 mod auth;
 mod check;
 pub(crate) mod commands;
+mod device_options;
 mod device_status;
 mod devices;
 mod enrol;

@@ -5,13 +5,18 @@
 
 use std::collections::HashSet;
 
+use secrecy::SecretString;
+use tracing::error;
+
 use super::By;
 use super::quota::Quota;
 use crate::error::{Error, Kind, Result};
 use crate::model::audit::{Action, SubjectKind};
-use crate::model::permission::Permission;
-use crate::store::{Conn, Reach, Right, devices, shares};
+use crate::model::event::Event;
+use crate::model::permission::{Permission, Scope};
+use crate::store::{Conn, Reach, Right, device_options, devices, shares};
 
+pub use crate::store::device_options::{DeviceOptions, SecureOnChange};
 pub use crate::store::devices::{DeviceKind, DeviceRow, NewDevice, SharedBy};
 
 pub(crate) fn not_found() -> Error {
@@ -58,9 +63,10 @@ impl Needed {
     }
 }
 
-/// Forgets what the server keeps in mind of everyone who sees a device that came, went or changed: a favourite may name
-/// it.
-fn forget(by: &By, seers: &[i64]) {
+/// What follows when a device came, went or changed: what the server keeps in mind of everyone who sees it is forgotten,
+/// since a favourite may name it.
+fn changed(by: &By, device: i64, owner: i64, seers: &[i64]) {
+    by.host.events.emit(Event::DeviceChanged { device, owner });
     for user in seers {
         by.host.accounts.forget(*user);
     }
@@ -92,6 +98,7 @@ pub fn rows(by: &By) -> impl Fn(&Conn, &[i64]) -> Result<Vec<DeviceRow>> + Send 
 /// The agent is not the owner's; the owner has as many as one may have; the database refuses.
 pub async fn create(by: &By, device: NewDevice) -> Result<i64> {
     let quota = Quota::of_devices(&by.host.config.load().limits);
+    let owner = device.owner;
     let (id, seers) = by
         .change(Action::DeviceCreate, move |db, entry| {
             quota.check(db, device.owner)?;
@@ -100,40 +107,66 @@ pub async fn create(by: &By, device: NewDevice) -> Result<i64> {
             Ok((id, shares::seers(db, id)?))
         })
         .await?;
-    forget(by, &seers);
+    changed(by, id, owner, &seers);
     Ok(id)
 }
 
-/// A device.
+/// A device with all that is known of it.
+pub struct DeviceDetail {
+    /// What is stored.
+    pub row: DeviceRow,
+    /// Its SecureOn password, if it has one that the caller may see.
+    pub secure_on: Option<SecretString>,
+}
+
+/// A device. Its SecureOn password is seen by its owner alone, and by a token of theirs that may change it.
 ///
 /// # Errors
 /// The caller sees no such device; the database cannot be read.
-pub async fn get(by: &By, id: i64) -> Result<DeviceRow> {
+pub async fn get(by: &By, id: i64) -> Result<DeviceDetail> {
     let reach = by.devices(Permission::DevicesRead);
-    by.host.store.read(move |db| devices::get(db, &reach, id)).await?.ok_or_else(not_found)
+    let caller = by.caller.clone();
+    let read = by.host.store.read(move |db| {
+        let row = devices::get(db, &reach, id)?.ok_or_else(not_found)?;
+        let is_owners = caller.is_operator() || caller.user_id() == Some(row.owner);
+        let secure_on = if is_owners && caller.may(Permission::DevicesWrite, Scope::Own) {
+            // One that cannot be opened is known to nobody, and can be replaced.
+            device_options::secure_on(db, id).unwrap_or_else(|e| {
+                error!("the device {id} cannot be woken until it is given its SecureOn password again: {e}");
+                None
+            })
+        } else {
+            None
+        };
+        Ok(DeviceDetail { row, secure_on })
+    });
+    read.await
 }
 
-/// Changes a device into what `change` makes of the stored row.
+/// Changes a device into what `change` makes of the stored row, and its SecureOn password.
 ///
 /// # Errors
 /// There is no such device within reach, or it is shared for less; what `change` answers; the database refuses.
 pub async fn update<F>(by: &By, id: i64, change: F) -> Result<()>
 where
-    F: FnOnce(DeviceRow) -> Result<DeviceRow> + Send + 'static,
+    F: FnOnce(DeviceRow) -> Result<(DeviceRow, SecureOnChange)> + Send + 'static,
 {
     let needed = Needed::of(by, Permission::DevicesWrite);
-    let seers = by
+    let (owner, seers) = by
         .change(Action::DeviceUpdate, move |db, entry| {
             let stored = needed.find(db, id, devices::get)?;
+            let owner = stored.owner;
             entry.on(SubjectKind::Device, id, stored.name.as_str());
             // With another agent come other shares.
             let mut seers = shares::seers(db, id)?;
-            devices::update(db, &change(stored)?)?;
+            let (row, secure_on) = change(stored)?;
+            devices::update(db, &row)?;
+            device_options::set_secure_on(db, id, &secure_on)?;
             seers.extend(shares::seers(db, id)?);
-            Ok(seers)
+            Ok((owner, seers))
         })
         .await?;
-    forget(by, &seers);
+    changed(by, id, owner, &seers);
     Ok(())
 }
 
@@ -143,15 +176,15 @@ where
 /// There is no such device within reach, or it is shared for less; the database refuses.
 pub async fn delete(by: &By, id: i64) -> Result<()> {
     let needed = Needed::of(by, Permission::DevicesWrite);
-    let seers = by
+    let (owner, seers) = by
         .change(Action::DeviceDelete, move |db, entry| {
             let stored = needed.find(db, id, devices::get)?;
             entry.on(SubjectKind::Device, id, stored.name);
             let seers = shares::seers(db, id)?;
             devices::delete(db, id)?;
-            Ok(seers)
+            Ok((stored.owner, seers))
         })
         .await?;
-    forget(by, &seers);
+    changed(by, id, owner, &seers);
     Ok(())
 }

@@ -38,6 +38,13 @@ pub enum Event {
         /// Why, as one stable word.
         why: &'static str,
     },
+    /// A device was made, changed or deleted.
+    DeviceChanged {
+        /// The device.
+        device: i64,
+        /// Whose it is, or was.
+        owner: i64,
+    },
     /// A command ended.
     CommandDone {
         /// Its wire name.

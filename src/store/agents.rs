@@ -212,12 +212,16 @@ pub fn delete(db: &Conn, id: i64) -> Result<bool> {
     Ok(db.execute("DELETE FROM agents WHERE id = ?1", [id])? > 0)
 }
 
-/// How many devices name an agent. An agent that a device names cannot be deleted.
+/// How many devices name an agent, as theirs, as a fallback or as the one that runs on them. An agent that a device names
+/// cannot be deleted.
 ///
 /// # Errors
 /// The database refuses.
 pub fn device_count(db: &Conn, id: i64) -> Result<i64> {
-    db.query_int("SELECT count(*) FROM devices WHERE agentID = ?1", [id])
+    let sql = "SELECT count(*) FROM (SELECT id FROM devices WHERE agentID = ?1 \
+         UNION SELECT id FROM devices WHERE hostAgentID = ?1 \
+         UNION SELECT deviceID FROM device_fallbacks WHERE agentID = ?1)";
+    db.query_int(sql, [id])
 }
 
 macro_rules! select_credential {

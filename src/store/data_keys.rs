@@ -19,6 +19,8 @@ pub enum Sealed {
     AgentOldSecret,
     /// The seed of a user's one-time passwords; its row is the user's ID.
     TotpSeed,
+    /// What a device's magic packets end with.
+    DeviceSecureOn,
 }
 
 /// A sealed column in the database's words.
@@ -52,13 +54,14 @@ macro_rules! column {
 }
 
 impl Sealed {
-    const ALL: [Self; 3] = [Self::AgentSecret, Self::AgentOldSecret, Self::TotpSeed];
+    const ALL: [Self; 4] = [Self::AgentSecret, Self::AgentOldSecret, Self::TotpSeed, Self::DeviceSecureOn];
 
     const fn sql(self) -> Column {
         match self {
             Self::AgentSecret => column!("agents", "secret", "id"),
             Self::AgentOldSecret => column!("agents", "oldSecret", "id"),
             Self::TotpSeed => column!("second_factors", "seed", "userID"),
+            Self::DeviceSecureOn => column!("devices", "secureOn", "id"),
         }
     }
 
@@ -123,7 +126,10 @@ pub(super) fn all(db: &Conn) -> Result<Vec<WrappedKey>> {
 /// The database refuses.
 pub(super) fn is_needed(db: &Conn) -> Result<bool> {
     for column in Sealed::ALL {
-        if db.query_one(column.sql().every, (), |_| Ok(()))?.is_some() {
+        let Column { table, column, every, .. } = column.sql();
+        // An older schema has fewer.
+        let sql = "SELECT count(*) FROM pragma_table_info(?1) WHERE name = ?2";
+        if db.query_int(sql, [table, column])? > 0 && db.query_one(every, (), |_| Ok(()))?.is_some() {
             return Ok(true);
         }
     }

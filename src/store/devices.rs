@@ -5,6 +5,7 @@ use std::num::NonZeroU16;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::device_options::{self, DeviceOptions, SecureOnChange, option_columns};
 use super::reach::share_on_device;
 use super::{Conn, Reach, Right, Row, Whose};
 use crate::clock::Millis;
@@ -72,6 +73,8 @@ pub struct DeviceRow {
     pub owner: i64,
     /// What to ask for its status by, in place of the MAC address.
     pub address: Option<String>,
+    /// What is set of it besides.
+    pub options: DeviceOptions,
     /// As what it is within reach, if a share alone brings it there.
     pub shared: Option<SharedBy>,
 }
@@ -104,7 +107,7 @@ pub struct WakeRow {
 }
 
 /// A device to be inserted.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct NewDevice {
     /// The name people give it.
     pub name: String,
@@ -122,6 +125,10 @@ pub struct NewDevice {
     pub owner: i64,
     /// What to ask for its status by, in place of the MAC address.
     pub address: Option<String>,
+    /// What is set of it besides.
+    pub options: DeviceOptions,
+    /// Its SecureOn password.
+    pub secure_on: SecureOnChange,
 }
 
 macro_rules! select {
@@ -130,7 +137,7 @@ macro_rules! select {
         concat!(
             "SELECT id, CAST(name AS BLOB), CAST(type AS BLOB), CAST(description AS BLOB), \
              CAST(macAddress AS BLOB), CAST(port AS BLOB), CAST(agentID AS INTEGER), CAST(ownerID AS INTEGER), \
-             CAST(address AS BLOB), ", $shared, " FROM devices ",
+             CAST(address AS BLOB), ", $shared, ", ", option_columns!(), " FROM devices ",
             $($rest),+
         )
     };
@@ -173,6 +180,7 @@ fn device(row: &Row) -> Result<DeviceRow> {
         agent_id: row.int(6)?,
         owner: row.int(7)?,
         address: row.opt_text(8)?,
+        options: device_options::read(row, 11)?,
     })
 }
 
@@ -292,7 +300,7 @@ pub fn to_wake(db: &Conn, reach: &Reach, id: i64) -> Result<Option<WakeRow>> {
 /// Inserts a device and answers the new ID.
 ///
 /// # Errors
-/// The agent is not the owner's; the database refuses.
+/// One of its agents is not the owner's; the database refuses.
 pub fn insert(db: &Conn, device: &NewDevice) -> Result<i64> {
     check_agent(db, device.owner, device.agent_id)?;
     db.execute(
@@ -309,13 +317,16 @@ pub fn insert(db: &Conn, device: &NewDevice) -> Result<i64> {
             device.address.as_deref(),
         ],
     )?;
-    Ok(db.last_insert_rowid())
+    let id = db.last_insert_rowid();
+    device_options::put(db, id, device.owner, &device.options, &DeviceOptions::default())?;
+    device_options::set_secure_on(db, id, &device.secure_on)?;
+    Ok(id)
 }
 
 /// Stores `device` in place of the device of its ID; its owner stays. Answers whether there is such a device.
 ///
 /// # Errors
-/// Its agent is a new one and not the owner's; the database refuses.
+/// One of its agents is a new one and not the owner's; the database refuses.
 pub fn update(db: &Conn, device: &DeviceRow) -> Result<bool> {
     let Some(stored) = get(db, &Whose::Anyones.into(), device.id)? else { return Ok(false) };
     if device.agent_id != stored.agent_id {
@@ -342,6 +353,7 @@ pub fn update(db: &Conn, device: &DeviceRow) -> Result<bool> {
             device.address.as_deref(),
         ],
     )?;
+    device_options::put(db, device.id, stored.owner, &device.options, &stored.options)?;
     Ok(true)
 }
 

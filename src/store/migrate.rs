@@ -24,7 +24,8 @@ use crate::vault::{Given, Vault};
 const APPLICATION_ID: i64 = 0x4E49_474E;
 
 /// The migrations; the first leads to version 1.
-const MIGRATIONS: &[Migration] = &[adopt::first_schema, people, fairness, server_state, makers];
+const MIGRATIONS: &[Migration] =
+    &[adopt::first_schema, people, fairness, server_state, makers, device_options];
 
 /// What changes the schema by one version, inside a transaction.
 type Migration = fn(&Conn) -> Result<(), StoreError>;
@@ -55,6 +56,11 @@ fn server_state(db: &Conn) -> Result<(), StoreError> {
 /// Version 5: who made what is used without them.
 fn makers(db: &Conn) -> Result<(), StoreError> {
     db.batch(include_str!("migrations/0005_makers.sql"))
+}
+
+/// Version 6: how devices are reached, woken and looked for beyond their agent.
+fn device_options(db: &Conn) -> Result<(), StoreError> {
+    db.batch(include_str!("migrations/0006_device_options.sql"))
 }
 
 /// What a file holds before anything is changed.

@@ -31,6 +31,7 @@ pub mod audit_page;
 pub mod backup;
 pub mod behind;
 pub mod data_keys;
+pub mod device_options;
 pub mod devices;
 pub mod enrolment_codes;
 pub mod given_shares;

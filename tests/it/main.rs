@@ -27,6 +27,7 @@ mod cli_users;
 mod config;
 mod conventions;
 mod data_lost;
+mod device_options;
 mod disk;
 mod disk_full;
 mod durability;

@@ -32,6 +32,8 @@ async fn odd_device(server: &Server, owner: i64, agent: i64, mac: &str, port: i6
         agent_id: agent,
         owner,
         address: None,
+        options: Default::default(),
+        secure_on: Default::default(),
     };
     server.host().store.write(move |db| devices::insert(db, &device)).await.unwrap()
 }

@@ -289,6 +289,8 @@ async fn no_number_is_given_twice() {
                     agent_id: agent,
                     owner: user,
                     address: None,
+                    options: Default::default(),
+                    secure_on: Default::default(),
                 },
             )?;
             Ok((user, agent, device))

@@ -40,6 +40,8 @@ fn device(db: &Conn, owner: i64, agent_id: i64) -> Result<i64> {
             agent_id,
             owner,
             address: Some("10.0.0.7".into()),
+            options: Default::default(),
+            secure_on: Default::default(),
         },
     )
 }
