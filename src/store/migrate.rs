@@ -27,6 +27,10 @@ const APPLICATION_ID: i64 = 0x4E49_474E;
 const MIGRATIONS: &[Migration] =
     &[adopt::first_schema, people, fairness, server_state, makers, device_options];
 
+/// The newest version of the schema.
+#[cfg(test)]
+pub(super) const NEWEST: usize = MIGRATIONS.len();
+
 /// What changes the schema by one version, inside a transaction.
 type Migration = fn(&Conn) -> Result<(), StoreError>;
 

@@ -20,6 +20,7 @@ use std::task::{Context, Waker};
 use tempfile::TempDir;
 use tokio::sync::oneshot;
 
+use super::migrate::NEWEST;
 use super::*;
 
 /// A new database in a directory of its own.

@@ -90,6 +90,11 @@ proptest! {
             vec![not_null(0), not_null(1), not_null(2), Value::Blob(raw_text.clone()), not_null(4),
                  values[5].clone(), values[6].clone()],
         ).unwrap();
+        db.batch(include_str!("../migrations/0006_device_options.sql")).unwrap();
+        db.execute(
+            "UPDATE devices SET hostAgentID = ?1, probePorts = ?2, broadcastAddress = ?3, watchInterval = ?4",
+            vec![values[0].clone(), values[1].clone(), values[2].clone(), values[3].clone()],
+        ).unwrap();
         db.execute(
             "INSERT INTO users VALUES (1, ?1, CAST(?2 AS TEXT), ?3, ?4, ?5)",
             vec![not_null(0), Value::Blob(raw_text.clone()), not_null(2), not_null(3), not_null(4)],
