@@ -20,7 +20,7 @@ use crate::text::bare;
 const MOST: usize = 5;
 
 const AGENTS: Rule<Vec<i64>, Vec<i64>> =
-    Rule::new("a list of at most 5 agents’ IDs, whole numbers, each once", |ids| few(ids, |id| Some(id)));
+    Rule::new("a list of at most 5 agents’ IDs, whole numbers, each once", |ids| few(ids, Some));
 const HOST: Rule<i64, Option<i64>> = Rule::new("the ID of an agent, a whole number", |id| Some(Some(id)));
 const PORTS: Rule<Vec<i64>, Vec<u16>> =
     Rule::new("a list of at most 5 TCP ports, whole numbers from 1 to 65535, each once", |ports| {

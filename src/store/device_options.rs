@@ -43,7 +43,8 @@ pub enum SecureOnChange {
 macro_rules! option_columns {
     () => {
         "(SELECT CAST(json_group_array(agentID) AS BLOB) FROM (SELECT agentID FROM device_fallbacks WHERE deviceID = devices.id \
-         ORDER BY position)), hostAgentID, CAST(probePorts AS BLOB), CAST(broadcastAddress AS BLOB), watchInterval"
+         ORDER BY position)), CAST(hostAgentID AS INTEGER), CAST(probePorts AS BLOB), CAST(broadcastAddress AS BLOB), \
+         CAST(watchInterval AS INTEGER)"
     };
 }
 pub(super) use option_columns;
