@@ -232,7 +232,7 @@ async fn a_secure_on_password_is_sealed_and_outlives_its_key() {
     let audit = admin.get("/api/admin/audit?limit=1000").await.expect(200);
     assert!(!audit.text.contains(PASSWORD), "{}", audit.text);
     let directory = server.stop().await;
-    let bytes = [&PASSWORD.as_bytes()[..], &[0xA1, 0xB2, 0xC3, 0xD4, 0xE5, 0xF6]];
+    let bytes = [PASSWORD.as_bytes(), &[0xA1, 0xB2, 0xC3, 0xD4, 0xE5, 0xF6]];
     for file in std::fs::read_dir(directory.path()).unwrap() {
         let content = std::fs::read(file.unwrap().path()).unwrap_or_default();
         for secret in bytes {
