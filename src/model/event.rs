@@ -1,7 +1,10 @@
 //! What happens in the server, in the words that listeners get.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::time::Duration;
+
+use super::operation::Operation;
 
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -44,6 +47,11 @@ pub enum Event {
         device: i64,
         /// Whose it is, or was.
         owner: i64,
+    },
+    /// An operation was made or changed, and that is stored.
+    OperationChanged {
+        /// The operation as it is now.
+        operation: Arc<Operation>,
     },
     /// A command ended.
     CommandDone {

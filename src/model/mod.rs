@@ -1,6 +1,6 @@
 //! The words that the whole server shares: what things are called, and nothing that happens to them.
 //!
-//! Types of roles and permissions, agents and what they prove themselves with, presence, the audit log's entries, whose
+//! Types of roles and permissions, agents and what they prove themselves with, operations, presence, the audit log's entries, whose
 //! things are meant, accounts and IDs. Everything may import them; they import the clock and small libraries alone.
 //! Deliberately absent: I/O, caches, SQL, HTTP, and decisions that need any of these.
 
@@ -12,6 +12,7 @@ pub mod credential;
 pub mod event;
 pub mod id;
 pub mod network;
+pub mod operation;
 pub mod permission;
 pub mod presence;
 pub mod reach;

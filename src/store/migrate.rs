@@ -25,7 +25,7 @@ const APPLICATION_ID: i64 = 0x4E49_474E;
 
 /// The migrations; the first leads to version 1.
 const MIGRATIONS: &[Migration] =
-    &[adopt::first_schema, people, fairness, server_state, makers, device_options];
+    &[adopt::first_schema, people, fairness, server_state, makers, device_options, operations];
 
 /// The newest version of the schema.
 #[cfg(test)]
@@ -65,6 +65,11 @@ fn makers(db: &Conn) -> Result<(), StoreError> {
 /// Version 6: how devices are reached, woken and looked for beyond their agent.
 fn device_options(db: &Conn) -> Result<(), StoreError> {
     db.batch(include_str!("migrations/0006_device_options.sql"))
+}
+
+/// Version 7: operations.
+fn operations(db: &Conn) -> Result<(), StoreError> {
+    db.batch(include_str!("migrations/0007_operations.sql"))
 }
 
 /// What a file holds before anything is changed.

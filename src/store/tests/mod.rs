@@ -7,6 +7,7 @@ mod batches;
 mod interruption;
 mod memo;
 mod opening;
+mod operations;
 mod raw;
 mod rows;
 mod sealing;

@@ -1,0 +1,306 @@
+//! The table of operations. Pages of it are read in [`operation_page`](super::operation_page).
+//!
+//! Whoever changes an operation gives it whole, with the version they know: of two at once the second changes nothing.
+
+use super::{Conn, Row};
+use crate::clock::Millis;
+use crate::error::Result;
+use crate::model::operation::{Maker, MakerKind, Operation, OperationId, OperationKind, State};
+
+/// Operations that are deleted at once.
+pub const SOME: i64 = 500;
+
+macro_rules! select {
+    ($($rest:expr),+) => {
+        concat!(
+            "SELECT id, CAST(kind AS BLOB), CAST(state AS BLOB), CAST(reason AS BLOB), CAST(message AS BLOB), \
+             CAST(said AS BLOB), ownerID, agentID, deviceID, CAST(command AS BLOB), CAST(payload AS BLOB), \
+             CAST(result AS BLOB), CAST(evidence AS BLOB), CAST(progress AS BLOB), attempts, maxAttempts, createdAt, \
+             deliverBy, startedAt, endedAt, CAST(makerKind AS BLOB), makerID, CAST(makerName AS BLOB), userID, parent, \
+             runTimeout, repeatable, class, notBefore, dueAt, direct, version FROM operations ",
+            $($rest),+
+        )
+    };
+}
+pub(super) use select;
+
+/// Reads the columns of `select!`.
+pub(super) fn operation(row: &Row) -> Result<Operation> {
+    let wrong = || crate::error::Error::internal("an operation's row holds something else");
+    let count = |column| Ok::<_, crate::error::Error>(u32::try_from(row.int(column)?).unwrap_or(0));
+    Ok(Operation {
+        id: OperationId::from_bytes(&row.blob(0)?).ok_or_else(wrong)?,
+        kind: OperationKind::from_word(&row.text(1)?).ok_or_else(wrong)?,
+        state: State::from_word(&row.text(2)?).ok_or_else(wrong)?,
+        reason: row.opt_text(3)?.map(Into::into),
+        message: row.text(4)?,
+        said: row.opt_text(5)?,
+        owner: row.int(6)?,
+        agent: row.opt_int(7)?,
+        device: row.opt_int(8)?,
+        command: row.text(9)?,
+        payload: row.text(10)?,
+        result: row.opt_text(11)?,
+        evidence: row.opt_text(12)?,
+        progress: row.opt_text(13)?,
+        attempts: count(14)?,
+        max_attempts: count(15)?,
+        created_at: row.int(16)?,
+        deliver_by: row.int(17)?,
+        started_at: row.opt_int(18)?,
+        ended_at: row.opt_int(19)?,
+        maker: Maker {
+            kind: MakerKind::from_stored(&row.text(20)?),
+            id: row.opt_int(21)?,
+            name: row.text(22)?,
+            user: row.opt_int(23)?,
+        },
+        parent: row.opt_blob(24)?.and_then(|bytes| OperationId::from_bytes(&bytes)),
+        run_timeout: row.int(25)?,
+        repeatable: row.flag(26)?,
+        class: row.int(27)?,
+        not_before: row.int(28)?,
+        due_at: row.opt_int(29)?,
+        direct: row.flag(30)?,
+        version: row.int(31)?,
+    })
+}
+
+/// Adds an operation.
+///
+/// # Errors
+/// The database refuses.
+pub fn insert(db: &Conn, new: &Operation) -> Result<()> {
+    db.execute(
+        "INSERT INTO operations (key, id, kind, state, reason, message, said, ownerID, agentID, deviceID, command, \
+         payload, result, evidence, progress, attempts, maxAttempts, createdAt, deliverBy, startedAt, endedAt, \
+         makerKind, makerID, makerName, userID, parent, runTimeout, repeatable, class, notBefore, dueAt, direct, version) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, \
+         ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33)",
+        libsql::params![
+            new.id.key(),
+            new.id.as_bytes(),
+            new.kind.word(),
+            new.state.word(),
+            new.reason.as_deref(),
+            new.message.as_str(),
+            new.said.as_deref(),
+            new.owner,
+            new.agent,
+            new.device,
+            new.command.as_str(),
+            new.payload.as_str(),
+            new.result.as_deref(),
+            new.evidence.as_deref(),
+            new.progress.as_deref(),
+            new.attempts,
+            new.max_attempts,
+            new.created_at,
+            new.deliver_by,
+            new.started_at,
+            new.ended_at,
+            new.maker.kind.word(),
+            new.maker.id,
+            new.maker.name.as_str(),
+            new.maker.user,
+            new.parent.as_ref().map(OperationId::as_bytes),
+            new.run_timeout,
+            new.repeatable,
+            new.class,
+            new.not_before,
+            new.due_at,
+            new.direct,
+            new.version,
+        ],
+    )?;
+    Ok(())
+}
+
+/// Stores an operation as it is now, in place of what it was at the version before. Answers whether it still was that.
+///
+/// # Errors
+/// The database refuses.
+pub fn save(db: &Conn, now: &Operation) -> Result<bool> {
+    let changed = db.execute(
+        "UPDATE operations SET state = ?3, reason = ?4, message = ?5, said = ?6, result = ?7, evidence = ?8, \
+         progress = ?9, attempts = ?10, startedAt = ?11, endedAt = ?12, notBefore = ?13, dueAt = ?14, version = ?15 \
+         WHERE key = ?1 AND version = ?2",
+        libsql::params![
+            now.id.key(),
+            now.version - 1,
+            now.state.word(),
+            now.reason.as_deref(),
+            now.message.as_str(),
+            now.said.as_deref(),
+            now.result.as_deref(),
+            now.evidence.as_deref(),
+            now.progress.as_deref(),
+            now.attempts,
+            now.started_at,
+            now.ended_at,
+            now.not_before,
+            now.due_at,
+            now.version,
+        ],
+    )?;
+    if changed == 0 {
+        return Ok(false);
+    }
+    // On its own: it seldom changes, and two indexes would be written each time.
+    let other = "UPDATE operations SET agentID = ?2 WHERE key = ?1 AND agentID IS NOT ?2";
+    if now.kind == OperationKind::Wake {
+        db.execute(other, libsql::params![now.id.key(), now.agent])?;
+    }
+    Ok(true)
+}
+
+/// The operation of an ID.
+///
+/// # Errors
+/// The database refuses.
+pub fn get(db: &Conn, id: OperationId) -> Result<Option<Operation>> {
+    db.query_one(select!("WHERE key = ?1 AND id = ?2"), libsql::params![id.key(), id.as_bytes()], operation)
+}
+
+/// How many operations of an agent are live.
+///
+/// # Errors
+/// The database refuses.
+pub fn live_of_agent(db: &Conn, agent: i64) -> Result<i64> {
+    db.query_int("SELECT count(*) FROM operations WHERE agentID = ?1 AND endedAt IS NULL", [agent])
+}
+
+/// How many operations that a user made, or a token of theirs, are live.
+///
+/// # Errors
+/// The database refuses.
+pub fn live_of_user(db: &Conn, user: i64) -> Result<i64> {
+    db.query_int("SELECT count(*) FROM operations WHERE userID = ?1 AND endedAt IS NULL", [user])
+}
+
+/// The live operation of an agent that is this command with this payload, the oldest if there are several.
+///
+/// # Errors
+/// The database refuses.
+pub fn live_command(db: &Conn, agent: i64, command: &str, payload: &str) -> Result<Option<Operation>> {
+    let sql = select!(
+        "WHERE agentID = ?1 AND endedAt IS NULL AND kind = 'command' AND command = ?2 AND payload = ?3 ORDER BY key LIMIT 1"
+    );
+    db.query_one(sql, libsql::params![agent, command, payload], operation)
+}
+
+/// The live wake of a device that is asked for in these words, the oldest if there are several.
+///
+/// # Errors
+/// The database refuses.
+pub fn live_wake(db: &Conn, device: i64, payload: &str) -> Result<Option<Operation>> {
+    let sql = select!(
+        "WHERE deviceID = ?1 AND endedAt IS NULL AND kind = 'wake' AND payload = ?2 ORDER BY key LIMIT 1"
+    );
+    db.query_one(sql, libsql::params![device, payload], operation)
+}
+
+/// What waits for an agent and may be sent at `now`, in the order of its queue.
+///
+/// # Errors
+/// The database refuses.
+pub fn queue(db: &Conn, agent: i64, now: Millis, most: i64) -> Result<Vec<Operation>> {
+    let sql = select!(
+        "WHERE agentID = ?1 AND endedAt IS NULL AND state = 'queued' AND notBefore <= ?2 ORDER BY class, key LIMIT ?3"
+    );
+    db.query(sql, [agent, now, most], operation)
+}
+
+/// What is live of an agent.
+///
+/// # Errors
+/// The database refuses.
+pub fn all_live_of_agent(db: &Conn, agent: i64) -> Result<Vec<Operation>> {
+    db.query(select!("WHERE agentID = ?1 AND endedAt IS NULL ORDER BY key"), [agent], operation)
+}
+
+/// What is live of a device.
+///
+/// # Errors
+/// The database refuses.
+pub fn all_live_of_device(db: &Conn, device: i64) -> Result<Vec<Operation>> {
+    db.query(select!("WHERE deviceID = ?1 AND endedAt IS NULL ORDER BY key"), [device], operation)
+}
+
+/// What is live and was made by a user, or a token of theirs.
+///
+/// # Errors
+/// The database refuses.
+pub fn all_live_of_user(db: &Conn, user: i64) -> Result<Vec<Operation>> {
+    db.query(select!("WHERE userID = ?1 AND endedAt IS NULL ORDER BY key"), [user], operation)
+}
+
+/// The agents of what is live, each once.
+///
+/// # Errors
+/// The database refuses.
+pub fn agents_with_live(db: &Conn) -> Result<Vec<i64>> {
+    let sql = "SELECT DISTINCT agentID FROM operations WHERE endedAt IS NULL AND agentID IS NOT NULL";
+    db.query(sql, (), |row| row.int(0))
+}
+
+/// Some of what is running, with keys greater than `after`, in their order.
+///
+/// # Errors
+/// The database refuses.
+pub fn running(db: &Conn, after: i64) -> Result<Vec<Operation>> {
+    let sql = select!("WHERE endedAt IS NULL AND key > ?1 AND state = 'running' ORDER BY key LIMIT ?2");
+    db.query(sql, [after, SOME], operation)
+}
+
+/// When something is due to happen first.
+///
+/// # Errors
+/// The database refuses.
+pub fn first_due(db: &Conn) -> Result<Option<Millis>> {
+    let sql = "SELECT dueAt FROM operations WHERE dueAt IS NOT NULL ORDER BY dueAt LIMIT 1";
+    Ok(db.query_one(sql, (), |row| row.opt_int(0))?.flatten())
+}
+
+/// Some of those to which something was due to happen by `now`, the longest due first.
+///
+/// # Errors
+/// The database refuses.
+pub fn due(db: &Conn, now: Millis) -> Result<Vec<Operation>> {
+    let sql = select!("WHERE dueAt IS NOT NULL AND dueAt <= ?1 ORDER BY dueAt LIMIT ?2");
+    db.query(sql, [now, SOME], operation)
+}
+
+/// How many operations of each owner there are that have ended.
+///
+/// # Errors
+/// The database refuses.
+pub fn counts(db: &Conn) -> Result<Vec<(i64, i64)>> {
+    let sql = "SELECT ownerID, count(*) FROM operations GROUP BY ownerID";
+    db.query(sql, (), |row| Ok((row.int(0)?, row.int(1)?)))
+}
+
+/// Deletes, of some operations with keys from `from` on, those that ended before `before`. Answers how many that were,
+/// and from which key on to go on, if there may be more.
+///
+/// # Errors
+/// The database refuses.
+pub fn delete_before(db: &Conn, from: i64, before: Millis) -> Result<(u64, Option<i64>)> {
+    let sql = "SELECT max(key) FROM (SELECT key FROM operations WHERE key >= ?1 AND key < ?2 ORDER BY key LIMIT ?3)";
+    let bound = OperationId::first_key(before);
+    let Some(last) = db.query_one(sql, [from, bound, SOME], |row| row.opt_int(0))?.flatten() else {
+        return Ok((0, None));
+    };
+    let sql = "DELETE FROM operations WHERE key BETWEEN ?1 AND ?2 AND endedAt < ?3";
+    Ok((db.execute(sql, [from, last, before])?, Some(last + 1)))
+}
+
+/// Deletes some of the `surplus` oldest operations of an owner that have ended, and tells how many.
+///
+/// # Errors
+/// The database refuses.
+pub fn delete_oldest(db: &Conn, owner: i64, surplus: i64) -> Result<u64> {
+    let sql = "DELETE FROM operations WHERE key IN (SELECT key FROM operations \
+               WHERE ownerID = ?1 AND endedAt IS NOT NULL ORDER BY key LIMIT ?2)";
+    db.execute(sql, [owner, surplus.min(SOME)])
+}
