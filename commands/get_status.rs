@@ -58,7 +58,7 @@ impl Command for GetStatus {
     type Reply = Status;
 
     async fn run(agent: &AgentContext, payload: Payload) -> Result<Status, CommandError> {
-        let look = Look { target: payload.address, mac: payload.mac_address };
+        let look = Look { mac: payload.mac_address, ..Look::at(payload.address) };
         let target = &look.target;
         let seen = agent.network().probe(&look).await;
         let seen = seen.map_err(|e| CommandError::new(format!("{target} could not be looked for: {e}")))?;

@@ -2,5 +2,6 @@
 
 pub(crate) mod get_status;
 pub(crate) mod heartbeat;
+pub(crate) mod probe;
 pub(crate) mod rotate_secret;
 pub(crate) mod wakeup;

@@ -1,7 +1,7 @@
 //! WAKEUP: asks an agent to wake a device on its network with a magic packet.
 //!
 //! A magic packet is six bytes `FF` and sixteen times the MAC address, in a UDP datagram to the broadcast address of
-//! each of the agent's networks. Nobody acknowledges it, so it is sent three times: a reply `OK` says on which networks
+//! each of the agent's networks, or to the one that is named. Nobody acknowledges it, so it is sent three times: a reply `OK` says on which networks
 //! it went out, and on which it could not, not that the device woke.
 
 use netignite::prelude::*;
@@ -21,6 +21,12 @@ pub struct Payload {
     pub mac_address: MacAddress,
     /// The UDP port the packet is sent to; 9 and 7 are the usual ones.
     pub port: NonZeroU16,
+    /// Where the packet goes instead of to every network of the agent. Older firmware does not look at it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub broadcast_address: Option<Ipv4Addr>,
+    /// The password that the card asks for, appended to the packet. Older firmware does not look at it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secure_on: Option<SecureOn>,
 }
 
 /// See the module.
@@ -34,15 +40,25 @@ impl Command for Wakeup {
     type Payload = Payload;
     type Reply = Outcome;
 
+    fn check(payload: &Payload) -> Result<(), FieldError> {
+        match payload.broadcast_address {
+            Some(to) if to.is_unspecified() || to.is_multicast() => Err(FieldError::new(
+                "broadcastAddress",
+                "expected the broadcast address of a network, such as 192.168.1.255",
+            )),
+            _ => Ok(()),
+        }
+    }
+
     async fn run(agent: &AgentContext, payload: Payload) -> Result<Outcome, CommandError> {
-        let packet = magic_packet(payload.mac_address);
+        let packet = magic_packet(payload.mac_address, payload.secure_on);
         let mut networks: Vec<SentTo> = Vec::new();
         let mut failed = None;
         for round in 0..PACKETS {
             if round > 0 {
                 sleep(PAUSE).await;
             }
-            match agent.network().broadcast(&packet, payload.port.get()).await {
+            match agent.network().broadcast(&packet, payload.port.get(), payload.broadcast_address).await {
                 Ok(sent) => merge(&mut networks, sent),
                 Err(e) => failed = Some(e),
             }
@@ -82,12 +98,11 @@ fn said(mac: MacAddress, mut networks: Vec<SentTo>) -> String {
     format!("Sent on {}", words.join(", "))
 }
 
-/// The 102 bytes that wake the card with this address.
-fn magic_packet(mac: MacAddress) -> [u8; 102] {
-    let mut packet = [0xFF; 102];
-    for copy in packet[6..].chunks_exact_mut(6) {
-        copy.copy_from_slice(&mac.0);
-    }
+/// The 102 bytes that wake the card with this address, and its password if it asks for one.
+fn magic_packet(mac: MacAddress, password: Option<SecureOn>) -> Vec<u8> {
+    let mut packet = vec![0xFF; 6];
+    packet.extend(mac.0.repeat(16));
+    packet.extend(password.into_iter().flat_map(SecureOn::bytes));
     packet
 }
 

@@ -1,6 +1,7 @@
 //! The one import of a command or a plugin: `use netignite::prelude::*;`.
 
 pub use std::future::Future;
+pub use std::net::{IpAddr, Ipv4Addr};
 pub use std::num::NonZeroU16;
 pub use std::sync::Arc;
 pub use std::time::{Duration, Instant};
@@ -19,7 +20,7 @@ pub use crate::model::event::{CommandOutcome, Event};
 pub use crate::plugin::{Plugin, PluginError, Shutdown, serve_routes};
 pub use crate::registry::{
     AgentContext, AgentSecret, Class, Command, CommandError, Empty, Look, MacAddress, Network, OkStatus,
-    Outcome, ProbeTarget, Reachability, SecretKeeper, SentTo, Sighting,
+    Outcome, ProbeMethod, ProbeTarget, Reachability, SecretKeeper, SecureOn, SentTo, Sighting,
 };
 pub use crate::rest::{
     Access, Answer, Call, HeaderMap, HeaderName, HeaderValue, Json, Method, NoBody, Raw, Route, StaticFile,

@@ -61,7 +61,12 @@ impl Table {
 
     /// Whether `address` has a known MAC address.
     fn has(&self, address: Ipv4Addr) -> bool {
-        self.0.iter().any(|(a, _)| *a == address)
+        self.mac_at(address).is_some()
+    }
+
+    /// The MAC address that answers for `address`.
+    pub(super) fn mac_at(&self, address: Ipv4Addr) -> Option<MacAddress> {
+        self.0.iter().find(|(a, _)| *a == address).map(|(_, mac)| *mac)
     }
 
     /// Whose card answers at `address` instead of `mac`'s, if that is sure. A router or a repeater answers with its own

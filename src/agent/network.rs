@@ -46,10 +46,10 @@ impl LocalNetwork {
         Self { broadcast, prober: Prober::new(), pace: Pace::new(BROADCASTS.0, BROADCASTS.1) }
     }
 
-    async fn send(&self, datagram: &[u8], port: u16) -> io::Result<Vec<SentTo>> {
+    async fn send(&self, datagram: &[u8], port: u16, to: Option<Ipv4Addr>) -> io::Result<Vec<SentTo>> {
         self.pace.turn().await;
-        let outcomes = match self.broadcast {
-            Some(address) => vec![send_routed(datagram, address, port).await],
+        let outcomes = match to.or(self.broadcast) {
+            Some(address) => vec![send_to(datagram, address, port).await],
             None => {
                 let mut outcomes = Vec::new();
                 for segment in segments(&interfaces().await?) {
@@ -80,12 +80,30 @@ impl LocalNetwork {
 }
 
 impl Network for LocalNetwork {
-    fn broadcast<'a>(&'a self, datagram: &'a [u8], port: u16) -> BoxFuture<'a, io::Result<Vec<SentTo>>> {
-        Box::pin(self.send(datagram, port))
+    fn broadcast<'a>(
+        &'a self,
+        datagram: &'a [u8],
+        port: u16,
+        to: Option<Ipv4Addr>,
+    ) -> BoxFuture<'a, io::Result<Vec<SentTo>>> {
+        Box::pin(self.send(datagram, port, to))
     }
 
     fn probe<'a>(&'a self, look: &'a Look) -> BoxFuture<'a, io::Result<Sighting>> {
         Box::pin(self.prober.probe(look))
+    }
+}
+
+/// Sends to one address: out of the interface whose network it is the broadcast address of, else by the way the system
+/// chooses.
+async fn send_to(datagram: &[u8], address: Ipv4Addr, port: u16) -> SentTo {
+    let own = segments(&interfaces().await.unwrap_or_default());
+    match own.iter().find(|segment| segment.broadcast == address) {
+        Some(segment) => {
+            let failure = send_from(segment, datagram, port).await.err().map(|e| why(&e));
+            SentTo { interface: Some(plain(&segment.interface)), address, failure }
+        }
+        None => send_routed(datagram, address, port).await,
     }
 }
 
@@ -288,7 +306,7 @@ mod tests {
     #[tokio::test]
     async fn a_broadcast_that_cannot_leave_is_an_error_naming_its_address() {
         // Port 0 can be sent to by nobody.
-        let failed = LocalNetwork::new(Some(Ipv4Addr::LOCALHOST)).send(b"x", 0).await.unwrap_err();
+        let failed = LocalNetwork::new(Some(Ipv4Addr::LOCALHOST)).send(b"x", 0, None).await.unwrap_err();
         assert!(failed.to_string().contains("127.0.0.1:0"), "{failed}");
     }
 }

@@ -17,8 +17,8 @@ const PATIENCE: Duration = Duration::from_millis(800);
 /// What asking a host brought.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Heard {
-    /// The host answered.
-    Answer,
+    /// The host answered, after so long.
+    Answer(Duration),
     /// Nothing, in time.
     Nothing,
     /// There is no way to the host's network.
@@ -28,11 +28,11 @@ pub(super) enum Heard {
 }
 
 impl Heard {
-    /// What an error of a socket says about the other end.
-    pub(super) fn from_error(error: &io::Error) -> Self {
+    /// What an error of a socket says about the other end, which came after so long.
+    pub(super) fn from_error(error: &io::Error, after: Duration) -> Self {
         use io::ErrorKind as K;
         match error.kind() {
-            K::ConnectionRefused | K::ConnectionReset => Self::Answer,
+            K::ConnectionRefused | K::ConnectionReset => Self::Answer(after),
             K::NetworkUnreachable | K::AddrNotAvailable => Self::NoRoute,
             _ => Self::Nothing,
         }
@@ -118,11 +118,11 @@ impl Ping {
             // Answers are told apart by host and number, so every question needs its own.
             let number = PingSequence(self.sequence.fetch_add(1, Ordering::Relaxed));
             match pinger.ping(number, &[0; 16]).await {
-                Ok((packet, _)) if is_reply(&packet, host.ip()) => return Heard::Answer,
+                Ok((packet, took)) if is_reply(&packet, host.ip()) => return Heard::Answer(took),
                 Err(SurgeError::IOError(e)) if e.kind() == io::ErrorKind::PermissionDenied => {
                     return Heard::NotAllowed;
                 }
-                Err(SurgeError::IOError(e)) if Heard::from_error(&e) == Heard::NoRoute => {
+                Err(SurgeError::IOError(e)) if Heard::from_error(&e, PATIENCE) == Heard::NoRoute => {
                     return Heard::NoRoute;
                 }
                 Ok(_) | Err(_) => {}

@@ -18,7 +18,7 @@ use super::neighbours::{Neighbours, Table, gateways};
 use super::network::{interfaces, link_scopes};
 use super::pace::Pace;
 use super::ping::{Heard, Ping};
-use crate::registry::{Look, MacAddress, ProbeTarget, Reachability, Sighting};
+use crate::registry::{Look, MacAddress, ProbeMethod, ProbeTarget, Reachability, Sighting};
 
 /// Bounds one look; the server waits 7 s.
 const TOTAL: Duration = Duration::from_millis(4500);
@@ -68,24 +68,31 @@ impl Prober {
             ProbeTarget::Mac(mac) => Some(mac),
             _ => look.mac,
         };
-        let seen = self.look_at(addresses(&look.target).await?, mac).await?;
+        let seen = self.look_at(addresses(&look.target).await?, mac, &look.ports).await?;
         if seen.found == Reachability::Another
             && let Some(mac) = mac
             && !matches!(look.target, ProbeTarget::Mac(_))
         {
             // Its address went to somebody else; it may have got another one.
-            let by_card = self.look_at(addresses(&ProbeTarget::Mac(mac)).await?, Some(mac)).await?;
+            let by_card = addresses(&ProbeTarget::Mac(mac)).await?;
+            let by_card = self.look_at(by_card, Some(mac), &look.ports).await?;
             return Ok(if by_card.found == Reachability::Up { by_card } else { seen });
         }
         Ok(seen)
     }
 
     /// Looks for a host at all of its addresses at once.
-    async fn look_at(&self, addresses: Vec<SocketAddr>, mac: Option<MacAddress>) -> io::Result<Sighting> {
+    async fn look_at(
+        &self,
+        addresses: Vec<SocketAddr>,
+        mac: Option<MacAddress>,
+        ports: &[u16],
+    ) -> io::Result<Sighting> {
+        let ports: Arc<[u16]> = if ports.is_empty() { PORTS.into() } else { ports.into() };
         let mut looks = JoinSet::new();
         for address in addresses.into_iter().take(ADDRESSES) {
-            let senses = self.senses.clone();
-            looks.spawn(async move { senses.ask_for(address, mac).await });
+            let (senses, ports) = (self.senses.clone(), ports.clone());
+            looks.spawn(async move { senses.ask_for(address, mac, &ports).await });
         }
         let mut found: Option<Sighting> = None;
         while let Some(look) = looks.join_next().await {
@@ -128,65 +135,83 @@ async fn addresses(target: &ProbeTarget) -> io::Result<Vec<SocketAddr>> {
 
 impl Senses {
     /// Whether the host with the card `mac` is at `host`; none if there is no means of telling.
-    async fn ask_for(&self, host: SocketAddr, mac: Option<MacAddress>) -> Option<Sighting> {
-        let found = self.ask(host).await?;
-        if let (Reachability::Up, Some(mac), IpAddr::V4(address)) = (found, mac, host.ip())
-            && let Some(other) = Table::read().await.another_at(address, mac, &gateways().await)
-        {
-            return Some(Sighting { found: Reachability::Another, mac: Some(other) });
+    async fn ask_for(&self, host: SocketAddr, mac: Option<MacAddress>, ports: &[u16]) -> Option<Sighting> {
+        let mut seen = self.ask(host, ports).await?;
+        if let (Reachability::Up, IpAddr::V4(address)) = (seen.found, host.ip()) {
+            let table = Table::read().await;
+            seen.mac = table.mac_at(address);
+            if let Some(mac) = mac {
+                if let Some(other) = table.another_at(address, mac, &gateways().await) {
+                    seen = Sighting { found: Reachability::Another, mac: Some(other), ..seen };
+                } else if seen.mac.is_some_and(|seen| seen != mac) {
+                    // A relay's, which says nothing about the host.
+                    seen.mac = None;
+                }
+            }
         }
-        Some(found.into())
+        Some(seen)
     }
 
     /// Whether anyone is at `host`; none if there is no means of telling.
-    async fn ask(&self, host: SocketAddr) -> Option<Reachability> {
+    async fn ask(&self, host: SocketAddr, ports: &[u16]) -> Option<Sighting> {
         let v4 = match host.ip() {
             IpAddr::V4(address) => Some(address),
             IpAddr::V6(_) => None,
         };
         let before = if v4.is_some() { Table::read().await } else { Table::default() };
-        let heard = match self.ping.ask(host).await {
+        let (heard, port) = match self.ping.ask(host).await {
             // Many hosts drop pings and still take connections.
-            Heard::Nothing | Heard::NotAllowed => knock(host).await,
-            heard => heard,
+            Heard::Nothing | Heard::NotAllowed => knock(host, ports).await,
+            heard => (heard, None),
         };
+        let by =
+            |method| Sighting { method: Some(method), address: Some(host.ip()), ..Reachability::Up.into() };
         match (heard, v4) {
-            (Heard::Answer, _) => {
+            (Heard::Answer(latency), _) => {
                 v4.inspect(|address| self.neighbours.answered(*address));
-                Some(Reachability::Up)
+                let method = if port.is_some() { ProbeMethod::Tcp } else { ProbeMethod::Icmp };
+                Some(Sighting { port, latency: Some(latency), ..by(method) })
             }
             // Nothing in a network without a way to it can answer. IPv6, though, is often just not set up here.
             (Heard::NoRoute, None) => None,
-            (Heard::NoRoute, Some(_)) => Some(Reachability::Down),
-            (_, None) => Some(Reachability::Down),
+            (Heard::NoRoute, Some(_)) => Some(Reachability::Down.into()),
+            (_, None) => Some(Reachability::Down.into()),
             (_, Some(address)) => {
-                Some(self.neighbours.judge(address, &before, &Table::read().await, Instant::now()))
+                let found = self.neighbours.judge(address, &before, &Table::read().await, Instant::now());
+                Some(match found {
+                    Reachability::Up => by(ProbeMethod::Neighbour),
+                    found => found.into(),
+                })
             }
         }
     }
 }
 
-/// Knocks at the common ports, all at once.
-async fn knock(host: SocketAddr) -> Heard {
+/// Knocks at ports, all at once: what was heard, and at which of them.
+async fn knock(host: SocketAddr, ports: &[u16]) -> (Heard, Option<u16>) {
     let mut knocks = JoinSet::new();
-    for port in PORTS {
+    for &port in ports {
         let mut address = host;
         address.set_port(port);
-        knocks.spawn(timeout(KNOCK, TcpStream::connect(address)));
+        knocks.spawn(async move {
+            let began = Instant::now();
+            let knock = timeout(KNOCK, TcpStream::connect(address)).await;
+            (port, knock, began.elapsed())
+        });
     }
     let mut no_route = false;
-    while let Some(Ok(knock)) = knocks.join_next().await {
+    while let Some(Ok((port, knock, after))) = knocks.join_next().await {
         match knock {
-            Ok(Ok(_)) => return Heard::Answer,
-            Ok(Err(e)) => match Heard::from_error(&e) {
-                Heard::Answer => return Heard::Answer,
+            Ok(Ok(_)) => return (Heard::Answer(after), Some(port)),
+            Ok(Err(e)) => match Heard::from_error(&e, after) {
+                Heard::Answer(after) => return (Heard::Answer(after), Some(port)),
                 Heard::NoRoute => no_route = true,
                 _ => {}
             },
             Err(_) => {}
         }
     }
-    if no_route { Heard::NoRoute } else { Heard::Nothing }
+    (if no_route { Heard::NoRoute } else { Heard::Nothing }, None)
 }
 
 /// The addresses of a name.
@@ -233,13 +258,15 @@ mod tests {
     #[tokio::test]
     async fn an_open_or_closed_port_is_an_answer() {
         // Whatever listens here: each of the ports is either open or refused.
-        assert_eq!(knock("127.0.0.1:0".parse().unwrap()).await, Heard::Answer);
+        let (heard, port) = knock("127.0.0.1:0".parse().unwrap(), &PORTS).await;
+        assert!(matches!(heard, Heard::Answer(_)) && port.is_some_and(|port| PORTS.contains(&port)));
     }
 
     #[tokio::test]
     async fn without_icmp_connections_tell() {
         let senses = Senses { ping: Ping::without(), neighbours: Neighbours::default() };
-        assert_eq!(senses.ask("127.0.0.1:0".parse().unwrap()).await, Some(Reachability::Up));
+        let seen = senses.ask("127.0.0.1:0".parse().unwrap(), &PORTS).await.unwrap();
+        assert_eq!((seen.found, seen.method), (Reachability::Up, Some(ProbeMethod::Tcp)));
     }
 
     #[tokio::test]

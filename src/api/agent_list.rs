@@ -10,9 +10,10 @@ use super::agents::AgentView;
 use super::ids::asked_ids;
 use super::pages::List;
 use crate::domain::Snapshot;
-use crate::domain::agent_list::{self, AgentsOf};
+use crate::domain::agent_list::{self, AgentsOf, Seen};
 use crate::error::{Error, Result};
-use crate::model::presence::{Presence, PresenceState};
+use crate::model::agent_about::AgentAbout;
+use crate::model::presence::PresenceState;
 use crate::rest::{Answer, Call, NoBody};
 
 /// Whose agents there are, as the database has them.
@@ -30,8 +31,8 @@ const KEPT: usize = 128 * 1024;
 /// How many agents are read at once.
 const AT_ONCE: usize = 64;
 
-/// What a presence is put in the place of.
-const NO_PRESENCE: &[u8] = b"null}";
+/// What a presence and what an agent says it is are put in the place of.
+const NO_PRESENCE: &[u8] = br#"null,"version":null,"commands":null}"#;
 
 impl StoredAgents {
     fn read(agents: &AgentsOf<'_>) -> Result<Self> {
@@ -59,15 +60,20 @@ impl StoredAgents {
     }
 
     /// The objects of the first agents, each after a comma, with the presence that each has now.
-    fn with_presence(&self, presence: impl Fn(i64) -> Option<Presence>) -> Result<Vec<u8>> {
+    fn with_presence(&self, seen: impl Fn(i64) -> Seen) -> Result<Vec<u8>> {
         /// Room for a presence.
-        const PRESENCE: usize = 96;
+        const PRESENCE: usize = 160;
         let mut list = Vec::with_capacity(self.json.len() + self.ends.len() * PRESENCE + 2);
         let mut start = 0;
         for &(id, end) in &self.ends {
             list.push(b',');
             list.extend_from_slice(&self.json[start..end]);
-            serde_json::to_writer(&mut list, &presence(id)).map_err(Error::internal)?;
+            let (presence, about) = seen(id);
+            serde_json::to_writer(&mut list, &presence).map_err(Error::internal)?;
+            list.push(b',');
+            list.extend_from_slice(
+                about.as_ref().map_or(AgentAbout::no_json(), |about| about.json()).as_bytes(),
+            );
             list.push(b'}');
             start = end;
         }
@@ -83,14 +89,13 @@ impl AsRef<[u8]> for StoredAgents {
 
 pub(super) async fn list(call: Call, _: NoBody) -> Result<Answer<List<AgentView>>> {
     let agents = agent_list::kept(&call, StoredAgents::read).await?;
-    let (rows, presence) = (agent_list::rows(&call), agent_list::presence(&call));
-    let first = agents.with_presence(&presence)?;
+    let (rows, seen) = (agent_list::rows(&call), agent_list::seen(&call));
+    let first = agents.with_presence(&seen)?;
     let append = move |db: &Snapshot, ids: &[i64], json: &mut Vec<u8>| {
         rows(db, ids)?.into_iter().try_for_each(|row| {
             json.push(b',');
-            let id = row.id;
-            let mut view = AgentView::without_presence(row);
-            view.presence = presence(id);
+            let (presence, about) = seen(row.id);
+            let view = AgentView::without_presence(row).now(presence, about.as_deref());
             serde_json::to_writer(&mut *json, &view).map_err(Error::internal)
         })
     };
@@ -101,9 +106,9 @@ pub(super) async fn list(call: Call, _: NoBody) -> Result<Answer<List<AgentView>
 pub(super) async fn status(call: Call, _: NoBody) -> Result<Answer<BTreeMap<i64, PresenceState>>> {
     let ids = asked_ids(&call);
     let agents = agent_list::kept(&call, StoredAgents::read).await?;
-    let presence = agent_list::presence(&call);
+    let seen = agent_list::seen(&call);
     let asked = agents.ids().filter(|id| ids.as_ref().is_none_or(|ids| ids.contains(id)));
-    let state = |id| presence(id).map_or(PresenceState::Offline, |presence| presence.state);
+    let state = |id| seen(id).0.map_or(PresenceState::Offline, |presence| presence.state);
     let statuses = asked.map(|id| (id, state(id))).collect();
     Ok(Answer::ok("Agent status retrieved successfully.", statuses))
 }

@@ -10,6 +10,7 @@ use super::owner::owner_of_new;
 use crate::domain::agent::{self, AgentDetail, AgentRow, NewAgent};
 use crate::error::Result;
 use crate::model::agent::AgentKind;
+use crate::model::agent_about::AgentAbout;
 use crate::model::presence::Presence;
 use crate::rest::{Answer, Call, Json, NoBody};
 
@@ -28,9 +29,14 @@ pub(super) struct AgentView {
     secret: Option<String>,
     #[serde(rename = "ownerID")]
     owner_id: i64,
-    /// Whether it is connected, since when and why. None for an agent that is being deleted. The last field, so that
-    /// lists can put it in at the end.
+    /// Whether it is connected, since when and why. None for an agent that is being deleted. The last three fields
+    /// change by themselves: lists put them in at the end.
     pub(super) presence: Option<Presence>,
+    /// What its newest connection said its version is; null for firmware that does not say.
+    pub(super) version: Option<String>,
+    /// The commands that it has and that its configuration allows, as its newest connection said; null for firmware that
+    /// does not say: it has `GET_STATUS`, `HEARTBEAT` and `WAKEUP`.
+    pub(super) commands: Option<Vec<String>>,
 }
 
 impl AgentView {
@@ -38,6 +44,8 @@ impl AgentView {
     pub(super) fn without_presence(row: AgentRow) -> Self {
         Self {
             presence: None,
+            version: None,
+            commands: None,
             id: row.id,
             name: row.name,
             kind: row.kind,
@@ -48,11 +56,22 @@ impl AgentView {
     }
 }
 
+impl AgentView {
+    /// The same with what is known of it now.
+    pub(super) fn now(mut self, presence: Option<Presence>, about: Option<&AgentAbout>) -> Self {
+        self.presence = presence;
+        self.version = about.map(|about| about.version().to_owned());
+        let commands = about.and_then(AgentAbout::commands);
+        self.commands = commands.map(|names| names.iter().map(|name| name.to_string()).collect());
+        self
+    }
+}
+
 impl From<AgentDetail> for AgentView {
     fn from(agent: AgentDetail) -> Self {
-        let AgentDetail { row, presence, secret } = agent;
+        let AgentDetail { row, presence, about, secret } = agent;
         let secret = secret.map(|secret| secret.expose_secret().to_owned());
-        Self { presence, secret, ..Self::without_presence(row) }
+        Self { secret, ..Self::without_presence(row) }.now(presence, about.as_deref())
     }
 }
 

@@ -25,6 +25,7 @@ use super::outlet::{Outlet, Sent};
 use super::state::{Connection, HEARTBEAT, Heard, Link, SILENCE, State, close_frame, fresh_id};
 use super::wheel::{Moment, millis};
 use crate::clock::Millis;
+use crate::model::agent_about::{AgentAbout, BASE_COMMANDS, Supported};
 use crate::model::credential::{Credential, SecretDigest};
 use crate::model::event::Event;
 use crate::model::presence::{Conflict, Presence, PresenceState};
@@ -65,6 +66,7 @@ impl Agent {
         core: &Core,
         presented: &SecretDigest,
         address: Option<IpAddr>,
+        about: impl FnOnce() -> Option<Arc<AgentAbout>>,
     ) -> Option<Admitted> {
         let mut state = self.state.lock();
         let nobody = SecretDigest::nobody();
@@ -84,6 +86,8 @@ impl Agent {
         state.epoch = state.epoch.wrapping_add(1);
         state.link = Link::Upgrading;
         state.address = address;
+        state.about = about();
+        state.unknown = None;
         state.last_seen = now;
         state.next_beat = now + beat;
         state.until_heartbeat = until_heartbeat;
@@ -190,6 +194,9 @@ impl Agent {
         if !state.is_online() {
             return Err(DispatchError::Offline);
         }
+        if state.supports(entry.name) == Supported::No {
+            return Err(DispatchError::Unsupported);
+        }
         let outcome = state.line.get_or_insert_default().ask(entry, payload, requester, core.now());
         self.pump(core, &mut state);
         outcome
@@ -246,7 +253,7 @@ impl Agent {
             Incoming::Message(bytes) => {
                 let Some(reply) = Message::parse(bytes) else {
                     drop(state);
-                    self.finish(core, Heard::Malformed, &[]);
+                    self.finish(core, epoch, Heard::Malformed, &[]);
                     return ControlFlow::Continue(());
                 };
                 let heard = state.hear(reply.id, |command| core.answers(reply.command, command));
@@ -254,7 +261,7 @@ impl Agent {
                     self.pump(core, &mut state);
                 }
                 drop(state);
-                self.finish(core, heard, reply.json);
+                self.finish(core, epoch, heard, reply.json);
             }
             Incoming::Ping(payload) => {
                 let pong = message::frame(Frame::pong(Payload::Borrowed(payload)));
@@ -274,11 +281,17 @@ impl Agent {
     }
 
     /// Tells the callers, or counts what nobody waited for.
-    fn finish(&self, core: &Core, heard: Heard, json: &[u8]) {
+    fn finish(&self, core: &Core, epoch: u32, heard: Heard, json: &[u8]) {
         let tally = &core.tally;
         match heard {
             Heard::Reply(command) => {
-                let outcome = (command.entry.check_reply)(json).map_err(DispatchError::from);
+                let mut outcome = (command.entry.check_reply)(json).map_err(DispatchError::from);
+                if outcome.as_ref().is_err_and(DispatchError::is_unknown_command)
+                    && !BASE_COMMANDS.contains(&command.entry.name)
+                {
+                    self.does_not_know(epoch, command.entry.name);
+                    outcome = Err(DispatchError::Unsupported);
+                }
                 command.finish(&outcome);
             }
             Heard::Fine => {}
@@ -383,6 +396,22 @@ impl Agent {
             why: state.why.word(),
             address: state.address,
             conflict: state.replacements.as_ref().and_then(|replacements| replacements.conflict(core.now())),
+        }
+    }
+
+    pub(super) fn about(&self) -> Option<Arc<AgentAbout>> {
+        self.state.lock().about.clone()
+    }
+
+    pub(super) fn supports(&self, command: &str) -> Supported {
+        self.state.lock().supports(command)
+    }
+
+    /// Remembers that the agent answered on the connection of an epoch not to know a command.
+    fn does_not_know(&self, epoch: u32, command: &'static str) {
+        let mut state = self.state.lock();
+        if state.is_current(epoch) {
+            state.does_not_know(command);
         }
     }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
+use super::about::Abouts;
 use super::agent::Agent;
 use super::wheel::{Moment, Timer};
 use crate::clock::Clock;
@@ -62,6 +63,8 @@ pub(super) struct Core {
     pub(super) timer: Timer<Due>,
     pub(super) tally: Tally,
     pub(super) clock: Clock,
+    /// What agents say they are.
+    pub(super) abouts: Abouts,
     /// Since when the clockwork has run without standing still.
     awake_since: AtomicU64,
     /// The names of all commands.
@@ -72,7 +75,8 @@ pub(super) struct Core {
 impl Core {
     pub(super) fn new(clock: Clock, commands: Vec<&'static str>, emit: Emit) -> Self {
         let awake_since = AtomicU64::new(0);
-        Self { timer: Timer::new(), tally: Tally::default(), clock, awake_since, commands, emit }
+        let abouts = Abouts::default();
+        Self { timer: Timer::new(), tally: Tally::default(), clock, abouts, awake_since, commands, emit }
     }
 
     /// Passes an event on.

@@ -16,6 +16,9 @@ pub enum DispatchError {
     Payload(String),
     /// The agent is not connected.
     Offline,
+    /// The agent does not have the command: it said so when it connected, or just now, or its configuration does not
+    /// allow it. Nothing was done.
+    Unsupported,
     /// Too many commands wait for the agent, or this one has waited too long for its turn: it was not sent.
     Busy,
     /// The connection ended before the reply.
@@ -41,9 +44,14 @@ impl From<ReplyError> for DispatchError {
 }
 
 impl DispatchError {
+    /// Whether the agent answered in the protocol's words that it does not know the command.
+    pub(super) fn is_unknown_command(&self) -> bool {
+        matches!(self, Self::Failed(message) if message == "Unknown command")
+    }
+
     fn outcome(&self) -> CommandOutcome {
         match self {
-            Self::Payload(_) | Self::Busy => CommandOutcome::Refused,
+            Self::Payload(_) | Self::Busy | Self::Unsupported => CommandOutcome::Refused,
             Self::Offline => CommandOutcome::Offline,
             Self::Disconnected => CommandOutcome::Disconnected,
             Self::TimedOut => CommandOutcome::TimedOut,

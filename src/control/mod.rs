@@ -19,6 +19,7 @@
 //! commands beyond their names. Nothing outside may assume that an agent's socket is in this process: the
 //! agent's ID is the only way to reach it.
 
+mod about;
 mod agent;
 mod close;
 mod conflict;
@@ -69,6 +70,7 @@ pub use self::core::Counters;
 pub use self::dispatch::DispatchError;
 pub use self::line::{MAX_WAIT, Requester};
 pub use crate::model::agent::AgentKind;
+pub use crate::model::agent_about::{AgentAbout, Supported};
 pub use crate::model::credential::{Credential, OldSecret, SecretDigest};
 pub use crate::model::presence::Conflict;
 pub use crate::model::presence::{Presence, PresenceState};
@@ -220,6 +222,21 @@ impl Control {
         self.agents.read().get(&agent).map(|agent| agent.presence(&self.core))
     }
 
+    /// What the agent's newest connection says the agent is; none if it has not connected or does not say.
+    pub fn about(&self, agent: i64) -> Option<Arc<AgentAbout>> {
+        self.find(agent)?.about()
+    }
+
+    /// An agent's presence, and what it says it is: both of one moment.
+    pub fn seen(&self, agent: i64) -> Option<(Presence, Option<Arc<AgentAbout>>)> {
+        self.agents.read().get(&agent).map(|agent| (agent.presence(&self.core), agent.about()))
+    }
+
+    /// Whether the agent has a command. What its newest connection said holds until it connects again.
+    pub fn supports(&self, agent: i64, command: &str) -> Supported {
+        self.find(agent).map_or(Supported::Unknown, |agent| agent.supports(command))
+    }
+
     /// How often agents said something nobody waited for.
     pub fn counters(&self) -> Counters {
         self.core.counters()
@@ -255,7 +272,10 @@ impl Control {
         let agent = self.find(claim.id);
         let known = agent.is_some();
         let admitted = match &agent {
-            Some(agent) => agent.admit(&self.core, &claim.digest, address),
+            Some(agent) => {
+                let about = || self.core.abouts.read(headers);
+                agent.admit(&self.core, &claim.digest, address, about)
+            }
             // Nobody learns from the time it takes which IDs exist.
             None => (claim.digest == SecretDigest::nobody()).then_some(Admitted {
                 epoch: 0,

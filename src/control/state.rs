@@ -4,6 +4,7 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 
@@ -18,12 +19,16 @@ use super::outlet::Outlet;
 use super::wheel::{Moment, millis};
 use crate::clock::Millis;
 use crate::model::agent::AgentKind;
+use crate::model::agent_about::{AgentAbout, BASE_COMMANDS, Supported};
 use crate::model::credential::{Credential, OldSecret, SecretDigest};
 
 /// The command that keeps a connection going; known here by name alone.
 pub(super) const HEARTBEAT: &str = "HEARTBEAT";
 /// An agent that said nothing for so long is gone.
 pub(super) const SILENCE: Duration = Duration::from_secs(75);
+
+/// As many commands are remembered as such that an agent does not know.
+const MAX_UNKNOWN: usize = 64;
 
 /// What an agent's lock guards.
 pub(super) struct State {
@@ -48,9 +53,17 @@ pub(super) struct State {
     pub(super) until_heartbeat: u8,
     /// There only while something is in it: most agents are idle.
     pub(super) line: Option<Box<Line>>,
+    /// What its newest connection says it is, shared by all that say the same; none if it does not say.
+    pub(super) about: Option<Arc<AgentAbout>>,
+    /// Commands that it answered not to know since it connected; there only after it did.
+    pub(super) unknown: Option<Box<Unknown>>,
     /// There only after a connection was replaced.
     pub(super) replacements: Option<Box<Replacements>>,
 }
+
+/// Commands that an agent answered not to know.
+#[derive(Default)]
+pub(super) struct Unknown(Vec<&'static str>);
 
 /// Where the agent's newest connection is.
 pub(super) enum Link {
@@ -98,6 +111,8 @@ impl State {
             next_beat: 0,
             until_heartbeat: 0,
             line: None,
+            about: None,
+            unknown: None,
             replacements: None,
         }
     }
@@ -161,6 +176,26 @@ impl State {
         let late = line.take_late(id, &answers);
         self.forget_idle_line();
         if late { Heard::Late } else { Heard::Unknown }
+    }
+
+    /// Whether the agent has a command, by what it said and answered.
+    pub(super) fn supports(&self, command: &str) -> Supported {
+        if self.unknown.as_ref().is_some_and(|unknown| unknown.0.contains(&command)) {
+            return Supported::No;
+        }
+        let said = self.about.as_ref().map_or(Supported::Unknown, |about| about.supports(command));
+        match said {
+            Supported::Unknown if BASE_COMMANDS.contains(&command) => Supported::Yes,
+            said => said,
+        }
+    }
+
+    /// Remembers that the agent answered not to know a command.
+    pub(super) fn does_not_know(&mut self, command: &'static str) {
+        let Unknown(names) = &mut **self.unknown.get_or_insert_default();
+        if !names.contains(&command) && names.len() < MAX_UNKNOWN {
+            names.push(command);
+        }
     }
 
     /// When the wheel has to look at the connection again.

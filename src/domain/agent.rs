@@ -4,6 +4,8 @@
 //! [`Host::agent_changed`](crate::host::Host::agent_changed), so that the agent can connect, or no longer can, before the
 //! caller has the answer.
 
+use std::sync::Arc;
+
 use secrecy::SecretString;
 
 use super::By;
@@ -11,6 +13,7 @@ use super::count::counted;
 use super::quota::Quota;
 use crate::auth::Caller;
 use crate::error::{Error, Result};
+use crate::model::agent_about::AgentAbout;
 use crate::model::audit::{Action, SubjectKind};
 use crate::model::permission::{Permission, Scope};
 use crate::model::presence::Presence;
@@ -24,6 +27,8 @@ pub struct AgentDetail {
     pub row: AgentRow,
     /// Whether it is connected; none for an agent that is being deleted.
     pub presence: Option<Presence>,
+    /// What it says it is, if it does.
+    pub about: Option<Arc<AgentAbout>>,
     /// Its secret, if the caller may see it.
     pub secret: Option<SecretString>,
 }
@@ -72,7 +77,8 @@ pub async fn get(by: &By, id: i64) -> Result<AgentDetail> {
     if secret.is_some() {
         by.note(Action::AgentRevealSecret, |entry| entry.on(SubjectKind::Agent, id, row.name.as_str()));
     }
-    Ok(AgentDetail { presence: by.host.control.presence(id), row, secret })
+    let (presence, about) = by.host.control.seen(id).unzip();
+    Ok(AgentDetail { presence, about: about.flatten(), row, secret })
 }
 
 /// Changes an agent into what `change` makes of the stored row, with a new secret if it gives one. `change` also gets the

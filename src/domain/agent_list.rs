@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::By;
 use crate::error::Result;
+use crate::model::agent_about::AgentAbout;
 use crate::model::permission::Permission;
 use crate::model::presence::Presence;
 use crate::store::{Conn, Memo, Whose, agents};
@@ -57,8 +58,11 @@ pub fn rows(by: &By) -> impl Fn(&Conn, &[i64]) -> Result<Vec<AgentRow>> + Send +
     move |db, ids| agents::of_ids(db, whose, ids)
 }
 
-/// Whether an agent is connected now.
-pub fn presence(by: &By) -> impl Fn(i64) -> Option<Presence> + Send + Sync + use<> {
+/// Whether an agent is connected, and what it says it is.
+pub type Seen = (Option<Presence>, Option<Arc<AgentAbout>>);
+
+/// What is known of an agent now.
+pub fn seen(by: &By) -> impl Fn(i64) -> Seen + Send + Sync + use<> {
     let control = by.host.control.clone();
-    move |agent| control.presence(agent)
+    move |agent| control.seen(agent).map_or((None, None), |(presence, about)| (Some(presence), about))
 }

@@ -31,6 +31,13 @@ pub(crate) fn agent_error(agent: i64, what: &str, error: DispatchError) -> Error
             Error::invalid_fields("Invalid payload", vec![FieldError::new("", message)])
         }
         DispatchError::Offline => Error::new(Kind::Unavailable, "agent_offline", "Agent is offline"),
+        DispatchError::Unsupported => Error::conflict(
+            "command_not_supported",
+            format!(
+                "{what} command failed: Unknown command. The agent's program or firmware does not have it, or its \
+                 configuration does not allow it."
+            ),
+        ),
         DispatchError::Busy => Error::new(
             Kind::Unavailable,
             "agent_busy",
@@ -91,6 +98,7 @@ mod tests {
     fn each_ending_has_its_class_and_code() {
         let cases = [
             (DispatchError::Offline, Kind::Unavailable, "agent_offline"),
+            (DispatchError::Unsupported, Kind::Conflict, "command_not_supported"),
             (DispatchError::Busy, Kind::Unavailable, "agent_busy"),
             (DispatchError::Disconnected, Kind::Unavailable, "agent_disconnected"),
             (DispatchError::TimedOut, Kind::TimedOut, "agent_timeout"),

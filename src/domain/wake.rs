@@ -92,5 +92,5 @@ fn payload(device: &WakeRow) -> Result<Payload> {
              it can be woken",
         )
     })?;
-    Ok(Payload { mac_address, port })
+    Ok(Payload { mac_address, port, broadcast_address: None, secure_on: None })
 }

@@ -7,6 +7,7 @@
 pub mod access;
 pub mod account;
 pub mod agent;
+pub mod agent_about;
 pub mod audit;
 pub mod credential;
 pub mod event;

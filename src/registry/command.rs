@@ -53,6 +53,16 @@ pub trait Command: Send + Sync + 'static {
     /// What the agent answers when it succeeds.
     type Reply: Serialize + DeserializeOwned + JsonSchema + Send + 'static;
 
+    /// What a payload's type cannot say for itself, such as that one of two fields must be there. Checked by the server
+    /// before anything is sent, and by the agent before anything is done.
+    ///
+    /// # Errors
+    /// The payload is none; the error names the field.
+    fn check(payload: &Self::Payload) -> Result<(), FieldError> {
+        let _ = payload;
+        Ok(())
+    }
+
     /// The agent's side: do it, on the machine the agent runs on.
     fn run(
         agent: &AgentContext,
@@ -158,8 +168,9 @@ fn check_payload<C: Command>(json: &[u8]) -> Result<String, FieldError> {
 /// The payload as the JSON that goes over the wire.
 ///
 /// # Errors
-/// The payload cannot be written as JSON.
+/// The command's own check refuses the payload, or it cannot be written as JSON.
 pub fn encode_payload<C: Command>(payload: &C::Payload) -> Result<String, FieldError> {
+    C::check(payload)?;
     serde_json::to_string(payload).map_err(|e| FieldError::new("", e.to_string()))
 }
 
@@ -255,7 +266,8 @@ fn check_reply<C: Command>(json: &[u8]) -> Result<String, ReplyError> {
 
 fn run<'a, C: Command>(agent: &'a AgentContext, json: &'a [u8]) -> BoxFuture<'a, String> {
     Box::pin(async move {
-        let result = match decode::<C::Payload>(json) {
+        let payload = decode::<C::Payload>(json).and_then(|payload| C::check(&payload).map(|()| payload));
+        let result = match payload {
             Ok(payload) => C::run(agent, payload).await,
             Err(e) => Err(CommandError::new(format!("Invalid payload: {e}"))),
         };

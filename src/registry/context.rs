@@ -5,8 +5,12 @@
 
 use std::fmt;
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::command::BoxFuture;
 use super::secret::AgentSecret;
@@ -33,13 +37,27 @@ pub struct Look {
     pub target: ProbeTarget,
     /// The MAC address of its card, if known: who answers with another one is another machine.
     pub mac: Option<MacAddress>,
+    /// The TCP ports to knock at where pings bring nothing; none for a few common ones.
+    pub ports: Vec<u16>,
 }
 
 impl Look {
     /// A look for whoever is at `target`.
     pub fn at(target: ProbeTarget) -> Self {
-        Self { target, mac: None }
+        Self { target, mac: None, ports: Vec::new() }
     }
+}
+
+/// By what a host was seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum ProbeMethod {
+    /// It answered a ping.
+    Icmp,
+    /// It answered a connection, be it with a refusal.
+    Tcp,
+    /// It answered ARP alone.
+    Neighbour,
 }
 
 /// What a look found.
@@ -47,13 +65,21 @@ impl Look {
 pub struct Sighting {
     /// Whether the host is there.
     pub found: Reachability,
-    /// The MAC address that answers at the address, where it was compared.
+    /// The MAC address that answers at the address, where it is known.
     pub mac: Option<MacAddress>,
+    /// By what somebody was seen there.
+    pub method: Option<ProbeMethod>,
+    /// Where somebody answered.
+    pub address: Option<IpAddr>,
+    /// The port that answered.
+    pub port: Option<u16>,
+    /// How long the answer took.
+    pub latency: Option<Duration>,
 }
 
 impl From<Reachability> for Sighting {
     fn from(found: Reachability) -> Self {
-        Self { found, mac: None }
+        Self { found, mac: None, method: None, address: None, port: None, latency: None }
     }
 }
 
@@ -81,9 +107,14 @@ impl fmt::Display for SentTo {
 
 /// The agent's network.
 pub trait Network: Send + Sync {
-    /// Sends one UDP datagram to `port` of everybody on each of the agent's networks, and says what became of it there.
-    /// An error if it could be sent to none.
-    fn broadcast<'a>(&'a self, datagram: &'a [u8], port: u16) -> BoxFuture<'a, io::Result<Vec<SentTo>>>;
+    /// Sends one UDP datagram to `port` of everybody on each of the agent's networks, or of whom `to` names alone, and
+    /// says what became of it there. An error if it could be sent to none.
+    fn broadcast<'a>(
+        &'a self,
+        datagram: &'a [u8],
+        port: u16,
+        to: Option<Ipv4Addr>,
+    ) -> BoxFuture<'a, io::Result<Vec<SentTo>>>;
     /// Looks whether a host is up.
     fn probe<'a>(&'a self, look: &'a Look) -> BoxFuture<'a, io::Result<Sighting>>;
 }

@@ -16,10 +16,10 @@ pub use command::{
     BoxFuture, Class, Command, CommandEntry, CommandError, ReplyError, decode, decode_object, encode_payload,
     error_reply,
 };
-pub use context::{AgentContext, Look, Network, Reachability, SecretKeeper, SentTo, Sighting};
+pub use context::{AgentContext, Look, Network, ProbeMethod, Reachability, SecretKeeper, SentTo, Sighting};
 pub use secret::{AgentSecret, InvalidSecret};
 pub use target::{InvalidTarget, ProbeTarget};
-pub use types::{Empty, InvalidMac, MacAddress, OkStatus, Outcome};
+pub use types::{Empty, InvalidMac, MacAddress, OkStatus, Outcome, SecureOn};
 pub use wire::{LARGEST_COMMAND, LARGEST_REPLY};
 
 /// Every command the binary was built with, sorted by name.

@@ -87,6 +87,33 @@ impl From<MacAddress> for String {
     }
 }
 
+/// The password of a card that asks for one before it wakes (SecureOn): six bytes, written as a MAC address is. It is not
+/// shown by `Debug`.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct SecureOn(MacAddress);
+
+impl SecureOn {
+    /// The six bytes that follow the magic packet.
+    pub fn bytes(self) -> [u8; 6] {
+        self.0.0
+    }
+}
+
+impl FromStr for SecureOn {
+    type Err = InvalidMac;
+
+    fn from_str(text: &str) -> Result<Self, InvalidMac> {
+        text.parse().map(Self)
+    }
+}
+
+impl fmt::Debug for SecureOn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SecureOn(…)")
+    }
+}
+
 /// A payload or reply without content: written `{}`, read from `{}` or `null`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Empty {}

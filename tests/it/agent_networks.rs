@@ -153,3 +153,74 @@ async fn another_machine_at_the_devices_address_does_not_make_it_online() {
     let reply = machine.ask("GET_STATUS", json!({"address": MAC})).await;
     assert_ne!(reply["online"], "online", "{reply}");
 }
+
+#[tokio::test]
+async fn a_packet_goes_where_it_is_told_to_with_the_password_of_the_card() {
+    let (Some(here), Some(left), Some(right)) = (Namespace::make(), Namespace::make(), Namespace::make())
+    else {
+        return;
+    };
+    here.connect("lan0", &left, "eth0");
+    here.connect("lan1", &right, "eth0");
+    here.ip(&["addr", "add", "10.99.1.1/24", "dev", "lan0"]);
+    here.ip(&["addr", "add", "10.99.2.1/24", "dev", "lan1"]);
+    left.ip(&["addr", "add", "10.99.1.9/24", "brd", "+", "dev", "eth0"]);
+    right.ip(&["addr", "add", "10.99.2.9/24", "brd", "+", "dev", "eth0"]);
+    let directory = tempfile::tempdir().unwrap();
+    let mut machine = Machine::start(directory.path(), here).await;
+    let (left, right) = (ear(&left, 40_009), ear(&right, 40_009));
+    let wake = json!({
+        "macAddress": MAC, "port": 40_009, "broadcastAddress": "10.99.2.255", "secureOn": "01:02:03:04:05:06",
+    });
+    let reply = machine.ask("WAKEUP", wake).await;
+    assert_eq!(reply, json!({"status": "OK", "message": "Sent on lan1 (10.99.2.255)"}));
+    let mut packet = [0; 200];
+    assert_eq!(soon("a magic packet", right.recv(&mut packet)).await.unwrap(), 108);
+    assert_eq!(packet[96..108], [0x0A, 0x1B, 0x2C, 0x3D, 0x4E, 0x5F, 1, 2, 3, 4, 5, 6]);
+    assert!(left.try_recv(&mut packet).is_err(), "the other network hears nothing");
+    for bad in ["0.0.0.0", "224.0.0.1", "nonsense", "::1"] {
+        let wake = json!({"macAddress": MAC, "port": 40_009, "broadcastAddress": bad});
+        let reply = machine.ask("WAKEUP", wake).await;
+        assert_eq!(reply["status"], "ERROR", "{bad}: {reply}");
+        assert!(reply["message"].as_str().unwrap().contains("broadcastAddress"), "{reply}");
+    }
+}
+
+#[tokio::test]
+async fn a_probe_says_by_what_a_host_is_seen_and_whose_card_answers() {
+    let (Some(here), Some(there)) = (Namespace::make(), Namespace::make()) else { return };
+    here.connect("lan0", &there, "eth0");
+    here.ip(&["addr", "add", "10.99.1.1/24", "dev", "lan0"]);
+    there.ip(&["link", "set", "eth0", "address", MAC]);
+    there.ip(&["addr", "add", "10.99.1.9/24", "dev", "eth0"]);
+    let directory = tempfile::tempdir().unwrap();
+    let mut machine = Machine::start(directory.path(), here).await;
+    for payload in [
+        json!({"address": "10.99.1.9", "macAddress": MAC}),
+        json!({"address": "10.99.1.9", "ports": [40_123]}),
+        json!({"macAddress": MAC}),
+    ] {
+        let reply = machine.ask("PROBE", payload.clone()).await;
+        assert_eq!((&reply["status"], &reply["online"]), (&json!("OK"), &json!("online")), "{reply}");
+        assert_eq!(reply["address"], "10.99.1.9", "{payload}: {reply}");
+        assert_eq!(reply["macAddress"], MAC, "{payload}: {reply}");
+        // Pings may not be allowed here; then the refusal of a connection tells.
+        match reply["method"].as_str().unwrap() {
+            "icmp" => assert_eq!(reply["port"], Value::Null, "{reply}"),
+            "tcp" => assert!(reply["port"].is_u64(), "{reply}"),
+            other => panic!("{other}"),
+        }
+        assert!(reply["latencyMs"].as_u64().is_some_and(|ms| ms < 5000), "{reply}");
+    }
+    let other = "02:00:00:00:00:99";
+    let reply = machine.ask("PROBE", json!({"address": "10.99.1.9", "macAddress": other})).await;
+    assert_eq!((&reply["online"], &reply["macAddress"]), (&json!("offline"), &json!(MAC)), "{reply}");
+    let reply = machine.ask("PROBE", json!({"address": "10.99.1.77"})).await;
+    assert_eq!((&reply["online"], &reply["method"]), (&json!("offline"), &Value::Null), "{reply}");
+    for bad in
+        [json!({}), json!({"address": "10.99.1.9", "ports": [1, 2, 3, 4, 5, 6]}), json!({"ports": [0]})]
+    {
+        let reply = machine.ask("PROBE", bad).await;
+        assert!(reply["message"].as_str().unwrap().starts_with("Invalid payload: "), "{reply}");
+    }
+}

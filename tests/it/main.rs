@@ -4,6 +4,7 @@
 mod support;
 
 mod adoption;
+mod agent_about;
 mod agent_commands;
 mod agent_connection;
 mod agent_distrust;

@@ -62,7 +62,7 @@ async fn an_agent_is_created_shown_listed_changed_and_deleted() {
     assert_eq!(reply.message(), "Agent updated successfully");
     assert_eq!(reply.data(), &Value::Null);
     let agent = json!({"id": id, "name": "B", "type": "microcontroller", "description": "",
-        "secret": "another good secret", "ownerID": 1, "presence": presence});
+        "secret": "another good secret", "ownerID": 1, "presence": presence, "version": null, "commands": null});
     assert_eq!(admin.get(&path(id)).await.expect(200).data(), &agent);
 
     let reply = admin.delete(&path(id)).await.expect(200);

@@ -19,16 +19,22 @@ async fn the_registered_commands_are_listed() {
     let reply = ann.get("/api/commands").await.expect(200);
     let commands = reply.data().as_array().unwrap();
     let names: Vec<_> = commands.iter().map(|command| command["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["GET_STATUS", "HEARTBEAT", "WAKEUP"]);
+    let expected: Vec<_> = server.host().registry.sendable().map(|command| command.name).collect();
+    assert_eq!(names, expected);
+    for name in ["GET_STATUS", "HEARTBEAT", "PROBE", "WAKEUP"] {
+        assert!(names.contains(&name), "{names:?}");
+    }
+    assert!(!names.contains(&"ROTATE_SECRET"), "the server alone sends it");
     for command in commands {
         assert!(command["summary"].as_str().is_some_and(|summary| !summary.is_empty()));
         assert!(command["idempotent"].is_boolean());
         assert!(command["class"].is_string());
         assert!(command["payload"].is_object() && command["reply"].is_object());
     }
-    let wakeup = &commands[2];
+    let command = |name| commands.iter().find(|command| command["name"] == name).unwrap();
+    let wakeup = command("WAKEUP");
     assert_eq!(wakeup["timeout"], 5000);
-    assert_eq!(commands[0]["timeout"], 7000);
+    assert_eq!(command("GET_STATUS")["timeout"], 7000);
     assert!(wakeup["payload"]["properties"]["macAddress"].is_object());
 }
 

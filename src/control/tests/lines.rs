@@ -152,8 +152,10 @@ async fn answer(json: &str) -> Result<Text, DispatchError> {
 #[tokio::test(start_paused = true)]
 async fn a_reply_is_judged_by_the_commands_type_at_once() {
     assert_eq!(answer(r#"{"text":"a:b:c"}"#).await, Ok(Text::of("a:b:c")));
-    let failed = answer(r#"{"status":"ERROR","message":"Unknown command"}"#).await;
-    assert_eq!(failed, Err(DispatchError::Failed("Unknown command".to_owned())));
+    let failed = answer(r#"{"status":"ERROR","message":"No network"}"#).await;
+    assert_eq!(failed, Err(DispatchError::Failed("No network".to_owned())));
+    let unknown = answer(r#"{"status":"ERROR","message":"Unknown command"}"#).await;
+    assert_eq!(unknown, Err(DispatchError::Unsupported));
     for bad in ["", "null", "{", r#"{"text":5}"#, "[]"] {
         assert!(matches!(answer(bad).await, Err(DispatchError::BadReply(_))), "{bad}");
     }

@@ -186,6 +186,17 @@ impl Firmware {
         Self::judge(connection, key).await
     }
 
+    /// Connects as an agent that says what it is in the header `NetIgnite-Agent`.
+    pub async fn connect_saying(address: SocketAddr, id: i64, secret: &str, about: &str) -> Self {
+        let key = key();
+        let request = handshake(address, &basic(id, secret), &key);
+        let request = format!("{}\r\nNetIgnite-Agent: {about}\r\n\r\n", request.trim_end());
+        match Self::dial(address, &request, &key).await {
+            Ok(firmware) => firmware,
+            Err(answer) => panic!("agent {id} was refused: {answer:?}"),
+        }
+    }
+
     /// Reads the answer on a connection that already carries a handshake.
     pub async fn judge(mut connection: RawConnection, key: &str) -> Result<Self, RawAnswer> {
         let answer = timeout(HANDSHAKE_TIMEOUT, connection.answer())

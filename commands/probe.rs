@@ -1,0 +1,139 @@
+//! PROBE: looks whether a host on an agent's network is up, and says by what it was seen.
+//!
+//! The richer form of GET_STATUS: which way the host answered (ping, TCP, or ARP alone), where, how fast, and whose MAC
+//! address answers there. Known by its MAC address alone, a host is looked for where the agent's neighbour table has it.
+//! Known by both, it is `offline` when another machine answers at its address, and `macAddress` in the reply is then
+//! that machine's.
+
+use netignite::prelude::*;
+
+/// How many ports may be knocked at.
+const PORTS: usize = 5;
+
+/// Which host to look for. One of `address` and `macAddress` must be there.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Payload {
+    /// The MAC address of the host's network card: whoever answers with another one is another machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mac_address: Option<MacAddress>,
+    /// Its address: IPv4, IPv6, MAC or a host name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<ProbeTarget>,
+    /// The TCP ports to knock at where pings bring nothing, at most 5; a few common ones unless given.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 5))]
+    pub ports: Vec<NonZeroU16>,
+}
+
+/// What the agent saw.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+// The wire's words.
+#[allow(clippy::enum_variant_names)]
+pub enum Online {
+    /// The host answered.
+    Online,
+    /// The host did not answer, or another machine did.
+    Offline,
+    /// The agent has no means of telling.
+    Unknown,
+}
+
+/// What the agent answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Probed {
+    /// Always `OK`; a failure travels as `ERROR`.
+    pub status: OkStatus,
+    /// What was seen, for people.
+    #[serde(default)]
+    pub message: String,
+    /// What was seen.
+    pub online: Online,
+    /// By what somebody was seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub method: Option<ProbeMethod>,
+    /// Where somebody was seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<IpAddr>,
+    /// Whose MAC address answers there, as far as the agent can tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mac_address: Option<MacAddress>,
+    /// The TCP port that answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+    /// How long the answer took, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency_ms: Option<u64>,
+}
+
+/// See the module.
+pub struct Probe;
+
+impl Command for Probe {
+    const NAME: &'static str = "PROBE";
+    const SUMMARY: &'static str = "Look whether a host is up, and by what it is seen";
+    /// As GET_STATUS.
+    const TIMEOUT: Duration = Duration::from_secs(7);
+    const IDEMPOTENT: bool = true;
+    const CLASS: Class = Class::Question;
+
+    type Payload = Payload;
+    type Reply = Probed;
+
+    fn check(payload: &Payload) -> Result<(), FieldError> {
+        if payload.address.is_none() && payload.mac_address.is_none() {
+            return Err(FieldError::new("address", "an address or a macAddress must be given"));
+        }
+        if payload.ports.len() > PORTS {
+            return Err(FieldError::new("ports", format!("expected at most {PORTS} ports")));
+        }
+        Ok(())
+    }
+
+    async fn run(agent: &AgentContext, payload: Payload) -> Result<Probed, CommandError> {
+        let target = payload.address.or(payload.mac_address.map(ProbeTarget::Mac));
+        let target =
+            target.ok_or_else(|| CommandError::new("Neither an address nor a MAC address was given"))?;
+        let ports = payload.ports.into_iter().map(NonZeroU16::get).collect();
+        let look = Look { target, mac: payload.mac_address, ports };
+        let seen = agent.network().probe(&look).await;
+        let seen =
+            seen.map_err(|e| CommandError::new(format!("{} could not be looked for: {e}", look.target)))?;
+        let (online, message) = said(&look.target, &seen);
+        Ok(Probed {
+            status: OkStatus::Ok,
+            message,
+            online,
+            method: seen.method,
+            address: seen.address,
+            mac_address: seen.mac,
+            port: seen.port,
+            latency_ms: seen.latency.map(|latency| u64::try_from(latency.as_millis()).unwrap_or(u64::MAX)),
+        })
+    }
+}
+
+/// What was seen, in a word and for people.
+fn said(target: &ProbeTarget, seen: &Sighting) -> (Online, String) {
+    match seen.found {
+        Reachability::Up => {
+            let by = match (seen.method, seen.port) {
+                (Some(ProbeMethod::Icmp), _) => " a ping".to_owned(),
+                (Some(ProbeMethod::Tcp), Some(port)) => format!(" at TCP port {port}"),
+                (Some(ProbeMethod::Neighbour), _) => " ARP".to_owned(),
+                _ => String::new(),
+            };
+            (Online::Online, format!("{target} answers{by}"))
+        }
+        Reachability::Down => (Online::Offline, format!("{target} does not answer")),
+        Reachability::Unknown => (Online::Unknown, format!("{target} cannot be looked for from here")),
+        Reachability::Another => {
+            let who = seen.mac.map(|mac| format!(", {mac}")).unwrap_or_default();
+            (Online::Offline, format!("{target} is offline: another machine answers at this address{who}"))
+        }
+    }
+}
+
+register_command!(Probe);
