@@ -14,6 +14,7 @@ use crate::domain::device::{
     self, DeviceDetail, DeviceKind, DeviceOptions, DeviceRow, NewDevice, SecureOnChange, SharedBy,
 };
 use crate::error::{Error, Result};
+use crate::model::device_presence::DevicePresence;
 use crate::model::reach::Right;
 use crate::rest::{Answer, Call, Json, NoBody};
 
@@ -46,6 +47,9 @@ pub(super) struct DeviceView {
     secure_on: Option<String>,
     #[serde(flatten)]
     shared: Option<SharedView>,
+    /// Whether it is there, since when and why. Only in the answer about one device.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    presence: Option<DevicePresence>,
 }
 
 /// What is shown besides of a device that is shared with the caller.
@@ -68,9 +72,9 @@ impl From<SharedBy> for SharedView {
 
 impl From<DeviceDetail> for DeviceView {
     fn from(device: DeviceDetail) -> Self {
-        let DeviceDetail { row, secure_on } = device;
+        let DeviceDetail { row, secure_on, presence } = device;
         let secure_on = secure_on.map(|secure_on| secure_on.expose_secret().to_owned());
-        Self { secure_on, ..row.into() }
+        Self { secure_on, presence: Some(presence), ..row.into() }
     }
 }
 
@@ -79,6 +83,7 @@ impl From<DeviceRow> for DeviceView {
         Self {
             options: if row.shared.is_none() { row.options.into() } else { OptionsView::default() },
             secure_on: None,
+            presence: None,
             id: row.id,
             name: row.name,
             kind: row.kind,

@@ -9,12 +9,14 @@ use secrecy::SecretString;
 use tracing::error;
 
 use super::By;
+use super::device_presence;
 use super::quota::Quota;
 use crate::error::{Error, Kind, Result};
 use crate::model::audit::{Action, SubjectKind};
+use crate::model::device_presence::DevicePresence;
 use crate::model::event::Event;
 use crate::model::permission::{Permission, Scope};
-use crate::store::{Conn, Reach, Right, device_options, devices, shares};
+use crate::store::{Conn, Reach, Right, device_options, device_presence as presence_rows, devices, shares};
 
 pub use crate::store::device_options::{DeviceOptions, SecureOnChange};
 pub use crate::store::devices::{DeviceKind, DeviceRow, NewDevice, SharedBy};
@@ -98,7 +100,7 @@ pub fn rows(by: &By) -> impl Fn(&Conn, &[i64]) -> Result<Vec<DeviceRow>> + Send 
 /// The agent is not the owner's; the owner has as many as one may have; the database refuses.
 pub async fn create(by: &By, device: NewDevice) -> Result<i64> {
     let quota = Quota::of_devices(&by.host.config.load().limits);
-    let owner = device.owner;
+    let (owner, host_agent) = (device.owner, device.options.host_agent);
     let (id, seers) = by
         .change(Action::DeviceCreate, move |db, entry| {
             quota.check(db, device.owner)?;
@@ -107,6 +109,7 @@ pub async fn create(by: &By, device: NewDevice) -> Result<i64> {
             Ok((id, shares::seers(db, id)?))
         })
         .await?;
+    device_presence::host_agent_changed(&by.host, id, None, host_agent).await;
     changed(by, id, owner, &seers);
     Ok(id)
 }
@@ -117,6 +120,8 @@ pub struct DeviceDetail {
     pub row: DeviceRow,
     /// Its SecureOn password, if it has one that the caller may see.
     pub secure_on: Option<SecretString>,
+    /// Whether it is there.
+    pub presence: DevicePresence,
 }
 
 /// A device. Its SecureOn password is seen by its owner alone, and by a token of theirs that may change it.
@@ -126,6 +131,7 @@ pub struct DeviceDetail {
 pub async fn get(by: &By, id: i64) -> Result<DeviceDetail> {
     let reach = by.devices(Permission::DevicesRead);
     let caller = by.caller.clone();
+    let known = device_presence::of(&by.host).known(id);
     let read = by.host.store.read(move |db| {
         let row = devices::get(db, &reach, id)?.ok_or_else(not_found)?;
         let is_owners = caller.is_operator() || caller.user_id() == Some(row.owner);
@@ -138,7 +144,11 @@ pub async fn get(by: &By, id: i64) -> Result<DeviceDetail> {
         } else {
             None
         };
-        Ok(DeviceDetail { row, secure_on })
+        let presence = match known {
+            Some(known) => known,
+            None => presence_rows::standing(db, id)?.map(|standing| standing.presence).unwrap_or_default(),
+        };
+        Ok(DeviceDetail { row, secure_on, presence })
     });
     read.await
 }
@@ -152,10 +162,10 @@ where
     F: FnOnce(DeviceRow) -> Result<(DeviceRow, SecureOnChange)> + Send + 'static,
 {
     let needed = Needed::of(by, Permission::DevicesWrite);
-    let (owner, seers) = by
+    let (owner, host_agents, seers) = by
         .change(Action::DeviceUpdate, move |db, entry| {
             let stored = needed.find(db, id, devices::get)?;
-            let owner = stored.owner;
+            let (owner, host_before) = (stored.owner, stored.options.host_agent);
             entry.on(SubjectKind::Device, id, stored.name.as_str());
             // With another agent come other shares.
             let mut seers = shares::seers(db, id)?;
@@ -163,9 +173,11 @@ where
             devices::update(db, &row)?;
             device_options::set_secure_on(db, id, &secure_on)?;
             seers.extend(shares::seers(db, id)?);
-            Ok((owner, seers))
+            Ok((owner, (host_before, row.options.host_agent), seers))
         })
         .await?;
+    let (before, now) = host_agents;
+    device_presence::host_agent_changed(&by.host, id, before, now).await;
     changed(by, id, owner, &seers);
     Ok(())
 }
@@ -176,15 +188,16 @@ where
 /// There is no such device within reach, or it is shared for less; the database refuses.
 pub async fn delete(by: &By, id: i64) -> Result<()> {
     let needed = Needed::of(by, Permission::DevicesWrite);
-    let (owner, seers) = by
+    let (owner, host_agent, seers) = by
         .change(Action::DeviceDelete, move |db, entry| {
             let stored = needed.find(db, id, devices::get)?;
             entry.on(SubjectKind::Device, id, stored.name);
             let seers = shares::seers(db, id)?;
             devices::delete(db, id)?;
-            Ok((stored.owner, seers))
+            Ok((stored.owner, stored.options.host_agent, seers))
         })
         .await?;
+    device_presence::of(&by.host).forget(id, host_agent);
     changed(by, id, owner, &seers);
     Ok(())
 }

@@ -15,6 +15,8 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::device_presence;
+use super::look::Sample;
 use crate::commands::get_status::{GetStatus, Online, Payload};
 use crate::control::{DispatchError, Requester};
 use crate::host::Host;
@@ -238,17 +240,18 @@ impl DeviceQuestions {
         Some((serial, requester, target))
     }
 
-    /// A question was answered, or will not be.
-    fn answered(&self, agent: i64, serial: u64, online: Option<Online>) {
+    /// A question was answered, or will not be. Answers about which device it was, unless that has been woken since.
+    fn answered(&self, agent: i64, serial: u64, online: Option<Online>) -> Option<i64> {
         let state = &mut *self.state.lock();
-        let Some(queue) = state.queues.get_mut(&agent) else { return };
-        let Some(at) = queue.asked.iter().position(|asked| asked.serial == serial) else { return };
+        let queue = state.queues.get_mut(&agent)?;
+        let at = queue.asked.iter().position(|asked| asked.serial == serial)?;
         let Asked { device, question, stale, .. } = queue.asked.swap_remove(at);
         let target = question.target.clone();
         let passed_on = question.answer(device, online);
         if let (Some(online), false) = (online, stale) {
             state.keep(device, Answered { agent, target, online, at: Instant::now(), passed_on });
         }
+        (!stale).then_some(device)
     }
 
     /// An agent fell silent: what is still to be asked of it is given up.
@@ -314,7 +317,11 @@ async fn work_off(mut worker: Worker, host: Arc<Host>, width: usize) {
             asking.spawn(async move { (serial, ask(&host, requester, agent, &target).await) });
         }
         match asking.join_next().await {
-            Some(Ok((serial, Ok(online)))) => worker.questions.answered(agent, serial, Some(online)),
+            Some(Ok((serial, Ok(online)))) => {
+                if let Some(device) = worker.questions.answered(agent, serial, Some(online)) {
+                    device_presence::note(&host, device, Sample::of(online)).await;
+                }
+            }
             // The agent said no to this one: the others may fare better.
             Some(Ok((serial, Err(DispatchError::Failed(_) | DispatchError::BadReply(_))))) => {
                 worker.questions.answered(agent, serial, None);
@@ -334,7 +341,7 @@ async fn work_off(mut worker: Worker, host: Arc<Host>, width: usize) {
 }
 
 /// Asks an agent about one device: by its address and, if the agent refuses that, by its MAC address.
-async fn ask(
+pub(super) async fn ask(
     host: &Host,
     requester: Requester,
     agent: i64,

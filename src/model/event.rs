@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::device_presence::DevicePresence;
 use super::operation::Operation;
 
 /// How a command ended.
@@ -52,6 +53,15 @@ pub enum Event {
     OperationChanged {
         /// The operation as it is now.
         operation: Arc<Operation>,
+    },
+    /// A device's presence changed, and that is stored.
+    DevicePresence {
+        /// The device.
+        device: i64,
+        /// Whose it is.
+        owner: i64,
+        /// What it came to be.
+        presence: DevicePresence,
     },
     /// A command ended.
     CommandDone {

@@ -10,6 +10,7 @@ pub mod agent;
 pub mod agent_about;
 pub mod audit;
 pub mod credential;
+pub mod device_presence;
 pub mod event;
 pub mod id;
 pub mod network;

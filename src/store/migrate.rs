@@ -24,8 +24,16 @@ use crate::vault::{Given, Vault};
 const APPLICATION_ID: i64 = 0x4E49_474E;
 
 /// The migrations; the first leads to version 1.
-const MIGRATIONS: &[Migration] =
-    &[adopt::first_schema, people, fairness, server_state, makers, device_options, operations];
+const MIGRATIONS: &[Migration] = &[
+    adopt::first_schema,
+    people,
+    fairness,
+    server_state,
+    makers,
+    device_options,
+    operations,
+    device_presence,
+];
 
 /// The newest version of the schema.
 #[cfg(test)]
@@ -70,6 +78,11 @@ fn device_options(db: &Conn) -> Result<(), StoreError> {
 /// Version 7: operations.
 fn operations(db: &Conn) -> Result<(), StoreError> {
     db.batch(include_str!("migrations/0007_operations.sql"))
+}
+
+/// Version 8: what came to be of devices.
+fn device_presence(db: &Conn) -> Result<(), StoreError> {
+    db.batch(include_str!("migrations/0008_device_presence.sql"))
 }
 
 /// What a file holds before anything is changed.
