@@ -43,6 +43,11 @@ impl Target {
         let mac = device.mac_address.parse().ok();
         (address.is_some() || mac.is_some()).then_some(Self { address, mac })
     }
+
+    /// The address and the MAC address, as far as they are known.
+    pub(super) fn parts(&self) -> (Option<ProbeTarget>, Option<MacAddress>) {
+        (self.address.clone(), self.mac)
+    }
 }
 
 /// An answer about a device; none when it is not known and nobody asks any more.

@@ -1,19 +1,22 @@
 //! One look whether a device is up, by the best means there are.
 //!
 //! The agent that runs on the device is connected: nothing proves more. Else the first connected agent that reaches the
-//! device is asked whether it sees it.
+//! device is asked whether it sees it: with PROBE, which says by what it was seen and who answers at the address, or, where
+//! the agent lacks that, with GET_STATUS.
 
 use std::net::IpAddr;
+use std::num::NonZeroU16;
 use std::sync::Arc;
 
 use super::device_agent::first_online;
 use super::device_questions::{self, Target as Question};
 use crate::commands::get_status::Online;
-use crate::control::{DispatchError, Requester};
+use crate::commands::probe::{self, Payload, Probe, Probed};
+use crate::control::{DispatchError, Requester, Supported};
 use crate::error::Result;
 use crate::host::Host;
 use crate::model::device_presence::{SeenBy, why};
-use crate::registry::MacAddress;
+use crate::registry::{Command, MacAddress, ProbeMethod};
 use crate::store::{Whose, device_agents, devices};
 
 /// A device that is looked for.
@@ -25,6 +28,8 @@ pub(super) struct Target {
     agents: Vec<i64>,
     /// What it is looked for by; none where nothing usable is stored.
     question: Option<Question>,
+    /// The TCP ports at which it is looked for; none for the usual ones.
+    ports: Vec<NonZeroU16>,
 }
 
 /// What a look brings for the device's presence.
@@ -81,7 +86,8 @@ pub(super) async fn target(host: &Host, device: i64) -> Result<Option<Target>> {
     let read = host.store.read(move |db| {
         let Some(row) = devices::get(db, &Whose::Anyones.into(), device)? else { return Ok(None) };
         let agents = device_agents::of_device(db, device)?;
-        Ok(Some(Target { host_agent: row.options.host_agent, agents, question: Question::of(&row) }))
+        let ports = row.options.probe_ports.iter().copied().filter_map(NonZeroU16::new).collect();
+        Ok(Some(Target { host_agent: row.options.host_agent, agents, question: Question::of(&row), ports }))
     });
     read.await
 }
@@ -99,10 +105,51 @@ pub(super) async fn look(host: &Arc<Host>, requester: Requester, target: &Target
     let Some(question) = &target.question else {
         return Seen::new(Sample::CannotTell(why::CANNOT_PROBE), Some(agent));
     };
+    if host.control.supports(agent, Probe::NAME) != Supported::No {
+        let (address, mac_address) = question.parts();
+        let payload = Payload { mac_address, address, ports: target.ports.clone() };
+        match host.control.dispatch_for::<Probe>(requester, agent, &payload).await {
+            // It says that it lacks the command, or cannot look for this in its words: it may in the old ones.
+            Err(DispatchError::Unsupported | DispatchError::Failed(_)) => {}
+            Err(error) => return Seen::new(untold(&error), Some(agent)),
+            Ok(probed) => return probed_by(agent, mac_address, &probed),
+        }
+    }
     let sample = match device_questions::ask(host, requester, agent, question).await {
         Ok(online) => Sample::of(online),
-        Err(DispatchError::Offline | DispatchError::Disconnected) => Sample::CannotTell(why::AGENT_OFFLINE),
-        Err(_) => Sample::CannotTell(why::CANNOT_PROBE),
+        Err(error) => untold(&error),
     };
     Seen::new(sample, Some(agent))
+}
+
+/// What a question without an answer says.
+fn untold(error: &DispatchError) -> Sample {
+    match error {
+        DispatchError::Offline | DispatchError::Disconnected => Sample::CannotTell(why::AGENT_OFFLINE),
+        _ => Sample::CannotTell(why::CANNOT_PROBE),
+    }
+}
+
+/// What an agent's answer to PROBE says.
+fn probed_by(agent: i64, mac: Option<MacAddress>, probed: &Probed) -> Seen {
+    let other = probed.mac_address.is_some_and(|answers| mac.is_some_and(|mac| mac != answers));
+    let sample = match probed.online {
+        probe::Online::Online if other => Sample::NotSeen(why::OTHER_DEVICE_ANSWERS),
+        probe::Online::Online => Sample::Seen(match probed.method {
+            Some(ProbeMethod::Tcp) => SeenBy::Tcp,
+            Some(ProbeMethod::Neighbour) => SeenBy::Neighbour,
+            Some(ProbeMethod::Icmp) | None => SeenBy::Icmp,
+        }),
+        probe::Online::Offline if other => Sample::NotSeen(why::OTHER_DEVICE_ANSWERS),
+        probe::Online::Offline => Sample::NotSeen(why::NOT_SEEN),
+        probe::Online::Unknown => Sample::CannotTell(why::CANNOT_PROBE),
+    };
+    Seen {
+        sample,
+        agent: Some(agent),
+        address: probed.address,
+        mac: probed.mac_address,
+        port: probed.port,
+        latency: probed.latency_ms,
+    }
 }

@@ -1,20 +1,24 @@
 //! Wakes a device through its agent.
 
+use secrecy::ExposeSecret;
 use tokio::time::sleep;
 
 use super::By;
 use super::admission::LOOK_EVERY;
 use super::command_error::agent_error;
 use super::device::Needed;
+use super::device_agent;
 use super::device_questions::DeviceQuestions;
 use crate::commands::wakeup::{Payload, Wakeup};
 use crate::control::DispatchError;
 use crate::error::{Error, Kind, Result};
 use crate::model::audit::{Action, SubjectKind};
 use crate::model::permission::Permission;
+use crate::registry::SecureOn;
+use crate::store::device_options;
 use crate::store::devices::{self, WakeRow};
 
-/// Has a device's agent send the magic packet, and waits until it says that it did. What is known of the device's status
+/// Has a device's agent, or while that is offline the first of its fallbacks that is not, send the magic packet, and waits until it says that it did. What is known of the device's status
 /// is forgotten, since it is about to change.
 ///
 /// # Errors
@@ -22,8 +26,9 @@ use crate::store::devices::{self, WakeRow};
 /// offline, busy, said no or did not answer in time.
 pub async fn wake(by: &By, id: i64) -> Result<()> {
     let needed = Needed::of(by, Permission::DevicesWake);
-    let device = look(by, needed.clone(), id).await?;
-    let payload = payload(&device)?;
+    let (device, secure_on) = read(by, needed.clone(), id).await?;
+    let agent = device_agent::of(&by.host.control, &device);
+    let payload = Payload { secure_on, ..payload(&device)? };
     let failed = |error| match error {
         // What the agent says of itself and its network is its owner's.
         DispatchError::Failed(_) if device.shared => Error::new(
@@ -31,18 +36,18 @@ pub async fn wake(by: &By, id: i64) -> Result<()> {
             "command_failed",
             "Wakeup command failed. The device's owner, who is told why on waking it, may know more.",
         ),
-        error => agent_error(device.agent_id, "Wakeup", error),
+        error => agent_error(agent.unwrap_or(device.agent_id), "Wakeup", error),
     };
     let subject = (SubjectKind::Device, id, device.name.clone());
-    if !device.agent_is_owners {
+    let Some(agent) = agent else {
         let sent = Err(failed(DispatchError::Offline));
         by.note_sent(Action::DeviceWake, subject, None, &sent);
         return sent;
-    }
+    };
     let questions = by.host.remembered.get(DeviceQuestions::default);
     questions.forget(id, device.agent_id);
     let sending = async {
-        let sent = by.host.control.dispatch_for::<Wakeup>(by.requester(), device.agent_id, &payload);
+        let sent = by.host.control.dispatch_for::<Wakeup>(by.requester(), agent, &payload);
         sent.await.map(drop).map_err(failed)
     };
     // A share can be taken back, and a device changed, while the command waits for its turn.
@@ -60,6 +65,29 @@ pub async fn wake(by: &By, id: i64) -> Result<()> {
     by.note_sent(Action::DeviceWake, subject, None, &sent);
     questions.forget(id, device.agent_id);
     sent
+}
+
+/// What a device is woken by, its SecureOn password included.
+async fn read(by: &By, needed: Needed, id: i64) -> Result<(WakeRow, Option<SecureOn>)> {
+    let read = by.host.store.read(move |db| {
+        let device = needed.find(db, id, devices::to_wake)?;
+        let stored =
+            if device.has_secure_on { device_options::secure_on(db, id).map_err(lost)? } else { None };
+        let password =
+            stored.map(|password| password.expose_secret().parse().map_err(|_| lost("it is none")));
+        Ok((device, password.transpose()?))
+    });
+    read.await
+}
+
+/// A card that asks for a password wakes for no packet without it.
+fn lost(why: impl std::fmt::Display) -> Error {
+    tracing::error!("a device's SecureOn password cannot be used: {why}");
+    Error::conflict(
+        "no_secure_on",
+        "The device’s SecureOn password is stored and cannot be read any more: give the device its password again, and it \
+         can be woken",
+    )
 }
 
 async fn look(by: &By, needed: Needed, id: i64) -> Result<WakeRow> {
@@ -92,5 +120,5 @@ fn payload(device: &WakeRow) -> Result<Payload> {
              it can be woken",
         )
     })?;
-    Ok(Payload { mac_address, port, broadcast_address: None, secure_on: None })
+    Ok(Payload { mac_address, port, broadcast_address: device.broadcast, secure_on: None })
 }

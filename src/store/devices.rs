@@ -1,10 +1,12 @@
 //! The table of devices.
 
+use std::net::Ipv4Addr;
 use std::num::NonZeroU16;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::device_agents;
 use super::device_options::{self, DeviceOptions, SecureOnChange, option_columns};
 use super::reach::share_on_device;
 use super::{Conn, Reach, Right, Row, Whose};
@@ -104,6 +106,12 @@ pub struct WakeRow {
     pub agent_is_owners: bool,
     /// Whether a share alone brings it within reach.
     pub shared: bool,
+    /// The agents that reach it in the order in which they are tried, that one first; empty where it has no fallbacks.
+    pub agents: Vec<i64>,
+    /// Where its magic packets go.
+    pub broadcast: Option<Ipv4Addr>,
+    /// Whether its magic packets end with a SecureOn password.
+    pub has_secure_on: bool,
 }
 
 /// A device to be inserted.
@@ -277,8 +285,9 @@ pub fn to_wake(db: &Conn, reach: &Reach, id: i64) -> Result<Option<WakeRow>> {
         "SELECT CAST(macAddress AS BLOB), CAST(port AS BLOB), CAST(agentID AS INTEGER), \
          EXISTS (SELECT 1 FROM agents WHERE agents.id = CAST(devices.agentID AS INTEGER) \
          AND agents.ownerID = CAST(devices.ownerID AS INTEGER)), CAST(name AS BLOB), \
-         ?2 IS NOT NULL AND ownerID IS NOT ?2 \
-         FROM devices WHERE id = ?1 AND ",
+         ?2 IS NOT NULL AND ownerID IS NOT ?2, \
+         EXISTS (SELECT 1 FROM device_fallbacks WHERE deviceID = devices.id), CAST(broadcastAddress AS BLOB), \
+         secureOn IS NOT NULL FROM devices WHERE id = ?1 AND ",
         within!(),
         " AND ",
         among!("?3")
@@ -293,6 +302,9 @@ pub fn to_wake(db: &Conn, reach: &Reach, id: i64) -> Result<Option<WakeRow>> {
             agent_id: row.int(2)?,
             agent_is_owners: row.flag(3)?,
             shared: row.flag(5)?,
+            agents: if row.flag(6)? { device_agents::of_device(db, id)? } else { Vec::new() },
+            broadcast: row.opt_text(7)?.and_then(|text| text.parse().ok()),
+            has_secure_on: row.flag(8)?,
         })
     })
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::rest_envelope::wrong_fields;
 use super::support::scene::{MAC, SECRET, Scene};
-use super::support::{Client, sqlite};
+use super::support::{Client, Firmware, soon, sqlite};
 
 const PASSWORD: &str = "A1:B2:C3:D4:E5:F6";
 /// The fields that only a device's owner sees.
@@ -266,4 +266,46 @@ async fn whoever_listens_learns_that_a_device_changed() {
     admin.delete(&path(made)).await.expect(200);
     server.host().events.caught_up("test").await;
     assert_eq!(from.try_iter().collect::<Vec<_>>(), [made, device, made]);
+}
+
+#[tokio::test]
+async fn the_first_connected_agent_wakes_as_the_device_says() {
+    let scene = Scene::new("server").await;
+    let (admin, device) = (&scene.admin, scene.device);
+    let [second, third] =
+        [admin.create_agent("server", SECRET).await, admin.create_agent("server", SECRET).await];
+    let fields =
+        json!({"fallbackAgentIDs": [second, third], "broadcastAddress": "192.0.2.255", "secureOn": PASSWORD});
+    admin.put(&path(device), with(old_body(scene.agent), &fields)).await.expect(200);
+    let offline = scene.wake().answer().await.expect(503);
+    assert_eq!((offline.code(), offline.message()), ("agent_offline", "Agent is offline"));
+
+    let expected =
+        json!({"macAddress": MAC, "port": 9, "broadcastAddress": "192.0.2.255", "secureOn": PASSWORD});
+    let mut connected = Vec::new();
+    for agent in [third, second, scene.agent] {
+        let mut firmware = Firmware::connect(scene.server.address(), agent, SECRET).await;
+        let waking = scene.wake();
+        let command = firmware.command().await;
+        assert_eq!((command.command.as_str(), &command.json), ("WAKEUP", &expected));
+        firmware.reply_ok(&command).await;
+        waking.answer().await.expect(200);
+        connected.push(firmware);
+    }
+
+    // Whom it is shared with wakes it in the same way and learns none of it.
+    let bob = scene.server.user(admin, "bob", "user").await;
+    let share = json!({"username": "bob", "permissions": ["wake"]});
+    admin.post(&format!("{}/shares", path(device)), share).await.expect(201);
+    let waking = tokio::spawn(async move { bob.post(&format!("{}/wakeup", path(device)), json!({})).await });
+    let command = connected[2].command().await;
+    assert_eq!(command.json, expected);
+    connected[2].reply(&command, r#"{"status":"ERROR","message":"eth7 is down"}"#).await;
+    let refused = soon("the wake", waking).await.unwrap().expect(502);
+    assert!(!refused.text.contains("eth7") && !refused.text.contains(PASSWORD), "{}", refused.text);
+
+    // Without its password it would not wake: whoever asks learns why.
+    let database = netignite::store::database_path(scene.server.data());
+    sqlite::execute(&database, "UPDATE devices SET secureOn = X'00010203'").await;
+    assert_eq!(scene.wake().answer().await.expect(409).code(), "no_secure_on");
 }

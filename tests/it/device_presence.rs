@@ -116,6 +116,10 @@ async fn the_agent_on_a_device_is_the_best_evidence() {
     // It is gone: the device is looked for.
     drop(hosted);
     let question = firmware.command().await;
+    assert_eq!((question.command.as_str(), &question.json["macAddress"]), ("PROBE", &json!(MAC)));
+    firmware.reply(&question, r#"{"status":"ERROR","message":"Unknown command"}"#).await;
+    // Old firmware is asked in the old way.
+    let question = firmware.command().await;
     assert_eq!((question.command.as_str(), &question.json["address"]), ("GET_STATUS", &json!(MAC)));
     assert_eq!(presence(admin, device).await["state"], "online", "not yet");
     firmware.reply(&question, r#"{"status":"OK","message":"","online":"offline"}"#).await;
