@@ -9,6 +9,13 @@ use netignite::prelude::*;
 /// How long the database may take to answer.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+const HEALTH: Tag = Tag::new("Health", "Whether the server lives, and can serve");
+const NOT_READY: Failure = Failure::new(
+    ErrorKind::Unavailable,
+    "not_ready",
+    "The server is stopping, or the database cannot be used",
+);
+
 /// Nothing can be configured.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -42,15 +49,15 @@ impl Plugin for Health {
     fn routes(self: &Arc<Self>) -> Vec<Route> {
         let started = self.started;
         vec![
-            Route::raw(Method::GET, "/livez", Access::Public, "Whether the server lives", async |_| {
-                Ok(Raw::text(StatusCode::OK, "ok\n"))
-            }),
-            Route::raw(
-                Method::GET,
-                "/readyz",
-                Access::Public,
-                "Whether the server can serve",
-                |call| async move {
+            Route::get("/livez", "Whether the server lives")
+                .public()
+                .tag(HEALTH)
+                .raw(&["text/plain"], async |_| Ok(Raw::text(StatusCode::OK, "ok\n"))),
+            Route::get("/readyz", "Whether the server can serve")
+                .public()
+                .tag(HEALTH)
+                .statuses(&[StatusCode::OK, StatusCode::SERVICE_UNAVAILABLE])
+                .raw(&["text/plain"], |call| async move {
                     Ok(match ready(&call.host).await {
                         Ok(()) => Raw::text(StatusCode::OK, "ok\n"),
                         // Anyone may ask here: what only the operator should know is the log's.
@@ -58,19 +65,16 @@ impl Plugin for Health {
                             Raw::text(StatusCode::SERVICE_UNAVAILABLE, format!("not ready{}\n", reason(&e)))
                         }
                     })
-                },
-            ),
-            Route::new(
-                Method::GET,
-                "/api/health",
-                Access::SignedIn,
-                "The server's state, for users",
-                move |call: Call, NoBody| async move {
+                }),
+            Route::get("/api/health", "The server's state, for users")
+                .signed_in()
+                .tag(HEALTH)
+                .fails(&[NOT_READY])
+                .handler(move |call: Call, NoBody| async move {
                     ready(&call.host).await?;
                     let report = Report { version: VERSION, uptime: started.elapsed().as_secs() };
                     Ok(Answer::ok("The server is healthy", report))
-                },
-            ),
+                }),
         ]
     }
 }
@@ -85,7 +89,7 @@ fn reason(error: &Error) -> String {
 
 /// Whether the server can serve: it is not stopping, and the database answers.
 async fn ready(host: &Host) -> Result<()> {
-    let not_ready = |message| Error::new(ErrorKind::Unavailable, "not_ready", message);
+    let not_ready = |message| Error::new(NOT_READY.kind, NOT_READY.code, message);
     if host.shutdown.is_cancelled() {
         return Err(not_ready("The server is stopping"));
     }

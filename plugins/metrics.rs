@@ -204,11 +204,15 @@ impl Plugin for Metrics {
     }
 }
 
+const METRICS: Tag = Tag::new("Metrics", "Figures for monitoring");
+
 impl Metrics {
     fn route(self: &Arc<Self>) -> Route {
         let metrics = self.clone();
         // Public to the host; the token is checked here.
-        Route::raw(Method::GET, "/metrics", Access::Public, "Figures for Prometheus", move |call| {
+        let row = Route::get("/metrics", "Figures for Prometheus").public().tag(METRICS);
+        let row = row.fails(&[failures::UNAUTHENTICATED]);
+        row.raw(&["application/openmetrics-text"], move |call| {
             let metrics = metrics.clone();
             async move {
                 Self::check_token(&call)?;

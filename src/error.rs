@@ -8,6 +8,8 @@
 //! nobody's text but the program's own and, bounded, an agent's. Deliberately no `From` for foreign errors except where the mapping never
 //! depends on the place it happens in.
 
+pub mod failures;
+
 use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
@@ -19,38 +21,38 @@ use crate::text::harmless;
 /// A result with the server's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// The class of an error, which decides the HTTP status of its answer.
+/// What happened: the class of an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// The input is wrong (400).
+    /// The input is wrong.
     Invalid,
-    /// No session, or no valid one (401).
+    /// It is not known who calls.
     Unauthenticated,
-    /// The caller is known and may not do this (403).
+    /// The caller is known and may not do this.
     Forbidden,
-    /// There is no such thing, or it is not the caller's (404).
+    /// There is no such thing, or it is not the caller's.
     NotFound,
-    /// The path exists, the method does not (405).
+    /// The path exists, the method does not.
     MethodNotAllowed,
-    /// The request contradicts what is stored (409).
+    /// The request contradicts what is stored.
     Conflict,
-    /// The body is larger than allowed (413).
+    /// The body is larger than allowed.
     TooLarge,
-    /// The body is not JSON (415).
+    /// The body is not JSON.
     UnsupportedMedia,
-    /// Too many attempts (429).
+    /// Too many attempts.
     TooManyRequests,
-    /// Our own fault (500).
+    /// Our own fault.
     Internal,
-    /// The agent refused or answered nonsense (502).
+    /// The agent refused or answered nonsense.
     AgentFailed,
-    /// The agent, or this server, is not available now (503).
+    /// The agent, or this server, is not available now.
     Unavailable,
-    /// The agent did not answer in time (504).
+    /// The agent did not answer in time.
     TimedOut,
-    /// The client took too long to send its request (408).
+    /// The client took too long to send its request.
     RequestTimeout,
-    /// The path speaks another protocol only (426).
+    /// The path speaks another protocol only.
     UpgradeRequired,
 }
 
@@ -114,7 +116,7 @@ impl Error {
         }))
     }
 
-    /// Bad input: 400, code `invalid_payload`.
+    /// Bad input, code `invalid_payload`.
     pub fn invalid(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(Kind::Invalid, "invalid_payload", message)
     }
@@ -138,22 +140,22 @@ impl Error {
         self
     }
 
-    /// No valid session: 401.
+    /// It is not known who calls, code `unauthenticated`.
     pub fn unauthenticated(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(Kind::Unauthenticated, "unauthenticated", message)
     }
 
-    /// Known but not allowed: 403, code `forbidden`.
+    /// Known but not allowed, code `forbidden`.
     pub fn forbidden(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(Kind::Forbidden, "forbidden", message)
     }
 
-    /// Not there, or not the caller's: 404, code `not_found`.
+    /// Not there, or not the caller's, code `not_found`.
     pub fn not_found(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(Kind::NotFound, "not_found", message)
     }
 
-    /// A conflict with what is stored: 409.
+    /// A conflict with what is stored.
     pub fn conflict(code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(Kind::Conflict, code, message)
     }
@@ -169,7 +171,7 @@ impl Error {
         error
     }
 
-    /// The same error with a `Retry-After`.
+    /// The same error, of what makes sense again after this time.
     #[must_use]
     pub fn retry_after(mut self, after: Duration) -> Self {
         self.0.retry_after = Some(after);
@@ -227,7 +229,7 @@ impl Error {
         self.0.retry_after
     }
 
-    /// The `Allow` header of a 405.
+    /// The methods the path does have, if it has another than was asked for.
     pub fn allowed_methods(&self) -> Option<&str> {
         self.0.allow.as_deref()
     }

@@ -14,6 +14,7 @@ pub use tokio::time::{sleep, timeout};
 
 pub use crate::VERSION;
 pub use crate::auth::permission::Permission;
+pub use crate::error::failures::{self, Failure};
 pub use crate::error::{Error, FieldError, Kind as ErrorKind, Result};
 pub use crate::host::Host;
 pub use crate::model::event::{CommandOutcome, Event};
@@ -23,7 +24,7 @@ pub use crate::registry::{
     Outcome, ProbeMethod, ProbeTarget, Reachability, SecretKeeper, SecureOn, SentTo, Sighting,
 };
 pub use crate::rest::{
-    Access, Answer, Call, HeaderMap, HeaderName, HeaderValue, Json, Method, NoBody, Raw, Route, StaticFile,
-    StaticFiles, StatusCode,
+    Access, Answer, Call, HeaderMap, HeaderName, HeaderValue, Json, Method, NoBody, Raw, Route, Row,
+    StaticFile, StaticFiles, StatusCode, Tag,
 };
 pub use crate::{register_command, register_plugin};

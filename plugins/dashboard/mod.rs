@@ -60,7 +60,17 @@ impl Plugin for Dashboard {
     fn routes(self: &Arc<Self>) -> Vec<Route> {
         let route = |path, summary| {
             let page = self.clone();
-            Route::raw(Method::GET, path, Access::Public, summary, move |call| {
+            let found = [StatusCode::OK, StatusCode::NOT_MODIFIED, StatusCode::NOT_FOUND];
+            let row =
+                Route::get(path, summary).public().tag(PAGE).statuses(&found).fails(&[failures::NOT_FOUND]);
+            let row = [
+                ("content-encoding", "How the file is compressed"),
+                ("vary", "accept-encoding"),
+                ("cache-control", "Ask again"),
+            ]
+            .into_iter()
+            .fold(row, |row, (name, about)| row.sends(HeaderName::from_static(name), about));
+            row.raw(&["*/*"], move |call| {
                 let page = page.clone();
                 async move { page.answer(&call) }
             })
@@ -68,6 +78,8 @@ impl Plugin for Dashboard {
         vec![route("/", "The page for people"), route("/{*path}", "The page's files, and its further pages")]
     }
 }
+
+const PAGE: Tag = Tag::new("Page", "The page for people, and its files");
 
 /// The folders of a page's path, at most.
 const MOST_FOLDERS: usize = 4;

@@ -9,11 +9,29 @@ use serde::Deserialize;
 use super::check::{Check, FAVORITES, FLAG, GIVEN_PASSWORD, PASSWORD};
 use super::field::Field;
 use super::role::{ROLE, RoleName};
+use super::tags::ACCOUNT;
 use super::username::new_username;
+use super::users::OF_CHANGE;
 use crate::domain::account;
 use crate::domain::user_change::UserChange;
 use crate::error::Result;
-use crate::rest::{Answer, Call, Json};
+use crate::error::failures as f;
+use crate::rest::{Answer, Call, Json, Route};
+
+/// The routes.
+pub(super) fn routes() -> Vec<Route> {
+    vec![
+        Route::put("/api/account/{id}", "Replace the caller's account")
+            .session()
+            .tag(ACCOUNT)
+            .admin_mode()
+            .param::<String>("id", "Means nothing, but in admin mode a user's ID")
+            .example(r#"{"username": "admin", "favorites": [1]}"#)
+            .fails(&[f::INVALID_ID, f::FORBIDDEN])
+            .fails(OF_CHANGE)
+            .handler(update),
+    ]
+}
 
 /// What is to replace an account.
 #[derive(Deserialize, JsonSchema)]
@@ -58,7 +76,7 @@ impl AccountBody {
     }
 }
 
-pub(super) async fn update(call: Call, Json(body): Json<AccountBody>) -> Result<Answer<()>> {
+async fn update(call: Call, Json(body): Json<AccountBody>) -> Result<Answer<()>> {
     account::change(&call, || call.id(), |stored, may_grant| body.change(stored, may_grant)).await?;
     Ok(Answer::done("User Account updated successfully"))
 }

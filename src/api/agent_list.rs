@@ -7,14 +7,34 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::agents::AgentView;
+use super::ids::AskedIds;
 use super::ids::asked_ids;
 use super::pages::List;
+use super::tags::AGENTS;
 use crate::domain::Snapshot;
 use crate::domain::agent_list::{self, AgentsOf, Seen};
 use crate::error::{Error, Result};
 use crate::model::agent_about::AgentAbout;
+use crate::model::permission::Permission as P;
 use crate::model::presence::PresenceState;
-use crate::rest::{Answer, Call, NoBody};
+use crate::rest::{Answer, Call, NoBody, Route};
+
+/// The routes.
+pub(super) fn routes() -> Vec<Route> {
+    vec![
+        Route::get("/api/agents", "List agents")
+            .needs(&[P::AgentsRead])
+            .tag(AGENTS)
+            .admin_mode()
+            .handler(list),
+        Route::get("/api/agents/status", "Which agents are connected")
+            .needs(&[P::AgentsRead])
+            .tag(AGENTS)
+            .admin_mode()
+            .query::<AskedIds>()
+            .handler(status),
+    ]
+}
 
 /// Whose agents there are, as the database has them.
 pub(crate) struct StoredAgents {
@@ -87,7 +107,7 @@ impl AsRef<[u8]> for StoredAgents {
     }
 }
 
-pub(super) async fn list(call: Call, _: NoBody) -> Result<Answer<List<AgentView>>> {
+async fn list(call: Call, _: NoBody) -> Result<Answer<List<AgentView>>> {
     let agents = agent_list::kept(&call, StoredAgents::read).await?;
     let (rows, seen) = (agent_list::rows(&call), agent_list::seen(&call));
     let first = agents.with_presence(&seen)?;
@@ -103,7 +123,7 @@ pub(super) async fn list(call: Call, _: NoBody) -> Result<Answer<List<AgentView>
     Ok(Answer::ok("Agents retrieved successfully.", list))
 }
 
-pub(super) async fn status(call: Call, _: NoBody) -> Result<Answer<BTreeMap<i64, PresenceState>>> {
+async fn status(call: Call, _: NoBody) -> Result<Answer<BTreeMap<i64, PresenceState>>> {
     let ids = asked_ids(&call);
     let agents = agent_list::kept(&call, StoredAgents::read).await?;
     let seen = agent_list::seen(&call);

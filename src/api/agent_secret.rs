@@ -8,14 +8,35 @@ use serde::{Deserialize, Serialize};
 
 use super::check::{Check, FLAG, Rule};
 use super::field::Field;
+use super::tags::AGENTS;
 use crate::clock::Millis;
 use crate::commands::rotate_secret::RotateSecret;
 use crate::control::DispatchError;
 use crate::domain::command_error::agent_error;
 use crate::domain::rotation::{self, RotateError, Rotated, Rotation};
 use crate::error::Result;
+use crate::error::failures as f;
+use crate::model::audit::SubjectKind;
+use crate::model::permission::Permission as P;
 use crate::registry::Command;
-use crate::rest::{Answer, Call, Json};
+use crate::rest::{Answer, Call, Json, Route};
+
+/// The routes.
+pub(super) fn routes() -> Vec<Route> {
+    vec![
+        Route::post(
+            "/api/agents/{id}/secret",
+            "Make a new secret for an agent; the one in use stays good for a while",
+        )
+        .needs(&[P::AgentsWrite, P::AgentsSecret])
+        .tag(AGENTS)
+        .admin_mode()
+        .subject(SubjectKind::Agent)
+        .example(r#"{"graceHours": 24}"#)
+        .fails(&[f::NOT_FOUND, f::ROTATION_UNDER_WAY, f::AGENT_OFFLINE])
+        .handler(rotate),
+    ]
+}
 
 const HOUR: Millis = 60 * 60 * 1000;
 /// How long the secret in use stays good unless the caller says otherwise.
@@ -53,7 +74,7 @@ pub(super) struct RotatedView {
     problem: Option<String>,
 }
 
-pub(super) async fn rotate(call: Call, Json(body): Json<RotateBody>) -> Result<Answer<RotatedView>> {
+async fn rotate(call: Call, Json(body): Json<RotateBody>) -> Result<Answer<RotatedView>> {
     let id = call.id()?;
     let mut check = Check::default();
     let grace = check.optional("graceHours", body.grace_hours, &GRACE_HOURS);

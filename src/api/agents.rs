@@ -6,13 +6,56 @@ use serde::{Deserialize, Serialize};
 
 use super::check::{AGENT_SECRET, Check, DESCRIPTION, NAME, Rule};
 use super::field::Field;
+use super::owner::OwnerQuery;
 use super::owner::owner_of_new;
+use super::tags::AGENTS;
 use crate::domain::agent::{self, AgentDetail, AgentRow, NewAgent};
 use crate::error::Result;
+use crate::error::failures as f;
 use crate::model::agent::AgentKind;
 use crate::model::agent_about::AgentAbout;
+use crate::model::audit::SubjectKind;
+use crate::model::permission::Permission as P;
 use crate::model::presence::Presence;
-use crate::rest::{Answer, Call, Json, NoBody};
+use crate::rest::{Answer, Call, Json, NoBody, Route};
+
+const AGENT: &str = r#"{"name": "Attic", "type": "server", "secret": "a long enough secret"}"#;
+
+/// The routes.
+pub(super) fn routes() -> Vec<Route> {
+    vec![
+        Route::post("/api/agents", "Create an agent")
+            .needs(&[P::AgentsWrite])
+            .tag(AGENTS)
+            .query::<OwnerQuery>()
+            .example(AGENT)
+            .creates()
+            .fails(&[f::QUOTA_REACHED, f::NOT_FOUND, f::INVALID_ID, f::NO_SUPERADMIN])
+            .handler(create),
+        Route::get("/api/agents/{id}", "An agent, for its owner with its secret")
+            .needs(&[P::AgentsRead])
+            .tag(AGENTS)
+            .admin_mode()
+            .subject(SubjectKind::Agent)
+            .fails(&[f::NOT_FOUND])
+            .handler(get),
+        Route::put("/api/agents/{id}", "Replace an agent")
+            .needs(&[P::AgentsWrite])
+            .tag(AGENTS)
+            .admin_mode()
+            .subject(SubjectKind::Agent)
+            .example(AGENT)
+            .fails(&[f::NOT_FOUND])
+            .handler(update),
+        Route::delete("/api/agents/{id}", "Delete an agent")
+            .needs(&[P::AgentsWrite])
+            .tag(AGENTS)
+            .admin_mode()
+            .subject(SubjectKind::Agent)
+            .fails(&[f::NOT_FOUND, f::AGENT_IN_USE])
+            .handler(delete),
+    ]
+}
 
 pub(super) const KIND: Rule<String, AgentKind> = Rule::word("server or microcontroller");
 
@@ -131,22 +174,22 @@ impl AgentBody {
     }
 }
 
-pub(super) async fn create(call: Call, Json(body): Json<AgentBody>) -> Result<Answer<i64>> {
+async fn create(call: Call, Json(body): Json<AgentBody>) -> Result<Answer<i64>> {
     let new = body.for_new(owner_of_new(&call).await?)?;
     Ok(Answer::created("Agent created successfully", agent::create(&call, new).await?))
 }
 
-pub(super) async fn get(call: Call, _: NoBody) -> Result<Answer<AgentView>> {
+async fn get(call: Call, _: NoBody) -> Result<Answer<AgentView>> {
     let agent = agent::get(&call, call.id()?).await?;
     Ok(Answer::ok("Agent retrieved successfully", agent.into()))
 }
 
-pub(super) async fn update(call: Call, Json(body): Json<AgentBody>) -> Result<Answer<()>> {
+async fn update(call: Call, Json(body): Json<AgentBody>) -> Result<Answer<()>> {
     agent::update(&call, call.id()?, |stored, known| body.for_stored(stored, known)).await?;
     Ok(Answer::done("Agent updated successfully"))
 }
 
-pub(super) async fn delete(call: Call, _: NoBody) -> Result<Answer<()>> {
+async fn delete(call: Call, _: NoBody) -> Result<Answer<()>> {
     agent::delete(&call, call.id()?).await?;
     Ok(Answer::done("Agent deleted successfully"))
 }

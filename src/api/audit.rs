@@ -5,11 +5,30 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use tokio::sync::mpsc;
 
+use super::audit_filter::AuditQuery;
 use super::audit_filter::{Asked, asked, written};
+use super::tags::SERVER;
 use crate::clock::Millis;
 use crate::domain::audit_log::{self, AuditRow, Export, Page};
 use crate::error::{Error, Result};
-use crate::rest::{Answer, Body, Call, HeaderValue, NoBody, Raw, StatusCode};
+use crate::model::permission::Permission as P;
+use crate::rest::{Answer, Body, Call, HeaderValue, NoBody, Raw, Route, StatusCode};
+
+/// The routes.
+pub(super) fn routes() -> Vec<Route> {
+    vec![
+        Route::get("/api/admin/audit", "Read the audit log, the newest entries first")
+            .needs(&[P::AuditRead])
+            .tag(SERVER)
+            .query::<AuditQuery>()
+            .handler(list),
+        Route::get("/api/admin/audit/export", "The whole audit log, one JSON object a line")
+            .needs(&[P::AuditRead])
+            .tag(SERVER)
+            .query::<AuditQuery>()
+            .raw(&["application/x-ndjson"], export),
+    ]
+}
 
 /// One JSON object a line.
 const LINES: HeaderValue = HeaderValue::from_static("application/x-ndjson");
@@ -80,14 +99,14 @@ pub(super) struct PageView {
     next: Option<String>,
 }
 
-pub(super) async fn list(call: Call, _: NoBody) -> Result<Answer<PageView>> {
+async fn list(call: Call, _: NoBody) -> Result<Answer<PageView>> {
     let Asked { filter, before, limit } = asked(&call)?;
     let Page { rows, next } = audit_log::read(&call, filter, before, limit).await?;
     let entries = rows.into_iter().map(EntryView::from).collect();
     Ok(Answer::ok("Audit log retrieved successfully", PageView { entries, next: next.map(written) }))
 }
 
-pub(super) async fn export(call: Call) -> Result<Raw> {
+async fn export(call: Call) -> Result<Raw> {
     let Asked { filter, before, .. } = asked(&call)?;
     let export = audit_log::export(&call, filter, before).await?;
     let (parts, body) = mpsc::channel(WAITING);

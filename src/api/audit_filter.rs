@@ -6,6 +6,7 @@
 use std::collections::HashSet;
 use std::net::IpAddr;
 
+use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
 use crate::audit::{Action, Outcome, SubjectKind};
@@ -28,6 +29,37 @@ const DATE: &str = "2030-01-31";
 const LAST_TIME: Millis = 253_402_300_799_999;
 /// The kinds of actors.
 const ACTORS: [&str; 6] = ["nobody", "user", "token", "agent", "operator", "server"];
+
+/// The query.
+#[derive(JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[allow(dead_code)]
+pub(super) struct AuditQuery {
+    /// From when on: in milliseconds since the epoch, or like 2030-01-31 or 2030-01-31T12:00:00Z.
+    since: Option<String>,
+    /// Before when, written as `since`.
+    until: Option<String>,
+    /// The ID of the user who acted, or whose token or agent did.
+    user: Option<i64>,
+    /// Who: nobody, user, token, agent, operator or server.
+    actor: Option<String>,
+    /// What was done: an action such as agent.update, or the start of one such as `agent.`.
+    action: Option<String>,
+    /// The kind of thing it was done to.
+    target: Option<SubjectKind>,
+    /// The ID of that thing.
+    #[serde(rename = "targetID")]
+    target_id: Option<i64>,
+    /// What became of it.
+    outcome: Option<Outcome>,
+    /// The IP address it came from.
+    address: Option<String>,
+    /// The `next` of an earlier answer.
+    before: Option<String>,
+    /// How many entries at most.
+    #[schemars(range(min = 1, max = 1000))]
+    limit: Option<u32>,
+}
 
 /// What is asked for.
 pub(super) struct Asked {

@@ -8,15 +8,37 @@ use serde::{Deserialize, Serialize};
 use super::check::{Check, GIVEN_PASSWORD, GIVEN_TEXT};
 use super::field::Field;
 use super::role::RoleName;
+use super::tags::SIGNING_IN;
 use super::totp::CODE;
 use crate::auth::permission::{Permission, Role, has};
 use crate::clock::Millis;
 use crate::domain::login::{self, Client, LoggedIn};
 use crate::domain::session::{self, Current};
 use crate::error::Result;
+use crate::error::failures as f;
 use crate::http::cookie;
 use crate::rest::call::FromBody;
-use crate::rest::{Answer, Call, Json, NoBody};
+use crate::rest::row::Describe;
+use crate::rest::{Answer, Call, Json, NoBody, Route};
+
+/// The routes.
+pub(super) fn routes() -> Vec<Route> {
+    vec![
+        Route::post("/api/auth/login", "Log in")
+            .public()
+            .tag(SIGNING_IN)
+            .example(r#"{"username": "admin", "password": "a long password"}"#)
+            .sends(SET_COOKIE, "The session's cookie")
+            .fails(&[f::NO_MATCHING_CREDENTIALS, f::TOTP_REQUIRED, f::WRONG_LOGIN_CODE, f::TOO_MANY_ATTEMPTS])
+            .handler(login),
+        Route::get("/api/auth/session", "The caller's session").setting_up().tag(SIGNING_IN).handler(session),
+        Route::post("/api/auth/logout", "Log out")
+            .public()
+            .tag(SIGNING_IN)
+            .sends(SET_COOKIE, "Takes the session's cookie away")
+            .handler(logout),
+    ]
+}
 
 /// What is given to log in.
 #[derive(Deserialize, JsonSchema)]
@@ -35,9 +57,7 @@ pub(super) struct LoginBody(Credentials);
 const NO_CREDENTIALS: &str = "Invalid payload";
 
 impl FromBody for LoginBody {
-    fn schema() -> Option<serde_json::Value> {
-        Json::<Credentials>::schema()
-    }
+    const SCHEMA: Option<Describe> = Json::<Credentials>::SCHEMA;
 
     fn from_body(body: &Bytes) -> Result<Self> {
         Json::from_body(body).map(|Json(credentials)| Self(credentials)).map_err(|e| e.saying(NO_CREDENTIALS))
@@ -100,7 +120,7 @@ impl From<Current> for SessionView {
     }
 }
 
-pub(super) async fn login(call: Call, LoginBody(body): LoginBody) -> Result<Answer<SessionView>> {
+async fn login(call: Call, LoginBody(body): LoginBody) -> Result<Answer<SessionView>> {
     let given = body.read()?;
     let tokens: Vec<_> = cookie::tokens(&call.headers).collect();
     let user_agent = call.headers.get(USER_AGENT).and_then(|value| value.to_str().ok());
@@ -110,11 +130,11 @@ pub(super) async fn login(call: Call, LoginBody(body): LoginBody) -> Result<Answ
     Ok(Answer::ok("Login successful", session.into()).header(SET_COOKIE, cookie))
 }
 
-pub(super) async fn session(call: Call, _: NoBody) -> Result<Answer<SessionView>> {
+async fn session(call: Call, _: NoBody) -> Result<Answer<SessionView>> {
     Ok(Answer::ok("Session retrieved successfully", session::current(&call)?.into()))
 }
 
-pub(super) async fn logout(call: Call, _: NoBody) -> Result<Answer<()>> {
+async fn logout(call: Call, _: NoBody) -> Result<Answer<()>> {
     let tokens: Vec<_> = cookie::tokens(&call.headers).collect();
     login::logout(&call, &tokens).await;
     Ok(Answer::done("Logged out successfully").header(SET_COOKIE, cookie::clear(call.secure_cookies())))

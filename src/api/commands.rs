@@ -5,11 +5,36 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::tags::COMMANDS;
 use crate::domain::command;
 use crate::error::Result;
+use crate::error::failures as f;
+use crate::model::audit::SubjectKind;
+use crate::model::permission::Permission as P;
 use crate::registry::{Class, CommandEntry};
 use crate::rest::call::FromBody;
-use crate::rest::{Answer, Call, Data, NoBody};
+use crate::rest::row::Describe;
+use crate::rest::{Answer, Call, Data, NoBody, Route};
+
+/// The routes.
+pub(super) fn routes() -> Vec<Route> {
+    vec![
+        Route::post("/api/agents/{id}/commands/{name}", "Send a command to an agent and wait for its reply")
+            .needs(&[P::AgentsCommand])
+            .tag(COMMANDS)
+            .admin_mode()
+            .subject(SubjectKind::Agent)
+            .param::<String>("name", "The command's name, such as HEARTBEAT")
+            .example("{}")
+            .fails(&[f::NOT_FOUND, f::UNKNOWN_COMMAND])
+            .fails(f::OF_COMMANDS)
+            .handler(send),
+        Route::get("/api/commands", "List the commands agents can be sent")
+            .signed_in()
+            .tag(COMMANDS)
+            .handler(list),
+    ]
+}
 
 /// A command as it is listed.
 #[derive(Serialize, JsonSchema)]
@@ -42,7 +67,7 @@ impl From<&CommandEntry> for CommandView {
     }
 }
 
-pub(super) async fn list(call: Call, _: NoBody) -> Result<Answer<Vec<CommandView>>> {
+async fn list(call: Call, _: NoBody) -> Result<Answer<Vec<CommandView>>> {
     let commands = call.host.registry.sendable().map(CommandView::from).collect();
     Ok(Answer::ok("Commands retrieved successfully.", commands))
 }
@@ -51,12 +76,12 @@ pub(super) async fn list(call: Call, _: NoBody) -> Result<Answer<Vec<CommandView
 pub(super) struct Payload(Bytes);
 
 impl FromBody for Payload {
-    fn schema() -> Option<Value> {
-        Some(serde_json::json!({
+    const SCHEMA: Option<Describe> = Some(|_| {
+        schemars::json_schema!({
             "type": "object",
             "description": "The payload of the command, as its schema in GET /api/commands says",
-        }))
-    }
+        })
+    });
 
     fn from_body(body: &Bytes) -> Result<Self> {
         Ok(Self(body.clone()))
@@ -85,7 +110,7 @@ impl JsonSchema for Reply {
     }
 }
 
-pub(super) async fn send(call: Call, Payload(payload): Payload) -> Result<Answer<Reply>> {
+async fn send(call: Call, Payload(payload): Payload) -> Result<Answer<Reply>> {
     let (entry, reply) = command::send(&call, call.id()?, call.param("name"), &payload).await?;
     Ok(Answer::ok(format!("{} command answered", entry.name), Reply(reply)))
 }

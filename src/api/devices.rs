@@ -7,16 +7,76 @@ use serde::{Deserialize, Serialize};
 use super::check::{ADDRESS, Check, DESCRIPTION, ID, MAC_ADDRESS, NAME, PORT, Rule};
 use super::device_options::{OptionsBody, OptionsView};
 use super::field::Field;
+use super::owner::OwnerQuery;
 use super::owner::owner_of_new;
 use super::pages::List;
+use super::tags::DEVICES;
 use crate::domain::Snapshot;
 use crate::domain::device::{
     self, DeviceDetail, DeviceKind, DeviceOptions, DeviceRow, NewDevice, SecureOnChange, SharedBy,
 };
+use crate::error::failures as f;
 use crate::error::{Error, Result};
+use crate::model::audit::SubjectKind;
 use crate::model::device_presence::DevicePresence;
+use crate::model::permission::Permission as P;
 use crate::model::reach::Right;
-use crate::rest::{Answer, Call, Json, NoBody};
+use crate::rest::{Answer, Call, Json, NoBody, Route};
+
+const DEVICE: &str =
+    r#"{"name": "Tower", "type": "desktop", "macAddress": "AA:BB:CC:DD:EE:0F", "port": 9, "agentID": 1}"#;
+
+/// The query of the list.
+#[derive(JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[allow(dead_code)]
+struct ListQuery {
+    /// Only the caller's favourites.
+    #[schemars(extend("type" = "boolean"))]
+    only_favorites: Option<bool>,
+}
+
+/// The routes.
+pub(super) fn routes() -> Vec<Route> {
+    vec![
+        Route::get("/api/devices", "List devices")
+            .needs(&[P::DevicesRead])
+            .tag(DEVICES)
+            .admin_mode()
+            .query::<ListQuery>()
+            .handler(list),
+        Route::post("/api/devices", "Create a device")
+            .needs(&[P::DevicesWrite])
+            .tag(DEVICES)
+            .query::<OwnerQuery>()
+            .example(DEVICE)
+            .creates()
+            .fails(&[f::NO_MATCHING_AGENT, f::QUOTA_REACHED, f::NOT_FOUND, f::INVALID_ID, f::NO_SUPERADMIN])
+            .handler(create),
+        Route::get("/api/devices/{id}", "A device")
+            .needs(&[P::DevicesRead])
+            .tag(DEVICES)
+            .admin_mode()
+            .subject(SubjectKind::Device)
+            .fails(&[f::NOT_FOUND])
+            .handler(get),
+        Route::put("/api/devices/{id}", "Replace a device")
+            .needs(&[P::DevicesWrite])
+            .tag(DEVICES)
+            .admin_mode()
+            .subject(SubjectKind::Device)
+            .example(DEVICE)
+            .fails(&[f::NOT_FOUND, f::NOT_SHARED, f::NO_MATCHING_AGENT])
+            .handler(update),
+        Route::delete("/api/devices/{id}", "Delete a device")
+            .needs(&[P::DevicesWrite])
+            .tag(DEVICES)
+            .admin_mode()
+            .subject(SubjectKind::Device)
+            .fails(&[f::NOT_FOUND, f::NOT_SHARED])
+            .handler(delete),
+    ]
+}
 
 const KIND: Rule<String, DeviceKind> = Rule::word("server, desktop, laptop, printer or nas");
 /// The port of a device for which none is given: the discard service, where magic packets usually go.
@@ -225,7 +285,7 @@ fn clearable(
     }
 }
 
-pub(super) async fn list(call: Call, _: NoBody) -> Result<Answer<List<DeviceView>>> {
+async fn list(call: Call, _: NoBody) -> Result<Answer<List<DeviceView>>> {
     let find = device::ids(&call, call.query_flag("onlyFavorites")?);
     let rows = device::rows(&call);
     let append = move |db: &Snapshot, ids: &[i64], json: &mut Vec<u8>| {
@@ -237,22 +297,22 @@ pub(super) async fn list(call: Call, _: NoBody) -> Result<Answer<List<DeviceView
     Ok(Answer::ok("Devices retrieved successfully.", List::read(&call, find, append).await?))
 }
 
-pub(super) async fn create(call: Call, Json(body): Json<DeviceBody>) -> Result<Answer<i64>> {
+async fn create(call: Call, Json(body): Json<DeviceBody>) -> Result<Answer<i64>> {
     let new = body.for_new(owner_of_new(&call).await?)?;
     Ok(Answer::created("Device created successfully", device::create(&call, new).await?))
 }
 
-pub(super) async fn get(call: Call, _: NoBody) -> Result<Answer<DeviceView>> {
+async fn get(call: Call, _: NoBody) -> Result<Answer<DeviceView>> {
     let device = device::get(&call, call.id()?).await?;
     Ok(Answer::ok("Device retrieved successfully", device.into()))
 }
 
-pub(super) async fn update(call: Call, Json(body): Json<DeviceBody>) -> Result<Answer<()>> {
+async fn update(call: Call, Json(body): Json<DeviceBody>) -> Result<Answer<()>> {
     device::update(&call, call.id()?, |stored| body.for_stored(stored)).await?;
     Ok(Answer::done("Device updated successfully"))
 }
 
-pub(super) async fn delete(call: Call, _: NoBody) -> Result<Answer<()>> {
+async fn delete(call: Call, _: NoBody) -> Result<Answer<()>> {
     device::delete(&call, call.id()?).await?;
     Ok(Answer::done("Device deleted successfully"))
 }

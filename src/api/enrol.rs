@@ -6,9 +6,24 @@ use serde::{Deserialize, Serialize};
 
 use super::check::{Check, DESCRIPTION, GIVEN_PASSWORD, NAME};
 use super::field::Field;
+use super::tags::ENROLMENT;
 use crate::domain::enrolment;
 use crate::error::Result;
-use crate::rest::{Answer, Call, Json};
+use crate::error::failures as f;
+use crate::rest::{Answer, Call, Json, Route};
+
+/// The routes.
+pub(super) fn routes() -> Vec<Route> {
+    vec![
+        Route::post("/api/agents/enrol", "Create an agent with an enrolment code")
+            .public()
+            .tag(ENROLMENT)
+            .example(r#"{"code": "0123-4567-89AB-CDEF", "name": "Cellar"}"#)
+            .creates()
+            .fails(&[f::INVALID_ENROLMENT_CODE, f::TOO_MANY_ATTEMPTS, f::QUOTA_REACHED])
+            .handler(enrol),
+    ]
+}
 
 /// What is given to make an agent.
 #[derive(Deserialize, JsonSchema)]
@@ -28,7 +43,7 @@ pub(super) struct EnrolledView {
     secret: String,
 }
 
-pub(super) async fn enrol(call: Call, Json(body): Json<EnrolBody>) -> Result<Answer<EnrolledView>> {
+async fn enrol(call: Call, Json(body): Json<EnrolBody>) -> Result<Answer<EnrolledView>> {
     let mut check = Check::default();
     let code = check.required("code", body.code, &GIVEN_PASSWORD);
     let name = check.required("name", body.name, &NAME);

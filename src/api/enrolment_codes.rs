@@ -9,12 +9,46 @@ use serde::{Deserialize, Serialize};
 use super::agents::KIND;
 use super::check::{Check, NAME, Rule};
 use super::field::Field;
+use super::owner::OwnerQuery;
 use super::owner::owner_of_new;
+use super::tags::ENROLMENT;
 use crate::clock::Millis;
 use crate::domain::enrolment_code::{self, EnrolmentCodeRow, NewEnrolmentCode};
 use crate::error::Result;
+use crate::error::failures as f;
 use crate::model::agent::AgentKind;
-use crate::rest::{Answer, Call, Json, NoBody};
+use crate::model::audit::SubjectKind;
+use crate::model::permission::Permission as P;
+use crate::rest::{Answer, Call, Json, NoBody, Route};
+
+/// The routes.
+pub(super) fn routes() -> Vec<Route> {
+    vec![
+        Route::get("/api/agents/enrolment-codes", "List the codes that new agents can still be made with")
+            .needs(&[P::AgentsWrite])
+            .tag(ENROLMENT)
+            .admin_mode()
+            .handler(list),
+        Route::post(
+            "/api/agents/enrolment-codes",
+            "Create a code that new agents are made with, which is shown only now",
+        )
+        .needs(&[P::AgentsWrite])
+        .tag(ENROLMENT)
+        .query::<OwnerQuery>()
+        .example(r#"{"type": "microcontroller", "name": "Cellar", "uses": 1}"#)
+        .creates()
+        .fails(&[f::TOO_MANY_ENROLMENT_CODES, f::NOT_FOUND, f::INVALID_ID, f::NO_SUPERADMIN])
+        .handler(create),
+        Route::delete("/api/agents/enrolment-codes/{id}", "Revoke an enrolment code")
+            .needs(&[P::AgentsWrite])
+            .tag(ENROLMENT)
+            .admin_mode()
+            .subject(SubjectKind::Enrolment)
+            .fails(&[f::NOT_FOUND])
+            .handler(revoke),
+    ]
+}
 
 const MINUTE: Millis = 60 * 1000;
 /// How long a code is good unless its maker says otherwise.
@@ -106,15 +140,12 @@ pub(super) struct NewEnrolmentCodeView {
     code: String,
 }
 
-pub(super) async fn list(call: Call, _: NoBody) -> Result<Answer<Vec<EnrolmentCodeView>>> {
+async fn list(call: Call, _: NoBody) -> Result<Answer<Vec<EnrolmentCodeView>>> {
     let listed = enrolment_code::list(&call).await?.into_iter().map(EnrolmentCodeView::from).collect();
     Ok(Answer::ok("Enrolment codes retrieved successfully.", listed))
 }
 
-pub(super) async fn create(
-    call: Call,
-    Json(body): Json<EnrolmentCodeBody>,
-) -> Result<Answer<NewEnrolmentCodeView>> {
+async fn create(call: Call, Json(body): Json<EnrolmentCodeBody>) -> Result<Answer<NewEnrolmentCodeView>> {
     let now = call.now();
     let new = body.for_new(owner_of_new(&call).await?, call.caller.token_id(), now)?;
     let (row, code) = enrolment_code::create(&call, new).await?;
@@ -122,7 +153,7 @@ pub(super) async fn create(
     Ok(Answer::created("Enrolment code created successfully. It is shown only this once.", view))
 }
 
-pub(super) async fn revoke(call: Call, _: NoBody) -> Result<Answer<()>> {
+async fn revoke(call: Call, _: NoBody) -> Result<Answer<()>> {
     enrolment_code::revoke(&call, call.id()?).await?;
     Ok(Answer::done("Enrolment code revoked successfully"))
 }

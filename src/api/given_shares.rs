@@ -3,11 +3,34 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::tags::SHARES;
 use crate::clock::Millis;
 use crate::domain::given_share::{self, GivenRow, Shared};
 use crate::error::Result;
+use crate::error::failures as f;
+use crate::model::permission::Permission as P;
 use crate::model::reach::Right;
-use crate::rest::{Answer, Call, NoBody};
+use crate::rest::{Answer, Call, NoBody, Route};
+
+/// The routes.
+pub(super) fn routes() -> Vec<Route> {
+    vec![
+        Route::get("/api/shares", "List what is shared with the caller")
+            .needs(&[P::DevicesShare])
+            .tag(SHARES)
+            .admin_mode()
+            .handler(list),
+        Route::delete(
+            "/api/shares/{id}",
+            "Remove what is shared with the caller, or take back a share of the caller's",
+        )
+        .needs(&[P::DevicesShare])
+        .tag(SHARES)
+        .admin_mode()
+        .fails(&[f::NOT_FOUND])
+        .handler(delete),
+    ]
+}
 
 /// A share as whoever it is with sees it.
 #[derive(Serialize, JsonSchema)]
@@ -60,13 +83,13 @@ impl GivenView {
     }
 }
 
-pub(super) async fn list(call: Call, _: NoBody) -> Result<Answer<Vec<GivenView>>> {
+async fn list(call: Call, _: NoBody) -> Result<Answer<Vec<GivenView>>> {
     let (rows, shows_agents) = given_share::list(&call).await?;
     let views = rows.into_iter().map(|row| GivenView::of(row, shows_agents)).collect();
     Ok(Answer::ok("Shares retrieved successfully.", views))
 }
 
-pub(super) async fn delete(call: Call, _: NoBody) -> Result<Answer<()>> {
+async fn delete(call: Call, _: NoBody) -> Result<Answer<()>> {
     given_share::delete(&call, call.id()?).await?;
     Ok(Answer::done("Share deleted successfully"))
 }

@@ -2,8 +2,19 @@
 
 use std::collections::HashSet;
 
+use schemars::JsonSchema;
+
 use crate::model::id::parse_id;
 use crate::rest::Call;
+
+/// The query.
+#[derive(JsonSchema)]
+#[allow(dead_code)]
+pub(super) struct AskedIds {
+    /// The IDs that are asked about, with commas between them; without it all. What is no ID is skipped.
+    #[schemars(with = "String")]
+    ids: Option<String>,
+}
 
 /// The IDs asked for, or none if the query does not say, which means all. They may be listed, and the key repeated and
 /// bracketed, as clients write lists: `ids=1,2`, `ids=1&ids=2`, `ids[]=1&ids[]=2`, `ids[0]=1`. Junk is skipped, so that

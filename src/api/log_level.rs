@@ -5,10 +5,27 @@ use serde::{Deserialize, Serialize};
 
 use super::check::{Check, Rule};
 use super::field::Field;
+use super::tags::SERVER;
 use crate::config::Level;
 use crate::domain::log_level;
 use crate::error::Result;
-use crate::rest::{Answer, Call, Json, NoBody};
+use crate::model::permission::Permission as P;
+use crate::rest::{Answer, Call, Json, NoBody, Route};
+
+/// The routes.
+pub(super) fn routes() -> Vec<Route> {
+    vec![
+        Route::get("/api/admin/log-level", "How much is logged")
+            .needs(&[P::ServerAdmin])
+            .tag(SERVER)
+            .handler(get),
+        Route::put("/api/admin/log-level", "Change how much is logged, until the next start")
+            .needs(&[P::ServerAdmin])
+            .tag(SERVER)
+            .example(r#"{"level": "info"}"#)
+            .handler(set),
+    ]
+}
 
 const LEVEL: Rule<String, Level> = Rule::word("debug, info, warn, error or critical");
 
@@ -25,11 +42,11 @@ pub(super) struct LevelBody {
     level: Field<String>,
 }
 
-pub(super) async fn get(call: Call, _: NoBody) -> Result<Answer<LevelView>> {
+async fn get(call: Call, _: NoBody) -> Result<Answer<LevelView>> {
     Ok(Answer::ok("Log level retrieved successfully", LevelView { level: call.host.log_level.get() }))
 }
 
-pub(super) async fn set(call: Call, Json(body): Json<LevelBody>) -> Result<Answer<LevelView>> {
+async fn set(call: Call, Json(body): Json<LevelBody>) -> Result<Answer<LevelView>> {
     let mut check = Check::default();
     let Some(level) = check.required("level", body.level, &LEVEL) else { return Err(check.error()) };
     log_level::set(&call, level).await?;

@@ -1,9 +1,21 @@
 //! The query's `ownerID`, with which the local operator says whose the things are that it makes.
 
+use schemars::JsonSchema;
+
 use crate::domain::owner;
 use crate::error::{Error, Kind, Result};
 use crate::model::id::parse_id;
 use crate::rest::Call;
+
+/// The query.
+#[derive(JsonSchema)]
+#[allow(dead_code)]
+pub(super) struct OwnerQuery {
+    /// The ID of the user whose it will be. From everyone but the local operator it is ignored.
+    #[serde(rename = "ownerID")]
+    #[schemars(with = "i64")]
+    owner_id: Option<i64>,
+}
 
 /// The query's key.
 const OWNER: &str = "ownerID";

@@ -7,10 +7,36 @@ use serde::{Deserialize, Serialize};
 
 use super::check::{Check, FLAG, GIVEN_PASSWORD, PASSWORD};
 use super::field::Field;
+use super::tags::{SIGNING_IN, USERS};
 use crate::clock::Millis;
 use crate::domain::password_reset;
 use crate::error::Result;
-use crate::rest::{Answer, Call, Json, NoBody};
+use crate::error::failures as f;
+use crate::model::audit::SubjectKind;
+use crate::model::permission::Permission as P;
+use crate::rest::{Answer, Call, Json, NoBody, Route};
+
+/// The routes.
+pub(super) fn routes() -> Vec<Route> {
+    vec![
+        Route::post("/api/auth/reset-password", "Choose a new password with a reset token")
+            .public()
+            .tag(SIGNING_IN)
+            .example(r#"{"token": "what the admin was shown", "password": "a long password"}"#)
+            .fails(&[f::INVALID_RESET_TOKEN, f::TOO_MANY_ATTEMPTS])
+            .handler(reset),
+        Route::post(
+            "/api/admin/users/{id}/password-reset",
+            "Make a one-time token with which a user chooses a new password",
+        )
+        .session_needs(&[P::UsersWrite])
+        .tag(USERS)
+        .subject(SubjectKind::User)
+        .creates()
+        .fails(&[f::NOT_FOUND])
+        .handler(issue),
+    ]
+}
 
 /// A reset that was just made.
 #[derive(Serialize, JsonSchema)]
@@ -22,7 +48,7 @@ pub(super) struct ResetView {
     expires_at: Millis,
 }
 
-pub(super) async fn issue(call: Call, _: NoBody) -> Result<Answer<ResetView>> {
+async fn issue(call: Call, _: NoBody) -> Result<Answer<ResetView>> {
     let (token, expires_at) = password_reset::issue(&call, call.id()?).await?;
     let view = ResetView { token: token.expose_secret().to_owned(), expires_at };
     Ok(Answer::created("Password reset created. Its token is shown only this once.", view))
@@ -39,7 +65,7 @@ pub(super) struct ResetBody {
     end_tokens: Field<bool>,
 }
 
-pub(super) async fn reset(call: Call, Json(body): Json<ResetBody>) -> Result<Answer<()>> {
+async fn reset(call: Call, Json(body): Json<ResetBody>) -> Result<Answer<()>> {
     let mut check = Check::default();
     let token = check.required("token", body.token, &GIVEN_PASSWORD);
     let password = check.required("password", body.password, &PASSWORD);

@@ -5,10 +5,32 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::tags::ACCOUNT;
 use crate::clock::Millis;
 use crate::domain::session::{self, OwnSession};
 use crate::error::Result;
-use crate::rest::{Answer, Call, NoBody};
+use crate::error::failures as f;
+use crate::rest::{Answer, Call, NoBody, Route};
+
+/// The routes.
+pub(super) fn routes() -> Vec<Route> {
+    vec![
+        Route::get("/api/account/sessions", "List the caller's sessions")
+            .session()
+            .tag(ACCOUNT)
+            .handler(list),
+        Route::delete("/api/account/sessions", "End all of the caller's sessions but this one")
+            .session()
+            .tag(ACCOUNT)
+            .handler(end_others),
+        Route::delete("/api/account/sessions/{id}", "End one of the caller's sessions")
+            .session()
+            .tag(ACCOUNT)
+            .param::<String>("id", "The session's ID, as the list has it")
+            .fails(&[f::NOT_FOUND])
+            .handler(end),
+    ]
+}
 
 /// A session as its user sees it in the list.
 #[derive(Serialize, JsonSchema)]
@@ -44,17 +66,17 @@ impl From<OwnSession> for SessionView {
     }
 }
 
-pub(super) async fn list(call: Call, _: NoBody) -> Result<Answer<Vec<SessionView>>> {
+async fn list(call: Call, _: NoBody) -> Result<Answer<Vec<SessionView>>> {
     let own = session::list(&call).await?;
     Ok(Answer::ok("Sessions retrieved successfully.", own.into_iter().map(SessionView::from).collect()))
 }
 
-pub(super) async fn end(call: Call, _: NoBody) -> Result<Answer<()>> {
+async fn end(call: Call, _: NoBody) -> Result<Answer<()>> {
     session::end(&call, call.param("id").to_owned()).await?;
     Ok(Answer::done("Session ended successfully"))
 }
 
-pub(super) async fn end_others(call: Call, _: NoBody) -> Result<Answer<()>> {
+async fn end_others(call: Call, _: NoBody) -> Result<Answer<()>> {
     session::end_others(&call).await?;
     Ok(Answer::done("All other sessions were ended"))
 }

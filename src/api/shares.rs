@@ -5,11 +5,74 @@ use serde::{Deserialize, Serialize};
 
 use super::check::{Check, Rule, USERNAME};
 use super::field::Field;
+use super::tags::SHARES;
 use crate::clock::Millis;
 use crate::domain::share::{self, Of, ShareRow};
 use crate::error::Result;
+use crate::error::failures::{self as f, Failure};
+use crate::model::audit::SubjectKind;
+use crate::model::permission::Permission as P;
 use crate::model::reach::Right;
-use crate::rest::{Answer, Call, Json, NoBody};
+use crate::rest::{Answer, Call, Json, NoBody, Route};
+
+const SHARE: &str = r#"{"username": "ann", "permissions": ["view", "wake"]}"#;
+const OF_NEW: &[Failure] = &[f::NOT_FOUND, f::NO_MATCHING_USER, f::SHARED_WITH_OWNER, f::TOO_MANY_SHARES];
+
+/// The routes.
+pub(super) fn routes() -> Vec<Route> {
+    vec![
+        Route::get("/api/agents/{id}/shares", "With whom an agent's devices are shared")
+            .needs(&[P::DevicesShare])
+            .tag(SHARES)
+            .admin_mode()
+            .subject(SubjectKind::Agent)
+            .fails(&[f::NOT_FOUND])
+            .handler(|call, body| list(call, body, Of::Agent)),
+        Route::post(
+            "/api/agents/{id}/shares",
+            "Share all devices of an agent with another user, to see or to wake",
+        )
+        .needs(&[P::DevicesShare])
+        .tag(SHARES)
+        .admin_mode()
+        .subject(SubjectKind::Agent)
+        .example(SHARE)
+        .creates()
+        .fails(OF_NEW)
+        .handler(|call, body| create(call, body, Of::Agent)),
+        Route::delete("/api/agents/{id}/shares/{shareID}", "Take back a share of all devices of an agent")
+            .needs(&[P::DevicesShare])
+            .tag(SHARES)
+            .admin_mode()
+            .subject(SubjectKind::Agent)
+            .fails(&[f::NOT_FOUND])
+            .handler(|call, body| delete(call, body, Of::Agent)),
+        Route::get("/api/devices/{id}/shares", "With whom a device is shared")
+            .needs(&[P::DevicesShare])
+            .tag(SHARES)
+            .admin_mode()
+            .subject(SubjectKind::Device)
+            .fails(&[f::NOT_FOUND, f::NOT_SHARED])
+            .handler(|call, body| list(call, body, Of::Device)),
+        Route::post("/api/devices/{id}/shares", "Share a device with another user, to see or to wake")
+            .needs(&[P::DevicesShare])
+            .tag(SHARES)
+            .admin_mode()
+            .subject(SubjectKind::Device)
+            .example(SHARE)
+            .creates()
+            .fails(OF_NEW)
+            .fails(&[f::NOT_SHARED])
+            .handler(|call, body| create(call, body, Of::Device)),
+        Route::delete("/api/devices/{id}/shares/{shareID}", "Take back a share of a device")
+            .needs(&[P::DevicesShare])
+            .tag(SHARES)
+            .admin_mode()
+            .subject(SubjectKind::Device)
+            .fails(&[f::NOT_FOUND, f::NOT_SHARED])
+            .handler(|call, body| delete(call, body, Of::Device)),
+    ]
+}
 
 const RIGHT: Rule<Vec<String>, Right> = Rule::new(
     "a list: view to see the device and its status, or view and wake to wake it as well",
@@ -60,12 +123,12 @@ pub(super) struct ShareBody {
     expires_at: Field<i64>,
 }
 
-pub(super) async fn list(call: Call, _: NoBody, of: Of) -> Result<Answer<Vec<ShareView>>> {
+async fn list(call: Call, _: NoBody, of: Of) -> Result<Answer<Vec<ShareView>>> {
     let rows = share::list(&call, of, call.id()?).await?;
     Ok(Answer::ok("Shares retrieved successfully.", rows.into_iter().map(ShareView::from).collect()))
 }
 
-pub(super) async fn create(call: Call, Json(body): Json<ShareBody>, of: Of) -> Result<Answer<ShareView>> {
+async fn create(call: Call, Json(body): Json<ShareBody>, of: Of) -> Result<Answer<ShareView>> {
     let id = call.id()?;
     let mut check = Check::default();
     let username = check.required("username", body.username, &USERNAME);
@@ -78,7 +141,7 @@ pub(super) async fn create(call: Call, Json(body): Json<ShareBody>, of: Of) -> R
     Ok(Answer::created("Share created successfully", share.into()))
 }
 
-pub(super) async fn delete(call: Call, _: NoBody, of: Of) -> Result<Answer<()>> {
+async fn delete(call: Call, _: NoBody, of: Of) -> Result<Answer<()>> {
     share::delete(&call, of, call.id()?, call.id_of("shareID")?).await?;
     Ok(Answer::done("Share deleted successfully"))
 }

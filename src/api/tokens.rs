@@ -4,13 +4,46 @@ use schemars::JsonSchema;
 use secrecy::ExposeSecret;
 use serde::Serialize;
 
+use super::tags::TOKENS;
 use super::token_body::TokenBody;
 use crate::auth::permission::Permission;
 use crate::auth::tokens::Token;
 use crate::clock::Millis;
 use crate::domain::token;
+use crate::error::failures::{self as f, Failure};
 use crate::error::{Error, Result};
-use crate::rest::{Answer, Call, Json, NoBody};
+use crate::model::audit::SubjectKind;
+use crate::rest::{Answer, Call, Json, NoBody, Route};
+
+/// An example of a new token.
+pub(super) const TOKEN: &str = r#"{"name": "script", "permissions": ["devices:read", "devices:wake"]}"#;
+/// How making one can fail.
+pub(super) const OF_NEW: &[Failure] =
+    &[f::FORBIDDEN, f::NOT_FOUND, f::NO_MATCHING_DEVICE, f::TOO_MANY_TOKENS];
+
+/// The routes.
+pub(super) fn routes() -> Vec<Route> {
+    vec![
+        Route::get("/api/account/tokens", "List the caller's API tokens")
+            .session()
+            .tag(TOKENS)
+            .fails(&[f::NOT_FOUND])
+            .handler(list),
+        Route::post("/api/account/tokens", "Create an API token, whose text is shown only now")
+            .session()
+            .tag(TOKENS)
+            .example(TOKEN)
+            .creates()
+            .fails(OF_NEW)
+            .handler(create),
+        Route::delete("/api/account/tokens/{id}", "Revoke one of the caller's API tokens")
+            .session()
+            .tag(TOKENS)
+            .subject(SubjectKind::Token)
+            .fails(&[f::NOT_FOUND])
+            .handler(revoke),
+    ]
+}
 
 /// A token as it is shown.
 #[derive(Serialize, JsonSchema)]

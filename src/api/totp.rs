@@ -7,10 +7,50 @@ use serde::{Deserialize, Serialize};
 
 use super::check::{Check, GIVEN_PASSWORD, Rule};
 use super::field::Field;
+use super::tags::ACCOUNT;
 use crate::auth::second_factor::Code;
 use crate::domain::second_factor::{self, State};
 use crate::error::Result;
-use crate::rest::{Answer, Call, Json, NoBody};
+use crate::error::failures::{self as f, Failure};
+use crate::rest::{Answer, Call, Json, NoBody, Route};
+
+/// How asking for the current password can fail.
+const PASSWORD: &[Failure] =
+    &[f::NOT_FOUND, f::CURRENT_PASSWORD_REQUIRED, f::WRONG_PASSWORD, f::TOO_MANY_ATTEMPTS];
+
+/// The routes.
+pub(super) fn routes() -> Vec<Route> {
+    vec![
+        Route::get("/api/account/totp", "Whether the caller has a second factor")
+            .setting_up()
+            .tag(ACCOUNT)
+            .handler(state),
+        Route::post("/api/account/totp", "Begin to set up a second factor, whose secret is shown only now")
+            .setting_up()
+            .tag(ACCOUNT)
+            .example(r#"{"currentPassword": "a long password"}"#)
+            .creates()
+            .fails(PASSWORD)
+            .fails(&[f::TOTP_ENABLED])
+            .handler(begin),
+        Route::post(
+            "/api/account/totp/confirm",
+            "Put the second factor in force; recovery codes are shown only now",
+        )
+        .setting_up()
+        .tag(ACCOUNT)
+        .example(r#"{"code": "123456"}"#)
+        .fails(&[f::WRONG_TOTP_CODE, f::TOTP_NOT_BEGUN, f::TOO_MANY_ATTEMPTS])
+        .handler(confirm),
+        Route::delete("/api/account/totp", "Turn the caller's second factor off")
+            .setting_up()
+            .tag(ACCOUNT)
+            .example(r#"{"currentPassword": "a long password", "code": "123456"}"#)
+            .fails(PASSWORD)
+            .fails(&[f::WRONG_TOTP_CODE, f::TOTP_NOT_ENABLED])
+            .handler(turn_off),
+    ]
+}
 
 /// A code that must be there.
 pub(super) const CODE: Rule<String, Code> =
@@ -69,13 +109,13 @@ pub(super) struct TurnOffBody {
     code: Field<String>,
 }
 
-pub(super) async fn state(call: Call, _: NoBody) -> Result<Answer<StateView>> {
+async fn state(call: Call, _: NoBody) -> Result<Answer<StateView>> {
     let State { enabled, required, recovery_codes_left } = second_factor::state(&call).await?;
     let view = StateView { enabled, required, recovery_codes_left };
     Ok(Answer::ok("Second factor retrieved successfully", view))
 }
 
-pub(super) async fn begin(call: Call, Json(body): Json<BeginBody>) -> Result<Answer<SeedView>> {
+async fn begin(call: Call, Json(body): Json<BeginBody>) -> Result<Answer<SeedView>> {
     let mut check = Check::default();
     let password = check.optional("currentPassword", body.current_password, &GIVEN_PASSWORD);
     check.done()?;
@@ -88,7 +128,7 @@ pub(super) async fn begin(call: Call, Json(body): Json<BeginBody>) -> Result<Ans
     Ok(Answer::created(message, view))
 }
 
-pub(super) async fn confirm(call: Call, Json(body): Json<ConfirmBody>) -> Result<Answer<CodesView>> {
+async fn confirm(call: Call, Json(body): Json<ConfirmBody>) -> Result<Answer<CodesView>> {
     let mut check = Check::default();
     let Some(code) = check.required("code", body.code, &CODE) else { return Err(check.error()) };
     let codes = second_factor::confirm(&call, code).await?;
@@ -97,7 +137,7 @@ pub(super) async fn confirm(call: Call, Json(body): Json<ConfirmBody>) -> Result
     Ok(Answer::ok(message, CodesView { recovery_codes }))
 }
 
-pub(super) async fn turn_off(call: Call, Json(body): Json<TurnOffBody>) -> Result<Answer<()>> {
+async fn turn_off(call: Call, Json(body): Json<TurnOffBody>) -> Result<Answer<()>> {
     let mut check = Check::default();
     let password = check.optional("currentPassword", body.current_password, &GIVEN_PASSWORD);
     let code = check.required("code", body.code, &CODE);

@@ -6,13 +6,64 @@ use serde::{Deserialize, Serialize};
 use super::check::{Check, FAVORITES, FLAG, GIVEN_PASSWORD, PASSWORD, Rule};
 use super::field::Field;
 use super::role::{ROLE, RoleName};
+use super::tags::USERS;
 use super::username::new_username;
 use crate::auth::accounts::Account;
 use crate::auth::permission::Role;
 use crate::domain::user;
 use crate::domain::user_change::{UserChange, change_user};
 use crate::error::Result;
-use crate::rest::{Answer, Call, Json, NoBody};
+use crate::error::failures::{self as f, Failure};
+use crate::model::audit::SubjectKind;
+use crate::model::permission::Permission as P;
+use crate::rest::{Answer, Call, Json, NoBody, Route};
+
+/// How a change of a user can fail.
+pub(super) const OF_CHANGE: &[Failure] = &[
+    f::NOT_FOUND,
+    f::USERNAME_TAKEN,
+    f::CURRENT_PASSWORD_REQUIRED,
+    f::WRONG_PASSWORD,
+    f::TOO_MANY_ATTEMPTS,
+    f::USER_CHANGED,
+    f::PASSWORD_CHANGED,
+    f::LAST_SUPERADMIN,
+];
+
+/// The routes.
+pub(super) fn routes() -> Vec<Route> {
+    vec![
+        Route::get("/api/admin/users", "List users").needs(&[P::UsersRead]).tag(USERS).handler(list),
+        Route::post("/api/admin/users", "Create a user")
+            .needs(&[P::UsersWrite])
+            .tag(USERS)
+            .example(r#"{"username": "ann", "password": "a long password", "role": "user"}"#)
+            .creates()
+            .fails(&[f::USERNAME_TAKEN])
+            .handler(create),
+        Route::get("/api/admin/users/{id}", "A user")
+            .needs(&[P::UsersRead])
+            .tag(USERS)
+            .subject(SubjectKind::User)
+            .fails(&[f::NOT_FOUND])
+            .handler(get),
+        Route::put("/api/admin/users/{id}", "Change a user")
+            .needs(&[P::UsersWrite])
+            .tag(USERS)
+            .subject(SubjectKind::User)
+            .example(r#"{"role": "admin"}"#)
+            // A new password is a person's to give.
+            .fails(&[f::SESSION_REQUIRED])
+            .fails(OF_CHANGE)
+            .handler(update),
+        Route::delete("/api/admin/users/{id}", "Delete a user")
+            .needs(&[P::UsersWrite])
+            .tag(USERS)
+            .subject(SubjectKind::User)
+            .fails(&[f::NOT_FOUND, f::USER_OWNS_THINGS, f::LAST_SUPERADMIN])
+            .handler(delete),
+    ]
+}
 
 const SUPERADMIN: Rule<bool, bool> = Rule::new("true or false", Some);
 
@@ -105,17 +156,17 @@ impl UserBody {
     }
 }
 
-pub(super) async fn list(call: Call, _: NoBody) -> Result<Answer<Vec<UserView>>> {
+async fn list(call: Call, _: NoBody) -> Result<Answer<Vec<UserView>>> {
     let users = user::list(&call).await?;
     Ok(Answer::ok("Users retrieved successfully.", users.into_iter().map(UserView::from).collect()))
 }
 
-pub(super) async fn get(call: Call, _: NoBody) -> Result<Answer<UserView>> {
+async fn get(call: Call, _: NoBody) -> Result<Answer<UserView>> {
     let user = user::get(&call, call.id()?).await?;
     Ok(Answer::ok("User retrieved successfully", user.into()))
 }
 
-pub(super) async fn create(call: Call, Json(body): Json<NewUserBody>) -> Result<Answer<i64>> {
+async fn create(call: Call, Json(body): Json<NewUserBody>) -> Result<Answer<i64>> {
     let mut check = Check::default();
     let username = new_username(&mut check, "username", body.username, None);
     let password = check.required("password", body.password, &PASSWORD);
@@ -127,13 +178,13 @@ pub(super) async fn create(call: Call, Json(body): Json<NewUserBody>) -> Result<
     Ok(Answer::created("User created successfully", id))
 }
 
-pub(super) async fn update(call: Call, Json(body): Json<UserBody>) -> Result<Answer<()>> {
+async fn update(call: Call, Json(body): Json<UserBody>) -> Result<Answer<()>> {
     let id = call.id()?;
     change_user(&call, id, |stored| body.change(stored)).await?;
     Ok(Answer::done("User updated successfully"))
 }
 
-pub(super) async fn delete(call: Call, _: NoBody) -> Result<Answer<()>> {
+async fn delete(call: Call, _: NoBody) -> Result<Answer<()>> {
     user::delete(&call, call.id()?).await?;
     Ok(Answer::done("User deleted successfully"))
 }

@@ -10,23 +10,6 @@ use crate::auth::Caller;
 use crate::clock::Millis;
 use crate::error::{Error, Kind};
 use crate::model::audit::{Action, Entry, Noted, Outcome, Subject, SubjectKind};
-use crate::model::id::parse_id;
-
-/// What a route's path says its `id` is of; the longer path first.
-const SUBJECTS: [(&str, SubjectKind); 5] = [
-    ("/api/agents/enrolment-codes/", SubjectKind::Enrolment),
-    ("/api/agents/", SubjectKind::Agent),
-    ("/api/devices/", SubjectKind::Device),
-    ("/api/admin/users/", SubjectKind::User),
-    ("/api/account/tokens/", SubjectKind::Token),
-];
-
-/// The thing that a request is about, by its route and the path's placeholders.
-pub fn subject_of(route: &str, params: &[(String, String)]) -> Option<(SubjectKind, i64)> {
-    let (_, id) = params.iter().find(|(name, _)| name == "id")?;
-    let (_, kind) = SUBJECTS.iter().find(|(path, _)| route.starts_with(path))?;
-    Some((*kind, parse_id(id)?))
-}
 
 /// A request that was answered with an error.
 pub struct Request<'a> {
@@ -70,22 +53,5 @@ impl Request<'_> {
             ..Entry::new(now, self.caller.actor(), action, self.address)
         };
         Some(Noted { entry, only_if_there: hidden })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_route_says_what_it_is_about() {
-        let of = |route, id: &str| subject_of(route, &[("id".to_owned(), id.to_owned())]);
-        assert_eq!(of("/api/agents/{id}", "7"), Some((SubjectKind::Agent, 7)));
-        assert_eq!(of("/api/agents/{id}/commands/{name}", "7"), Some((SubjectKind::Agent, 7)));
-        assert_eq!(of("/api/agents/enrolment-codes/{id}", "7"), Some((SubjectKind::Enrolment, 7)));
-        assert_eq!(of("/api/devices/{id}/wakeup", "7"), Some((SubjectKind::Device, 7)));
-        assert_eq!(of("/api/admin/users/{id}/tokens/{tokenID}", "7"), Some((SubjectKind::User, 7)));
-        assert_eq!(of("/api/devices/{id}", "junk"), None);
-        assert_eq!(of("/api/account/sessions/{id}", "7"), None);
     }
 }

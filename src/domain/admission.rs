@@ -126,10 +126,12 @@ pub(crate) fn may_enter(caller: &Caller, access: Access, config: &Config) -> Res
 }
 
 fn check_access(caller: &Caller, access: Access) -> Result<()> {
+    let require = |access: Access| access.permissions().iter().try_for_each(|needed| caller.require(*needed));
     match access {
-        Access::Public | Access::SignedIn => Ok(()),
+        Access::Public | Access::SignedIn | Access::Agent => Ok(()),
         Access::Session | Access::SettingUp => caller.refuse_token(),
-        Access::Needs(permission) => caller.require(permission),
+        Access::Needs(_) => require(access),
+        Access::SessionNeeds(_) => require(access).and_then(|()| caller.refuse_token()),
         Access::Operator if caller.is_operator() => Ok(()),
         Access::Operator => Err(Error::forbidden(
             "Only whoever owns the server's data directory may do this, with the netignite command there",

@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
 use super::HeaderMap;
+use super::row::{Describe, describe};
 use crate::domain::By;
 use crate::error::{Error, FieldError, Result};
 use crate::http::peer::Peer;
@@ -123,10 +124,8 @@ fn wrong_query(name: &str, message: &str) -> Error {
 
 /// What a handler takes as its body.
 pub trait FromBody: Sized + Send + 'static {
-    /// Whether what is sent matters at all.
-    const IS_READ: bool = true;
-    /// The JSON Schema of the body, or none if there is none to send.
-    fn schema() -> Option<serde_json::Value>;
+    /// Gives the JSON Schema of the body; none if whatever is sent is ignored.
+    const SCHEMA: Option<Describe>;
     /// Reads the body.
     ///
     /// # Errors
@@ -138,9 +137,7 @@ pub trait FromBody: Sized + Send + 'static {
 pub struct Json<T>(pub T);
 
 impl<T: DeserializeOwned + JsonSchema + Send + 'static> FromBody for Json<T> {
-    fn schema() -> Option<serde_json::Value> {
-        Some(schemars::schema_for!(T).to_value())
-    }
+    const SCHEMA: Option<Describe> = Some(describe::<T>);
 
     fn from_body(body: &Bytes) -> Result<Self> {
         match decode_object(body) {
@@ -154,11 +151,7 @@ impl<T: DeserializeOwned + JsonSchema + Send + 'static> FromBody for Json<T> {
 pub struct NoBody;
 
 impl FromBody for NoBody {
-    const IS_READ: bool = false;
-
-    fn schema() -> Option<serde_json::Value> {
-        None
-    }
+    const SCHEMA: Option<Describe> = None;
 
     fn from_body(_: &Bytes) -> Result<Self> {
         Ok(Self)

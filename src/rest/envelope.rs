@@ -83,7 +83,7 @@ pub fn raw(answer: Raw) -> Response {
 
 /// What every document is served with, whoever serves it: nothing runs, loads, frames or is reached but what this server
 /// serves, and nothing is told to other servers.
-const FOR_DOCUMENTS: [(HeaderName, HeaderValue); 4] = [
+pub(super) const FOR_DOCUMENTS: [(HeaderName, HeaderValue); 4] = [
     (
         CONTENT_SECURITY_POLICY,
         HeaderValue::from_static(

@@ -17,12 +17,10 @@ pub async fn serve(listener: TcpListener, host: Arc<Host>, router: Arc<Router>, 
     server::serve(listener, Arc::new(Site::new(host, router)), &limits, shutdown).await;
 }
 
-/// Serves a few clients at an address of its own, as [`serve`] does, but no agents: their connections count among
-/// those of the main listener.
+/// Serves a few clients at an address of its own, as [`serve`] does.
 pub async fn serve_beside(listener: TcpListener, host: Arc<Host>, router: Arc<Router>, shutdown: Shutdown) {
     let limits = host.config.load().limits;
-    let site = Site::new(host, router).without_agents();
-    server::serve_beside(listener, Arc::new(site), &limits, shutdown).await;
+    server::serve_beside(listener, Arc::new(Site::new(host, router)), &limits, shutdown).await;
 }
 
 /// Serves the local operator on `listener`, as [`serve`] does, without sessions.

@@ -1,6 +1,7 @@
 //! The API's frame: the route table, and the way of one request through it.
 //!
-//! `route` is the table's row and `router` finds it; `service` takes one request from there through session, permission
+//! `row` is what is known of a route, `route` that with its handler, and `router` finds it; `row_check` sees to it that
+//! rows do not lie; `service` takes one request from there through session, permission
 //! and body to its handler; `identify` says who calls; `call` is what a handler gets, `answer` what it gives; `envelope`
 //! makes HTTP of that, or of an error; `request_log` is what is logged and noted of a request; `under_way` counts the
 //! answers that are being sent; `agent_door` is where agents come in; `files` are what pages are made of; `listen` serves
@@ -18,6 +19,8 @@ pub mod operate;
 mod request_log;
 pub mod route;
 pub mod router;
+pub mod row;
+mod row_check;
 pub mod service;
 mod under_way;
 
@@ -25,5 +28,6 @@ pub use answer::{Answer, Data, Raw};
 pub use call::{Call, Json, NoBody};
 pub use files::{StaticFile, StaticFiles};
 pub use route::{Access, Route};
+pub use row::{Row, Tag};
 
 pub use crate::http::{Body, HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};

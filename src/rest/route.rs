@@ -1,111 +1,128 @@
-//! A row of the route table: method, path, who may, handler, and what it takes and gives.
-//!
-//! The router, the permission tests, `405 Allow` and the API's documentation all read these rows.
+//! A row of the route table with its handler.
 
 use std::borrow::Cow;
 use std::future::Future;
+use std::ops::Deref;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use schemars::JsonSchema;
-use serde_json::Value;
 
 use super::call::FromBody;
 use super::envelope::{enveloped, raw};
-use super::{Answer, Call, Data, Method, Raw, Response};
+use super::row::{Gives, Row, describe};
+use super::{Answer, Call, Data, Method, Raw, Response, StatusCode};
 use crate::error::Result;
 pub use crate::model::access::Access;
 use crate::registry::BoxFuture;
 
 type Handler = Arc<dyn Fn(Call, Bytes) -> BoxFuture<'static, Result<Response>> + Send + Sync>;
 
-/// A row of the route table.
+/// A row of the route table, begun with its method: `Route::get("/api/hello", "Greet the user").signed_in().handler(hello)`.
 #[derive(Clone)]
 pub struct Route {
-    /// The method.
-    pub method: Method,
-    /// The path in matchit's notation, such as `/api/agents/{id}`.
-    pub path: Cow<'static, str>,
-    /// Who may call it.
-    pub access: Access,
-    /// One line for people.
-    pub summary: &'static str,
-    /// The JSON Schema of the body, if one is taken.
-    pub takes: fn() -> Option<Value>,
-    /// The JSON Schema of the answer's `data`; none for an answer outside the envelope.
-    pub gives: fn() -> Option<Value>,
-    /// Whether a body is looked at.
-    pub(super) takes_body: bool,
-    handler: Handler,
+    row: Row,
+    /// None for agents' connections, which their door admits.
+    handler: Option<Handler>,
 }
 
 impl Route {
-    /// A route whose handler takes a body `B` and answers the envelope with data `T`.
-    pub fn new<B, T, F, Fut>(
-        method: Method,
-        path: impl Into<Cow<'static, str>>,
-        access: Access,
-        summary: &'static str,
-        handler: F,
-    ) -> Self
+    /// The beginning of a route with GET; HEAD comes with it.
+    pub fn get(path: impl Into<Cow<'static, str>>, summary: &'static str) -> Row {
+        Row::new(Method::GET, path, summary)
+    }
+
+    /// The beginning of a route with POST.
+    pub fn post(path: impl Into<Cow<'static, str>>, summary: &'static str) -> Row {
+        Row::new(Method::POST, path, summary)
+    }
+
+    /// The beginning of a route with PUT.
+    pub fn put(path: impl Into<Cow<'static, str>>, summary: &'static str) -> Row {
+        Row::new(Method::PUT, path, summary)
+    }
+
+    /// The beginning of a route with DELETE.
+    pub fn delete(path: impl Into<Cow<'static, str>>, summary: &'static str) -> Row {
+        Row::new(Method::DELETE, path, summary)
+    }
+
+    /// What is known of it.
+    pub fn row(&self) -> &Row {
+        &self.row
+    }
+
+    /// Calls the handler.
+    pub(super) fn call(&self, call: Call, body: Bytes) -> BoxFuture<'static, Result<Response>> {
+        match &self.handler {
+            Some(handler) => handler(call, body),
+            None => {
+                Box::pin(async { Err(crate::error::Error::internal("a route without a handler was called")) })
+            }
+        }
+    }
+}
+
+impl Row {
+    /// The route, whose handler takes a body `B` and answers the envelope with data `T`.
+    pub fn handler<B, T, F, Fut>(mut self, handler: F) -> Route
     where
         B: FromBody,
         T: Data + JsonSchema,
         F: Fn(Call, B) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<Answer<T>>> + Send + 'static,
     {
-        let handler = Arc::new(handler);
-        Self {
-            method,
-            path: path.into(),
-            access,
-            summary,
-            takes: B::schema,
-            takes_body: B::IS_READ,
-            gives: || Some(schemars::schema_for!(T).to_value()),
-            handler: Arc::new(move |call, body| {
-                let handler = handler.clone();
-                Box::pin(async move {
-                    let id = call.request.clone();
-                    let body = B::from_body(&body)?;
-                    enveloped(handler(call, body).await?, &id)
-                })
-            }),
+        self.takes = B::SCHEMA;
+        self.gives = Gives::Envelope(describe::<T>);
+        if self.statuses.is_empty() {
+            self.statuses.push(StatusCode::OK);
         }
+        let handler = Arc::new(handler);
+        let handler: Handler = Arc::new(move |call, body| {
+            let handler = handler.clone();
+            Box::pin(async move {
+                let id = call.request.clone();
+                let body = B::from_body(&body)?;
+                enveloped(handler(call, body).await?, &id)
+            })
+        });
+        Route { row: self, handler: Some(handler) }
     }
 
-    /// A route whose answer is not the envelope.
-    pub fn raw<F, Fut>(
-        method: Method,
-        path: impl Into<Cow<'static, str>>,
-        access: Access,
-        summary: &'static str,
-        handler: F,
-    ) -> Self
+    /// The route, whose handler answers something that is not the envelope, of one of these media types. `*/*` stands
+    /// for any.
+    pub fn raw<F, Fut>(mut self, media_types: &'static [&'static str], handler: F) -> Route
     where
         F: Fn(Call) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<Raw>> + Send + 'static,
     {
-        let handler = Arc::new(handler);
-        Self {
-            method,
-            path: path.into(),
-            access,
-            summary,
-            takes: || None,
-            takes_body: false,
-            gives: || None,
-            handler: Arc::new(move |call, _| {
-                let handler = handler.clone();
-                // Called inside, so that all of it can panic in one place only: where it is polled.
-                Box::pin(async move { handler(call).await.map(raw) })
-            }),
+        self.gives = Gives::Raw(media_types);
+        if self.statuses.is_empty() {
+            self.statuses.push(StatusCode::OK);
         }
+        let handler = Arc::new(handler);
+        let handler: Handler = Arc::new(move |call, _| {
+            let handler = handler.clone();
+            // Called inside, so that all of it can panic in one place only: where it is polled.
+            Box::pin(async move { handler(call).await.map(raw) })
+        });
+        Route { row: self, handler: Some(handler) }
     }
 
-    /// Calls the handler.
-    pub(super) fn call(&self, call: Call, body: Bytes) -> BoxFuture<'static, Result<Response>> {
-        (self.handler)(call, body)
+    /// The route that admits agents' connections.
+    pub fn agents_door(mut self) -> Route {
+        self.access = Access::Agent;
+        self.gives = Gives::Upgrade;
+        self.statuses = vec![StatusCode::SWITCHING_PROTOCOLS];
+        Route { row: self, handler: None }
+    }
+}
+
+impl Deref for Route {
+    type Target = Row;
+
+    fn deref(&self) -> &Row {
+        &self.row
     }
 }
 

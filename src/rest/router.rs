@@ -5,9 +5,11 @@
 
 use percent_encoding::percent_decode_str;
 
-use super::{Method, Route};
+use super::{Access, Method, Route};
 use crate::error::{Error, Kind};
 use crate::http::path::without_slash;
+use crate::model::audit::SubjectKind;
+use crate::model::id::parse_id;
 
 /// The route table, ready to be asked.
 #[derive(Debug)]
@@ -23,6 +25,8 @@ struct Path {
     allow: String,
     /// Whether it takes every path below another: what is not there is then not hidden by it.
     takes_rest: bool,
+    /// The route of agents' connections, whose door judges the method itself.
+    agents: Option<usize>,
 }
 
 /// Why the routes of this server cannot be served together.
@@ -44,6 +48,15 @@ pub struct Found<'a> {
     pub route: &'a Route,
     /// Its placeholders by name, percent-decoded.
     pub params: Vec<(String, String)>,
+}
+
+impl Found<'_> {
+    /// The thing that the request is about, as the audit log calls it.
+    pub(super) fn subject(&self) -> Option<(SubjectKind, i64)> {
+        let kind = self.route.subject?;
+        let (_, id) = self.params.iter().find(|(name, _)| name == "id")?;
+        Some((kind, parse_id(id)?))
+    }
 }
 
 impl Router {
@@ -75,8 +88,10 @@ impl Router {
         let mut paths = matchit::Router::new();
         for (path, methods) in methods {
             let allow = allow(&methods);
+            let is_agents = |(_, index): &&(Method, usize)| routes[*index].access == Access::Agent;
+            let agents = methods.iter().find(is_agents).map(|(_, index)| *index);
             paths
-                .insert(path, Path { methods, allow, takes_rest: path.contains("{*") })
+                .insert(path, Path { methods, allow, takes_rest: path.contains("{*"), agents })
                 .map_err(|e| RouteError(format!("the route {path} cannot be served: {e}")))?;
         }
         Ok(Self { routes, paths })
@@ -106,8 +121,8 @@ impl Router {
         }
         let wanted = if method == Method::HEAD { &Method::GET } else { method };
         let methods = &matched.value.methods;
-        let exact = methods.iter().find(|(m, _)| m == method);
-        let Some((_, index)) = exact.or_else(|| methods.iter().find(|(m, _)| m == wanted)) else {
+        let of = |method: &Method| methods.iter().find(|(m, _)| m == method).map(|(_, index)| *index);
+        let Some(index) = matched.value.agents.or_else(|| of(method)).or_else(|| of(wanted)) else {
             if matched.value.takes_rest {
                 return Err(nothing());
             }
@@ -117,7 +132,7 @@ impl Router {
         };
         let decoded = |value: &str| percent_decode_str(value).decode_utf8_lossy().into_owned();
         let params = matched.params.iter().map(|(name, value)| (name.to_owned(), decoded(value))).collect();
-        Ok(Found { route: &self.routes[*index], params })
+        Ok(Found { route: &self.routes[index], params })
     }
 }
 
@@ -140,14 +155,14 @@ fn allow(methods: &[(Method, usize)]) -> String {
 mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
     use super::*;
-    use crate::rest::{Access, Answer, Call, NoBody};
+    use crate::rest::{Answer, Call, NoBody, Row};
 
     async fn nothing(_: Call, _: NoBody) -> crate::error::Result<Answer<()>> {
         Ok(Answer::done("done"))
     }
 
     fn route(method: Method, path: &'static str, summary: &'static str) -> Route {
-        Route::new(method, path, Access::Public, summary, nothing)
+        Row::new(method, path, summary).public().handler(nothing)
     }
 
     fn router() -> Router {

@@ -9,7 +9,6 @@
 //! must not get lost.
 
 use std::any::Any;
-use std::borrow::Cow;
 use std::future::Future;
 use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -31,9 +30,9 @@ use tokio_util::task::TaskTracker;
 use super::identify::{StaleCookie, identify};
 use super::request_log::{Seen, Summary};
 use super::router::{Found, Router, is_api};
+use super::row_check::checked;
 use super::under_way::UnderWay;
 use super::{Access, Call, Method, Response, Route, StatusCode, agent_door, call, envelope};
-use crate::audit::refusal;
 use crate::auth::Caller;
 use crate::config::Config;
 use crate::control::Ticket;
@@ -42,16 +41,12 @@ use crate::domain::admission::may_enter;
 use crate::error::{Error, Kind, Result};
 use crate::host::Host;
 use crate::http::body::{RequestBody, Room};
-use crate::http::path::without_slash;
 use crate::http::peer::{self, Hints, Peer};
 use crate::http::service::{Door, Served, Service};
 use crate::http::upgrade::RefusalLog;
 use crate::http::{media, origin, request_id, upgrade};
 use crate::model::request_id::within;
 use crate::registry::BoxFuture;
-
-/// The one path that takes agents' WebSockets.
-pub const AGENT_PATH: &str = "/api/agent-control-service";
 
 /// When whoever found no place may try again.
 const OVERLOADED: Duration = Duration::from_secs(5);
@@ -62,8 +57,6 @@ pub(super) struct Site {
     router: Arc<Router>,
     /// Handlers that must come to their end, and the connections.
     tasks: TaskTracker,
-    /// Whether agents may connect here.
-    agents: bool,
     /// The log of WebSockets that were refused.
     refusals: RefusalLog,
     hints: Hints,
@@ -96,17 +89,11 @@ impl Site {
             host,
             router,
             tasks: TaskTracker::new(),
-            agents: true,
             refusals: RefusalLog::default(),
             hints: Hints::default(),
             under_way: Arc::default(),
             bodies: Room::default(),
         }
-    }
-
-    /// The same without the agents' path.
-    pub(super) fn without_agents(self) -> Self {
-        Self { agents: false, ..self }
     }
 
     async fn answer<B>(&self, found: Found<'_>, request: Request<'_, B>, seen: &mut Seen) -> Result<Response>
@@ -125,7 +112,7 @@ impl Site {
             (caller, stale) = self.let_in(&knock, &self.host.config.load_full(), seen).await?;
         }
         // A route that takes no body passes over whatever comes.
-        if writes && route.takes_body && !media::is_blank(&body) {
+        if writes && route.takes.is_some() && !media::is_blank(&body) {
             media::check_json(&parts.headers)?;
         }
         // From here on it counts: what a client is slow to send costs little.
@@ -136,7 +123,7 @@ impl Site {
             host: self.host.clone(),
             caller,
             address: summary.peer.address,
-            admin_mode: query.is_some_and(call::is_admin_mode),
+            admin_mode: route.admin_mode && query.is_some_and(call::is_admin_mode),
             access: route.access,
         };
         let call = Call {
@@ -220,7 +207,8 @@ impl Service for Site {
         let summary = Summary::new(self.host.clone(), id, parts.method.clone(), peer, started);
         let path = parts.uri.path();
         let is_api = is_api(path);
-        let is_agent = self.agents && without_slash(path) == AGENT_PATH;
+        let found = self.router.find(&parts.method, path);
+        let is_agent = found.as_ref().is_ok_and(|found| found.route.access == Access::Agent);
         let expects = parts.headers.contains_key(EXPECT);
         let upgrade = upgrade::is_asked(&parts.headers);
         let mut seen = Seen { caller: Caller::Nobody, subject: None, slot: None };
@@ -231,27 +219,33 @@ impl Service for Site {
             Door::Network(_) => origin::check_host(parts, &peer, &config.allowed_hosts),
             Door::Operator => Ok(()),
         };
-        if is_agent {
-            summary.at(Cow::Borrowed(AGENT_PATH));
-        }
         let result = if let Err(error) = host {
+            if let (true, Ok(found)) = (is_agent, &found) {
+                summary.at(found.route.path.clone());
+            }
             Err(error)
-        } else if is_agent {
-            agent_door::admit(&self.host, &self.tasks, parts, peer, door).map(|(response, admitted)| {
-                ticket = Some(admitted);
-                close = false;
-                response
-            })
         } else {
-            match self.router.find(&parts.method, path) {
+            match found {
+                Ok(found) if is_agent => {
+                    summary.at(found.route.path.clone());
+                    agent_door::admit(&self.host, &self.tasks, parts, peer, door).map(
+                        |(response, admitted)| {
+                            ticket = Some(admitted);
+                            close = false;
+                            response
+                        },
+                    )
+                }
                 Ok(found) => {
                     // A route for the rest, such as that of a page's files, stands for no one thing.
                     if !found.route.path.contains("{*") {
                         summary.at(found.route.path.clone());
                     }
-                    seen.subject = refusal::subject_of(&found.route.path, &found.params);
+                    seen.subject = found.subject();
+                    let row = found.route.row();
                     let request = Request { parts, body, door, config: &config, summary: &summary };
-                    within(summary.id.clone(), self.answer(found, request, &mut seen)).await
+                    let answer = within(summary.id.clone(), self.answer(found, request, &mut seen)).await;
+                    checked(row, answer)
                 }
                 Err(e) => Err(e),
             }

@@ -312,6 +312,10 @@ async fn every_route_answers_as_it_did() {
     );
     scene.pin("administration");
 
+    scene.call(&nobody, M::GET, "/api/agent-control-service", None).await.expect(426);
+    scene.call(&nobody, M::POST, "/api/agent-control-service", None).await.expect(405);
+    scene.pin("agent_connection");
+
     let all: Vec<_> = netignite::api::table()
         .iter()
         .map(|route| (route.method.to_string(), route.path.to_string()))

@@ -23,7 +23,7 @@ use netignite::local_socket;
 use netignite::model::shutdown::Shutdown;
 use netignite::rest::router::Router;
 use netignite::rest::{
-    Access, Answer, Body, Call, HeaderValue, Json, Method, NoBody, Raw, Route, StatusCode, listen,
+    Answer, Body, Call, HeaderValue, Json, Method, NoBody, Raw, Route, Row, StatusCode, listen,
 };
 use netignite::testing::{self, TestServer};
 
@@ -89,7 +89,7 @@ where
     F: Fn(Call, NoBody) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Result<Answer<String>>> + Send + 'static,
 {
-    Route::new(method, path, Access::Public, "A test's", handler)
+    Row::new(method, path, "A test's").public().handler(handler)
 }
 
 fn hello() -> Route {
@@ -169,11 +169,7 @@ async fn a_panic_is_an_answer_and_the_connection_lives() {
 
 #[tokio::test]
 async fn pipelined_requests_are_answered_in_their_order() {
-    let echo = Route::new(
-        Method::GET,
-        "/api/echo/{word}",
-        Access::Public,
-        "A test's",
+    let echo = Route::get("/api/echo/{word}", "A test's").public().param::<String>("word", "A word").handler(
         |call: Call, _: NoBody| async move { Ok(Answer::ok("Echo", call.param("word").to_owned())) },
     );
     let side = Side::with(vec![echo]).await;
@@ -194,11 +190,7 @@ async fn pipelined_requests_are_answered_in_their_order() {
 
 #[tokio::test]
 async fn bodies_are_json_objects() {
-    let takes = Route::new(
-        Method::POST,
-        "/api/takes",
-        Access::Public,
-        "A test's",
+    let takes = Route::post("/api/takes", "A test's").public().handler(
         |_: Call, _: Json<serde_json::Map<String, serde_json::Value>>| async { Ok(Answer::done("taken")) },
     );
     let ignores =
@@ -291,7 +283,7 @@ async fn a_write_runs_to_its_end_though_its_client_hangs_up() {
 fn in_parts(path: &'static str) -> (Route, mpsc::Sender<Result<Bytes>>) {
     let (parts, body) = mpsc::channel(1);
     let body = Arc::new(Mutex::new(Some(body)));
-    let route = Route::raw(Method::GET, path, Access::Public, "A test's", move |_: Call| {
+    let route = Route::get(path, "A test's").public().raw(&["text/plain"], move |_: Call| {
         let body = body.lock().take();
         async move {
             let body = Body::in_parts(body.ok_or_else(|| Error::internal("asked twice"))?);
@@ -422,13 +414,9 @@ async fn a_page_of_another_site_may_read_and_not_write() {
 #[tokio::test]
 async fn sessions_are_looked_for_and_their_cookies_sent_again_once_a_day() {
     use secrecy::ExposeSecret;
-    let mine = Route::new(
-        Method::GET,
-        "/api/mine",
-        Access::Needs(Permission::AgentsRead),
-        "A test's",
-        |call: Call, _: NoBody| async move { Ok(Answer::ok("Mine", call.caller.user_id())) },
-    );
+    let mine = Route::get("/api/mine", "A test's")
+        .needs(&[Permission::AgentsRead])
+        .handler(|call: Call, _: NoBody| async move { Ok(Answer::ok("Mine", call.caller.user_id())) });
     let side = Side::with(vec![mine]).await;
     let get =
         async |cookies: &str| side.exchange(&format!("GET /api/mine HTTP/1.1\r\n{CLOSE}{cookies}\r\n")).await;
@@ -464,7 +452,7 @@ async fn the_operator_needs_no_session_and_agents_no_operator() {
     assert_eq!(status, StatusCode::OK, "{body}");
     assert_eq!(body["data"][0]["username"], "admin");
     let (status, body) =
-        client::request(&target, Method::GET, netignite::rest::service::AGENT_PATH, None).await.unwrap();
+        client::request(&target, Method::GET, "/api/agent-control-service", None).await.unwrap();
     assert_eq!(status, StatusCode::BAD_REQUEST, "{body}");
 
     let target = Target::Tcp(server.address());

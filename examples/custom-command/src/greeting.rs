@@ -58,7 +58,7 @@ impl Plugin for Greeting {
                 Ok(Answer::ok(greeting.text.clone(), hello))
             }
         };
-        vec![Route::new(Method::GET, "/api/hello", Access::SignedIn, "Greet the user", hello)]
+        vec![Route::get("/api/hello", "Greet the user").signed_in().handler(hello)]
     }
 
     fn on_event(&self, event: &Event) {

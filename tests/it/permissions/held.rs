@@ -21,7 +21,7 @@ use crate::support::{Client, Held};
 fn writing(with: With) -> impl Iterator<Item = (&'static Rule, Case)> {
     let asks = move |door| match door {
         Door::SignedIn | Door::Needs(_) => true,
-        Door::Session => with == With::Session,
+        Door::Session | Door::SessionNeeds(_) => with == With::Session,
         Door::Open | Door::Operator | Door::OwnToken => false,
     };
     let writes = RULES.iter().filter(move |rule| !rule.route.starts_with("GET") && asks(rule.door));

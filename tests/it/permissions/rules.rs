@@ -41,6 +41,8 @@ pub(super) enum Door {
     Session,
     /// This permission, of a token too.
     Needs(&'static str),
+    /// This permission, and no token.
+    SessionNeeds(&'static str),
     /// The local operator.
     Operator,
     /// A token of its own, which nothing else stands in for.
@@ -73,6 +75,7 @@ impl Rule {
             Door::Session if case.is_token() => Some(403),
             Door::Operator if case.caller != Operator => Some(403),
             Door::Needs(permission) if !case.has(permission) => Some(403),
+            Door::SessionNeeds(permission) if case.is_token() || !case.has(permission) => Some(403),
             _ => None,
         }
     }
@@ -240,15 +243,12 @@ pub(super) const RULES: &[Rule] = &[
     Rule::new(Door::Session, "POST /api/account/totp/confirm", Target::Nothing, |_| Some(400)),
     Rule::new(Door::Session, "DELETE /api/account/totp", Target::Nothing, |_| Some(400)),
     // One's own is not removed this way; and there is none.
-    Rule::new(
-        Door::Needs("users:write"),
-        "DELETE /api/admin/users/{}/totp",
-        Target::User,
-        |case| match case {
-            _ if case.is_token() || case.is_own() => Some(403),
+    Rule::new(Door::SessionNeeds("users:write"), "DELETE /api/admin/users/{}/totp", Target::User, |case| {
+        match case {
+            _ if case.is_own() => Some(403),
             _ => may_remove_totp(case),
-        },
-    ),
+        }
+    }),
     Rule::new(
         Door::Needs("users:read"),
         "GET /api/admin/users/{}/tokens",
@@ -288,12 +288,15 @@ pub(super) const RULES: &[Rule] = &[
     Rule::new(Door::Needs("server:admin"), "GET /api/admin/log-level", Target::Nothing, admins_only),
     Rule::new(Door::Needs("server:admin"), "PUT /api/admin/log-level", Target::Nothing, admins_only),
     // One's own password is not changed this way.
-    Rule::new(Door::Needs("users:write"), "POST /api/admin/users/{}/password-reset", Target::User, |case| {
-        match case {
-            _ if case.is_token() || case.is_own() => Some(403),
+    Rule::new(
+        Door::SessionNeeds("users:write"),
+        "POST /api/admin/users/{}/password-reset",
+        Target::User,
+        |case| match case {
+            _ if case.is_own() => Some(403),
             _ => may_reset(case),
-        }
-    }),
+        },
+    ),
     Rule::new(
         Door::Needs("server:admin"),
         "POST /api/admin/secrets/rotate-key",
@@ -308,6 +311,10 @@ pub(super) const RULES: &[Rule] = &[
     Rule::public("GET /livez"),
     Rule::public("GET /readyz"),
     Rule::new(Door::SignedIn, "GET /api/health", Target::Nothing, |_| Some(200)),
+    // Who calls makes no difference where no WebSocket is asked for.
+    Rule::new(Door::OwnToken, "GET /api/agent-control-service", Target::Nothing, |case| {
+        Some(if case.caller == Operator { 400 } else { 426 })
+    }),
     Rule::new(Door::OwnToken, "GET /metrics", Target::Nothing, |_| Some(401)),
 ];
 
