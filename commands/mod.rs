@@ -3,5 +3,8 @@
 pub(crate) mod get_status;
 pub(crate) mod heartbeat;
 pub(crate) mod probe;
+pub(crate) mod reboot;
 pub(crate) mod rotate_secret;
+pub(crate) mod shutdown;
+pub(crate) mod sleep;
 pub(crate) mod wakeup;

@@ -20,8 +20,9 @@ pub use crate::host::Host;
 pub use crate::model::event::{CommandOutcome, Event};
 pub use crate::plugin::{Plugin, PluginError, Shutdown, serve_routes};
 pub use crate::registry::{
-    AgentContext, AgentSecret, Class, Command, CommandError, Empty, Look, MacAddress, Network, OkStatus,
-    Outcome, ProbeMethod, ProbeTarget, Reachability, SecretKeeper, SecureOn, SentTo, Sighting,
+    AgentContext, AgentSecret, AgentSection, Class, Command, CommandError, Delayed, Empty, Look, MacAddress,
+    Machine, Network, OkStatus, Outcome, ProbeMethod, ProbeTarget, Program, Reachability, SecretKeeper,
+    SecureOn, SentTo, Sighting,
 };
 pub use crate::rest::{
     Access, Answer, Call, HeaderMap, HeaderName, HeaderValue, Json, Method, NoBody, Raw, Route, Row,

@@ -3,7 +3,7 @@
 //! `dial` reaches the server, by `race` whichever of its addresses answers and by `proxy` the way round, `client` shakes
 //! hands, `enrol` makes the agent there, `runner` reads commands and answers them, `backoff` decides when to dial again,
 //! `network`, `probe`, `ping` and `neighbours` are the real network behind [`AgentContext`], `secret` and `secret_file` find and keep
-//! the agent's secret, and `url` is the server's address. It knows nothing of the server's side: no database, no sessions, no configuration file.
+//! the agent's secret, `config` is its configuration file, `served` which commands that permits, `machine` what they may start, and `url` is the server's address. It knows nothing of the server's side: no database, no sessions, nor the server's configuration.
 //!
 //! A server is trusted with nothing but the commands. Whatever it says is checked and bounded: sizes, numbers and times
 //! in `runner` and `client`, the rate of what goes out to the network in `pace`, the log in `chatter`. What can change
@@ -13,8 +13,10 @@
 mod backoff;
 mod chatter;
 mod client;
+mod config;
 mod dial;
 mod enrol;
+mod machine;
 mod neighbours;
 mod network;
 mod pace;
@@ -25,6 +27,7 @@ mod race;
 mod runner;
 mod secret;
 mod secret_file;
+mod served;
 #[cfg(test)]
 mod tests;
 mod url;
@@ -42,11 +45,15 @@ use crate::registry::{AgentContext, Registry};
 use backoff::Backoff;
 use chatter::{Chatter, Kind};
 use client::{ConnectError, Connector, Socket};
+pub use config::{AgentConfig, Checked};
 pub use enrol::{Enrolment, EnrolmentOptions};
+use machine::LocalMachine;
 use network::LocalNetwork;
 use runner::Ended;
 use secret::Secret;
 use secret_file::Mark;
+pub use served::Permitted;
+use served::Served;
 use url::ServerUrl;
 
 /// How an agent calls itself.
@@ -84,15 +91,24 @@ impl std::error::Error for AgentError {}
 /// # Errors
 /// The URL is none, there is no secret, or the commands of this binary cannot be served together.
 pub async fn run(options: Options) -> Result<(), AgentError> {
+    run_with(options, Permitted::default()).await
+}
+
+/// [`run`], with what the agent's configuration says of commands.
+///
+/// # Errors
+/// As [`run`]; or the configuration names a command that there is not, or sets one up as it does not want it.
+pub async fn run_with(options: Options, permitted: Permitted) -> Result<(), AgentError> {
     let Options { server, id, secret_file, broadcast } = options;
     if id <= 0 {
         return Err(AgentError(format!("--id {id}: expected the agent's ID, a positive whole number")));
     }
     let url = ServerUrl::parse(&server)?;
     let registry = Registry::build().map_err(|e| AgentError(e.to_string()))?;
+    let served = Served::new(registry, &permitted)?;
     warn_of_readers(&url);
     let (connector, secret) = {
-        let (url, registry) = (url.clone(), registry.clone());
+        let (url, registry) = (url.clone(), served.allowed().clone());
         // Reads certificates and files, and may wait for somebody to type.
         tokio::task::spawn_blocking(move || {
             Ok::<_, AgentError>((Connector::new(url, id, &registry)?, Secret::find(secret_file)?))
@@ -100,11 +116,12 @@ pub async fn run(options: Options) -> Result<(), AgentError> {
         .await
         .map_err(|e| AgentError(e.to_string()))??
     };
-    let mut context = AgentContext::new(Arc::new(LocalNetwork::new(broadcast)));
+    let mut context = AgentContext::new(Arc::new(LocalNetwork::new(broadcast)))
+        .with_machine(Arc::new(LocalMachine::default()));
     if let Some(file) = secret.file() {
         context = context.with_keeper(Arc::new(file.clone()));
     }
-    let agent = Agent { url, id, connector, secret, registry, context, chatter: Arc::default() };
+    let agent = Agent { url, id, connector, secret, served, context, chatter: Arc::default() };
     agent.run(&stop_signal()?).await;
     Ok(())
 }
@@ -143,7 +160,7 @@ struct Agent {
     id: i64,
     connector: Connector,
     secret: Secret,
-    registry: Registry,
+    served: Served,
     context: AgentContext,
     chatter: Arc<Chatter>,
 }
@@ -187,7 +204,7 @@ impl Agent {
         };
         say(&|| tracing::info!("Agent {id} connected to {url}"));
         let since = Instant::now();
-        let ended = runner::run(socket, &self.registry, &self.context, &self.chatter, shutdown).await;
+        let ended = runner::run(socket, &self.served, &self.context, &self.chatter, shutdown).await;
         backoff.connected_for(since.elapsed());
         if ended == Ended::Stopped {
             return None;

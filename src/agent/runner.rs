@@ -19,10 +19,9 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::chatter::{Chatter, Kind, shown};
 use super::pace::Pace;
+use super::served::Served;
 use crate::model::shutdown::Shutdown;
-use crate::registry::{
-    AgentContext, Class, CommandEntry, LARGEST_COMMAND, LARGEST_REPLY, Registry, error_reply,
-};
+use crate::registry::{AgentContext, Class, CommandEntry, LARGEST_COMMAND, LARGEST_REPLY, error_reply};
 
 /// Without any frame for this long the server is gone.
 const SILENCE: Duration = Duration::from_secs(80);
@@ -101,7 +100,7 @@ enum Out {
 /// Speaks on `stream` until it ends or `shutdown` is told.
 pub(super) async fn run<S>(
     stream: S,
-    registry: &Registry,
+    served: &Served,
     context: &AgentContext,
     chatter: &Arc<Chatter>,
     shutdown: &Shutdown,
@@ -112,7 +111,7 @@ where
     let (read, write) = tokio::io::split(stream);
     let (out, queue) = mpsc::channel(AT_ONCE);
     let mut writer = AbortOnDropHandle::new(tokio::spawn(write_all(write, queue)));
-    let mut reader = Box::pin(Reader::new(read, registry, context, chatter, out.clone()).run());
+    let mut reader = Box::pin(Reader::new(read, served, context, chatter, out.clone()).run());
 
     // The reader is never dropped while the connection lives: reading a frame cannot be taken up again.
     let ended = tokio::select! {
@@ -176,7 +175,7 @@ where
 
 struct Reader<'a, S> {
     socket: WebSocket<Join<ReadHalf<S>, Sink>>,
-    registry: &'a Registry,
+    served: &'a Served,
     context: &'a AgentContext,
     chatter: &'a Arc<Chatter>,
     pace: Pace,
@@ -196,7 +195,7 @@ where
 {
     fn new(
         read: ReadHalf<S>,
-        registry: &'a Registry,
+        served: &'a Served,
         context: &'a AgentContext,
         chatter: &'a Arc<Chatter>,
         out: mpsc::Sender<Out>,
@@ -210,7 +209,7 @@ where
         let over = Shutdown::new();
         Self {
             socket,
-            registry,
+            served,
             context,
             chatter,
             pace: Pace::new(FRAMES.0, FRAMES.1),
@@ -277,13 +276,14 @@ where
             });
             return Ok(());
         };
-        let refusal = match self.registry.get(name) {
-            None => "Unknown command",
+        let refusal = match self.served.allowed().get(name) {
+            None => self.served.refusal(name),
             Some(entry) => {
                 let room = if entry.class == Class::Control { &self.control } else { &self.room };
                 match room.clone().try_acquire_owned() {
                     Ok(permit) => {
-                        let (context, chatter) = (self.context.clone(), self.chatter.clone());
+                        let context = self.context.clone().with_config(self.served.section(entry.name));
+                        let chatter = self.chatter.clone();
                         let work = work(entry, id, json.to_owned(), context, chatter, self.out.clone());
                         let over = self.over.clone();
                         tokio::spawn(async move {
@@ -292,12 +292,12 @@ where
                         });
                         return Ok(());
                     }
-                    Err(_) => "Too many commands at once",
+                    Err(_) => "Too many commands at once".to_owned(),
                 }
             }
         };
         self.chatter.say(Kind::Refused, || tracing::warn!(command = shown(name), "{refusal}"));
-        let reply = Out::Reply(format!("{name}:{id}:{}", error_reply(refusal)));
+        let reply = Out::Reply(format!("{name}:{id}:{}", error_reply(&refusal)));
         self.out.send(reply).await.map_err(|_| Ended::Lost("closed".into()))
     }
 }

@@ -97,10 +97,10 @@ impl Running {
         let registry = Registry::from_entries(entries).unwrap();
         let agent = Agent {
             connector: Connector::new(url.clone(), 7, &registry).unwrap(),
+            served: Served::new(registry, &Permitted::default()).unwrap(),
             url,
             id: 7,
             secret: Secret::Known("s3:cret".into()),
-            registry,
             context: AgentContext::new(Arc::new(LocalNetwork::new(Some(Ipv4Addr::LOCALHOST)))),
             chatter: Arc::default(),
         };
@@ -367,7 +367,8 @@ fn the_servers_close_codes_are_explained() {
 #[tokio::test(start_paused = true)]
 async fn a_server_that_only_listens_is_given_up_and_one_that_pings_is_not() {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    let (registry, shutdown) = (Registry::build().unwrap(), Shutdown::new());
+    let shutdown = Shutdown::new();
+    let served = Served::new(Registry::build().unwrap(), &Permitted::default()).unwrap();
     let context = AgentContext::new(Arc::new(LocalNetwork::new(None)));
     let (ours, mut theirs) = tokio::io::duplex(1024);
     let chatter = Arc::default();
@@ -384,7 +385,7 @@ async fn a_server_that_only_listens_is_given_up_and_one_that_pings_is_not() {
         std::future::pending().await
     };
     let ended = tokio::select! {
-        ended = runner::run(ours, &registry, &context, &chatter, &shutdown) => ended,
+        ended = runner::run(ours, &served, &context, &chatter, &shutdown) => ended,
         () = server => unreachable!(),
     };
     assert_eq!(ended, Ended::Silent);

@@ -15,6 +15,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::context::AgentContext;
+use super::section::{AgentSection, Section};
 use crate::error::FieldError;
 use crate::{json, text};
 
@@ -47,6 +48,8 @@ pub trait Command: Send + Sync + 'static {
     const CLASS: Class = Class::Action;
     /// Whether the server alone sends it: it is not listed, and nobody can send it through the API.
     const INTERNAL: bool = false;
+    /// Whether an agent runs it only where its own configuration allows it: `allow`, or `--allow`.
+    const OPT_IN: bool = false;
 
     /// What the server sends. Its JSON must be an object.
     type Payload: Serialize + DeserializeOwned + JsonSchema + Send + 'static;
@@ -115,6 +118,10 @@ pub struct CommandEntry {
     pub class: Class,
     /// See [`Command::INTERNAL`].
     pub internal: bool,
+    /// See [`Command::OPT_IN`].
+    pub opt_in: bool,
+    /// The command's section of an agent's configuration, if it has one.
+    pub section: Option<Section>,
     /// Where `register_command!` stands.
     pub location: &'static Location<'static>,
     /// The JSON Schema of the payload.
@@ -146,6 +153,8 @@ impl CommandEntry {
             idempotent: C::IDEMPOTENT,
             class: C::CLASS,
             internal: C::INTERNAL,
+            opt_in: C::OPT_IN,
+            section: None,
             location: Location::caller(),
             payload_schema: schema_of::<C::Payload>,
             reply_schema: schema_of::<C::Reply>,
@@ -153,6 +162,15 @@ impl CommandEntry {
             check_reply: check_reply::<C>,
             run: run::<C>,
         }
+    }
+}
+
+impl CommandEntry {
+    /// The same with a section of its own in an agent's configuration, of the type `T`.
+    #[must_use]
+    pub const fn with_config<T: AgentSection>(mut self) -> Self {
+        self.section = Some(Section::of::<T>());
+        self
     }
 }
 
@@ -284,9 +302,15 @@ pub fn error_reply(message: &str) -> String {
     serde_json::json!({ "status": "ERROR", "message": message }).to_string()
 }
 
-/// Registers a type that implements [`Command`] with the host, from any crate that is linked.
+/// Registers a type that implements [`Command`] with the host, from any crate that is linked. A second type is the
+/// command's section of an agent's configuration, which [`AgentContext::config`] gives.
 #[macro_export]
 macro_rules! register_command {
+    ($command:ty, config = $config:ty) => {
+        $crate::__private::inventory::submit! {
+            $crate::registry::CommandEntry::of::<$command>().with_config::<$config>()
+        }
+    };
     ($command:ty) => {
         $crate::__private::inventory::submit! {
             $crate::registry::CommandEntry::of::<$command>()

@@ -12,8 +12,10 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::command::BoxFuture;
+use super::command::{BoxFuture, CommandError};
+use super::machine::Machine;
 use super::secret::AgentSecret;
+use super::section::{AgentSection, SectionValue};
 use super::target::ProbeTarget;
 use super::types::MacAddress;
 
@@ -131,18 +133,46 @@ pub trait SecretKeeper: Send + Sync {
 pub struct AgentContext {
     network: Arc<dyn Network>,
     keeper: Option<Arc<dyn SecretKeeper>>,
+    machine: Option<Arc<dyn Machine>>,
+    config: Option<SectionValue>,
 }
 
 impl AgentContext {
     /// A context on `network`.
     pub fn new(network: Arc<dyn Network>) -> Self {
-        Self { network, keeper: None }
+        Self { network, keeper: None, machine: None, config: None }
     }
 
     /// The same with somewhere to keep a new secret.
     #[must_use]
     pub fn with_keeper(self, keeper: Arc<dyn SecretKeeper>) -> Self {
         Self { keeper: Some(keeper), ..self }
+    }
+
+    /// The same with the machine it runs on.
+    #[must_use]
+    pub fn with_machine(self, machine: Arc<dyn Machine>) -> Self {
+        Self { machine: Some(machine), ..self }
+    }
+
+    /// The same for a command with this section of the agent's configuration.
+    #[must_use]
+    pub fn with_config(self, config: Option<SectionValue>) -> Self {
+        Self { config, ..self }
+    }
+
+    /// The command's section of the agent's configuration, of the type it was registered with; the defaults where the
+    /// configuration says nothing.
+    pub fn config<T: AgentSection>(&self) -> T {
+        self.config.as_ref().and_then(|config| config.downcast_ref::<T>()).cloned().unwrap_or_default()
+    }
+
+    /// The machine the agent runs on.
+    ///
+    /// # Errors
+    /// Whoever runs the agent's side does not give it its machine.
+    pub fn machine(&self) -> Result<&dyn Machine, CommandError> {
+        self.machine.as_deref().ok_or_else(|| CommandError::new("This agent may not start programs"))
     }
 
     /// Where the agent keeps its secret; none if it gets that from somewhere it cannot write.

@@ -5,7 +5,9 @@
 
 mod command;
 mod context;
+mod machine;
 mod secret;
+mod section;
 mod target;
 mod types;
 mod wire;
@@ -17,7 +19,9 @@ pub use command::{
     error_reply,
 };
 pub use context::{AgentContext, Look, Network, ProbeMethod, Reachability, SecretKeeper, SentTo, Sighting};
+pub use machine::{Delayed, Machine, Program};
 pub use secret::{AgentSecret, InvalidSecret};
+pub use section::{AgentSection, Section, SectionValue};
 pub use target::{InvalidTarget, ProbeTarget};
 pub use types::{Empty, InvalidMac, MacAddress, OkStatus, Outcome, SecureOn};
 pub use wire::{LARGEST_COMMAND, LARGEST_REPLY};

@@ -6,6 +6,7 @@ mod support;
 mod adoption;
 mod agent_about;
 mod agent_commands;
+mod agent_config;
 mod agent_connection;
 mod agent_distrust;
 mod agent_fairness;
