@@ -60,7 +60,7 @@ impl Served {
             let none = Value::Object(Map::new());
             let set = permitted.commands.get(name).unwrap_or(&none);
             if let (Some(set), Value::Object(keys)) = (set.as_object(), (section.default)()) {
-                for key in set.keys().filter(|key| !keys.contains_key(*key)) {
+                if let Some(key) = set.keys().find(|key| !keys.contains_key(*key)) {
                     let nearest = nearest(key, keys.keys().map(String::as_str));
                     return Err(AgentError(format!("commands.{name}.{key}: there is no such key{nearest}")));
                 }
