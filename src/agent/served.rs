@@ -59,11 +59,11 @@ impl Served {
             let name = entry.name;
             let none = Value::Object(Map::new());
             let set = permitted.commands.get(name).unwrap_or(&none);
-            if let (Some(set), Value::Object(keys)) = (set.as_object(), (section.default)()) {
-                if let Some(key) = set.keys().find(|key| !keys.contains_key(*key)) {
-                    let nearest = nearest(key, keys.keys().map(String::as_str));
-                    return Err(AgentError(format!("commands.{name}.{key}: there is no such key{nearest}")));
-                }
+            if let (Some(set), Value::Object(keys)) = (set.as_object(), (section.default)())
+                && let Some(key) = set.keys().find(|key| !keys.contains_key(*key))
+            {
+                let nearest = nearest(key, keys.keys().map(String::as_str));
+                return Err(AgentError(format!("commands.{name}.{key}: there is no such key{nearest}")));
             }
             let (value, whole) =
                 (section.read)(set).map_err(|e| AgentError(format!("commands.{name}: {e}")))?;
