@@ -1,5 +1,6 @@
 //! The agent commands, one file each. A new command is a file and its line here.
 
+pub(crate) mod discover;
 pub(crate) mod get_status;
 pub(crate) mod heartbeat;
 pub(crate) mod probe;

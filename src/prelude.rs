@@ -21,8 +21,8 @@ pub use crate::model::event::{CommandOutcome, Event};
 pub use crate::plugin::{Plugin, PluginError, Shutdown, serve_routes};
 pub use crate::registry::{
     AgentContext, AgentSecret, AgentSection, Class, Command, CommandError, Delayed, Empty, Look, MacAddress,
-    Machine, Network, OkStatus, Outcome, ProbeMethod, ProbeTarget, Program, Reachability, SecretKeeper,
-    SecureOn, SentTo, Sighting,
+    Machine, Neighbour, Neighbourhood, Network, OkStatus, Outcome, ProbeMethod, ProbeTarget, Program,
+    Reachability, SecretKeeper, SecureOn, SentTo, Sighting,
 };
 pub use crate::rest::{
     Access, Answer, Call, HeaderMap, HeaderName, HeaderValue, Json, Method, NoBody, Raw, Route, Row,

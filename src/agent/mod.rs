@@ -2,7 +2,7 @@
 //!
 //! `dial` reaches the server, by `race` whichever of its addresses answers and by `proxy` the way round, `client` shakes
 //! hands, `enrol` makes the agent there, `runner` reads commands and answers them, `backoff` decides when to dial again,
-//! `network`, `probe`, `ping` and `neighbours` are the real network behind [`AgentContext`], `secret` and `secret_file` find and keep
+//! `network`, `probe`, `ping` and `neighbours` and `sweep` are the real network behind [`AgentContext`], `secret` and `secret_file` find and keep
 //! the agent's secret, `config` is its configuration file, `served` which commands that permits, `machine` what they may start, and `url` is the server's address. It knows nothing of the server's side: no database, no sessions, nor the server's configuration.
 //!
 //! A server is trusted with nothing but the commands. Whatever it says is checked and bounded: sizes, numbers and times
@@ -28,6 +28,7 @@ mod runner;
 mod secret;
 mod secret_file;
 mod served;
+mod sweep;
 #[cfg(test)]
 mod tests;
 mod url;

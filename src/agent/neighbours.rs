@@ -86,6 +86,11 @@ impl Table {
         (!relays).then_some(*seen)
     }
 
+    /// Every address with a known MAC address.
+    pub(super) fn entries(&self) -> impl Iterator<Item = (Ipv4Addr, MacAddress)> + '_ {
+        self.0.iter().copied()
+    }
+
     /// The addresses of `mac`.
     pub(super) fn addresses_of(&self, mac: MacAddress) -> impl Iterator<Item = Ipv4Addr> + Clone + '_ {
         self.0.iter().filter(move |(_, m)| *m == mac).map(|(address, _)| *address)

@@ -14,7 +14,8 @@ use tokio::net::UdpSocket;
 
 use super::pace::Pace;
 use super::probe::Prober;
-use crate::registry::{BoxFuture, Look, Network, SentTo, Sighting};
+use super::sweep::Sweeper;
+use crate::registry::{BoxFuture, Look, Neighbourhood, Network, SentTo, Sighting};
 
 /// Broadcasts that may come at once, and how many a second from then on: whoever asks for more waits. A wake takes
 /// three.
@@ -26,6 +27,7 @@ const NETWORKS: usize = 256;
 pub(super) struct LocalNetwork {
     broadcast: Option<Ipv4Addr>,
     prober: Prober,
+    sweeper: Sweeper,
     pace: Pace,
 }
 
@@ -43,7 +45,12 @@ struct Segment {
 impl LocalNetwork {
     /// The network with magic packets going to `broadcast`, or to every network of this machine. Needs a runtime.
     pub(super) fn new(broadcast: Option<Ipv4Addr>) -> Self {
-        Self { broadcast, prober: Prober::new(), pace: Pace::new(BROADCASTS.0, BROADCASTS.1) }
+        Self {
+            broadcast,
+            prober: Prober::new(),
+            sweeper: Sweeper::new(),
+            pace: Pace::new(BROADCASTS.0, BROADCASTS.1),
+        }
     }
 
     async fn send(&self, datagram: &[u8], port: u16, to: Option<Ipv4Addr>) -> io::Result<Vec<SentTo>> {
@@ -91,6 +98,10 @@ impl Network for LocalNetwork {
 
     fn probe<'a>(&'a self, look: &'a Look) -> BoxFuture<'a, io::Result<Sighting>> {
         Box::pin(self.prober.probe(look))
+    }
+
+    fn sweep(&self) -> BoxFuture<'_, io::Result<Neighbourhood>> {
+        Box::pin(self.sweeper.sweep())
     }
 }
 

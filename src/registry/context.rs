@@ -107,6 +107,26 @@ impl fmt::Display for SentTo {
     }
 }
 
+/// A host on one of the agent's networks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Neighbour {
+    /// Its address.
+    pub address: Ipv4Addr,
+    /// The MAC address of its card.
+    pub mac: MacAddress,
+    /// What it is called, where that is known.
+    pub name: Option<String>,
+}
+
+/// Who is on the agent's networks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Neighbourhood {
+    /// The hosts, by their addresses.
+    pub hosts: Vec<Neighbour>,
+    /// Whether the networks were looked through to the end.
+    pub whole: bool,
+}
+
 /// The agent's network.
 pub trait Network: Send + Sync {
     /// Sends one UDP datagram to `port` of everybody on each of the agent's networks, or of whom `to` names alone, and
@@ -119,6 +139,8 @@ pub trait Network: Send + Sync {
     ) -> BoxFuture<'a, io::Result<Vec<SentTo>>>;
     /// Looks whether a host is up.
     fn probe<'a>(&'a self, look: &'a Look) -> BoxFuture<'a, io::Result<Sighting>>;
+    /// Looks who is on the agent's networks. It takes seconds, and one is done at a time.
+    fn sweep(&self) -> BoxFuture<'_, io::Result<Neighbourhood>>;
 }
 
 /// Where the agent keeps what it proves itself with.

@@ -18,7 +18,10 @@ pub use command::{
     BoxFuture, Class, Command, CommandEntry, CommandError, ReplyError, decode, decode_object, encode_payload,
     error_reply,
 };
-pub use context::{AgentContext, Look, Network, ProbeMethod, Reachability, SecretKeeper, SentTo, Sighting};
+pub use context::{
+    AgentContext, Look, Neighbour, Neighbourhood, Network, ProbeMethod, Reachability, SecretKeeper, SentTo,
+    Sighting,
+};
 pub use machine::{Delayed, Machine, Program};
 pub use secret::{AgentSecret, InvalidSecret};
 pub use section::{AgentSection, Section, SectionValue};

@@ -224,3 +224,44 @@ async fn a_probe_says_by_what_a_host_is_seen_and_whose_card_answers() {
         assert!(reply["message"].as_str().unwrap().starts_with("Invalid payload: "), "{reply}");
     }
 }
+
+#[tokio::test]
+async fn a_discovery_finds_who_is_on_the_networks() {
+    let (Some(here), Some(left), Some(right)) = (Namespace::make(), Namespace::make(), Namespace::make())
+    else {
+        return;
+    };
+    here.connect("lan0", &left, "eth0");
+    here.connect("lan1", &right, "eth0");
+    here.ip(&["addr", "add", "10.99.1.1/27", "dev", "lan0"]);
+    here.ip(&["addr", "add", "10.99.2.1/27", "dev", "lan1"]);
+    left.ip(&["link", "set", "eth0", "address", MAC]);
+    left.ip(&["addr", "add", "10.99.1.9/27", "dev", "eth0"]);
+    left.ip(&["addr", "add", "10.99.1.30/27", "dev", "eth0"]);
+    right.ip(&["link", "set", "eth0", "address", "02:00:00:00:00:99"]);
+    right.ip(&["addr", "add", "10.99.2.9/27", "dev", "eth0"]);
+    let directory = tempfile::tempdir().unwrap();
+    let mut machine = Machine::start(directory.path(), here).await;
+    let reply = machine.ask("DISCOVER", json!({})).await;
+    assert_eq!(
+        reply,
+        json!({"status": "OK", "message": "3 hosts found", "truncated": false, "hosts": [
+            {"address": "10.99.1.9", "macAddress": MAC},
+            {"address": "10.99.1.30", "macAddress": MAC},
+            {"address": "10.99.2.9", "macAddress": "02:00:00:00:00:99"},
+        ]})
+    );
+    let reply = machine.ask("DISCOVER", json!({"limit": 1})).await;
+    assert_eq!((reply["hosts"].as_array().unwrap().len(), &reply["truncated"]), (1, &json!(true)), "{reply}");
+    for bad in [json!({"limit": 0}), json!({"limit": 201}), json!({"limit": "all"})] {
+        let reply = machine.ask("DISCOVER", bad).await;
+        assert!(reply["message"].as_str().unwrap().contains("limit"), "{reply}");
+    }
+    // A network beyond a /22 is looked through in part, and the reply says so.
+    machine.namespace.ip(&["addr", "add", "10.98.0.1/16", "dev", "lan0"]);
+    left.ip(&["addr", "add", "10.98.3.254/16", "dev", "eth0"]);
+    let reply = machine.ask("DISCOVER", json!({})).await;
+    assert_eq!(reply["truncated"], true, "{reply}");
+    let hosts = reply["hosts"].as_array().unwrap();
+    assert!(hosts.iter().any(|host| host["address"] == "10.98.3.254"), "{reply}");
+}
