@@ -30,7 +30,7 @@ use crate::auth::tokens::Tokens;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
 use crate::control::Control;
-use crate::domain::{audit_retention, device_presence};
+use crate::domain::{audit_retention, device_presence, live};
 use crate::events::Events;
 use crate::files;
 use crate::host::{AgentChanges, Host};
@@ -114,9 +114,9 @@ impl Opened {
 /// # Errors
 /// The first step that fails, with its remedy.
 pub async fn open(lock: DataLock, config: Config, log_level: LogLevel) -> Result<Opened, StartError> {
-    let events = Arc::new(Events::default());
     let step = Step::begin("database");
     let clock = Clock::default();
+    let events = Arc::new(Events::new(clock.clone()));
     let directory = config.data_directory.clone();
     refuse_bereft(&directory, &config)?;
     let master_key = Given::from_environment().map_err(StartError::new)?;
@@ -281,6 +281,7 @@ pub async fn start(config: Config, log_level: LogLevel) -> Result<Running, Start
     host.control.start(host.shutdown.clone());
     let mut doors = doors(host, &router, listener, local);
     doors.extend(keep_audit_log(host));
+    doors.push(pass_events_on(host));
     let socket_identity = Arc::new(parking_lot::Mutex::new(local_socket::identity(&socket)));
     doors.push(watch_over(&opened, &router, &socket, &socket_identity));
     step.done(format_args!("http://{address}"));
@@ -365,6 +366,12 @@ fn keep_audit_log(host: &Arc<Host>) -> [JoinHandle<()>; 2] {
         tokio::spawn(async move { recording.audit.run(recording.shutdown.clone()).await }),
         tokio::spawn(async move { audit_retention::run(&retaining, retaining.shutdown.clone()).await }),
     ]
+}
+
+/// The task that passes events on to whoever listens over a stream.
+fn pass_events_on(host: &Arc<Host>) -> JoinHandle<()> {
+    let passing = live::run(host.clone(), api::show_event, host.shutdown.clone());
+    tokio::spawn(passing)
 }
 
 impl Running {

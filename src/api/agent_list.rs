@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::agents::AgentView;
+use super::events::{EVENT_ID, SAYS_EVENT_ID, event_id};
 use super::ids::AskedIds;
 use super::ids::asked_ids;
 use super::pages::List;
@@ -26,6 +27,7 @@ pub(super) fn routes() -> Vec<Route> {
             .needs(&[P::AgentsRead])
             .tag(AGENTS)
             .admin_mode()
+            .sends(EVENT_ID, SAYS_EVENT_ID)
             .handler(list),
         Route::get("/api/agents/status", "Which agents are connected")
             .needs(&[P::AgentsRead])
@@ -108,6 +110,7 @@ impl AsRef<[u8]> for StoredAgents {
 }
 
 async fn list(call: Call, _: NoBody) -> Result<Answer<List<AgentView>>> {
+    let (name, event_id) = event_id(&call);
     let agents = agent_list::kept(&call, StoredAgents::read).await?;
     let (rows, seen) = (agent_list::rows(&call), agent_list::seen(&call));
     let first = agents.with_presence(&seen)?;
@@ -120,7 +123,7 @@ async fn list(call: Call, _: NoBody) -> Result<Answer<List<AgentView>>> {
         })
     };
     let list = List::begun(&call, first, agents.rest.clone(), Arc::new(append));
-    Ok(Answer::ok("Agents retrieved successfully.", list))
+    Ok(Answer::ok("Agents retrieved successfully.", list).header(name, event_id))
 }
 
 async fn status(call: Call, _: NoBody) -> Result<Answer<BTreeMap<i64, PresenceState>>> {

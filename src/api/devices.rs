@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::check::{ADDRESS, Check, DESCRIPTION, ID, MAC_ADDRESS, NAME, PORT, Rule};
 use super::device_options::{OptionsBody, OptionsView};
+use super::events::{EVENT_ID, SAYS_EVENT_ID, event_id};
 use super::field::Field;
 use super::owner::OwnerQuery;
 use super::owner::owner_of_new;
@@ -44,6 +45,7 @@ pub(super) fn routes() -> Vec<Route> {
             .tag(DEVICES)
             .admin_mode()
             .query::<ListQuery>()
+            .sends(EVENT_ID, SAYS_EVENT_ID)
             .handler(list),
         Route::post("/api/devices", "Create a device")
             .needs(&[P::DevicesWrite])
@@ -286,6 +288,7 @@ fn clearable(
 }
 
 async fn list(call: Call, _: NoBody) -> Result<Answer<List<DeviceView>>> {
+    let (name, event_id) = event_id(&call);
     let find = device::ids(&call, call.query_flag("onlyFavorites")?);
     let rows = device::rows(&call);
     let append = move |db: &Snapshot, ids: &[i64], json: &mut Vec<u8>| {
@@ -294,7 +297,8 @@ async fn list(call: Call, _: NoBody) -> Result<Answer<List<DeviceView>>> {
             serde_json::to_writer(&mut *json, &DeviceView::from(row)).map_err(Error::internal)
         })
     };
-    Ok(Answer::ok("Devices retrieved successfully.", List::read(&call, find, append).await?))
+    let list = List::read(&call, find, append).await?;
+    Ok(Answer::ok("Devices retrieved successfully.", list).header(name, event_id))
 }
 
 async fn create(call: Call, Json(body): Json<DeviceBody>) -> Result<Answer<i64>> {

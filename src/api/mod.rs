@@ -18,6 +18,7 @@ mod device_status;
 mod devices;
 mod enrol;
 mod enrolment_codes;
+mod events;
 mod field;
 mod given_shares;
 mod ids;
@@ -40,6 +41,8 @@ mod users;
 mod wakeup;
 
 use crate::rest::Route;
+
+pub(crate) use self::events::show as show_event;
 
 /// The host's own routes.
 pub fn table() -> Vec<Route> {
@@ -68,6 +71,7 @@ pub fn table() -> Vec<Route> {
         audit::routes(),
         log_level::routes(),
         secrets::routes(),
+        events::routes(),
     ]
     .concat()
 }

@@ -11,4 +11,5 @@ pub(super) const SHARES: Tag = Tag::new("Shares", "Letting other users see or wa
 pub(super) const ACCOUNT: Tag = Tag::new("Account", "The caller's own account");
 pub(super) const TOKENS: Tag = Tag::new("API tokens", "What programs call with");
 pub(super) const USERS: Tag = Tag::new("Users", "User management, for admins");
+pub(super) const EVENTS: Tag = Tag::new("Live events", "What happens, as it happens");
 pub(super) const SERVER: Tag = Tag::new("Server", "Administration of the server itself");

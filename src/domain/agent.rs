@@ -1,7 +1,7 @@
 //! Agents: making, showing, changing and deleting them.
 //!
 //! A secret is shown to its agent's owner alone, and never in a list. Whatever changes an agent ends with
-//! [`Host::agent_changed`](crate::host::Host::agent_changed), so that the agent can connect, or no longer can, before the
+//! [`Host::agent_changed`], so that the agent can connect, or no longer can, before the
 //! caller has the answer.
 
 use std::sync::Arc;
@@ -13,8 +13,10 @@ use super::count::counted;
 use super::quota::Quota;
 use crate::auth::Caller;
 use crate::error::{Error, Result};
+use crate::host::Host;
 use crate::model::agent_about::AgentAbout;
 use crate::model::audit::{Action, SubjectKind};
+use crate::model::event::Event;
 use crate::model::permission::{Permission, Scope};
 use crate::model::presence::Presence;
 use crate::store::agents;
@@ -22,6 +24,7 @@ use crate::store::agents;
 pub use crate::store::agents::{AgentRow, NewAgent};
 
 /// An agent with all that is known of it.
+#[derive(Clone)]
 pub struct AgentDetail {
     /// What is stored.
     pub row: AgentRow,
@@ -43,12 +46,20 @@ fn sees_secret(caller: &Caller, owner: i64) -> bool {
     caller.may(Permission::AgentsSecret, scope)
 }
 
+/// Has the Agent Control Service know of an agent's change, and whoever listens.
+pub(super) async fn changed(host: &Host, id: i64, owner: i64) -> Result<()> {
+    let known = host.agent_changed(id).await;
+    host.events.emit(Event::AgentChanged { agent: id, owner });
+    known
+}
+
 /// Makes an agent, which can connect at once. Answers its ID.
 ///
 /// # Errors
 /// Its owner has as many as one may have; the database refuses.
 pub async fn create(by: &By, agent: NewAgent) -> Result<i64> {
     let quota = Quota::of_agents(&by.host.config.load().limits);
+    let owner = agent.owner;
     let id = by
         .change(Action::AgentCreate, move |db, entry| {
             quota.check(db, agent.owner)?;
@@ -57,7 +68,7 @@ pub async fn create(by: &By, agent: NewAgent) -> Result<i64> {
             Ok(id)
         })
         .await?;
-    by.host.agent_changed(id).await?;
+    changed(&by.host, id, owner).await?;
     Ok(id)
 }
 
@@ -92,18 +103,20 @@ where
 {
     let whose = by.whose(Permission::AgentsWrite);
     let caller = by.caller.clone();
-    by.change(Action::AgentUpdate, move |db, entry| {
+    let update = by.change(Action::AgentUpdate, move |db, entry| {
         let stored = agents::get(db, whose, id)?.ok_or_else(not_found)?;
+        let owner = stored.owner;
         entry.on(SubjectKind::Agent, id, stored.name.as_str());
         // One that cannot be opened is known to nobody, and can be replaced.
         let known =
             sees_secret(&caller, stored.owner).then(|| agents::secret(db, id)).and_then(Result::ok).flatten();
         let (row, secret) = change(stored, known.as_ref())?;
         agents::update(db, &row)?;
-        secret.map_or(Ok(true), |secret| agents::set_secret(db, id, &secret))
-    })
-    .await?;
-    by.host.agent_changed(id).await
+        secret.map_or(Ok(true), |secret| agents::set_secret(db, id, &secret))?;
+        Ok(owner)
+    });
+    let owner = update.await?;
+    changed(&by.host, id, owner).await
 }
 
 /// Deletes an agent that no device names, and closes its connection.
@@ -112,11 +125,11 @@ where
 /// There is no such agent of the caller's; devices name it; the database refuses.
 pub async fn delete(by: &By, id: i64) -> Result<()> {
     let whose = by.whose(Permission::AgentsWrite);
-    by.change(Action::AgentDelete, move |db, entry| {
+    let delete = by.change(Action::AgentDelete, move |db, entry| {
         let stored = agents::get(db, whose, id)?.ok_or_else(not_found)?;
         entry.on(SubjectKind::Agent, id, stored.name);
         match agents::device_count(db, id)? {
-            0 => agents::delete(db, id),
+            0 => agents::delete(db, id).map(|_| stored.owner),
             devices => Err(Error::conflict(
                 "agent_in_use",
                 format!(
@@ -125,7 +138,7 @@ pub async fn delete(by: &By, id: i64) -> Result<()> {
                 ),
             )),
         }
-    })
-    .await?;
-    by.host.agent_changed(id).await
+    });
+    let owner = delete.await?;
+    changed(&by.host, id, owner).await
 }

@@ -6,6 +6,7 @@
 use secrecy::{ExposeSecret, SecretString};
 
 use super::By;
+use super::agent;
 use super::failed::log_failed;
 use super::quota::Quota;
 use crate::auth::typed_code::CodeKey;
@@ -65,10 +66,10 @@ pub async fn enrol(
         entry.actor = Actor::Agent { id, name: agent.name.clone(), user: code.owner };
         entry.on(SubjectKind::Agent, id, agent.name);
         entry.detail = Some(format!("enrolment code {}", code.id));
-        Ok(id)
+        Ok((id, code.owner))
     });
-    let id = match made.await {
-        Ok(id) => id,
+    let (id, owner) = match made.await {
+        Ok(made) => made,
         Err(e) if e.code() == NOT_GOOD => {
             attempt.failed();
             return Err(e);
@@ -76,7 +77,7 @@ pub async fn enrol(
         Err(e) => return Err(e),
     };
     attempt.succeeded();
-    host.agent_changed(id).await?;
+    agent::changed(host, id, owner).await?;
     Ok((id, shown))
 }
 

@@ -25,6 +25,7 @@ pub mod enrolment_code;
 pub(crate) mod failed;
 pub mod given_share;
 pub mod keys;
+pub mod live;
 pub mod log_level;
 pub mod login;
 mod look;

@@ -66,6 +66,7 @@ failures! {
     RIGHTS_CHANGED = Forbidden "rights_changed" "The caller's role was changed meanwhile";
     TOO_MANY_CHANGES = TooManyRequests "too_many_changes" "The caller makes too many changes in a short time";
     TOO_MANY_ANSWERS = Unavailable "too_many_answers" "Too many answers to this user are still under way";
+    TOO_MANY_STREAMS = TooManyRequests "too_many_streams" "The user has as many event streams as one may have";
 
     // Of logging in and of what it takes.
     TOO_MANY_ATTEMPTS = TooManyRequests "too_many_attempts" "There were too many wrong attempts";

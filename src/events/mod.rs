@@ -9,8 +9,12 @@
 //! missed and logged. The last quarter is kept for what happens rarely, so that a flood of requests does not push out
 //! that an agent went offline.
 //!
+//! The newest events but measurements are kept in a [`ring`], from which whoever passes them on out of the server reads
+//! them: in batches, and again after an interruption.
+//!
 //! Deliberately absent: plugins, the host, and any knowledge of what an event means.
 
+mod ring;
 #[cfg(test)]
 mod tests;
 
@@ -25,7 +29,10 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
 
-use crate::model::event::Event;
+pub use self::ring::Kept;
+use self::ring::Ring;
+use crate::clock::Clock;
+use crate::model::event::{Event, EventId};
 
 /// Events that may wait for one listener; measurements leave the last quarter to the others.
 const MAX_WAITING: usize = 65_536;
@@ -54,11 +61,17 @@ struct Shared {
     hub: Mutex<Hub>,
     /// Notified when a listener has handled something or has ended.
     progress: Notify,
+    /// Notified when an event was kept.
+    kept: Notify,
+    clock: Clock,
+    /// What this run of the server is called.
+    run: u64,
 }
 
 #[derive(Default)]
 struct Hub {
     last: u64,
+    ring: Ring,
     queues: Vec<Queue>,
     closed: bool,
 }
@@ -78,21 +91,51 @@ struct Queue {
 
 impl Default for Events {
     fn default() -> Self {
-        Self(Arc::new(Shared { hub: Mutex::default(), progress: Notify::new() }))
+        Self::new(Clock::default())
     }
 }
 
 impl Events {
+    /// A hub without listeners, whose events happen at the times of `clock`.
+    pub fn new(clock: Clock) -> Self {
+        let (hub, progress, kept) = (Mutex::default(), Notify::new(), Notify::new());
+        Self(Arc::new(Shared { hub, progress, kept, clock, run: fastrand::u64(..) }))
+    }
+
     /// Passes an event on. Never waits, so it may be called under a lock.
     pub fn emit(&self, event: Event) {
         let mut hub = self.0.hub.lock();
         hub.last += 1;
         let number = hub.last;
+        if !event.is_measurement() {
+            hub.ring.push(Kept { number, at: self.0.clock.now(), event: event.clone() });
+            self.0.kept.notify_one();
+        }
         let Some((last, others)) = hub.queues.split_last_mut() else { return };
         for queue in others {
             queue.put(Happened { number, event: event.clone() });
         }
         last.put(Happened { number, event });
+    }
+
+    /// The newest event. Whatever happened up to it can be seen in what is read from now on.
+    pub fn newest(&self) -> EventId {
+        EventId { run: self.0.run, number: self.0.hub.lock().last }
+    }
+
+    /// What the event of a number is called.
+    pub fn id(&self, number: u64) -> EventId {
+        EventId { run: self.0.run, number }
+    }
+
+    /// At most `most` of the events that are kept and follow the one of a number; none if some of these are no longer kept.
+    pub fn kept_after(&self, number: u64, most: usize) -> Option<Vec<Kept>> {
+        self.0.hub.lock().ring.after(number, most)
+    }
+
+    /// Waits until an event was kept since the last wait. For one waiter.
+    pub async fn kept(&self) {
+        self.0.kept.notified().await;
     }
 
     /// Has `listener` called with everything that happens from now on, on a thread of its own.

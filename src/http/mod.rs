@@ -24,7 +24,7 @@ pub(crate) mod service;
 pub(crate) mod upgrade;
 
 pub use http_types::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
-pub use outgoing::Body;
+pub use outgoing::{Body, Flow};
 
 use hyper::http as http_types;
 

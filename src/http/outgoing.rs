@@ -1,4 +1,4 @@
-//! The body of an answer: all of it at once, or in parts as they come.
+//! The body of an answer: all of it at once, in parts as they come, or as a flow that goes on as long as its reader stays.
 //!
 //! A body can hold something until its last byte was written to the socket: each part carries it, and hyper drops a part
 //! when the system has taken it.
@@ -28,6 +28,21 @@ pub struct Body {
 enum Kind {
     Whole(Full<Bytes>),
     Parts(Parts, Watch),
+    Flow(Flowing),
+}
+
+/// Parts that come as long as their reader stays, and that end by themselves where the reader may no longer have them.
+pub trait Flow: Send {
+    /// The next part; none at the end.
+    fn poll_part(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>>;
+}
+
+struct Flowing(Box<dyn Flow>);
+
+impl std::fmt::Debug for Flowing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Flow")
+    }
 }
 
 /// Ends when whoever reads an answer may no longer, if anyone watches that.
@@ -73,6 +88,16 @@ impl Body {
         Kind::Parts(Parts { first: Some(first), parts, last: Some(last) }, Watch::default()).into()
     }
 
+    /// A body that goes on as long as its reader stays.
+    pub fn flow(parts: impl Flow + 'static) -> Self {
+        Kind::Flow(Flowing(Box::new(parts))).into()
+    }
+
+    /// Whether it goes on as long as its reader stays.
+    pub(crate) fn is_flow(&self) -> bool {
+        matches!(self.kind, Kind::Flow(_))
+    }
+
     /// About how many bytes it holds.
     pub(crate) fn held_bytes(&self) -> usize {
         match &self.kind {
@@ -80,6 +105,7 @@ impl Body {
                 usize::try_from(hyper::body::Body::size_hint(body).lower()).unwrap_or(usize::MAX)
             }
             Kind::Parts(..) => PARTS_HELD,
+            Kind::Flow(_) => 0,
         }
     }
 
@@ -164,6 +190,7 @@ impl hyper::body::Body for Body {
                 }
                 parts.poll_part(cx).map(|part| part.map(|part| part.map(Frame::data)))
             }
+            Kind::Flow(flow) => flow.0.poll_part(cx).map(|part| part.map(|part| Ok(Frame::data(part)))),
         };
         let Some(held) = &self.held else { return frame };
         let holding = |bytes| Bytes::from_owner(Part { bytes, _held: held.clone() });
@@ -173,14 +200,14 @@ impl hyper::body::Body for Body {
     fn is_end_stream(&self) -> bool {
         match &self.kind {
             Kind::Whole(body) => body.is_end_stream(),
-            Kind::Parts(..) => false,
+            Kind::Parts(..) | Kind::Flow(_) => false,
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.kind {
             Kind::Whole(body) => body.size_hint(),
-            Kind::Parts(..) => SizeHint::default(),
+            Kind::Parts(..) | Kind::Flow(_) => SizeHint::default(),
         }
     }
 }

@@ -1,6 +1,8 @@
 //! What happens in the server, in the words that listeners get.
 
 use std::borrow::Cow;
+use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -63,6 +65,13 @@ pub enum Event {
         /// What it came to be.
         presence: DevicePresence,
     },
+    /// An agent was made, changed or deleted.
+    AgentChanged {
+        /// The agent.
+        agent: i64,
+        /// Whose it is, or was.
+        owner: i64,
+    },
     /// A command ended.
     CommandDone {
         /// Its wire name.
@@ -89,5 +98,76 @@ impl Event {
     /// Whether it is one of the many that say only how much goes on and how long it takes.
     pub fn is_measurement(&self) -> bool {
         matches!(self, Self::CommandDone { .. } | Self::RequestDone { .. })
+    }
+}
+
+/// What live events are called where they leave the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EventType {
+    /// An agent came online.
+    AgentOnline,
+    /// An agent went offline.
+    AgentOffline,
+    /// An agent was made, changed or deleted.
+    AgentChanged,
+    /// A device came, went, or is expected to.
+    DevicePresence,
+    /// A device was made, changed or deleted.
+    DeviceChanged,
+    /// An operation was made or changed.
+    OperationChanged,
+}
+
+impl EventType {
+    /// Every type.
+    pub const ALL: &[Self] = &[
+        Self::AgentOnline,
+        Self::AgentOffline,
+        Self::AgentChanged,
+        Self::DevicePresence,
+        Self::DeviceChanged,
+        Self::OperationChanged,
+    ];
+
+    /// Its name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::AgentOnline => "agent.online",
+            Self::AgentOffline => "agent.offline",
+            Self::AgentChanged => "agent.changed",
+            Self::DevicePresence => "device.presence",
+            Self::DeviceChanged => "device.changed",
+            Self::OperationChanged => "operation.changed",
+        }
+    }
+
+    /// The type of a name; none for any other text.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|kind| kind.name() == name)
+    }
+}
+
+/// What an event is called by whoever wants to go on after it. Only the server's own run knows what follows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EventId {
+    /// Which run of the server.
+    pub run: u64,
+    /// Which event of the run.
+    pub number: u64,
+}
+
+impl fmt::Display for EventId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}-{}", self.run, self.number)
+    }
+}
+
+impl FromStr for EventId {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (run, number) = text.split_once('-').ok_or(())?;
+        let run = u64::from_str_radix(run, 16).map_err(|_| ())?;
+        Ok(Self { run, number: number.parse().map_err(|_| ())? })
     }
 }

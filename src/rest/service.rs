@@ -140,7 +140,10 @@ impl Site {
         } else {
             // A write is done, however long its answer is.
             let response = self.read(route, call, body).await?;
-            if let Some(slot) = &seen.slot {
+            if response.body().is_flow() {
+                // Such streams have a bound of their own, and stay for hours.
+                seen.slot = None;
+            } else if let Some(slot) = &seen.slot {
                 slot.hold(response.body().held_bytes())?;
             }
             response

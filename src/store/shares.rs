@@ -134,6 +134,45 @@ pub fn of_thing(db: &Conn, of: Shared, user: i64, at: Millis) -> Result<Option<S
     Ok(list(db, of, at)?.into_iter().find(|share| share.user == user))
 }
 
+/// With whom a device is shared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeviceShare {
+    /// The device.
+    pub device: i64,
+    /// The name of its owner.
+    pub owner_name: String,
+    /// The user it is shared with.
+    pub user: i64,
+    /// What the user may do.
+    pub right: Right,
+}
+
+/// With whom some devices are shared at the time `at`, by themselves or with all devices of their agent.
+///
+/// # Errors
+/// The database refuses.
+pub fn of_devices(db: &Conn, devices: &[i64], at: Millis) -> Result<Vec<DeviceShare>> {
+    // A share of an agent covers the devices of its owner alone: in an adopted database somebody else's may name it.
+    let sql = "WITH asked AS (SELECT id, agentID, ownerID FROM devices WHERE id IN (SELECT value FROM json_each(?1))), \
+         found AS (SELECT asked.id AS device, asked.ownerID AS owner, userID, mayWake, expires \
+         FROM asked JOIN shares ON shares.deviceID = asked.id \
+         UNION ALL SELECT asked.id, asked.ownerID, userID, mayWake, expires \
+         FROM asked JOIN agents ON agents.id = asked.agentID AND agents.ownerID = asked.ownerID \
+         JOIN shares ON shares.agentID = agents.id) \
+         SELECT device, CAST(users.username AS BLOB), userID, max(mayWake) \
+         FROM found JOIN users ON users.id = owner WHERE expires IS NULL OR expires > ?2 \
+         GROUP BY device, userID ORDER BY device, userID";
+    let ids = serde_json::Value::from(devices).to_string();
+    db.query(sql, libsql::params![ids, at], |row| {
+        Ok(DeviceShare {
+            device: row.int(0)?,
+            owner_name: row.text(1)?,
+            user: row.int(2)?,
+            right: Right::from_stored(row.int(3)?),
+        })
+    })
+}
+
 /// Everyone for whom it makes a difference that a device is there: its owner, and whom it is shared with.
 ///
 /// # Errors

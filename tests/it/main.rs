@@ -38,6 +38,7 @@ mod end_to_end;
 mod enroll;
 mod enrolment;
 mod environment;
+mod events;
 mod generations;
 mod golden;
 mod greed;

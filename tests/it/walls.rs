@@ -28,7 +28,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("address_file", &["files", "text"]),
     ("config", &["json", "text"]),
     ("logging", &["clock", "files", "model", "config"]),
-    ("events", &["model"]),
+    ("events", &["clock", "model"]),
     ("store", &["clock", "files", "model", "error", "vault"]),
     ("auth", &["clock", "files", "text", "model", "error", "vault", "config", "store"]),
     ("audit", &["clock", "model", "error", "store", "auth"]),
@@ -45,8 +45,8 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "domain",
         &[
-            "clock", "text", "model", "error", "registry", "config", "store", "auth", "audit", "control",
-            "host", "watch", "commands",
+            "clock", "text", "model", "error", "registry", "config", "events", "store", "auth", "audit",
+            "control", "host", "watch", "commands",
         ],
     ),
     ("http", &["text", "model", "error", "registry", "local_socket", "config"]),

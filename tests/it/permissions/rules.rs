@@ -213,6 +213,8 @@ pub(super) const RULES: &[Rule] = &[
     // Whoever a share is with removes it, too; here everyone's are with a guest.
     Rule::new(Door::Needs("devices:share"), "GET /api/shares", Target::DeviceShare, |_| Some(200)),
     Rule::new(Door::Needs("devices:share"), "DELETE /api/shares/{}", Target::DeviceShare, reached!(200)),
+    // What is seen there is in `events`.
+    Rule::new(Door::SignedIn, "GET /api/events", Target::Nothing, |_| Some(200)),
     Rule::new(Door::SignedIn, "GET /api/commands", Target::Nothing, |_| Some(200)),
     // Outside admin mode the path's ID means nothing: one changes oneself.
     Rule::new(Door::Session, "PUT /api/account/{}", Target::User, |case| {

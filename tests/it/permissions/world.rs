@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use netignite::host::Host;
-use netignite::http::client::{Target as Door, request};
+use netignite::http::client::{Downloaded, Target as Door, download, request};
 use netignite::local_socket;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -358,12 +358,28 @@ impl World {
         if let Some(body) = body {
             request = request.json(&body);
         }
+        if path.starts_with(STREAM) {
+            let response = request.send().await.expect("an answer");
+            let (status, headers) = (response.status().as_u16(), response.headers().clone());
+            let text = if status == 200 { String::new() } else { response.text().await.expect("an answer") };
+            let body = serde_json::from_str(&text).unwrap_or_default();
+            return Reply { status, headers, text, body };
+        }
         client.send(request).await
     }
 
     /// A call through the local operator's socket.
     async fn operate(&self, method: Method, path: &str, body: Option<Value>) -> Reply {
         let socket = Door::Unix(self.server.data().join(local_socket::NAME));
+        if path.starts_with(STREAM) {
+            // It has no end: as much as its beginning is read.
+            let mut stop = |_: &[u8]| Err(std::io::Error::other("enough"));
+            let (status, body) = match download(&socket, path, &mut stop).await.expect("an answer") {
+                Downloaded::Refused(status, body) => (status.as_u16(), body),
+                Downloaded::Whole | Downloaded::Stopped(_) => (200, json!({"status": "OK"})),
+            };
+            return Reply { status, headers: Default::default(), text: body.to_string(), body };
+        }
         let answer = request(&socket, method, path, body.as_ref()).await;
         let (status, body) = answer.expect("an answer at the socket");
         Reply { status: status.as_u16(), headers: Default::default(), text: body.to_string(), body }
@@ -413,6 +429,9 @@ impl World {
         seen
     }
 }
+
+/// What answers without an end.
+const STREAM: &str = "/api/events";
 
 /// A session's ID as it is written.
 fn hex(id: i64) -> String {

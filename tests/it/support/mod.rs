@@ -4,6 +4,7 @@ pub mod agent;
 pub mod authenticator;
 pub mod binary;
 pub mod client;
+pub mod events;
 pub mod firmware;
 pub mod held;
 pub mod namespace;

@@ -1,0 +1,79 @@
+//! What somebody may see of what happens.
+//!
+//! The permissions are those of the moment in which the stream began: one that loses any of them is ended. Whose things
+//! there are and with whom they are shared is read anew for every event.
+
+use std::sync::Arc;
+
+use super::occurrence::{Audience, Occurrence};
+use crate::domain::By;
+use crate::model::event::EventType;
+use crate::model::permission::Permission;
+use crate::model::reach::{Right, Whose};
+
+/// What the reader of a stream may see.
+pub(super) struct Sight {
+    user: i64,
+    /// Whose agents, if any.
+    agents: Option<Whose>,
+    /// Whose devices, if any, and what belongs to them.
+    devices: Option<Whose>,
+    /// Of all devices, these alone; none for all.
+    only: Option<Arc<[i64]>>,
+    /// A bit for each type that was asked for.
+    types: u8,
+}
+
+/// As what somebody sees something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum View {
+    /// As its owner does.
+    Whole,
+    /// As something that is shared for this.
+    Shared(Right),
+}
+
+impl Sight {
+    pub(super) fn of(by: &By, types: &[EventType]) -> Self {
+        let whose = |permission| by.caller.has(permission).then(|| by.whose(permission));
+        Self {
+            user: by.caller.user_id().unwrap_or(0),
+            agents: whose(Permission::AgentsRead),
+            devices: whose(Permission::DevicesRead),
+            only: by.caller.only_devices(),
+            types: types.iter().fold(0, |bits, kind| bits | bit(*kind)),
+        }
+    }
+
+    /// Whether it reaches beyond one user's things and those that are shared with them.
+    pub(super) fn is_wide(&self) -> bool {
+        [self.agents, self.devices].contains(&Some(Whose::Anyones))
+    }
+
+    /// As what an event is seen; none if it is not.
+    pub(super) fn view(&self, event: &Occurrence) -> Option<View> {
+        if self.types & bit(event.kind) == 0 {
+            return None;
+        }
+        let Audience { owner, device, shared } = &event.audience;
+        let of_agent =
+            matches!(event.kind, EventType::AgentOnline | EventType::AgentOffline | EventType::AgentChanged);
+        let whose = if of_agent { self.agents? } else { self.devices? };
+        if let Some(only) = &self.only
+            && !device.is_some_and(|device| only.contains(&device))
+        {
+            return None;
+        }
+        match whose {
+            Whose::Anyones => Some(View::Whole),
+            Whose::User(user) if user == *owner => Some(View::Whole),
+            Whose::User(_) => {
+                shared.iter().find(|(user, _)| *user == self.user).map(|(_, right)| View::Shared(*right))
+            }
+        }
+    }
+}
+
+fn bit(kind: EventType) -> u8 {
+    1 << kind as u8
+}
