@@ -3,3 +3,4 @@
 mod dashboard;
 mod health;
 mod metrics;
+mod openapi;

@@ -2,12 +2,16 @@
 
 use std::borrow::Cow;
 use std::ops::Deref;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
 use super::HeaderMap;
+use super::Route;
+use super::document::document;
+use super::router::Router;
 use super::row::{Describe, describe};
 use crate::domain::By;
 use crate::error::{Error, FieldError, Result};
@@ -31,7 +35,13 @@ pub struct Call {
     pub query: Option<String>,
     /// What the request is called in logs and in its answer.
     pub request: RequestId,
+    /// The routes that are served beside the one that is called.
+    pub(super) router: Arc<Router>,
 }
+
+/// The API's document, made once.
+#[derive(Default)]
+struct Document(OnceLock<Bytes>);
 
 impl Call {
     /// Whether cookies for this client carry `Secure`.
@@ -64,6 +74,21 @@ impl Call {
                 "Invalid ID: expected a positive whole number",
             )
         })
+    }
+
+    /// The document of all routes that are served here, and of all commands, as JSON. It takes a while the first time.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn document(&self) -> Result<Bytes> {
+        let kept = self.host.remembered.get(Document::default);
+        if let Some(document) = kept.0.get() {
+            return Ok(document.clone());
+        }
+        let rows = self.router.routes().iter().map(Route::row);
+        let document = document(rows, &self.host.registry);
+        let json = Bytes::from(serde_json::to_vec(&document).map_err(Error::internal)?);
+        Ok(kept.0.get_or_init(|| json).clone())
     }
 
     /// What was sent as `Authorization: Bearer`; empty if it is not clear, none if there is no such header.

@@ -4,13 +4,15 @@
 //! rows do not lie; `service` takes one request from there through session, permission
 //! and body to its handler; `identify` says who calls; `call` is what a handler gets, `answer` what it gives; `envelope`
 //! makes HTTP of that, or of an error; `request_log` is what is logged and noted of a request; `under_way` counts the
-//! answers that are being sent; `agent_door` is where agents come in; `files` are what pages are made of; `listen` serves
+//! answers that are being sent; `document` makes the API's document of
+//! all rows; `agent_door` is where agents come in; `files` are what pages are made of; `listen` serves
 //! sockets, and `operate` the command line in its own process. Deliberately absent: what is served, which is `api/`'s and
 //! the plugins', and sockets, which are `http/`'s.
 
 mod agent_door;
 pub mod answer;
 pub mod call;
+mod document;
 pub mod envelope;
 pub mod files;
 mod identify;

@@ -133,6 +133,7 @@ impl Site {
             params,
             query: query.map(str::to_owned),
             request: summary.id.clone(),
+            router: self.router.clone(),
         };
         let mut response = if writes {
             Handler { running: Some(route.call(call, body)), rest: Some((&self.tasks, summary, seen)) }

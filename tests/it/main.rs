@@ -54,6 +54,7 @@ mod login_security;
 mod mac_addresses;
 mod messages;
 mod names;
+mod openapi;
 mod origins;
 mod page;
 mod password_resets;

@@ -310,6 +310,7 @@ pub(super) const RULES: &[Rule] = &[
     // The page and its files, which hold nothing of anyone's; what is asked for here is none of them.
     Rule::public("GET /"),
     Rule::new(Door::Open, "GET /{}", Target::Nothing, |_| Some(404)),
+    Rule::public("GET /api/openapi.json"),
     Rule::public("GET /livez"),
     Rule::public("GET /readyz"),
     Rule::new(Door::SignedIn, "GET /api/health", Target::Nothing, |_| Some(200)),

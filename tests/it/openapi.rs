@@ -1,0 +1,91 @@
+//! The API's document: the committed copy is what a server serves, and says of itself nothing that is not so.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use serde_json::Value;
+
+use super::support::Server;
+
+/// The committed copy.
+fn copy() -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/openapi.json")
+}
+
+#[tokio::test]
+async fn the_committed_document_is_what_is_served() {
+    let server = Server::start().await;
+    let reply = server.anonymous().get("/api/openapi.json").await;
+    assert_eq!(reply.status, 200, "{}", reply.text);
+    assert_eq!(reply.header("content-type"), Some("application/json"));
+    let served = format!("{}\n", serde_json::to_string_pretty(&reply.body).expect("JSON"));
+    if std::env::var_os("OPENAPI_UPDATE").is_some() {
+        std::fs::write(copy(), &served).expect("the copy can be written");
+    }
+    let committed = std::fs::read_to_string(copy()).unwrap_or_default();
+    assert!(
+        committed == served,
+        "docs/openapi.json is old: run this test with OPENAPI_UPDATE=1 and look at it"
+    );
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn every_route_and_command_is_in_it_and_every_reference_leads_somewhere() {
+    let server = Server::start().await;
+    let document = server.anonymous().get("/api/openapi.json").await.body;
+    let mut ids = BTreeSet::new();
+    for route in netignite::api::table().into_iter().chain(server.plugin_routes()) {
+        let method = route.method.as_str().to_ascii_lowercase();
+        let operation = &document["paths"][route.path.replace("{*", "{")][&method];
+        assert_eq!(operation["summary"], route.summary, "{route:?}");
+        assert!(ids.insert(operation["operationId"].to_string()), "{route:?} has the ID of another");
+        let parameters = operation["parameters"].as_array().expect("a list");
+        let in_path = parameters.iter().filter(|parameter| parameter["in"] == "path").count();
+        assert_eq!(in_path, route.placeholders().count(), "{route:?}");
+        for failure in route.failures() {
+            let responses = operation["responses"].as_object().expect("an object");
+            let said = responses.values().any(|response| {
+                let shared = response["$ref"].as_str().and_then(|target| target.strip_prefix('#'));
+                let response = shared.and_then(|pointer| document.pointer(pointer)).unwrap_or(response);
+                let code =
+                    &response["content"]["application/json"]["schema"]["allOf"][1]["properties"]["code"];
+                code["enum"].as_array().is_some_and(|codes| codes.iter().any(|code| code == failure.code))
+            });
+            assert!(said, "{route:?} does not say {}", failure.code);
+        }
+        if let Some(example) = route.example {
+            serde_json::from_str::<Value>(example)
+                .unwrap_or_else(|e| panic!("the example of {route:?}: {e}"));
+        }
+    }
+    let commands = server.superadmin().await.get("/api/commands").await.expect(200);
+    for command in commands.data().as_array().expect("a list") {
+        let name = command["name"].as_str().expect("a name");
+        let payload = &document["components"]["schemas"][format!("Command.{name}.payload")];
+        let fields = |schema: &Value| -> Vec<String> {
+            schema["properties"]
+                .as_object()
+                .map(|fields| fields.keys().cloned().collect())
+                .unwrap_or_default()
+        };
+        assert!(payload.is_object(), "{name} is not there");
+        assert_eq!(fields(payload), fields(&command["payload"]), "{name}");
+    }
+    assert_references(&document, &document);
+    server.stop().await;
+}
+
+fn assert_references(value: &Value, document: &Value) {
+    match value {
+        Value::Object(fields) => {
+            if let Some(target) = fields.get("$ref").and_then(Value::as_str) {
+                let pointer = target.strip_prefix('#').expect("a reference into the document");
+                assert!(document.pointer(pointer).is_some(), "{target} leads nowhere");
+            }
+            fields.values().for_each(|value| assert_references(value, document));
+        }
+        Value::Array(values) => values.iter().for_each(|value| assert_references(value, document)),
+        _ => {}
+    }
+}
