@@ -30,7 +30,7 @@ use crate::auth::tokens::Tokens;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
 use crate::control::Control;
-use crate::domain::{audit_retention, device_presence, live};
+use crate::domain::{audit_retention, device_presence, live, wake_until};
 use crate::events::Events;
 use crate::files;
 use crate::host::{AgentChanges, Host};
@@ -278,6 +278,7 @@ pub async fn start(config: Config, log_level: LogLevel) -> Result<Running, Start
     let socket = config.data_directory.join(local_socket::NAME);
     let local = bind_local(&socket);
     device_presence::start(host).await.map_err(StartError::new)?;
+    wake_until::resume(host).await.map_err(StartError::new)?;
     host.control.start(host.shutdown.clone());
     let mut doors = doors(host, &router, listener, local);
     doors.extend(keep_audit_log(host));

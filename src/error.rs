@@ -97,6 +97,7 @@ struct Parts {
     detail: Option<String>,
     source: Option<Arc<dyn std::error::Error + Send + Sync>>,
     refusal: Option<Refusal>,
+    data: Option<serde_json::Value>,
 }
 
 impl Error {
@@ -113,6 +114,7 @@ impl Error {
             detail: None,
             source: None,
             refusal: None,
+            data: None,
         }))
     }
 
@@ -197,6 +199,18 @@ impl Error {
     pub fn refusing(mut self, action: Action, subject: Option<(SubjectKind, i64)>) -> Self {
         self.0.refusal = Some(Refusal { action, subject });
         self
+    }
+
+    /// The same error with data: what became of the operation that it is about.
+    #[must_use]
+    pub fn with_data(mut self, data: serde_json::Value) -> Self {
+        self.0.data = Some(data);
+        self
+    }
+
+    /// The data of an answer that says what became of an operation; no other error has any.
+    pub fn data(&self) -> Option<&serde_json::Value> {
+        self.0.data.as_ref()
     }
 
     /// What the audit log is to tell, beyond what the class of the error says.

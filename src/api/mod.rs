@@ -23,6 +23,7 @@ mod field;
 mod given_shares;
 mod ids;
 mod log_level;
+mod operation_view;
 mod owner;
 mod pages;
 mod password_reset;

@@ -257,7 +257,6 @@ pub(super) async fn host_agent_changed(host: &Arc<Host>, device: i64, before: Op
 ///
 /// # Errors
 /// The database cannot be read.
-#[allow(dead_code)]
 pub(super) async fn begin(host: &Arc<Host>, device: i64, state: DeviceState) -> Result<()> {
     of(host).change(host, device, |known, now| known.begin(now, state)).await
 }
@@ -266,7 +265,6 @@ pub(super) async fn begin(host: &Arc<Host>, device: i64, state: DeviceState) -> 
 ///
 /// # Errors
 /// The database cannot be read.
-#[allow(dead_code)]
 pub(super) async fn end(host: &Arc<Host>, device: i64, last: Option<Sample>) -> Result<()> {
     of(host).change(host, device, |known, now| known.end(now, last)).await
 }

@@ -234,6 +234,14 @@ impl DeviceQuestions {
         asked.filter(|asked| asked.device == device).for_each(|asked| asked.stale = true);
     }
 
+    /// Forgets a device, whichever agent is asked about it.
+    pub(super) fn forget_device(&self, device: i64) {
+        let mut state = self.state.lock();
+        state.answers.remove(&device);
+        let asked = state.queues.values_mut().flat_map(|queue| &mut queue.asked);
+        asked.filter(|asked| asked.device == device).for_each(|asked| asked.stale = true);
+    }
+
     /// The next question to send to an agent, under a number of its own.
     fn next(&self, agent: i64) -> Option<(u64, Requester, Target)> {
         let state = &mut *self.state.lock();

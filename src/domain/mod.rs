@@ -43,6 +43,7 @@ pub mod token;
 pub mod user;
 pub mod user_change;
 pub mod wake;
+pub mod wake_until;
 
 pub use by::By;
 pub use reader::Reader;

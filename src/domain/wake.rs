@@ -106,7 +106,7 @@ fn changed() -> Error {
 ///
 /// # Errors
 /// 409 when the stored MAC address or port is none.
-fn payload(device: &WakeRow) -> Result<Payload> {
+pub(super) fn payload(device: &WakeRow) -> Result<Payload> {
     let mac_address = device.mac_address.parse().map_err(|_| {
         Error::conflict(
             "no_mac_address",

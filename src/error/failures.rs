@@ -117,6 +117,18 @@ failures! {
     COMMAND_FAILED = AgentFailed "command_failed" "The agent said no";
     BAD_REPLY = AgentFailed "bad_reply" "The agent answered something that is no reply to the command";
 
+    // Of waking until a device is seen.
+    NOT_SEEN = TimedOut "not_seen" "The packet was sent, and the device was not seen in time";
+    OTHER_DEVICE_ANSWERS = TimedOut "other_device_answers" "Another device answers at the device's address";
+    CANNOT_PROBE = TimedOut "cannot_probe" "The agent has no means of telling whether the device is up";
+    NO_AGENT_IN_TIME = TimedOut "agent_offline" "None of the device's agents was connected in time";
+    NO_PACKET_SENT = TimedOut "command_failed" "The agent could not send the packet";
+    CANCELED = TimedOut "canceled" "The wake was withdrawn";
+    NOT_ALLOWED_ANY_MORE = TimedOut "not_allowed" "The caller may no longer wake the device";
+    DEVICE_DELETED = TimedOut "device_deleted" "The device was deleted while it was being woken";
+    NOT_ENDED = TimedOut "not_ended" "The server stops, and goes on with the wake when it starts again";
+    TOO_MANY_OPERATIONS = TooManyRequests "too_many_operations" "As many operations are under way as may be";
+
     // Of the server's keys.
     DAMAGED_SECRET = Conflict "damaged_secret" "A stored secret cannot be opened";
     MASTER_KEY_NOT_CHANGED = Conflict "master_key_not_changed" "The new master key cannot be used";

@@ -16,7 +16,7 @@ use crate::text::harmless;
 struct Failure<'a> {
     status: &'static str,
     message: &'a str,
-    data: Option<()>,
+    data: Option<&'a serde_json::Value>,
     code: &'a str,
     #[serde(skip_serializing_if = "<[FieldError]>::is_empty")]
     errors: &'a [FieldError],
@@ -154,7 +154,7 @@ fn failed_text(error: &Error, id: &RequestId) -> String {
     let failure = Failure {
         status: "ERROR",
         message: &message,
-        data: None,
+        data: error.data(),
         code: error.code(),
         errors: error.fields(),
         request_id: id.as_str(),

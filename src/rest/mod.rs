@@ -27,7 +27,7 @@ pub mod service;
 mod under_way;
 
 pub use answer::{Answer, Data, Raw};
-pub use call::{Call, Json, NoBody};
+pub use call::{Call, FromBody, Json, NoBody};
 pub use files::{StaticFile, StaticFiles};
 pub use route::{Access, Route};
 pub use row::{Row, Tag};

@@ -92,6 +92,8 @@ pub struct Row {
     pub queries: Vec<Describe>,
     /// The schema of the body, if one is taken.
     pub takes: Option<Describe>,
+    /// Whether what is no such body is passed over, as if there were none.
+    pub passes_over: bool,
     /// An example of the body, as JSON.
     pub example: Option<&'static str>,
     /// What it answers when all went well.
@@ -121,6 +123,7 @@ impl Row {
             params: Vec::new(),
             queries: Vec::new(),
             takes: None,
+            passes_over: false,
             example: None,
             gives: Gives::Envelope(describe::<()>),
             statuses: Vec::new(),
@@ -202,6 +205,12 @@ impl Row {
     pub fn query<T: JsonSchema>(mut self) -> Self {
         self.queries.push(T::json_schema);
         self
+    }
+
+    /// A body that is no JSON object is passed over, as if there were none: clients of a time without one send anything.
+    #[must_use]
+    pub fn passes_over(self) -> Self {
+        Self { passes_over: true, ..self }
     }
 
     /// An example of the body, as JSON.

@@ -112,7 +112,7 @@ impl Site {
             (caller, stale) = self.let_in(&knock, &self.host.config.load_full(), seen).await?;
         }
         // A route that takes no body passes over whatever comes.
-        if writes && route.takes.is_some() && !media::is_blank(&body) {
+        if writes && route.takes.is_some() && !route.passes_over && !media::is_blank(&body) {
             media::check_json(&parts.headers)?;
         }
         // From here on it counts: what a client is slow to send costs little.

@@ -253,6 +253,15 @@ pub fn running(db: &Conn, after: i64) -> Result<Vec<Operation>> {
     db.query(sql, [after, SOME], operation)
 }
 
+/// Every live wake that goes on until the device is seen.
+///
+/// # Errors
+/// The database refuses.
+pub fn live_wakes(db: &Conn) -> Result<Vec<Operation>> {
+    let sql = select!("WHERE endedAt IS NULL AND kind = 'wake' AND progress IS NOT NULL ORDER BY key");
+    db.query(sql, (), operation)
+}
+
 /// When something is due to happen first.
 ///
 /// # Errors

@@ -80,5 +80,6 @@ mod sharing;
 mod text_files;
 mod totp;
 mod totp_required;
+mod wake_until;
 mod walls;
 mod wrong_clock;
