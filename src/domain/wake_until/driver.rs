@@ -115,7 +115,7 @@ impl Driver {
         let (op, trail) = (self.op.clone(), std::mem::take(&mut self.trail));
         let written = self.host.store.write(move |db| {
             if !operations::save(db, &op)? {
-                return Ok(operations::get(db, op.id)?);
+                return operations::get(db, op.id);
             }
             trail.iter().try_for_each(|entry| operation_trail::insert(db, op.id, entry))?;
             Ok(None)
