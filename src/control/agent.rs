@@ -29,7 +29,7 @@ use crate::model::agent_about::{AgentAbout, BASE_COMMANDS, Supported};
 use crate::model::credential::{Credential, SecretDigest};
 use crate::model::event::Event;
 use crate::model::presence::{Conflict, Presence, PresenceState};
-use crate::registry::CommandEntry;
+use crate::registry::{Class, CommandEntry};
 
 /// Every beat pings, more often than the 25 s that proxies are promised.
 const BEAT_EVERY: Duration = Duration::from_secs(20);
@@ -197,6 +197,9 @@ impl Agent {
         if state.supports(entry.name) == Supported::No {
             return Err(DispatchError::Unsupported);
         }
+        if entry.class == Class::Long && state.kind.long_window() == 0 {
+            return Err(DispatchError::TooLong);
+        }
         let outcome = state.line.get_or_insert_default().ask(entry, payload, requester, core.now());
         self.pump(core, &mut state);
         outcome
@@ -204,7 +207,7 @@ impl Agent {
 
     /// Sends what the window allows and sees to it that the wheel looks at the deadlines.
     fn pump(self: &Arc<Self>, core: &Core, state: &mut State) {
-        let window = state.kind.window();
+        let window = (state.kind.window(), state.kind.long_window());
         if let Link::Connected(Connection { heartbeat, broken: None, .. }) = state.link {
             let now = core.now();
             while let Some(line) = &mut state.line {

@@ -102,6 +102,24 @@ fn insert(line: &mut VecDeque<Command>, command: Command) {
     line.insert(at, command);
 }
 
+/// Which commands count together where there is room for so many.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Window {
+    Control,
+    Short,
+    Long,
+}
+
+impl Window {
+    fn of(class: Class) -> Self {
+        match class {
+            Class::Control => Self::Control,
+            Class::Action | Class::Question => Self::Short,
+            Class::Long => Self::Long,
+        }
+    }
+}
+
 /// A command whose frame was sent.
 struct Flight {
     id: u32,
@@ -116,6 +134,7 @@ pub(super) struct Line {
     controls: VecDeque<Command>,
     actions: VecDeque<Command>,
     questions: VecDeque<Command>,
+    longs: VecDeque<Command>,
     /// The turn that was sent last.
     turn: u64,
     /// IDs and names of commands that timed out and may still be answered.
@@ -164,6 +183,7 @@ impl Line {
             Class::Control => &mut self.controls,
             Class::Action => &mut self.actions,
             Class::Question => &mut self.questions,
+            Class::Long => &mut self.longs,
         };
         let turn = next_turn(line, current, requester);
         let callers = vec![caller];
@@ -173,7 +193,7 @@ impl Line {
 
     /// Drops the last command of whoever has the most waiting, if that is more than `newcomer` will have.
     fn make_room(&mut self, class: Class, newcomer: Requester) -> bool {
-        if class == Class::Control {
+        if matches!(class, Class::Control | Class::Long) {
             return false;
         }
         let waiting = || self.actions.iter().chain(&self.questions).map(|c| c.requester);
@@ -197,17 +217,18 @@ impl Line {
 
     fn is_full(&self, class: Class) -> bool {
         match class {
-            Class::Control => self.controls.len() + self.in_flight(true) >= MAX_WAITING,
+            Class::Control => self.controls.len() + self.in_flight(Window::Control) >= MAX_WAITING,
+            Class::Long => self.longs.len() >= MAX_WAITING,
             Class::Action | Class::Question => self.actions.len() + self.questions.len() >= MAX_WAITING,
         }
     }
 
-    fn in_flight(&self, control: bool) -> usize {
-        self.flights.iter().filter(|f| (f.command.entry.class == Class::Control) == control).count()
+    fn in_flight(&self, window: Window) -> usize {
+        self.flights.iter().filter(|f| Window::of(f.command.entry.class) == window).count()
     }
 
     fn skip_abandoned(&mut self) {
-        for line in [&mut self.controls, &mut self.actions, &mut self.questions] {
+        for line in [&mut self.controls, &mut self.actions, &mut self.questions, &mut self.longs] {
             line.retain(|c| !c.is_abandoned());
         }
     }
@@ -215,15 +236,18 @@ impl Line {
     /// The next command that may be sent, from now on in flight under an ID that `id` gives: its frame.
     pub(super) fn next(
         &mut self,
-        window: usize,
+        (window, long_window): (usize, usize),
         now: Moment,
         id: impl FnOnce(&Self) -> u32,
     ) -> Option<Vec<u8>> {
         let command = loop {
             let command = match self.controls.pop_front() {
                 Some(control) => control,
-                None if self.in_flight(false) >= window => return None,
-                None => self.pop_waiting()?,
+                None => match self.pop_short(window) {
+                    Some(short) => short,
+                    None if self.in_flight(Window::Long) >= long_window => return None,
+                    None => self.longs.pop_front()?,
+                },
             };
             if !command.is_abandoned() {
                 break command;
@@ -233,6 +257,11 @@ impl Line {
         let frame = message::encode(command.entry.name, id, &command.payload);
         self.flights.push(Flight { id, deadline: now + millis(command.entry.timeout), command });
         Some(frame)
+    }
+
+    /// The next that is not long, if the window has room.
+    fn pop_short(&mut self, window: usize) -> Option<Command> {
+        if self.in_flight(Window::Short) < window { self.pop_waiting() } else { None }
     }
 
     /// The next that waits for its turn: actions first, but not all of others' before a question.
@@ -281,7 +310,7 @@ impl Line {
             self.expect_late(flight.id, flight.command.entry.name);
             expired.push((flight.command, DispatchError::TimedOut));
         }
-        for line in [&mut self.actions, &mut self.questions] {
+        for line in [&mut self.actions, &mut self.questions, &mut self.longs] {
             while let Some(at) = line.iter().position(|c| c.give_up <= now)
                 && let Some(command) = line.remove(at)
             {
@@ -293,14 +322,14 @@ impl Line {
 
     /// When the first command in flight times out, or the first that waits is given up.
     pub(super) fn deadline(&self) -> Option<Moment> {
-        let waiting = self.actions.iter().chain(&self.questions).map(|c| c.give_up);
+        let waiting = self.actions.iter().chain(&self.questions).chain(&self.longs).map(|c| c.give_up);
         self.flights.iter().map(|f| f.deadline).chain(waiting).min()
     }
 
     /// Takes every command, in flight or waiting.
     pub(super) fn drain(&mut self) -> impl Iterator<Item = Command> + use<> {
-        let Self { flights, controls, actions, questions, .. } = std::mem::take(self);
-        flights.into_iter().map(|f| f.command).chain(controls).chain(actions).chain(questions)
+        let Self { flights, controls, actions, questions, longs, .. } = std::mem::take(self);
+        flights.into_iter().map(|f| f.command).chain(controls).chain(actions).chain(questions).chain(longs)
     }
 
     /// Whether nothing is left to remember, so that an idle agent carries no line.
@@ -309,6 +338,7 @@ impl Line {
             && self.controls.is_empty()
             && self.actions.is_empty()
             && self.questions.is_empty()
+            && self.longs.is_empty()
             && self.late.is_empty()
             && self.armed.is_none()
     }

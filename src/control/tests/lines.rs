@@ -239,3 +239,42 @@ async fn ids_run_around_without_meeting_one_in_flight() {
     assert_eq!(next.await.unwrap(), Ok(Text::of("next")));
     assert_eq!(wrapped.await.unwrap(), Ok(Text::of("wrapped")));
 }
+
+#[tokio::test(start_paused = true)]
+async fn long_commands_have_a_window_of_their_own_and_hold_nothing_up() {
+    let (control, _) = service();
+    let mut agent = Agent::connect(&control, 2);
+    let mut long: Vec<Pending> = Vec::new();
+    for i in 0..6 {
+        long.push(dispatch::<Toil>(&control, 2, &i.to_string()).await);
+    }
+    let mut sent = Vec::new();
+    for _ in 0..4 {
+        sent.push(agent.message().await);
+    }
+    agent.hears_nothing(Duration::from_millis(500)).await;
+    // The whole window of the others is free.
+    let mut short = Vec::new();
+    for i in 0..16 {
+        short.push(dispatch::<Act>(&control, 2, &i.to_string()).await);
+    }
+    for pending in short {
+        let act = agent.message().await;
+        assert_eq!(act.command, "ACT");
+        agent.reply(&act.echo()).await;
+        assert!(pending.await.unwrap().is_ok());
+    }
+    // What waits for its turn is given up as any command is; what was sent has its hour.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    agent.reply(&sent.remove(0).echo()).await;
+    assert_eq!(agent.message().await.json, r#"{"text":"4"}"#);
+    assert_eq!(long.remove(0).await.unwrap(), Ok(Text::of("0")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_microcontroller_is_sent_no_long_command() {
+    let (control, _) = service();
+    let mut agent = Agent::connect(&control, 1);
+    assert_eq!(control.dispatch::<Toil>(1, &Text::of("x")).await, Err(DispatchError::TooLong));
+    agent.hears_nothing(Duration::from_millis(500)).await;
+}
