@@ -30,6 +30,7 @@ use crate::auth::tokens::Tokens;
 use crate::clock::Clock;
 use crate::config::{Config, ConfigError};
 use crate::control::Control;
+use crate::domain::operation::{self, Operations};
 use crate::domain::{audit_retention, device_presence, live, wake_until};
 use crate::events::Events;
 use crate::files;
@@ -38,6 +39,7 @@ use crate::http::{Method, server};
 use crate::local_socket;
 use crate::lock::DataLock;
 use crate::logging::LogLevel;
+use crate::model::event::Event;
 use crate::model::remembered::Remembered;
 use crate::model::request_id::RequestIds;
 use crate::model::shutdown::Shutdown;
@@ -155,9 +157,16 @@ pub async fn open(lock: DataLock, config: Config, log_level: LogLevel) -> Result
     let credentials = store.read(agents::all_credentials).await.map_err(StartError::new)?;
     let count = credentials.len();
     let requests = RequestIds::new().map_err(StartError::new)?;
+    let remembered = Remembered::default();
+    let operations = remembered.get(Operations::default);
     let emit = {
         let events = events.clone();
-        move |event| events.emit(event)
+        move |event| {
+            if let Event::AgentOnline { agent } = event {
+                operations.agent_online(agent);
+            }
+            events.emit(event);
+        }
     };
     let names = registry.iter().map(|entry| entry.name).collect();
     let host = Arc::new(Host {
@@ -168,7 +177,7 @@ pub async fn open(lock: DataLock, config: Config, log_level: LogLevel) -> Result
         accounts: Accounts::new(store.clone(), clock.clone()),
         audit: Recorder::new(store.clone(), clock.clone()),
         pace: Pace::default(),
-        remembered: Remembered::default(),
+        remembered,
         store,
         registry,
         control: Control::new(clock.clone(), names, Box::new(emit)),
@@ -283,6 +292,7 @@ pub async fn start(config: Config, log_level: LogLevel) -> Result<Running, Start
     let mut doors = doors(host, &router, listener, local);
     doors.extend(keep_audit_log(host));
     doors.push(pass_events_on(host));
+    doors.push(tokio::spawn(operation::run(host.clone(), host.shutdown.clone())));
     let socket_identity = Arc::new(parking_lot::Mutex::new(local_socket::identity(&socket)));
     doors.push(watch_over(&opened, &router, &socket, &socket_identity));
     step.done(format_args!("http://{address}"));

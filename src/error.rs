@@ -40,6 +40,8 @@ pub enum Kind {
     TooLarge,
     /// The body is not JSON.
     UnsupportedMedia,
+    /// The request contradicts an earlier one.
+    Unprocessable,
     /// Too many attempts.
     TooManyRequests,
     /// Our own fault.

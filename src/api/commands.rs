@@ -5,30 +5,37 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::operations::{accept, described};
+use super::prefer::Prefer;
 use super::tags::COMMANDS;
 use crate::domain::command;
-use crate::error::Result;
+use crate::domain::operation::create::{Options, Wanted};
 use crate::error::failures as f;
+use crate::error::{Error, Result};
 use crate::model::audit::SubjectKind;
 use crate::model::permission::Permission as P;
 use crate::registry::{Class, CommandEntry};
 use crate::rest::call::FromBody;
 use crate::rest::row::Describe;
-use crate::rest::{Answer, Call, Data, NoBody, Route};
+use crate::rest::{Answer, Call, Data, NoBody, Route, StatusCode};
 
 /// The routes.
 pub(super) fn routes() -> Vec<Route> {
     vec![
-        Route::post("/api/agents/{id}/commands/{name}", "Send a command to an agent and wait for its reply")
-            .needs(&[P::AgentsCommand])
-            .tag(COMMANDS)
-            .admin_mode()
-            .subject(SubjectKind::Agent)
-            .param::<String>("name", "The command's name, such as HEARTBEAT")
-            .example("{}")
-            .fails(&[f::NOT_FOUND, f::UNKNOWN_COMMAND])
-            .fails(f::OF_COMMANDS)
-            .handler(send),
+        described(Route::post(
+            "/api/agents/{id}/commands/{name}",
+            "Send a command to an agent and wait for its reply",
+        ))
+        .statuses(&[StatusCode::OK, StatusCode::ACCEPTED])
+        .needs(&[P::AgentsCommand])
+        .tag(COMMANDS)
+        .admin_mode()
+        .subject(SubjectKind::Agent)
+        .param::<String>("name", "The command's name, such as HEARTBEAT")
+        .example("{}")
+        .fails(&[f::NOT_FOUND, f::UNKNOWN_COMMAND])
+        .fails(f::OF_COMMANDS)
+        .handler(send),
         Route::get("/api/commands", "List the commands agents can be sent")
             .signed_in()
             .tag(COMMANDS)
@@ -111,6 +118,12 @@ impl JsonSchema for Reply {
 }
 
 async fn send(call: Call, Payload(payload): Payload) -> Result<Answer<Reply>> {
+    if Prefer::of(&call.headers).respond_async {
+        let (agent, command) = (call.id()?, call.param("name").to_owned());
+        let wanted = Wanted::Command { agent, command, payload: payload.clone() };
+        let answer = accept(&call, wanted, Options::default(), &payload).await?;
+        return answer.try_map(|view| serde_json::to_string(&view).map(Reply).map_err(Error::internal));
+    }
     let (entry, reply) = command::send(&call, call.id()?, call.param("name"), &payload).await?;
     Ok(Answer::ok(format!("{} command answered", entry.name), Reply(reply)))
 }

@@ -23,10 +23,13 @@ mod field;
 mod given_shares;
 mod ids;
 mod log_level;
+mod operation_query;
 mod operation_view;
+mod operations;
 mod owner;
 mod pages;
 mod password_reset;
+mod prefer;
 mod role;
 mod secrets;
 mod sessions;
@@ -73,6 +76,7 @@ pub fn table() -> Vec<Route> {
         log_level::routes(),
         secrets::routes(),
         events::routes(),
+        operations::routes(),
     ]
     .concat()
 }

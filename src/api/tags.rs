@@ -7,6 +7,8 @@ pub(super) const DEVICES: Tag = Tag::new("Devices", "What is woken, and whether 
 pub(super) const AGENTS: Tag = Tag::new("Agents", "The programs that wake devices on their networks");
 pub(super) const ENROLMENT: Tag = Tag::new("Enrolment", "Codes with which machines make their own agents");
 pub(super) const COMMANDS: Tag = Tag::new("Commands", "What agents can be asked to do");
+pub(super) const OPERATIONS: Tag =
+    Tag::new("Operations", "What is wanted of agents and devices, until it is done and for a while after");
 pub(super) const SHARES: Tag = Tag::new("Shares", "Letting other users see or wake devices");
 pub(super) const ACCOUNT: Tag = Tag::new("Account", "The caller's own account");
 pub(super) const TOKENS: Tag = Tag::new("API tokens", "What programs call with");

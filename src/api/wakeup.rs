@@ -10,6 +10,7 @@ use super::check::{Check, Rule};
 use super::field::Field;
 use super::operation_view::OperationView;
 use super::tags::DEVICES;
+use crate::domain::operation::read::Seen;
 use crate::domain::wake::wake;
 use crate::domain::wake_until;
 use crate::error::failures as f;
@@ -125,7 +126,7 @@ async fn wakeup(call: Call, body: WakeBody) -> Result<Answer<OperationView>> {
     if responds_async {
         let path = format!("/api/operations/{}", waking.operation.id);
         let location = HeaderValue::from_str(&path).map_err(Error::internal)?;
-        let view = OperationView::of(&waking.operation, shared);
+        let view = OperationView::of(Seen::by_maker(waking.operation.clone(), shared));
         let answer = Answer { status: StatusCode::ACCEPTED, ..Answer::ok("Operation accepted", view) };
         let applied = HeaderValue::from_static("respond-async");
         return Ok(answer
@@ -134,7 +135,7 @@ async fn wakeup(call: Call, body: WakeBody) -> Result<Answer<OperationView>> {
             .header(VARY, HeaderValue::from_static("Prefer")));
     }
     let ended = waking.end().await;
-    let view = OperationView::of(&ended, shared);
+    let view = OperationView::of(Seen::by_maker(ended.clone(), shared));
     if ended.state == State::Succeeded {
         return Ok(Answer::ok("Device is online", view));
     }

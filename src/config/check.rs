@@ -144,12 +144,17 @@ fn mentions_secret(message: &str, path: &str, section: &Value) -> bool {
 /// The first key whose value has the right type and is yet none.
 fn out_of_bounds(config: &Config) -> Option<&'static str> {
     let limits = &config.limits;
-    let audit = &config.audit;
-    let bad: [(&'static str, bool); 15] = [
+    let (audit, operations) = (&config.audit, &config.operations);
+    let bad: [(&'static str, bool); 17] = [
         ("allowedHosts", !config.allowed_hosts.iter().all(|host| is_host(host))),
         ("allowedOrigins", !config.allowed_origins.iter().all(|o| is_origin(o))),
         ("audit.maxEntries", audit.max_entries > 0 && !(1000..=100_000_000).contains(&audit.max_entries)),
         ("audit.retentionDays", audit.retention_days > 36_500),
+        (
+            "operations.maxEntries",
+            operations.max_entries > 0 && !(1000..=100_000_000).contains(&operations.max_entries),
+        ),
+        ("operations.retentionDays", operations.retention_days > 36_500),
         ("dataDirectory", config.data_directory.as_os_str().is_empty()),
         ("limits.agentsPerUser", limits.agents_per_user > MOST),
         ("limits.answers", limits.answers > MOST as usize),

@@ -25,6 +25,8 @@ const EXPECTED: &[(&str, &str)] = &[
     ("log.format", "one of \"auto\", \"pretty\" and \"json\""),
     ("log.keepDays", "a whole number of days from 1 to 3650"),
     ("logLevel", "one of \"debug\", \"info\", \"warn\", \"error\" and \"critical\""),
+    ("operations.maxEntries", "a whole number from 1000 to 100000000, or 0 for no bound"),
+    ("operations.retentionDays", "a whole number of days from 1 to 36500, or 0 for ever"),
     ("plugins", SECTION),
     ("production", "true or false"),
     ("secureCookies", "one of \"auto\", \"always\" and \"never\""),

@@ -33,6 +33,7 @@ impl Config {
             production,
             auth,
             audit,
+            operations,
             limits,
             ..
         } = fresh.clone();
@@ -45,6 +46,7 @@ impl Config {
             production,
             auth,
             audit,
+            operations,
             limits: Limits {
                 agents_per_user: limits.agents_per_user,
                 devices_per_user: limits.devices_per_user,

@@ -40,6 +40,8 @@ pub struct Config {
     pub log: LogConfig,
     /// How much of the audit log is kept.
     pub audit: AuditConfig,
+    /// How long operations are kept.
+    pub operations: OperationsConfig,
     /// Bounds on what clients may use.
     pub limits: Limits,
     /// One section a plugin, checked by the plugin itself.
@@ -142,6 +144,16 @@ pub struct AuditConfig {
     pub max_entries: u32,
 }
 
+/// How many of the operations that have ended are kept.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct OperationsConfig {
+    /// Days one is kept; 0 keeps it for ever.
+    pub retention_days: u32,
+    /// Operations that are kept at most; 0 for no bound. Beyond it go the oldest of whoever has most.
+    pub max_entries: u32,
+}
+
 /// Bounds on what clients may use.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
@@ -205,6 +217,7 @@ impl Default for Config {
             server: ServerConfig::default(),
             log: LogConfig::default(),
             audit: AuditConfig::default(),
+            operations: OperationsConfig::default(),
             limits: Limits::default(),
             plugins: BTreeMap::new(),
             new_database: false,
@@ -227,6 +240,12 @@ impl Default for LogConfig {
 impl Default for AuditConfig {
     fn default() -> Self {
         Self { retention_days: 365, max_entries: 1_000_000 }
+    }
+}
+
+impl Default for OperationsConfig {
+    fn default() -> Self {
+        Self { retention_days: 90, max_entries: 1_000_000 }
     }
 }
 

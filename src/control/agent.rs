@@ -19,7 +19,7 @@ use super::close::Why;
 use super::core::{Core, Due, Task};
 use super::dispatch::DispatchError;
 use super::frame::Incoming;
-use super::line::{Line, Outcome, Requester};
+use super::line::{Ends, Line, Next, Outcome, Requester};
 use super::message::{self, Message};
 use super::outlet::{Outlet, Sent};
 use super::state::{Connection, HEARTBEAT, Heard, Link, SILENCE, State, close_frame, fresh_id};
@@ -29,7 +29,7 @@ use crate::model::agent_about::{AgentAbout, BASE_COMMANDS, Supported};
 use crate::model::credential::{Credential, SecretDigest};
 use crate::model::event::Event;
 use crate::model::presence::{Conflict, Presence, PresenceState};
-use crate::registry::{Class, CommandEntry};
+use crate::registry::CommandEntry;
 
 /// Every beat pings, more often than the 25 s that proxies are promised.
 const BEAT_EVERY: Duration = Duration::from_secs(20);
@@ -197,24 +197,65 @@ impl Agent {
         if state.supports(entry.name) == Supported::No {
             return Err(DispatchError::Unsupported);
         }
-        if entry.class == Class::Long && state.kind.long_window() == 0 {
-            return Err(DispatchError::TooLong);
-        }
         let outcome = state.line.get_or_insert_default().ask(entry, payload, requester, core.now());
         self.pump(core, &mut state);
         outcome
     }
 
+    /// Puts a command in line of which it is said only when its turn has come what is sent.
+    pub(super) fn line_up(
+        self: &Arc<Self>,
+        core: &Core,
+        entry: &'static CommandEntry,
+        requester: Requester,
+    ) -> Result<Ends, DispatchError> {
+        let mut state = self.state.lock();
+        if !state.is_online() {
+            return Err(DispatchError::Offline);
+        }
+        if state.supports(entry.name) == Supported::No {
+            return Err(DispatchError::Unsupported);
+        }
+        let ends = state.line.get_or_insert_default().line_up(entry, requester, core.now());
+        self.pump(core, &mut state);
+        ends
+    }
+
+    /// Sends what was granted its turn under `id`. False if that turn is lost: nothing was sent.
+    pub(super) fn give(self: &Arc<Self>, core: &Core, id: u32, payload: String, time: Duration) -> bool {
+        let mut state = self.state.lock();
+        if !matches!(state.link, Link::Connected(Connection { broken: None, .. })) {
+            return false;
+        }
+        let deadline = core.now() + millis(time);
+        let frame = state.line.as_mut().and_then(|line| line.give(id, payload, deadline));
+        let Some(frame) = frame else { return false };
+        self.send(&mut state, &frame);
+        self.pump(core, &mut state);
+        true
+    }
+
+    /// Gives back a turn that was granted under `id` and not used.
+    pub(super) fn give_back(self: &Arc<Self>, core: &Core, id: u32) {
+        let mut state = self.state.lock();
+        if let Some(line) = &mut state.line {
+            line.give_back(id);
+            self.pump(core, &mut state);
+        }
+    }
+
     /// Sends what the window allows and sees to it that the wheel looks at the deadlines.
     fn pump(self: &Arc<Self>, core: &Core, state: &mut State) {
-        let window = (state.kind.window(), state.kind.long_window());
+        let window = state.kind.window();
         if let Link::Connected(Connection { heartbeat, broken: None, .. }) = state.link {
             let now = core.now();
             while let Some(line) = &mut state.line {
                 let last_id = &mut state.last_id;
-                let frame = line.next(window, now, |line| fresh_id(last_id, heartbeat, line));
-                let Some(frame) = frame else { break };
-                self.send(state, &frame);
+                match line.next(window, now, |line| fresh_id(last_id, heartbeat, line)) {
+                    Some(Next::Frame(frame)) => self.send(state, &frame),
+                    Some(Next::Granted) => {}
+                    None => break,
+                }
             }
         }
         if let Some(line) = &mut state.line
@@ -298,7 +339,13 @@ impl Agent {
                 command.finish(&outcome);
             }
             Heard::Fine => {}
-            Heard::Late => core.count(&tally.late, self.id, "a reply came late"),
+            Heard::Late(waiter) => {
+                core.count(&tally.late, self.id, "a reply came late");
+                if let Some((entry, waiter)) = waiter {
+                    // Whoever waited may have gone away.
+                    let _ = waiter.send((entry.check_reply)(json).map_err(DispatchError::from));
+                }
+            }
             Heard::Unknown => core.count(&tally.unknown, self.id, "a reply with an unknown ID came"),
             Heard::Malformed => core.count(&tally.malformed, self.id, "a frame that is no message came"),
         }

@@ -19,8 +19,6 @@ pub enum DispatchError {
     /// The agent does not have the command: it said so when it connected, or just now, or its configuration does not
     /// allow it. Nothing was done.
     Unsupported,
-    /// The agent is a microcontroller, which runs no long commands. Nothing was sent.
-    TooLong,
     /// Too many commands wait for the agent, or this one has waited too long for its turn: it was not sent.
     Busy,
     /// The connection ended before the reply.
@@ -51,9 +49,9 @@ impl DispatchError {
         matches!(self, Self::Failed(message) if message == "Unknown command")
     }
 
-    fn outcome(&self) -> CommandOutcome {
+    pub(super) fn outcome(&self) -> CommandOutcome {
         match self {
-            Self::Payload(_) | Self::Busy | Self::Unsupported | Self::TooLong => CommandOutcome::Refused,
+            Self::Payload(_) | Self::Busy | Self::Unsupported => CommandOutcome::Refused,
             Self::Offline => CommandOutcome::Offline,
             Self::Disconnected => CommandOutcome::Disconnected,
             Self::TimedOut => CommandOutcome::TimedOut,
@@ -139,7 +137,7 @@ impl Control {
 }
 
 /// Whether a payload may be sent: a JSON object that fits a frame.
-fn check_payload(entry: &CommandEntry, payload: &str) -> Result<(), DispatchError> {
+pub(super) fn check_payload(entry: &CommandEntry, payload: &str) -> Result<(), DispatchError> {
     let json = serde_json::from_str::<serde::de::IgnoredAny>(payload).is_ok();
     if !json || !payload.trim_start().starts_with('{') {
         return Err(DispatchError::Payload(format!("the payload of {} must be a JSON object", entry.name)));

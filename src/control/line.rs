@@ -41,6 +41,8 @@ pub enum Requester {
     Operator,
     /// The server itself: its plugins.
     Server,
+    /// The agent's queue of operations, whoever made them: they keep their order.
+    Queue,
 }
 
 /// What a caller gets.
@@ -51,6 +53,10 @@ pub(super) struct Command {
     pub(super) entry: &'static CommandEntry,
     payload: String,
     callers: Vec<oneshot::Sender<Outcome>>,
+    /// Told its ID when its turn comes, where what it sends is given only then.
+    granted: Option<oneshot::Sender<u32>>,
+    /// Gets a reply that comes late.
+    late: Option<oneshot::Sender<Outcome>>,
     /// Who asked first.
     requester: Requester,
     /// Whether others have joined.
@@ -67,7 +73,7 @@ impl Command {
     }
 
     fn is(&self, entry: &CommandEntry, payload: &str) -> bool {
-        self.entry.name == entry.name && self.payload == payload
+        self.entry.name == entry.name && self.payload == payload && self.late.is_none()
     }
 
     /// Lets another caller wait for the same reply.
@@ -102,30 +108,42 @@ fn insert(line: &mut VecDeque<Command>, command: Command) {
     line.insert(at, command);
 }
 
-/// Which commands count together where there is room for so many.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Window {
-    Control,
-    Short,
-    Long,
-}
-
-impl Window {
-    fn of(class: Class) -> Self {
-        match class {
-            Class::Control => Self::Control,
-            Class::Action | Class::Question => Self::Short,
-            Class::Long => Self::Long,
-        }
-    }
-}
-
 /// A command whose frame was sent.
 struct Flight {
     id: u32,
     deadline: Moment,
+    /// Whether its frame was sent: one that was granted its turn waits for what to send.
+    sent: bool,
     command: Command,
 }
+
+/// A reply that is still expected of a command that timed out.
+struct Late {
+    id: u32,
+    name: &'static str,
+    waiter: Option<Waiter>,
+}
+
+/// Who waits for a reply that comes late.
+pub(super) type Waiter = (&'static CommandEntry, oneshot::Sender<Outcome>);
+
+/// What became of the next command in line.
+pub(super) enum Next {
+    /// It is in flight: its frame.
+    Frame(Vec<u8>),
+    /// It has its place in the window, and whoever asked gives what is to be sent.
+    Granted,
+}
+
+/// The ends of a command that lines up before it is known what is sent.
+pub(super) struct Ends {
+    pub(super) granted: oneshot::Receiver<u32>,
+    pub(super) outcome: oneshot::Receiver<Outcome>,
+    pub(super) late: oneshot::Receiver<Outcome>,
+}
+
+/// How long a command that was granted its turn may take to say what is sent.
+const GRANTED: Duration = Duration::from_secs(20);
 
 /// An agent's line.
 #[derive(Default)]
@@ -134,11 +152,10 @@ pub(super) struct Line {
     controls: VecDeque<Command>,
     actions: VecDeque<Command>,
     questions: VecDeque<Command>,
-    longs: VecDeque<Command>,
     /// The turn that was sent last.
     turn: u64,
     /// IDs and names of commands that timed out and may still be answered.
-    late: VecDeque<(u32, &'static str)>,
+    late: VecDeque<Late>,
     /// When the wheel looks at the deadlines next.
     pub(super) armed: Option<Moment>,
 }
@@ -183,17 +200,69 @@ impl Line {
             Class::Control => &mut self.controls,
             Class::Action => &mut self.actions,
             Class::Question => &mut self.questions,
-            Class::Long => &mut self.longs,
         };
         let turn = next_turn(line, current, requester);
         let callers = vec![caller];
-        insert(line, Command { entry, payload, callers, requester, shared: false, turn, give_up });
+        let (granted, late, shared) = (None, None, false);
+        insert(line, Command { entry, payload, callers, granted, late, requester, shared, turn, give_up });
         Ok(outcome)
+    }
+
+    /// Puts a command in line of which it is said only when its turn has come what is sent.
+    pub(super) fn line_up(
+        &mut self,
+        entry: &'static CommandEntry,
+        requester: Requester,
+        now: Moment,
+    ) -> Result<Ends, DispatchError> {
+        if self.is_full(entry.class) {
+            self.skip_abandoned();
+            if self.is_full(entry.class) && !self.make_room(entry.class, requester) {
+                return Err(DispatchError::Busy);
+            }
+        }
+        let current = self.turn;
+        let line = match entry.class {
+            Class::Control | Class::Action => &mut self.actions,
+            Class::Question => &mut self.questions,
+        };
+        let turn = next_turn(line, current, requester);
+        let (caller, outcome) = oneshot::channel();
+        let (grant, granted) = oneshot::channel();
+        let (late_caller, late) = oneshot::channel();
+        let command = Command {
+            entry,
+            payload: String::new(),
+            callers: vec![caller],
+            granted: Some(grant),
+            late: Some(late_caller),
+            requester,
+            shared: false,
+            turn,
+            give_up: now + millis(MAX_WAIT),
+        };
+        insert(line, command);
+        Ok(Ends { granted, outcome, late })
+    }
+
+    /// Says what the command sends that was granted its turn under `id`: its frame. None if it has lost its turn.
+    pub(super) fn give(&mut self, id: u32, payload: String, deadline: Moment) -> Option<Vec<u8>> {
+        let flight = self.flights.iter_mut().find(|f| f.id == id && !f.sent)?;
+        let frame = message::encode(flight.command.entry.name, id, &payload);
+        flight.command.payload = payload;
+        flight.sent = true;
+        flight.deadline = deadline;
+        Some(frame)
+    }
+
+    /// Gives back a turn that was granted under `id` and not used.
+    pub(super) fn give_back(&mut self, id: u32) {
+        self.flights.retain(|f| f.id != id || f.sent);
     }
 
     /// Drops the last command of whoever has the most waiting, if that is more than `newcomer` will have.
     fn make_room(&mut self, class: Class, newcomer: Requester) -> bool {
-        if matches!(class, Class::Control | Class::Long) {
+        if class == Class::Control {
             return false;
         }
         let waiting = || self.actions.iter().chain(&self.questions).map(|c| c.requester);
@@ -217,51 +286,44 @@ impl Line {
 
     fn is_full(&self, class: Class) -> bool {
         match class {
-            Class::Control => self.controls.len() + self.in_flight(Window::Control) >= MAX_WAITING,
-            Class::Long => self.longs.len() >= MAX_WAITING,
+            Class::Control => self.controls.len() + self.in_flight(true) >= MAX_WAITING,
             Class::Action | Class::Question => self.actions.len() + self.questions.len() >= MAX_WAITING,
         }
     }
 
-    fn in_flight(&self, window: Window) -> usize {
-        self.flights.iter().filter(|f| Window::of(f.command.entry.class) == window).count()
+    fn in_flight(&self, control: bool) -> usize {
+        self.flights.iter().filter(|f| (f.command.entry.class == Class::Control) == control).count()
     }
 
     fn skip_abandoned(&mut self) {
-        for line in [&mut self.controls, &mut self.actions, &mut self.questions, &mut self.longs] {
+        for line in [&mut self.controls, &mut self.actions, &mut self.questions] {
             line.retain(|c| !c.is_abandoned());
         }
     }
 
     /// The next command that may be sent, from now on in flight under an ID that `id` gives: its frame.
-    pub(super) fn next(
-        &mut self,
-        (window, long_window): (usize, usize),
-        now: Moment,
-        id: impl FnOnce(&Self) -> u32,
-    ) -> Option<Vec<u8>> {
-        let command = loop {
+    pub(super) fn next(&mut self, window: usize, now: Moment, id: impl FnOnce(&Self) -> u32) -> Option<Next> {
+        let mut command = loop {
             let command = match self.controls.pop_front() {
                 Some(control) => control,
-                None => match self.pop_short(window) {
-                    Some(short) => short,
-                    None if self.in_flight(Window::Long) >= long_window => return None,
-                    None => self.longs.pop_front()?,
-                },
+                None if self.in_flight(false) >= window => return None,
+                None => self.pop_waiting()?,
             };
             if !command.is_abandoned() {
                 break command;
             }
         };
         let id = id(self);
+        if let Some(granted) = command.granted.take() {
+            // Whoever lined up may be gone by now; then the place is given back by time.
+            let deadline = now + if granted.send(id).is_ok() { millis(GRANTED) } else { 0 };
+            self.flights.push(Flight { id, deadline, sent: false, command });
+            return Some(Next::Granted);
+        }
         let frame = message::encode(command.entry.name, id, &command.payload);
-        self.flights.push(Flight { id, deadline: now + millis(command.entry.timeout), command });
-        Some(frame)
-    }
-
-    /// The next that is not long, if the window has room.
-    fn pop_short(&mut self, window: usize) -> Option<Command> {
-        if self.in_flight(Window::Short) < window { self.pop_waiting() } else { None }
+        let deadline = now + millis(command.entry.timeout);
+        self.flights.push(Flight { id, deadline, sent: true, command });
+        Some(Next::Frame(frame))
     }
 
     /// The next that waits for its turn: actions first, but not all of others' before a question.
@@ -279,38 +341,49 @@ impl Line {
 
     /// Whether an ID is in flight or may still be answered.
     pub(super) fn knows(&self, id: u32) -> bool {
-        self.flights.iter().any(|f| f.id == id) || self.late.iter().any(|&(late, _)| late == id)
+        self.flights.iter().any(|f| f.id == id) || self.late.iter().any(|late| late.id == id)
     }
 
     /// Takes the command in flight under `id`, whose reply came, if that `answers` a command of its name.
     pub(super) fn take(&mut self, id: u32, answers: impl Fn(&str) -> bool) -> Option<Command> {
-        let at = self.flights.iter().position(|f| f.id == id && answers(f.command.entry.name))?;
+        let at = self.flights.iter().position(|f| f.id == id && f.sent && answers(f.command.entry.name))?;
         Some(self.flights.swap_remove(at).command)
     }
 
-    /// Whether the command under `id` timed out before its reply, which came now and `answers` a command of its name.
-    pub(super) fn take_late(&mut self, id: u32, answers: impl Fn(&str) -> bool) -> bool {
-        let at = self.late.iter().position(|&(late, name)| late == id && answers(name));
-        at.is_some_and(|at| self.late.remove(at).is_some())
+    /// Whether the command under `id` timed out before its reply, which came now and `answers` a command of its name; and
+    /// who waits for it all the same.
+    pub(super) fn take_late(&mut self, id: u32, answers: impl Fn(&str) -> bool) -> Option<Option<Waiter>> {
+        let at = self.late.iter().position(|late| late.id == id && answers(late.name))?;
+        self.late.remove(at).map(|late| late.waiter)
     }
 
     /// Remembers that a reply to the command `name` under `id` would be late.
     pub(super) fn expect_late(&mut self, id: u32, name: &'static str) {
+        self.wait_late(Late { id, name, waiter: None });
+    }
+
+    fn wait_late(&mut self, late: Late) {
         if self.late.len() == MAX_LATE {
             self.late.pop_front();
         }
-        self.late.push_back((id, name));
+        self.late.push_back(late);
     }
 
     /// Takes the commands whose time is over, each with what its callers get.
     pub(super) fn expire(&mut self, now: Moment) -> Vec<(Command, DispatchError)> {
         let mut expired = Vec::new();
         while let Some(at) = self.flights.iter().position(|f| f.deadline <= now) {
-            let flight = self.flights.swap_remove(at);
-            self.expect_late(flight.id, flight.command.entry.name);
+            let mut flight = self.flights.swap_remove(at);
+            if !flight.sent {
+                expired.push((flight.command, DispatchError::Busy));
+                continue;
+            }
+            let entry = flight.command.entry;
+            let waiter = flight.command.late.take().map(|late| (entry, late));
+            self.wait_late(Late { id: flight.id, name: entry.name, waiter });
             expired.push((flight.command, DispatchError::TimedOut));
         }
-        for line in [&mut self.actions, &mut self.questions, &mut self.longs] {
+        for line in [&mut self.actions, &mut self.questions] {
             while let Some(at) = line.iter().position(|c| c.give_up <= now)
                 && let Some(command) = line.remove(at)
             {
@@ -322,14 +395,14 @@ impl Line {
 
     /// When the first command in flight times out, or the first that waits is given up.
     pub(super) fn deadline(&self) -> Option<Moment> {
-        let waiting = self.actions.iter().chain(&self.questions).chain(&self.longs).map(|c| c.give_up);
+        let waiting = self.actions.iter().chain(&self.questions).map(|c| c.give_up);
         self.flights.iter().map(|f| f.deadline).chain(waiting).min()
     }
 
     /// Takes every command, in flight or waiting.
     pub(super) fn drain(&mut self) -> impl Iterator<Item = Command> + use<> {
-        let Self { flights, controls, actions, questions, longs, .. } = std::mem::take(self);
-        flights.into_iter().map(|f| f.command).chain(controls).chain(actions).chain(questions).chain(longs)
+        let Self { flights, controls, actions, questions, .. } = std::mem::take(self);
+        flights.into_iter().map(|f| f.command).chain(controls).chain(actions).chain(questions)
     }
 
     /// Whether nothing is left to remember, so that an idle agent carries no line.
@@ -338,7 +411,6 @@ impl Line {
             && self.controls.is_empty()
             && self.actions.is_empty()
             && self.questions.is_empty()
-            && self.longs.is_empty()
             && self.late.is_empty()
             && self.armed.is_none()
     }

@@ -37,6 +37,7 @@ mod outlet;
 mod state;
 #[cfg(test)]
 mod tests;
+mod turn;
 mod wheel;
 
 use std::collections::HashMap;
@@ -69,6 +70,8 @@ use crate::model::shutdown::Shutdown;
 pub use self::core::Counters;
 pub use self::dispatch::DispatchError;
 pub use self::line::{MAX_WAIT, Requester};
+pub use self::message::fits;
+pub use self::turn::{InLine, Sent, Turn};
 pub use crate::model::agent::AgentKind;
 pub use crate::model::agent_about::{AgentAbout, Supported};
 pub use crate::model::credential::{Credential, OldSecret, SecretDigest};

@@ -13,7 +13,7 @@ use fastwebsockets::Frame;
 use super::close::Why;
 use super::conflict::Replacements;
 use super::dispatch::DispatchError;
-use super::line::{Command, Line};
+use super::line::{Command, Line, Waiter};
 use super::message;
 use super::outlet::Outlet;
 use super::wheel::{Moment, millis};
@@ -88,7 +88,8 @@ pub(super) struct Connection {
 pub(super) enum Heard {
     Reply(Command),
     Fine,
-    Late,
+    /// After its command timed out; and who waits for it all the same.
+    Late(Option<Waiter>),
     Unknown,
     Malformed,
 }
@@ -175,7 +176,7 @@ impl State {
         }
         let late = line.take_late(id, &answers);
         self.forget_idle_line();
-        if late { Heard::Late } else { Heard::Unknown }
+        late.map_or(Heard::Unknown, Heard::Late)
     }
 
     /// Whether the agent has a command, by what it said and answered.

@@ -10,6 +10,7 @@ use secrecy::SecretString;
 
 use super::By;
 use super::count::counted;
+use super::operation;
 use super::quota::Quota;
 use crate::auth::Caller;
 use crate::error::{Error, Result};
@@ -125,11 +126,16 @@ where
 /// There is no such agent of the caller's; devices name it; the database refuses.
 pub async fn delete(by: &By, id: i64) -> Result<()> {
     let whose = by.whose(Permission::AgentsWrite);
+    let now = by.now();
     let delete = by.change(Action::AgentDelete, move |db, entry| {
         let stored = agents::get(db, whose, id)?.ok_or_else(not_found)?;
         entry.on(SubjectKind::Agent, id, stored.name);
         match agents::device_count(db, id)? {
-            0 => agents::delete(db, id).map(|_| stored.owner),
+            0 => {
+                let ended = operation::agent_gone(db, id, now)?;
+                agents::delete(db, id)?;
+                Ok((stored.owner, ended))
+            }
             devices => Err(Error::conflict(
                 "agent_in_use",
                 format!(
@@ -139,6 +145,7 @@ pub async fn delete(by: &By, id: i64) -> Result<()> {
             )),
         }
     });
-    let owner = delete.await?;
+    let (owner, ended) = delete.await?;
+    operation::publish(&by.host, &ended);
     changed(&by.host, id, owner).await
 }

@@ -5,8 +5,10 @@ use bytes::Bytes;
 use super::By;
 use super::agent::not_found;
 use super::command_error::{agent_error, in_time};
+use super::operation::record::{self, Direct};
 use crate::error::{Error, Kind, Result};
 use crate::model::audit::{Action, SubjectKind};
+use crate::model::operation::OperationKind;
 use crate::model::permission::Permission;
 use crate::registry::CommandEntry;
 use crate::store::agents;
@@ -34,8 +36,19 @@ pub async fn send(
     let payload = (entry.check_payload)(payload)
         .map_err(|wrong| Error::invalid_fields("Invalid payload", vec![wrong]))?;
     let sending = async {
+        let direct = Direct {
+            kind: OperationKind::Command,
+            owner: stored.owner,
+            agent,
+            device: None,
+            entry,
+            payload: payload.clone(),
+            began: by.now(),
+        };
         let reply = by.host.control.dispatch_json_for(by.requester(), agent, entry, payload);
-        in_time(entry.timeout, reply).await.map_err(|error| agent_error(agent, entry.name, error))
+        let reply = in_time(entry.timeout, reply).await;
+        record::note(by, direct, reply.as_ref().map(Some));
+        reply.map_err(|error| agent_error(agent, entry.name, error))
     };
     let reply = by.as_long_as_allowed(sending).await;
     by.note_sent(Action::AgentCommand, (SubjectKind::Agent, agent, stored.name), Some(entry.name), &reply);

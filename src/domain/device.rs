@@ -10,6 +10,7 @@ use tracing::error;
 
 use super::By;
 use super::device_presence;
+use super::operation;
 use super::quota::Quota;
 use crate::error::{Error, Kind, Result};
 use crate::model::audit::{Action, SubjectKind};
@@ -188,16 +189,19 @@ where
 /// There is no such device within reach, or it is shared for less; the database refuses.
 pub async fn delete(by: &By, id: i64) -> Result<()> {
     let needed = Needed::of(by, Permission::DevicesWrite);
-    let (owner, host_agent, seers) = by
+    let now = by.now();
+    let (owner, host_agent, seers, ended) = by
         .change(Action::DeviceDelete, move |db, entry| {
             let stored = needed.find(db, id, devices::get)?;
             entry.on(SubjectKind::Device, id, stored.name);
             let seers = shares::seers(db, id)?;
+            let ended = operation::device_gone(db, id, now)?;
             devices::delete(db, id)?;
-            Ok((stored.owner, stored.options.host_agent, seers))
+            Ok((stored.owner, stored.options.host_agent, seers, ended))
         })
         .await?;
     device_presence::of(&by.host).forget(id, host_agent);
+    operation::publish(&by.host, &ended);
     changed(by, id, owner, &seers);
     Ok(())
 }

@@ -30,6 +30,7 @@ pub mod log_level;
 pub mod login;
 mod look;
 mod new_password;
+pub mod operation;
 pub mod owner;
 pub mod password_reset;
 mod quota;

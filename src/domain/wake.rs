@@ -9,14 +9,19 @@ use super::command_error::agent_error;
 use super::device::Needed;
 use super::device_agent;
 use super::device_questions::DeviceQuestions;
+use super::operation::create::UNTIL_SENT;
+use super::operation::record::{self, Direct};
 use crate::commands::wakeup::{Payload, Wakeup};
 use crate::control::DispatchError;
 use crate::error::{Error, Kind, Result};
+use crate::host::Host;
 use crate::model::audit::{Action, SubjectKind};
+use crate::model::operation::{Operation, OperationKind, reason};
 use crate::model::permission::Permission;
-use crate::registry::SecureOn;
+use crate::registry::{CommandEntry, SecureOn, encode_payload};
 use crate::store::device_options;
 use crate::store::devices::{self, WakeRow};
+use crate::store::{Conn, Whose};
 
 /// Has a device's agent, or while that is offline the first of its fallbacks that is not, send the magic packet, and waits until it says that it did. What is known of the device's status
 /// is forgotten, since it is about to change.
@@ -48,7 +53,18 @@ pub async fn wake(by: &By, id: i64) -> Result<()> {
     questions.forget(id, device.agent_id);
     let sending = async {
         let sent = by.host.control.dispatch_for::<Wakeup>(by.requester(), agent, &payload);
-        sent.await.map(drop).map_err(failed)
+        let direct = Direct {
+            kind: OperationKind::Wake,
+            owner: device.owner,
+            agent,
+            device: Some(id),
+            entry: const { &CommandEntry::of::<Wakeup>() },
+            payload: UNTIL_SENT.to_owned(),
+            began: by.now(),
+        };
+        let sent = sent.await.map(drop);
+        record::note(by, direct, sent.as_ref().map(|()| None::<&str>));
+        sent.map_err(failed)
     };
     // A share can be taken back, and a device changed, while the command waits for its turn.
     let gone = async {
@@ -71,13 +87,15 @@ pub async fn wake(by: &By, id: i64) -> Result<()> {
 async fn read(by: &By, needed: Needed, id: i64) -> Result<(WakeRow, Option<SecureOn>)> {
     let read = by.host.store.read(move |db| {
         let device = needed.find(db, id, devices::to_wake)?;
-        let stored =
-            if device.has_secure_on { device_options::secure_on(db, id).map_err(lost)? } else { None };
-        let password =
-            stored.map(|password| password.expose_secret().parse().map_err(|_| lost("it is none")));
-        Ok((device, password.transpose()?))
+        with_password(db, id, device)
     });
     read.await
+}
+
+fn with_password(db: &Conn, id: i64, device: WakeRow) -> Result<(WakeRow, Option<SecureOn>)> {
+    let stored = if device.has_secure_on { device_options::secure_on(db, id).map_err(lost)? } else { None };
+    let password = stored.map(|password| password.expose_secret().parse().map_err(|_| lost("it is none")));
+    Ok((device, password.transpose()?))
 }
 
 /// A card that asks for a password wakes for no packet without it.
@@ -92,6 +110,46 @@ fn lost(why: impl std::fmt::Display) -> Error {
 
 async fn look(by: &By, needed: Needed, id: i64) -> Result<WakeRow> {
     by.host.store.read(move |db| needed.find(db, id, devices::to_wake)).await
+}
+
+/// What the agent is sent for a stored wake, as the device is now; or why it cannot be sent.
+///
+/// # Errors
+/// The database cannot be read.
+pub(super) async fn payload_of(
+    host: &Host,
+    operation: &Operation,
+    agent: i64,
+) -> Result<std::result::Result<String, (&'static str, &'static str)>> {
+    let id = operation.device.unwrap_or(0);
+    let read = host.store.read(move |db| {
+        let Some(device) = devices::to_wake(db, &Whose::Anyones.into(), id)? else { return Ok(None) };
+        Ok(Some(with_password(db, id, device)))
+    });
+    let missing = "What is stored of the device is not enough to wake it: it was not sent";
+    let (device, secure_on) = match read.await? {
+        None => return Ok(Err((reason::DEVICE_DELETED, "Its device was deleted"))),
+        Some(Err(error)) => return Ok(Err((error.code(), missing))),
+        Some(Ok(device)) => device,
+    };
+    if !agents(&device).contains(&agent) {
+        return Ok(Err(("device_changed", "The device has another agent now: it was not sent")));
+    }
+    Ok(match payload(&device) {
+        Ok(payload) => {
+            let payload = Payload { secure_on, ..payload };
+            Ok(encode_payload::<Wakeup>(&payload).map_err(|e| Error::internal(e.message))?)
+        }
+        Err(error) => Err((error.code(), missing)),
+    })
+}
+
+/// The agents that may wake a device, in the order in which they are tried; none where none is its owner's.
+pub(super) fn agents(device: &WakeRow) -> Vec<i64> {
+    if !device.agents.is_empty() {
+        return device.agents.clone();
+    }
+    device.agent_is_owners.then_some(device.agent_id).into_iter().collect()
 }
 
 fn changed() -> Error {

@@ -117,6 +117,12 @@ failures! {
     COMMAND_FAILED = AgentFailed "command_failed" "The agent said no";
     BAD_REPLY = AgentFailed "bad_reply" "The agent answered something that is no reply to the command";
 
+    // Of operations.
+    OPERATION_ENDED = Conflict "operation_ended" "The operation is over";
+    OPERATION_RUNNING = Conflict "operation_running" "The operation was sent and cannot be taken back";
+    NOT_ALLOWED = Forbidden "not_allowed" "The caller may see the operation, and not withdraw it";
+    IDEMPOTENCY_KEY_REUSED = Unprocessable "idempotency_key_reused" "Another request was sent under this Idempotency-Key";
+
     // Of waking until a device is seen.
     NOT_SEEN = TimedOut "not_seen" "The packet was sent, and the device was not seen in time";
     OTHER_DEVICE_ANSWERS = TimedOut "other_device_answers" "Another device answers at the device's address";

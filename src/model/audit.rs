@@ -31,6 +31,12 @@ pub enum Action {
     /// An agent was sent a command; the detail tells which.
     #[serde(rename = "agent.command")]
     AgentCommand,
+    /// An operation was made, on an agent or a device; the detail tells which command.
+    #[serde(rename = "operation.create")]
+    OperationCreate,
+    /// An operation was withdrawn; the detail tells which command.
+    #[serde(rename = "operation.cancel")]
+    OperationCancel,
     /// An agent's owner was shown its secret.
     #[serde(rename = "agent.reveal_secret")]
     AgentRevealSecret,

@@ -33,6 +33,15 @@ impl<T> Answer<T> {
         Self { status: StatusCode::CREATED, ..Self::ok(message, data) }
     }
 
+    /// The same answer with what `map` makes of its data.
+    ///
+    /// # Errors
+    /// What `map` answers.
+    pub fn try_map<U>(self, map: impl FnOnce(T) -> Result<U>) -> Result<Answer<U>> {
+        let Self { status, message, data, headers } = self;
+        Ok(Answer { status, message, data: data.map(map).transpose()?, headers })
+    }
+
     /// The same answer with one more header.
     #[must_use]
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {

@@ -33,6 +33,8 @@ pub struct Call {
     pub params: Vec<(String, String)>,
     /// The query as it was sent, without the question mark.
     pub query: Option<String>,
+    /// The path as it was sent.
+    pub path: String,
     /// What the request is called in logs and in its answer.
     pub request: RequestId,
     /// The routes that are served beside the one that is called.

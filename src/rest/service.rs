@@ -132,6 +132,7 @@ impl Site {
             headers: std::mem::take(&mut parts.headers),
             params,
             query: query.map(str::to_owned),
+            path: parts.uri.path().to_owned(),
             request: summary.id.clone(),
             router: self.router.clone(),
         };

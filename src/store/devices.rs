@@ -112,6 +112,8 @@ pub struct WakeRow {
     pub broadcast: Option<Ipv4Addr>,
     /// Whether its magic packets end with a SecureOn password.
     pub has_secure_on: bool,
+    /// The user whose it is.
+    pub owner: i64,
 }
 
 /// A device to be inserted.
@@ -221,18 +223,27 @@ pub fn ids(db: &Conn, reach: &Reach) -> Result<Vec<i64>> {
     let sql = concat!("SELECT id FROM devices WHERE ownerID = ?1 AND ", among!("?2"), " ORDER BY id");
     let mut found = db.query(sql, libsql::params![owner, reach.only()], |row| row.int(0))?;
     if reach.shared.is_some() {
-        let sql = concat!(
-            "SELECT id FROM devices WHERE (id IN (SELECT deviceID FROM shares WHERE userID = ?1) \
-             OR agentID IN (SELECT agentID FROM shares WHERE userID = ?1)) AND ownerID <> ?1 AND ",
-            share_on_device!("?1", "?3"),
-            " >= ?4 AND ",
-            among!("?2")
-        );
-        let params = libsql::params![owner, reach.only(), reach.at(), reach.right()];
-        found.extend(db.query(sql, params, |row| row.int(0))?);
+        found.extend(ids_shared(db, reach)?);
         found.sort_unstable();
     }
     Ok(found)
+}
+
+/// The IDs of the devices that shares alone bring within reach.
+///
+/// # Errors
+/// The database refuses.
+pub fn ids_shared(db: &Conn, reach: &Reach) -> Result<Vec<i64>> {
+    let (Whose::User(owner), Some(_)) = (reach.whose, reach.shared) else { return Ok(Vec::new()) };
+    let sql = concat!(
+        "SELECT id FROM devices WHERE (id IN (SELECT deviceID FROM shares WHERE userID = ?1) \
+             OR agentID IN (SELECT agentID FROM shares WHERE userID = ?1)) AND ownerID <> ?1 AND ",
+        share_on_device!("?1", "?3"),
+        " >= ?4 AND ",
+        among!("?2")
+    );
+    let params = libsql::params![owner, reach.only(), reach.at(), reach.right()];
+    db.query(sql, params, |row| row.int(0))
 }
 
 /// Those of some devices that are within reach, by ID.
@@ -287,7 +298,7 @@ pub fn to_wake(db: &Conn, reach: &Reach, id: i64) -> Result<Option<WakeRow>> {
          AND agents.ownerID = CAST(devices.ownerID AS INTEGER)), CAST(name AS BLOB), \
          ?2 IS NOT NULL AND ownerID IS NOT ?2, \
          EXISTS (SELECT 1 FROM device_fallbacks WHERE deviceID = devices.id), CAST(broadcastAddress AS BLOB), \
-         secureOn IS NOT NULL FROM devices WHERE id = ?1 AND ",
+         secureOn IS NOT NULL, CAST(ownerID AS INTEGER) FROM devices WHERE id = ?1 AND ",
         within!(),
         " AND ",
         among!("?3")
@@ -305,6 +316,7 @@ pub fn to_wake(db: &Conn, reach: &Reach, id: i64) -> Result<Option<WakeRow>> {
             agents: if row.flag(6)? { device_agents::of_device(db, id)? } else { Vec::new() },
             broadcast: row.opt_text(7)?.and_then(|text| text.parse().ok()),
             has_secure_on: row.flag(8)?,
+            owner: row.int(9)?,
         })
     })
 }

@@ -244,12 +244,14 @@ pub fn agents_with_live(db: &Conn) -> Result<Vec<i64>> {
     db.query(sql, (), |row| row.int(0))
 }
 
-/// Some of what is running, with keys greater than `after`, in their order.
+/// Some of what is running but wakes until online, with keys greater than `after`, in their order.
 ///
 /// # Errors
 /// The database refuses.
 pub fn running(db: &Conn, after: i64) -> Result<Vec<Operation>> {
-    let sql = select!("WHERE endedAt IS NULL AND key > ?1 AND state = 'running' ORDER BY key LIMIT ?2");
+    let sql = select!(
+        "WHERE endedAt IS NULL AND key > ?1 AND state = 'running' AND progress IS NULL ORDER BY key LIMIT ?2"
+    );
     db.query(sql, [after, SOME], operation)
 }
 

@@ -205,6 +205,12 @@ async fn every_route_answers_as_it_did() {
     scene.admin(M::POST, "/api/agents/1/commands/HEARTBEAT", json!({})).await.expect(503);
     scene.admin(M::POST, "/api/agents/1/commands/DANCE", json!({})).await.expect(404);
     scene.get("/api/commands").await.expect(200);
+    // Operations have IDs and times of their own, which `operations` looks at.
+    scene.get("/api/operations?state=expired").await.expect(200);
+    scene.admin(M::POST, "/api/operations", json!({"kind": "dance"})).await.expect(400);
+    let nobody_has = "/api/operations/01890a5d-ac96-774b-bcce-b302099a8057";
+    scene.get(nobody_has).await.expect(404);
+    scene.admin(M::POST, &format!("{nobody_has}/cancel"), json!({})).await.expect(404);
     let body = json!({"name": "Cellar", "type": "microcontroller"});
     let code = scene.admin(M::POST, "/api/agents/enrolment-codes", body).await.expect(201);
     let code = code.data()["code"].as_str().expect("a code").to_owned();

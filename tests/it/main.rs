@@ -55,6 +55,7 @@ mod mac_addresses;
 mod messages;
 mod names;
 mod openapi;
+mod operations;
 mod origins;
 mod page;
 mod password_resets;

@@ -68,14 +68,13 @@ macro_rules! command {
 command!(Act, "ACT", Action, 5);
 command!(Ask, "ASK", Question, 7);
 command!(Nudge, "NUDGE", Control, 5);
-command!(Toil, "TOIL", Long, 3600);
 
 pub(super) static ACT: CommandEntry = CommandEntry::of::<Act>();
 pub(super) static ASK: CommandEntry = CommandEntry::of::<Ask>();
 
 /// The names of all commands.
 pub(super) fn names() -> Vec<&'static str> {
-    vec!["ACT", "ASK", "NUDGE", "TOIL", "HEARTBEAT"]
+    vec!["ACT", "ASK", "NUDGE", "HEARTBEAT"]
 }
 
 pub(super) const SECRET: &str = "correct:horse:battery";

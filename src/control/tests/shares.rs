@@ -1,7 +1,7 @@
 //! Fair shares of an agent's line.
 
 use super::*;
-use crate::control::line::{Line, MAX_WAITING, Outcome};
+use crate::control::line::{Line, MAX_WAITING, Next, Outcome};
 use crate::registry::CommandEntry;
 use tokio::sync::oneshot::Receiver;
 
@@ -26,7 +26,7 @@ fn fill(line: &mut Line, entry: &'static CommandEntry, count: usize, by: Request
 /// What is sent, one after the other.
 fn sent(line: &mut Line) -> Vec<String> {
     let mut all = Vec::new();
-    while let Some(frame) = line.next((usize::MAX, 0), 0, |_| u32::try_from(all.len()).unwrap()) {
+    while let Some(Next::Frame(frame)) = line.next(usize::MAX, 0, |_| u32::try_from(all.len()).unwrap()) {
         let text = String::from_utf8_lossy(&frame[2..]).into_owned();
         all.push(text.rsplit(':').next().unwrap().to_owned());
     }

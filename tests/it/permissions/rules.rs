@@ -215,6 +215,17 @@ pub(super) const RULES: &[Rule] = &[
     Rule::new(Door::Needs("devices:share"), "DELETE /api/shares/{}", Target::DeviceShare, reached!(200)),
     // What is seen there is in `events`.
     Rule::new(Door::SignedIn, "GET /api/events", Target::Nothing, |_| Some(200)),
+    Rule::new(Door::SignedIn, "GET /api/operations", Target::Nothing, |_| Some(200)),
+    Rule::new(Door::SignedIn, "POST /api/operations", Target::Device, |case| {
+        Some(match case {
+            case if !case.has("devices:wake") => 403,
+            case if case.wakes() => 503,
+            case => seen(case),
+        })
+    }),
+    // Whose operations are seen and withdrawn by whom is in `operations`: there is none of these IDs.
+    Rule::new(Door::SignedIn, "GET /api/operations/{}", Target::Nothing, |_| Some(400)),
+    Rule::new(Door::SignedIn, "POST /api/operations/{}/cancel", Target::Nothing, |_| Some(400)),
     Rule::new(Door::SignedIn, "GET /api/commands", Target::Nothing, |_| Some(200)),
     // Outside admin mode the path's ID means nothing: one changes oneself.
     Rule::new(Door::Session, "PUT /api/account/{}", Target::User, |case| {

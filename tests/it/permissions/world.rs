@@ -261,6 +261,7 @@ impl World {
             | "POST /api/agents/{}/commands/{}"
             | "POST /api/devices/{}/wakeup" => json!({}),
             "POST /api/devices/{}/shares" | "POST /api/agents/{}/shares" => sharer::body(),
+            "POST /api/operations" => json!({"kind": "wake", "deviceID": thing.id, "queue": false}),
             "POST /api/devices" => device("new", thing.id),
             "PUT /api/devices/{}" => device("changed", thing.agent),
             "PUT /api/account/{}" => {

@@ -1,0 +1,93 @@
+//! The query of the list of operations.
+
+use std::collections::HashSet;
+
+use crate::domain::operation::read::{Filter, InState};
+use crate::error::{Error, FieldError, Result};
+use crate::model::id::parse_id;
+use crate::model::operation::{OperationId, OperationKind, State};
+use crate::rest::Call;
+
+/// Operations of a page, unless the query says otherwise, and at most.
+const USUAL: i64 = 100;
+const MOST: i64 = 500;
+/// 2001-09-09 in milliseconds: a smaller time is one in seconds.
+const FIRST_TIME: i64 = 1_000_000_000_000;
+
+/// The keys of the query.
+#[derive(schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[allow(dead_code)]
+pub(super) struct OperationQuery {
+    /// A state, or `live`: queued or running.
+    state: Option<String>,
+    /// `command` or `wake`.
+    kind: Option<OperationKind>,
+    /// Of this agent alone.
+    #[serde(rename = "agentID")]
+    agent_id: Option<i64>,
+    /// Of this device alone.
+    #[serde(rename = "deviceID")]
+    device_id: Option<i64>,
+    /// Made at this time or after, in milliseconds since the epoch.
+    since: Option<i64>,
+    /// How many, at most 500; 100 unless given.
+    limit: Option<i64>,
+    /// Where to go on: out of the `Link` of an earlier answer.
+    cursor: Option<String>,
+}
+
+/// What the query asks for. Keys that are none are passed over, as in other lists.
+///
+/// # Errors
+/// 400 naming every key whose value is none, or that comes twice.
+pub(super) fn asked(call: &Call) -> Result<Filter> {
+    let mut filter = Filter { limit: USUAL, before: i64::MAX, ..Filter::default() };
+    let mut wrong = Vec::new();
+    let mut seen = HashSet::new();
+    for (key, value) in call.queries() {
+        let taken = match take(&mut filter, &key, &value) {
+            Ok(true) if !seen.insert(key.clone()) => Err("this key once"),
+            Ok(_) => Ok(()),
+            Err(expected) => Err(expected),
+        };
+        if let Err(expected) = taken {
+            wrong.push(FieldError::new(key, format!("expected {expected}")));
+        }
+    }
+    if wrong.is_empty() { Ok(filter) } else { Err(Error::invalid_fields("Invalid query", wrong)) }
+}
+
+/// Takes one key, and tells whether it is known; what was expected if its value is none.
+fn take(filter: &mut Filter, key: &str, value: &str) -> Result<bool, &'static str> {
+    let id = || parse_id(value).ok_or("an ID, a whole number");
+    match key {
+        "state" => {
+            filter.state = match value {
+                "live" => InState::Live,
+                word => InState::One(
+                    State::from_word(word)
+                        .ok_or("queued, running, succeeded, failed, timed_out, expired, canceled or live")?,
+                ),
+            };
+        }
+        "kind" => filter.kind = Some(OperationKind::from_word(value).ok_or("command or wake")?),
+        "agentID" => filter.agent = Some(id()?),
+        "deviceID" => filter.device = Some(id()?),
+        "since" => {
+            let time = value.parse().ok().filter(|time| *time == 0 || *time >= FIRST_TIME);
+            let time = time.ok_or("a time in milliseconds since the epoch, not in seconds")?;
+            filter.from = OperationId::first_key(time);
+        }
+        "limit" => {
+            let limit = value.parse().ok().filter(|limit| (1..=MOST).contains(limit));
+            filter.limit = limit.ok_or("a whole number from 1 to 500")?;
+        }
+        "cursor" => {
+            let cursor = value.parse::<OperationId>().map_err(|_| "the cursor of an earlier answer")?;
+            filter.before = cursor.key();
+        }
+        _ => return Ok(false),
+    }
+    Ok(true)
+}

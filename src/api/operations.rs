@@ -1,0 +1,335 @@
+//! `/api/operations`: what is wanted of agents and devices, until it is done and for a while after.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use hyper::header::{LINK, LOCATION, VARY};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::check::{Check, FLAG, ID, Rule};
+use super::field::Field;
+use super::operation_query::{OperationQuery, asked};
+use super::operation_view::{OperationView, TrailView};
+use super::prefer::{self, Prefer};
+use super::tags::OPERATIONS;
+use crate::domain::operation::cancel::{self, Canceled};
+use crate::domain::operation::create::{
+    Created, LONGEST_DELIVERY, LONGEST_RUN, MOST_ATTEMPTS, Options, Wanted, create, request,
+};
+use crate::domain::operation::read;
+use crate::error::failures as f;
+use crate::error::{Error, Kind, Result};
+use crate::model::operation::OperationId;
+use crate::rest::call::FromBody;
+use crate::rest::row::{Describe, Row, describe};
+use crate::rest::{Answer, Call, HeaderName, HeaderValue, NoBody, Route, StatusCode};
+
+const PREFER: HeaderName = HeaderName::from_static("prefer");
+const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+
+/// The routes.
+pub(super) fn routes() -> Vec<Route> {
+    vec![
+        Route::get("/api/operations", "List operations, the newest first")
+            .signed_in()
+            .tag(OPERATIONS)
+            .admin_mode()
+            .query::<OperationQuery>()
+            .sends(LINK, "The next page, while there is one")
+            .handler(list),
+        described(Route::post(
+            "/api/operations",
+            "Have an agent do something, or a device woken, as soon as that is possible",
+        ))
+        .signed_in()
+        .tag(OPERATIONS)
+        .admin_mode()
+        .example(r#"{"kind":"command","agentID":1,"command":"HEARTBEAT"}"#)
+        .statuses(&[StatusCode::OK, StatusCode::ACCEPTED])
+        .fails(&[
+            f::FORBIDDEN,
+            f::NOT_FOUND,
+            f::NOT_SHARED,
+            f::UNKNOWN_COMMAND,
+            f::NO_MAC_ADDRESS,
+            f::NO_PORT,
+            f::COMMAND_NOT_SUPPORTED,
+            f::AGENT_OFFLINE,
+        ])
+        .handler(make),
+        Route::get("/api/operations/{id}", "An operation and what happened to it")
+            .signed_in()
+            .tag(OPERATIONS)
+            .admin_mode()
+            .param::<String>("id", "The operation's UUID")
+            .fails(&[f::NOT_FOUND, f::INVALID_ID])
+            .handler(get),
+        Route::post("/api/operations/{id}/cancel", "Withdraw an operation that was not sent yet")
+            .signed_in()
+            .tag(OPERATIONS)
+            .admin_mode()
+            .param::<String>("id", "The operation's UUID")
+            .fails(&[f::NOT_FOUND, f::INVALID_ID, f::NOT_ALLOWED, f::OPERATION_ENDED, f::OPERATION_RUNNING])
+            .handler(withdraw),
+    ]
+}
+
+/// A route that makes operations, with the headers and failures that all of them have.
+pub(super) fn described(route: Row) -> Row {
+    route
+        .reads(
+            PREFER,
+            "`wait=N` has it answered once it has ended, after N seconds at most; `respond-async` at once",
+        )
+        .reads(IDEMPOTENCY_KEY, "Under which the same request is done once, within a day")
+        .sends(LOCATION, "Where the operation is")
+        .sends(PREFERENCE_APPLIED, "Which preference was followed")
+        .sends(REPLAYED, "`true` where the request came before")
+        .sends(VARY, "`Prefer`")
+        .fails(&[f::TOO_MANY_OPERATIONS, f::IDEMPOTENCY_KEY_REUSED])
+}
+
+const KIND: Rule<String, String> =
+    Rule::new("command or wake", |kind| matches!(kind.as_str(), "command" | "wake").then_some(kind));
+const UNTIL: Rule<String, bool> = Rule::new("sent or online", |until| match until.as_str() {
+    "sent" => Some(false),
+    "online" => Some(true),
+    _ => None,
+});
+const TIMEOUT: Rule<i64, u64> = Rule::new("a whole number of seconds from 1 to 3600", |seconds| {
+    u64::try_from(seconds).ok().filter(|seconds| (1..=3600).contains(seconds))
+});
+/// For how many seconds a device is looked for if nothing is said.
+const USUAL_TIMEOUT: u64 = 120;
+const COMMAND: Rule<String, String> =
+    Rule::new("the name of a command, as GET /api/commands lists them", |name| {
+        (1..=64).contains(&name.len()).then_some(name)
+    });
+const DELIVERY: Rule<i64, i64> = Rule::new("a whole number of seconds from 1 to 86400", |seconds| {
+    (1..=LONGEST_DELIVERY).contains(&seconds).then_some(seconds)
+});
+const RUN: Rule<i64, i64> = Rule::new("a whole number of seconds from 1 to 3600", |seconds| {
+    (1..=LONGEST_RUN).contains(&seconds).then_some(seconds)
+});
+const ATTEMPTS: Rule<u32, u32> = Rule::new("a whole number from 1 to 10", |attempts| {
+    (1..=MOST_ATTEMPTS).contains(&attempts).then_some(attempts)
+});
+const DEDUPE: Rule<String, ()> = Rule::new("live", |word| (word == "live").then_some(()));
+const OBJECT: Rule<serde_json::Map<String, Value>, Bytes> =
+    Rule::new("an object, as the command's schema in GET /api/commands says", |payload| {
+        serde_json::to_vec(&payload).ok().map(Bytes::from)
+    });
+
+/// How an operation is wanted: the fields that every one may have.
+#[derive(Default, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct OptionsBody {
+    /// Seconds until it must be sent.
+    #[serde(default)]
+    deliver_within: Field<i64>,
+    /// How often it may be sent; 3 for commands that may be repeated, else 1.
+    #[serde(default)]
+    max_attempts: Field<u32>,
+    /// Seconds that the answer is waited for.
+    #[serde(default)]
+    run_timeout: Field<i64>,
+    /// Whether it waits for an agent that is offline; true.
+    #[serde(default)]
+    queue: Field<bool>,
+    /// `live`: a live operation that is the same is the answer.
+    #[serde(default)]
+    #[schemars(with = "String")]
+    dedupe: Field<String>,
+}
+
+impl OptionsBody {
+    pub(super) fn read(self, check: &mut Check) -> Option<Options> {
+        let deliver_within = check.optional("deliverWithin", self.deliver_within, &DELIVERY);
+        let max_attempts = check.optional("maxAttempts", self.max_attempts, &ATTEMPTS);
+        let run_timeout = check.optional("runTimeout", self.run_timeout, &RUN);
+        let queue = check.optional("queue", self.queue, &FLAG);
+        let dedupe = check.optional("dedupe", self.dedupe, &DEDUPE);
+        Some(Options {
+            deliver_within: deliver_within?,
+            max_attempts: max_attempts?,
+            run_timeout: run_timeout?,
+            only_online: queue? == Some(false),
+            dedupe: dedupe?.is_some(),
+            request: None,
+        })
+    }
+}
+
+/// A new operation.
+#[derive(Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct OperationBody {
+    /// `command` or `wake`.
+    #[schemars(with = "String")]
+    kind: Field<String>,
+    /// The agent that is to run a command.
+    #[serde(rename = "agentID", default)]
+    agent_id: Field<i64>,
+    /// The command's name.
+    #[serde(default)]
+    command: Field<String>,
+    /// The command's payload.
+    #[serde(default)]
+    payload: Field<serde_json::Map<String, Value>>,
+    /// The device that is to be woken.
+    #[serde(rename = "deviceID", default)]
+    device_id: Field<i64>,
+    /// Until when a device is woken: `sent`, which is what nothing stands for, or `online`.
+    #[serde(default)]
+    #[schemars(with = "String")]
+    until: Field<String>,
+    /// For how many seconds it is looked for until it is online; 120 unless given.
+    #[serde(default)]
+    timeout: Field<i64>,
+    #[serde(flatten)]
+    options: OptionsBody,
+}
+
+/// A body, and its bytes: an idempotency key is good for these.
+pub(super) struct NewOperation {
+    bytes: Bytes,
+    body: OperationBody,
+}
+
+impl FromBody for NewOperation {
+    const SCHEMA: Option<Describe> = Some(describe::<OperationBody>);
+
+    fn from_body(bytes: &Bytes) -> Result<Self> {
+        let crate::rest::Json(body) = FromBody::from_body(bytes)?;
+        Ok(Self { bytes: bytes.clone(), body })
+    }
+}
+
+impl OperationBody {
+    fn wanted(self) -> Result<(Wanted, Options)> {
+        let mut check = Check::default();
+        let kind = check.required("kind", self.kind, &KIND);
+        let wanted = match kind.as_deref() {
+            Some("command") => {
+                let agent = check.required("agentID", self.agent_id, &ID);
+                let command = check.required("command", self.command, &COMMAND);
+                let payload = check.optional("payload", self.payload, &OBJECT);
+                agent.zip(command).zip(payload).map(|((agent, command), payload)| {
+                    let payload = payload.unwrap_or_else(|| Bytes::from_static(b"{}"));
+                    Wanted::Command { agent, command, payload }
+                })
+            }
+            Some(_) => {
+                let device = check.required("deviceID", self.device_id, &ID);
+                let until = check.optional("until", self.until, &UNTIL);
+                let timeout = check.optional("timeout", self.timeout, &TIMEOUT);
+                device.zip(until).zip(timeout).map(|((device, until), timeout)| match until {
+                    Some(true) => {
+                        let timeout = Duration::from_secs(timeout.unwrap_or(USUAL_TIMEOUT));
+                        Wanted::Online { device, timeout }
+                    }
+                    _ => Wanted::Wake { device },
+                })
+            }
+            None => None,
+        };
+        match (wanted, self.options.read(&mut check)) {
+            (Some(wanted), Some(options)) if check.is_good() => Ok((wanted, options)),
+            _ => Err(check.error()),
+        }
+    }
+}
+
+async fn make(call: Call, NewOperation { bytes, body }: NewOperation) -> Result<Answer<OperationView>> {
+    let (wanted, options) = body.wanted()?;
+    accept(&call, wanted, options, &bytes).await
+}
+
+/// Makes an operation and answers it as the caller prefers: as it is now, or once it has ended.
+pub(super) async fn accept(
+    call: &Call,
+    wanted: Wanted,
+    mut options: Options,
+    body: &[u8],
+) -> Result<Answer<OperationView>> {
+    let prefer = Prefer::of(&call.headers);
+    if let Some(key) = prefer::idempotency_key(&call.headers)? {
+        options.request = Some(request(call, "POST", &call.path, key, body));
+    }
+    let Created { mut seen, made, replayed } = create(call, wanted, options).await?;
+    if let Some(time) = prefer.wait
+        && seen.operation.is_live()
+    {
+        seen = read::wait(call, seen.operation.id, time).await?;
+    }
+    let location = format!("/api/operations/{}", seen.operation.id);
+    let ended = !seen.operation.is_live();
+    let (status, message) = match (made, ended) {
+        (_, true) if prefer.wait.is_some() => (StatusCode::OK, "Operation ended"),
+        (true, _) => (StatusCode::ACCEPTED, "Operation accepted"),
+        (false, _) if replayed => (StatusCode::ACCEPTED, "Operation accepted"),
+        (false, _) => (StatusCode::OK, "The same operation is live already"),
+    };
+    let mut answer = Answer { status, ..Answer::ok(message, OperationView::of(seen)) };
+    if let Ok(location) = HeaderValue::from_str(&location) {
+        answer = answer.header(LOCATION, location);
+    }
+    answer = answer.header(VARY, HeaderValue::from_static("Prefer"));
+    if let Some(applied) = prefer.applied() {
+        answer = answer.header(PREFERENCE_APPLIED, applied);
+    }
+    if replayed {
+        answer = answer.header(REPLAYED, HeaderValue::from_static("true"));
+    }
+    Ok(answer)
+}
+
+async fn list(call: Call, _: NoBody) -> Result<Answer<Vec<OperationView>>> {
+    let filter = asked(&call)?;
+    let (page, next) = read::list(&call, filter).await?;
+    let views = page.into_iter().map(OperationView::of).collect();
+    let mut answer = Answer::ok("Operations retrieved successfully.", views);
+    if let Some(link) = next.and_then(|next| next_page(&call, next)) {
+        answer = answer.header(LINK, link);
+    }
+    Ok(answer)
+}
+
+/// Where the next page is: the same query from there on.
+fn next_page(call: &Call, next: OperationId) -> Option<HeaderValue> {
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    for (key, value) in call.queries().filter(|(key, _)| key != "cursor") {
+        query.append_pair(&key, &value);
+    }
+    query.append_pair("cursor", &next.to_string());
+    HeaderValue::from_str(&format!("</api/operations?{}>; rel=\"next\"", query.finish())).ok()
+}
+
+async fn get(call: Call, _: NoBody) -> Result<Answer<TrailView>> {
+    let (seen, trail) = read::get(&call, id(&call)?).await?;
+    Ok(Answer::ok("Operation retrieved successfully.", TrailView::of(seen, trail)))
+}
+
+async fn withdraw(call: Call, _: NoBody) -> Result<Answer<OperationView>> {
+    let about = |seen| serde_json::to_value(OperationView::of(seen)).unwrap_or_default();
+    match cancel::cancel(&call, id(&call)?).await? {
+        Canceled::Done(seen) => Ok(Answer::ok("Operation canceled", OperationView::of(seen))),
+        Canceled::Ended(seen) => {
+            let message = "The operation is over: there is nothing left to withdraw";
+            Err(Error::conflict("operation_ended", message).with_data(about(seen)))
+        }
+        Canceled::Running(seen) => {
+            let message = "The operation was sent and cannot be taken back: wait for its end";
+            Err(Error::conflict("operation_running", message).with_data(about(seen)))
+        }
+    }
+}
+
+fn id(call: &Call) -> Result<OperationId> {
+    call.param("id")
+        .parse()
+        .map_err(|_| Error::new(Kind::Invalid, "invalid_id", "Invalid ID: expected the UUID of an operation"))
+}

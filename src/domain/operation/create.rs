@@ -1,0 +1,342 @@
+//! Makes operations.
+//!
+//! Whether one may be made, whether there are too many, whether the same is live already and whether the request came
+//! before is all decided in the transaction that stores it.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use sha2::{Digest, Sha256};
+
+use super::read::{Seen, Sight};
+use super::{Operations, maker};
+use crate::clock::Millis;
+use crate::commands::wakeup::Wakeup;
+use crate::control::{DispatchError, Supported};
+use crate::domain::By;
+use crate::domain::agent::not_found;
+use crate::domain::command_error::agent_error;
+use crate::domain::device::Needed;
+use crate::error::{Error, Kind, Result};
+use crate::model::audit::{Action, SubjectKind};
+use crate::model::operation::{Operation, OperationKind, State};
+use crate::model::permission::Permission;
+use crate::registry::{Class, Command, CommandEntry};
+use crate::store::idempotency_keys::{self, Request};
+use crate::store::{Conn, agents, devices, operations};
+
+/// Live operations of one agent, and of one user.
+const OF_AGENT: i64 = 50;
+const OF_USER: i64 = 1000;
+/// How long a request under an idempotency key is kept.
+const KEPT: Millis = 24 * 60 * 60 * 1000;
+/// When one may be made again where there are too many.
+const RETRY: Duration = Duration::from_secs(10);
+/// How long an operation may wait that is not to be queued.
+const NOT_QUEUED: Millis = 25_000;
+
+/// The most seconds that may be allowed for sending an operation.
+pub const LONGEST_DELIVERY: i64 = 86_400;
+/// How many seconds it may take to send one if nothing is said.
+pub const DELIVERY: i64 = 300;
+/// The most seconds that an answer may be waited for.
+pub const LONGEST_RUN: i64 = 3600;
+/// How often one may be sent at most, and how often if nothing is said and it does no harm.
+pub const MOST_ATTEMPTS: u32 = 10;
+const ATTEMPTS: u32 = 3;
+
+/// What is stored as the payload of a wake that is done once the packet was sent.
+pub const UNTIL_SENT: &str = r#"{"until":"sent"}"#;
+
+/// What is wanted.
+#[derive(Debug, Clone)]
+pub enum Wanted {
+    /// A command of an agent, with its payload.
+    Command {
+        /// The agent.
+        agent: i64,
+        /// The command's name.
+        command: String,
+        /// Its payload, as it was sent.
+        payload: Bytes,
+    },
+    /// That a device is woken: that the magic packet is sent.
+    Wake {
+        /// The device.
+        device: i64,
+    },
+    /// That a device is woken and seen.
+    Online {
+        /// The device.
+        device: i64,
+        /// For how long it is looked for.
+        timeout: Duration,
+    },
+}
+
+/// How it is wanted.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// In how many seconds it must be sent.
+    pub deliver_within: Option<i64>,
+    /// How often it may be sent.
+    pub max_attempts: Option<u32>,
+    /// For how many seconds its answer is waited for.
+    pub run_timeout: Option<i64>,
+    /// Whether it is refused where its agent is offline.
+    pub only_online: bool,
+    /// Whether a live one that is the same is taken for it.
+    pub dedupe: bool,
+    /// The request that may be sent again.
+    pub request: Option<Request>,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub struct Created {
+    /// The operation, as the caller sees it.
+    pub seen: Seen,
+    /// Whether it was made now; else the same was live already, or the request came before.
+    pub made: bool,
+    /// Whether the request came before.
+    pub replayed: bool,
+}
+
+/// The request under an idempotency key.
+pub fn request(by: &By, method: &str, path: &str, key: String, body: &[u8]) -> Request {
+    let user = by.caller.user_id().unwrap_or(0);
+    Request { user, method: method.to_owned(), path: path.to_owned(), key, body: Sha256::digest(body).into() }
+}
+
+/// Makes an operation, or finds the one that is meant.
+///
+/// # Errors
+/// What is wanted is not within reach, the payload does not fit, there are too many, the agent is offline and nothing is to
+/// be queued, or the request came before with another body; the database refuses.
+pub async fn create(by: &By, wanted: Wanted, options: Options) -> Result<Created> {
+    if let Wanted::Online { device, timeout } = wanted {
+        return until_online(by, device, timeout).await;
+    }
+    let (target, permission) = target(by, wanted)?;
+    by.caller.require(permission)?;
+    let sight = Sight::of(by);
+    let now = by.now();
+    let operations = Operations::of(&by.host);
+    let id = operations.ids.next(now);
+    let host = by.host.clone();
+    let new_by = maker(by);
+    let store = move |db: &Conn| {
+        if let Some(found) = replay(db, &sight, options.request.as_ref(), now)? {
+            return Ok((found, String::new()));
+        }
+        let (about, name) = target.find(db)?;
+        let online = |agent| host.control.is_online(agent);
+        let agent = about.agent(&online);
+        if options.dedupe {
+            let same = match about.device {
+                Some(device) => operations::live_wake(db, device, &target.payload)?,
+                None => operations::live_command(db, agent, target.entry.name, &target.payload)?,
+            };
+            if let Some(seen) = same.and_then(|same| sight.see(db, same).transpose()).transpose()? {
+                return Ok((Created { seen, made: false, replayed: false }, String::new()));
+            }
+        }
+        if options.only_online && !online(agent) {
+            return Err(Error::new(Kind::Unavailable, "agent_offline", "Agent is offline"));
+        }
+        if host.control.supports(agent, target.entry.name) == Supported::No {
+            return Err(agent_error(agent, target.entry.name, DispatchError::Unsupported));
+        }
+        check_room(db, agent, new_by.user)?;
+        let entry = target.entry;
+        let deliver_by = match (options.deliver_within, options.only_online) {
+            (Some(seconds), _) => now + seconds * 1000,
+            (None, true) => now + NOT_QUEUED,
+            (None, false) => now + DELIVERY * 1000,
+        };
+        let default = i64::try_from(entry.timeout.as_millis()).unwrap_or(i64::MAX);
+        let attempts = if entry.idempotent { ATTEMPTS } else { 1 };
+        let operation = Operation {
+            id,
+            kind: target.kind,
+            state: State::Queued,
+            reason: None,
+            message: if online(agent) {
+                "It waits for its turn".to_owned()
+            } else {
+                "It waits until its agent is connected".to_owned()
+            },
+            said: None,
+            owner: about.owner,
+            agent: Some(agent),
+            device: about.device,
+            command: entry.name.to_owned(),
+            payload: target.payload.clone(),
+            result: None,
+            evidence: None,
+            attempts: 0,
+            max_attempts: options.max_attempts.unwrap_or(attempts),
+            created_at: now,
+            deliver_by,
+            started_at: None,
+            ended_at: None,
+            maker: new_by,
+            parent: None,
+            run_timeout: options.run_timeout.map_or(default, |seconds| seconds * 1000),
+            repeatable: entry.idempotent,
+            class: i64::from(entry.class == Class::Question),
+            not_before: 0,
+            due_at: Some(deliver_by),
+            progress: None,
+            direct: false,
+            version: 0,
+        };
+        operations::insert(db, &operation)?;
+        if let Some(request) = &options.request {
+            idempotency_keys::put(db, request, id, now)?;
+        }
+        let whole = !about.shared;
+        Ok((Created { seen: Seen { operation, whole, own: true }, made: true, replayed: false }, name))
+    };
+    let (created, name) = by.write(store).await?;
+    if created.made {
+        let operation = &created.seen.operation;
+        operations.made(&by.host, operation);
+        by.note(Action::OperationCreate, |entry| {
+            match (operation.device, operation.agent) {
+                (Some(device), _) => entry.on(SubjectKind::Device, device, name),
+                (None, agent) => entry.on(SubjectKind::Agent, agent, name),
+            }
+            entry.detail = Some(operation.command.clone());
+        });
+    }
+    Ok(created)
+}
+
+/// Has a device woken until it is seen, which has a driver of its own.
+async fn until_online(by: &By, device: i64, timeout: Duration) -> Result<Created> {
+    by.caller.require(Permission::DevicesWake)?;
+    let waking = crate::domain::wake_until::begin(by, device, timeout, false).await?;
+    let seen = Seen::by_maker(waking.operation, waking.shared);
+    Ok(Created { seen, made: true, replayed: false })
+}
+
+/// What is wanted, checked as far as that takes no database.
+struct Target {
+    kind: OperationKind,
+    entry: &'static CommandEntry,
+    payload: String,
+    whom: Whom,
+}
+
+enum Whom {
+    Agent(crate::store::Whose, i64),
+    Device(Needed, i64),
+}
+
+/// What it is about.
+struct About {
+    owner: i64,
+    agents: Vec<i64>,
+    device: Option<i64>,
+    shared: bool,
+}
+
+impl About {
+    /// The agent that does it: the first that is online, else the first.
+    fn agent(&self, online: &dyn Fn(i64) -> bool) -> i64 {
+        let first = self.agents.first().copied().unwrap_or(0);
+        self.agents.iter().copied().find(|agent| online(*agent)).unwrap_or(first)
+    }
+}
+
+fn target(by: &By, wanted: Wanted) -> Result<(Target, Permission)> {
+    match wanted {
+        Wanted::Command { agent, command, payload } => {
+            let entry = by.host.registry.get(&command).filter(|entry| !entry.internal).ok_or_else(|| {
+                Error::new(
+                    Kind::NotFound,
+                    "unknown_command",
+                    "There is no command of this name. GET /api/commands lists all.",
+                )
+            })?;
+            let payload = (entry.check_payload)(&payload)
+                .map_err(|wrong| Error::invalid_fields("Invalid payload", vec![wrong]))?;
+            if !crate::control::fits(entry.name, &payload) {
+                return Err(Error::invalid("The payload is too large for an agent"));
+            }
+            let permission = Permission::AgentsCommand;
+            let whom = Whom::Agent(by.whose(permission), agent);
+            Ok((Target { kind: OperationKind::Command, entry, payload, whom }, permission))
+        }
+        Wanted::Wake { device } | Wanted::Online { device, .. } => {
+            let entry = by
+                .host
+                .registry
+                .get(Wakeup::NAME)
+                .ok_or_else(|| Error::internal("there is no command that wakes"))?;
+            let permission = Permission::DevicesWake;
+            let whom = Whom::Device(Needed::of(by, permission), device);
+            let payload = UNTIL_SENT.to_owned();
+            Ok((Target { kind: OperationKind::Wake, entry, payload, whom }, permission))
+        }
+    }
+}
+
+impl Target {
+    fn find(&self, db: &Conn) -> Result<(About, String)> {
+        match &self.whom {
+            Whom::Agent(whose, id) => {
+                let agent = agents::get(db, *whose, *id)?.ok_or_else(not_found)?;
+                let about = About { owner: agent.owner, agents: vec![agent.id], device: None, shared: false };
+                Ok((about, agent.name))
+            }
+            Whom::Device(needed, id) => {
+                let wake = needed.find(db, *id, devices::to_wake)?;
+                // Refused now, where somebody reads it.
+                crate::domain::wake::payload(&wake)?;
+                let agents = crate::domain::wake::agents(&wake);
+                if agents.is_empty() {
+                    return Err(Error::new(Kind::Unavailable, "agent_offline", "Agent is offline"));
+                }
+                let about = About { owner: wake.owner, agents, device: Some(*id), shared: wake.shared };
+                Ok((about, wake.name))
+            }
+        }
+    }
+}
+
+/// The operation that the same request made before.
+fn replay(db: &Conn, sight: &Sight, request: Option<&Request>, now: Millis) -> Result<Option<Created>> {
+    let Some(request) = request else { return Ok(None) };
+    let Some((body, id)) = idempotency_keys::find(db, request, now - KEPT)? else { return Ok(None) };
+    if body != request.body {
+        return Err(Error::new(
+            Kind::Unprocessable,
+            "idempotency_key_reused",
+            "Another request was sent under this Idempotency-Key: send each request under a key of its own",
+        ));
+    }
+    let Some(operation) = operations::get(db, id)? else { return Ok(None) };
+    let Some(seen) = sight.see(db, operation)? else { return Ok(None) };
+    Ok(Some(Created { seen, made: false, replayed: true }))
+}
+
+fn check_room(db: &Conn, agent: i64, user: Option<i64>) -> Result<()> {
+    let too_many = |message: String| {
+        Err(Error::new(Kind::TooManyRequests, "too_many_operations", message).retry_after(RETRY))
+    };
+    if operations::live_of_agent(db, agent)? >= OF_AGENT {
+        return too_many(format!(
+            "{OF_AGENT} operations wait for this agent, which is the limit. Cancel some, or try again later."
+        ));
+    }
+    if let Some(user) = user
+        && operations::live_of_user(db, user)? >= OF_USER
+    {
+        return too_many(format!(
+            "{OF_USER} operations of yours are queued or running, which is the limit. Cancel some, or try again later."
+        ));
+    }
+    Ok(())
+}

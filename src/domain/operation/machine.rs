@@ -1,0 +1,379 @@
+//! The one state machine of operations: what is, what happened and when, to what is then and what is to be done.
+//!
+//! It does no I/O and knows no clock. Queue, agents, restart and time drive it; each step is stored before it counts. What
+//! cannot happen to an operation as it is changes nothing: an answer to what has ended, a second cancellation, a turn of
+//! what was withdrawn.
+
+use crate::clock::Millis;
+use crate::model::operation::{Operation, State, TrailEntry, Word, reason};
+
+/// The first wait before another attempt; it doubles.
+const BACKOFF: Millis = 1000;
+/// The longest.
+const LONGEST_BACKOFF: Millis = 64_000;
+/// For how much longer than its answer is waited for an operation may be running: whoever waits says first that it timed
+/// out.
+const GRACE: Millis = 5000;
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Input {
+    /// Its turn has come: it is about to be written to the agent's socket.
+    Turn,
+    /// It was not written after all.
+    Unsent,
+    /// The agent answered, in time or not.
+    Answered(Reply),
+    /// The connection ended before the answer, or the server did; the word says which.
+    Lost(&'static str),
+    /// There was no answer in time.
+    TimedOut,
+    /// Time has passed.
+    Tick,
+    /// Somebody withdraws it.
+    Cancel,
+    /// It shall not be done any more, for a reason in words of ours.
+    Refused(Word, &'static str),
+    /// It cannot be sent, for a reason in words of ours.
+    Impossible(Word, &'static str),
+}
+
+/// What the agent answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reply {
+    /// It did it; with what, as JSON.
+    Done(String),
+    /// It said no; in its words.
+    No(String),
+    /// It answered nonsense.
+    Nonsense,
+}
+
+/// What becomes of an operation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// The operation then.
+    pub after: Operation,
+    /// What is to be added to its trail.
+    pub trail: Vec<TrailEntry>,
+}
+
+/// The step that `input` makes of an operation at `now`; none if it changes nothing.
+pub fn step(before: &Operation, input: &Input, now: Millis) -> Option<Step> {
+    let mut next = Next { op: before.clone(), trail: Vec::new(), now };
+    let changed = match (before.state, input) {
+        (State::Queued, Input::Turn) => next.turn(),
+        (State::Running, Input::Unsent) => next.unsent(before),
+        (State::Running | State::TimedOut, Input::Answered(reply)) => next.answered(reply),
+        (State::Running, Input::Lost(why)) => next.lost(why),
+        (State::Running, Input::TimedOut) => next.timed_out(),
+        (State::Queued, Input::Tick) if now >= before.deliver_by => next.too_late(),
+        (State::Running, Input::Tick) if before.due_at.is_some_and(|due| now >= due) => next.timed_out(),
+        (State::Queued, Input::Cancel) => {
+            next.end(State::Canceled, reason::CANCELED, "It was withdrawn before it was sent")
+        }
+        // Of a wake that looks for its device nothing is left that cannot be stopped.
+        (State::Running, Input::Cancel) if before.progress.is_some() => {
+            next.end(State::Canceled, reason::CANCELED, "It was withdrawn; a packet may have been sent")
+        }
+        (State::Queued, Input::Refused(word, message)) => next.end(State::Canceled, word.clone(), *message),
+        (State::Queued, Input::Impossible(word, message)) => next.end(State::Failed, word.clone(), *message),
+        (State::Running, Input::Refused(word, message)) => next.end(State::TimedOut, word.clone(), *message),
+        _ => false,
+    };
+    changed.then(|| {
+        next.op.version += 1;
+        Step { after: next.op, trail: next.trail }
+    })
+}
+
+/// An operation on its way.
+struct Next {
+    op: Operation,
+    trail: Vec<TrailEntry>,
+    now: Millis,
+}
+
+impl Next {
+    fn note(&mut self, event: impl Into<Word>, message: impl Into<String>) -> &mut TrailEntry {
+        self.trail.push(TrailEntry::new(self.now, event, message));
+        let last = self.trail.len() - 1;
+        &mut self.trail[last]
+    }
+
+    fn turn(&mut self) -> bool {
+        if self.now >= self.op.deliver_by {
+            return self.too_late();
+        }
+        let op = &mut self.op;
+        op.attempts += 1;
+        op.state = State::Running;
+        op.reason = None;
+        op.message = "It was sent, and its answer is waited for".to_owned();
+        op.started_at = op.started_at.or(Some(self.now));
+        op.not_before = 0;
+        op.due_at = Some(self.now.saturating_add(op.run_timeout).saturating_add(GRACE));
+        let (attempt, of) = (op.attempts, op.max_attempts);
+        let message =
+            if attempt > 1 { format!("Attempt {attempt} of {of}: sent") } else { "Sent".to_owned() };
+        self.note("sent", message);
+        true
+    }
+
+    fn unsent(&mut self, before: &Operation) -> bool {
+        let op = &mut self.op;
+        op.attempts = op.attempts.saturating_sub(1);
+        if op.attempts == 0 {
+            op.started_at = None;
+        }
+        self.wait_from(
+            before.not_before,
+            "The agent went offline before it was sent: it waits for the agent",
+        );
+        self.note("not_sent", "The agent went offline before it was sent");
+        true
+    }
+
+    /// Goes back into the queue until `not_before`.
+    fn wait_from(&mut self, not_before: Millis, message: &str) {
+        let op = &mut self.op;
+        op.state = State::Queued;
+        op.not_before = not_before;
+        op.message = message.to_owned();
+        op.due_at = Some(if not_before > self.now { not_before.min(op.deliver_by) } else { op.deliver_by });
+    }
+
+    fn answered(&mut self, reply: &Reply) -> bool {
+        let late = self.op.state == State::TimedOut;
+        let event = |word: &'static str| if late { "answered_late" } else { word };
+        let how = if late { "late " } else { "" };
+        match reply {
+            Reply::Done(result) => {
+                self.op.result = Some(result.clone());
+                self.op.reason = None;
+                self.finish(State::Succeeded, format!("The agent answered {how}that it was done"));
+                let message = self.op.message.clone();
+                self.note(event("answered"), message);
+            }
+            Reply::No(said) => {
+                self.op.reason = Some(reason::COMMAND_FAILED.into());
+                self.op.said = Some(said.clone()).filter(|said| !said.is_empty());
+                self.finish(State::Failed, format!("The agent answered {how}that it could not do it"));
+                let (message, said) = (self.op.message.clone(), self.op.said.clone());
+                self.note(event("refused"), message).said = said;
+            }
+            Reply::Nonsense => {
+                self.op.reason = Some(reason::BAD_REPLY.into());
+                let message = "The agent answered something that is no reply to this command; its firmware may not fit \
+                               this server";
+                self.finish(State::Failed, message);
+                self.note(event("bad_reply"), message);
+            }
+        }
+        true
+    }
+
+    fn lost(&mut self, why: &'static str) -> bool {
+        let restarted = why == reason::SERVER_RESTARTED;
+        let what =
+            if restarted { "The server was restarted" } else { "The connection to the agent was lost" };
+        self.note(why, format!("{what} before the agent answered"));
+        let op = &self.op;
+        let attempts = op.attempts;
+        let backoff = BACKOFF << attempts.saturating_sub(1).min(6);
+        let at = self.now.saturating_add(backoff.min(LONGEST_BACKOFF));
+        if !op.repeatable {
+            let message =
+                format!("{what} before the agent answered; whether it did what was asked is unknown");
+            return self.end(State::TimedOut, why, message);
+        }
+        if attempts >= op.max_attempts {
+            let message = format!(
+                "{what} before the agent answered, and every attempt is used up ({attempts}); whether it did what was \
+                 asked is unknown"
+            );
+            return self.end(State::Failed, why, message);
+        }
+        if at >= op.deliver_by {
+            let message = format!(
+                "{what} before the agent answered, and there is no time for another attempt; whether it did what was \
+                 asked is unknown"
+            );
+            return self.end(State::TimedOut, why, message);
+        }
+        self.op.reason = Some(why.into());
+        self.wait_from(at, &format!("{what} before the agent answered: it waits for its next attempt"));
+        self.note("queued", format!("The next attempt is made in {} s or later", backoff / 1000));
+        true
+    }
+
+    fn timed_out(&mut self) -> bool {
+        self.end(
+            State::TimedOut,
+            reason::AGENT_TIMEOUT,
+            "The agent did not answer in time; whether it did what was asked is unknown",
+        )
+    }
+
+    /// The time to send it is over.
+    fn too_late(&mut self) -> bool {
+        if self.op.attempts > 0 {
+            let why = self.op.reason.clone().unwrap_or(reason::CONNECTION_LOST.into());
+            let message = "It was sent and not answered, and could not be sent again in time; whether it was done is unknown";
+            return self.end(State::TimedOut, why, message);
+        }
+        let why = self.op.reason.clone().unwrap_or(reason::AGENT_OFFLINE.into());
+        let message = if why == reason::AGENT_OFFLINE {
+            "The agent was not connected in time: it was never sent"
+        } else {
+            "Its turn did not come in time: it was never sent"
+        };
+        self.end(State::Expired, why, message)
+    }
+
+    /// Ends it, with an entry in the trail that says so.
+    fn end(&mut self, state: State, why: impl Into<Word>, message: impl Into<String>) -> bool {
+        self.op.reason = Some(why.into());
+        let message = message.into();
+        self.note(state.word(), message.clone());
+        self.finish(state, message);
+        true
+    }
+
+    fn finish(&mut self, state: State, message: impl Into<String>) {
+        let op = &mut self.op;
+        op.state = state;
+        op.message = message.into();
+        op.ended_at = Some(self.now);
+        op.due_at = None;
+        op.not_before = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::operation::{Maker, MakerKind, OperationIds, OperationKind};
+
+    const NOW: Millis = 1_790_000_000_000;
+
+    fn new(repeatable: bool, max_attempts: u32) -> Operation {
+        Operation {
+            id: OperationIds::default().next(NOW),
+            kind: OperationKind::Command,
+            state: State::Queued,
+            reason: None,
+            message: String::new(),
+            said: None,
+            owner: 1,
+            agent: Some(1),
+            device: None,
+            command: "WAKEUP".into(),
+            payload: "{}".into(),
+            result: None,
+            evidence: None,
+            attempts: 0,
+            max_attempts,
+            created_at: NOW,
+            deliver_by: NOW + 30_000,
+            started_at: None,
+            ended_at: None,
+            maker: Maker { kind: MakerKind::User, id: Some(1), name: "a".into(), user: Some(1) },
+            parent: None,
+            run_timeout: 5000,
+            repeatable,
+            class: 0,
+            not_before: 0,
+            due_at: Some(NOW + 30_000),
+            progress: None,
+            direct: false,
+            version: 0,
+        }
+    }
+
+    fn input() -> impl Strategy<Value = Input> {
+        prop_oneof![
+            3 => Just(Input::Turn),
+            1 => Just(Input::Unsent),
+            1 => Just(Input::Answered(Reply::Done("{}".into()))),
+            1 => Just(Input::Answered(Reply::No("no".into()))),
+            1 => Just(Input::Answered(Reply::Nonsense)),
+            2 => Just(Input::Lost(reason::CONNECTION_LOST)),
+            1 => Just(Input::Lost(reason::SERVER_RESTARTED)),
+            1 => Just(Input::TimedOut),
+            2 => Just(Input::Tick),
+            1 => Just(Input::Cancel),
+            1 => Just(Input::Refused(reason::NOT_ALLOWED.into(), "no")),
+            1 => Just(Input::Impossible(reason::COMMAND_NOT_SUPPORTED.into(), "no")),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn in_any_order_of_events_an_operation_stays_true(
+            repeatable: bool,
+            max in 1..4_u32,
+            events in prop::collection::vec((input(), 0..8000_i64), 0..40),
+        ) {
+            let mut op = new(repeatable, if repeatable { max } else { 1 });
+            let (mut now, mut sent) = (NOW, 0_u32);
+            for (input, after) in events {
+                now += after;
+                let Some(Step { after: next, trail }) = step(&op, &input, now) else { continue };
+                prop_assert_eq!(next.version, op.version + 1);
+                prop_assert!(!trail.is_empty(), "every change is in the trail");
+                prop_assert_eq!(next.is_live(), next.ended_at.is_none());
+                prop_assert_eq!(next.is_live(), next.due_at.is_some(), "nothing stays live for ever");
+                prop_assert!(next.attempts <= next.max_attempts);
+                if !op.is_live() {
+                    prop_assert_eq!(op.state, State::TimedOut, "what has ended stays so");
+                    prop_assert!(matches!(input, Input::Answered(_)));
+                }
+                match (op.state, next.state) {
+                    (State::Queued, State::Running) => sent += 1,
+                    (State::Running, State::Queued) if input == Input::Unsent => sent -= 1,
+                    _ => {}
+                }
+                if !repeatable {
+                    prop_assert!(sent <= 1, "sent twice");
+                }
+                if matches!(next.state, State::Expired) {
+                    prop_assert_eq!(sent, 0, "it was sent");
+                }
+                if matches!(next.state, State::Succeeded | State::TimedOut)
+                    || next.state == State::Failed && !matches!(input, Input::Impossible(..))
+                {
+                    prop_assert!(sent > 0, "it was never sent");
+                }
+                op = next;
+            }
+            // Time alone ends whatever is left.
+            for _ in 0..2 {
+                now += 60_000;
+                if let Some(last) = step(&op, &Input::Tick, now) {
+                    op = last.after;
+                }
+            }
+            prop_assert!(!op.is_live());
+        }
+    }
+
+    #[test]
+    fn attempts_wait_longer_each_time() {
+        let mut op = new(true, 3);
+        let mut waits = Vec::new();
+        for _ in 0..2 {
+            op = step(&op, &Input::Turn, NOW).unwrap().after;
+            op = step(&op, &Input::Lost(reason::CONNECTION_LOST), NOW).unwrap().after;
+            waits.push((op.state, op.not_before - NOW));
+        }
+        assert_eq!(waits, [(State::Queued, 1000), (State::Queued, 2000)]);
+        op = step(&op, &Input::Turn, NOW).unwrap().after;
+        op = step(&op, &Input::Lost(reason::CONNECTION_LOST), NOW).unwrap().after;
+        assert_eq!((op.state, op.reason.as_deref()), (State::Failed, Some("connection_lost")));
+    }
+}

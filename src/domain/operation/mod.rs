@@ -1,0 +1,155 @@
+//! Operations: what is wanted of agents, stored until it is done and for a while after.
+//!
+//! `machine` alone says what becomes of an operation; `create`, `read` and `cancel` are what callers do, `queue` sends what
+//! waits, `ledger` stores every step before it counts, `timer` lets time do its part, `record` notes what was done while
+//! its caller waited, `retention` deletes. [`Operations`] is what they share in memory, of which nothing need survive.
+
+pub mod cancel;
+pub mod create;
+mod gone;
+mod ledger;
+pub mod machine;
+mod queue;
+pub mod read;
+pub mod record;
+pub mod retention;
+mod timer;
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use self::ledger::Ledger;
+use super::By;
+use crate::auth::Caller;
+use crate::clock::Millis;
+use crate::host::Host;
+use crate::model::event::Event;
+use crate::model::operation::{Maker, MakerKind, Operation, OperationId, OperationIds};
+
+pub use self::gone::{agent_gone, device_gone};
+pub use self::queue::run;
+
+/// What the verbs and the driver of operations share.
+pub struct Operations {
+    pub(super) ids: OperationIds,
+    ledger: Ledger,
+    /// Agents whose queue is to be looked at.
+    ready: Mutex<HashSet<i64>>,
+    stirred: Notify,
+    /// Agents for which something may be queued: of the others nobody need ask the database when they connect.
+    backlog: Mutex<HashSet<i64>>,
+    /// What stands in an agent's line, or was sent.
+    under_way: Mutex<HashSet<OperationId>>,
+    /// When something is due first.
+    first_due: AtomicI64,
+    /// Who waits for the end of an operation.
+    waiters: Mutex<HashMap<OperationId, Arc<Notify>>>,
+    pub(super) recorded: record::Recorded,
+}
+
+impl Default for Operations {
+    fn default() -> Self {
+        Self {
+            ids: OperationIds::default(),
+            ledger: Ledger::default(),
+            ready: Mutex::default(),
+            stirred: Notify::new(),
+            backlog: Mutex::default(),
+            under_way: Mutex::default(),
+            first_due: AtomicI64::new(Millis::MAX),
+            waiters: Mutex::default(),
+            recorded: record::Recorded::default(),
+        }
+    }
+}
+
+impl Operations {
+    /// Those of a host.
+    pub fn of(host: &Host) -> Arc<Self> {
+        host.remembered.get(Self::default)
+    }
+
+    /// Has the queue of an agent looked at that came online. Costs nothing where nothing waits for it.
+    pub fn agent_online(&self, agent: i64) {
+        if self.backlog.lock().contains(&agent) {
+            self.look_at(agent);
+        }
+    }
+
+    fn look_at(&self, agent: i64) {
+        self.ready.lock().insert(agent);
+        self.stirred.notify_one();
+    }
+
+    /// Passes on that an operation was made or changed, which is stored: to its queue, to whoever waits, and as an event.
+    fn published(&self, host: &Host, operation: &Operation) {
+        if let Some(due) = operation.due_at {
+            self.first_due.fetch_min(due, Ordering::Relaxed);
+        }
+        if !operation.is_live() {
+            let waiting = self.waiters.lock().remove(&operation.id);
+            if let Some(waiting) = waiting {
+                waiting.notify_waiters();
+            }
+        }
+        host.events.emit(Event::OperationChanged { operation: Arc::new(operation.clone()) });
+    }
+
+    /// Passes on that an operation was made.
+    fn made(&self, host: &Host, operation: &Operation) {
+        if let Some(agent) = operation.agent
+            && operation.is_live()
+        {
+            self.backlog.lock().insert(agent);
+            if host.control.is_online(agent) {
+                self.look_at(agent);
+            }
+        }
+        self.published(host, operation);
+    }
+
+    /// What is notified when an operation ends.
+    fn waiter(&self, id: OperationId) -> Arc<Notify> {
+        self.waiters.lock().entry(id).or_default().clone()
+    }
+
+    /// Forgets what nobody waits at any more.
+    fn forget_waiter(&self, id: OperationId) {
+        let mut waiters = self.waiters.lock();
+        // The map's own, and the one of whoever is leaving.
+        if waiters.get(&id).is_some_and(|waiting| Arc::strong_count(waiting) <= 2) {
+            waiters.remove(&id);
+        }
+    }
+}
+
+/// Passes on that operations ended with what they were about.
+pub(super) fn publish(host: &Host, ended: &[Operation]) {
+    let operations = Operations::of(host);
+    ended.iter().for_each(|one| operations.published(host, one));
+}
+
+/// Who makes an operation.
+pub(super) fn maker(by: &By) -> Maker {
+    match &by.caller {
+        Caller::User { account, .. } => Maker {
+            kind: MakerKind::User,
+            id: Some(account.id),
+            name: account.username.clone(),
+            user: Some(account.id),
+        },
+        Caller::Token { account, token } => Maker {
+            kind: MakerKind::Token,
+            id: Some(token.row.id),
+            name: token.row.name.clone(),
+            user: Some(account.id),
+        },
+        Caller::Nobody | Caller::Operator => {
+            Maker { kind: MakerKind::Operator, id: None, name: "operator".to_owned(), user: None }
+        }
+    }
+}

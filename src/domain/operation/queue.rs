@@ -1,0 +1,280 @@
+//! Works off the agents' queues, out of the database: what waits for an agent lines up for it as soon as it is connected,
+//! in its order and beside what others ask of it directly.
+//!
+//! That something is sent is stored before it is sent, so that nothing is sent twice that may not be, whatever happens in
+//! between. What stands in line is queued still, and can be withdrawn.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use super::Operations;
+use super::machine::{Input, Reply};
+use crate::control::{DispatchError, InLine, Requester};
+use crate::domain::wake;
+use crate::error::Result;
+use crate::host::Host;
+use crate::model::operation::{Operation, OperationKind, reason};
+use crate::model::shutdown::Shutdown;
+use crate::store::operations;
+
+/// Operations of one agent that line up at once: as many as the largest window takes.
+const LINE: i64 = 16;
+/// Agents whose queues are read at once.
+const AGENTS: usize = 32;
+/// How long what found no place in line waits before it tries again.
+const BUSY: Duration = Duration::from_millis(500);
+
+/// Drives operations until `shutdown` is told: what was running when the server ended comes first.
+pub async fn run(host: Arc<Host>, shutdown: Shutdown) {
+    let operations = Operations::of(&host);
+    let work = async {
+        tokio::join!(
+            operations.keep_ledger(&host),
+            operations.keep_time(&host),
+            operations.keep_records(&host),
+            super::retention::keep(&host),
+            operations.work_off(&host),
+        );
+    };
+    tokio::select! {
+        () = shutdown.cancelled() => {}
+        () = work => {}
+    }
+    operations.write_records(&host).await;
+}
+
+impl Operations {
+    async fn work_off(self: &Arc<Self>, host: &Arc<Host>) {
+        while let Err(e) = self.resume(host).await {
+            tracing::warn!("Operations are not worked off yet: {e}");
+            sleep(Duration::from_secs(1)).await;
+        }
+        loop {
+            self.stirred.notified().await;
+            loop {
+                let agents: Vec<_> = {
+                    let mut ready = self.ready.lock();
+                    let some: Vec<_> = ready.iter().copied().take(AGENTS).collect();
+                    ready.retain(|agent| !some.contains(agent));
+                    some
+                };
+                if agents.is_empty() {
+                    break;
+                }
+                if let Err(e) = self.line_up(host, agents.clone()).await {
+                    tracing::warn!("The queues of {} agents could not be read: {e}", agents.len());
+                    sleep(BUSY).await;
+                    self.ready.lock().extend(agents);
+                }
+            }
+        }
+    }
+
+    /// Takes over what an earlier start left behind.
+    async fn resume(self: &Arc<Self>, host: &Arc<Host>) -> Result<()> {
+        let mut after = 0;
+        loop {
+            let running = host.store.read(move |db| operations::running(db, after)).await?;
+            let Some(last) = running.last() else { break };
+            after = last.id.key();
+            let lost = running.into_iter().map(|one| self.step(one, Input::Lost(reason::SERVER_RESTARTED)));
+            for stored in join_all(lost.collect()).await {
+                stored?;
+            }
+        }
+        let agents = host.store.read_long(0, operations::agents_with_live).await?;
+        self.backlog.lock().extend(&agents);
+        let online = agents.into_iter().filter(|agent| host.control.is_online(*agent));
+        self.ready.lock().extend(online);
+        self.stirred.notify_one();
+        Ok(())
+    }
+
+    /// Has what waits for some agents line up.
+    async fn line_up(self: &Arc<Self>, host: &Arc<Host>, agents: Vec<i64>) -> Result<()> {
+        let online: Vec<_> = agents.into_iter().filter(|agent| host.control.is_online(*agent)).collect();
+        if online.is_empty() {
+            return Ok(());
+        }
+        let now = host.clock.now();
+        // Taken out first: what is queued from now on puts it back.
+        {
+            let mut backlog = self.backlog.lock();
+            backlog.retain(|agent| !online.contains(agent));
+        }
+        let read = host.store.read(move |db| {
+            let queue = |agent| Ok((agent, operations::queue(db, agent, now, LINE)?));
+            let queues = online.into_iter().map(queue).collect::<Result<Vec<_>>>()?;
+            let more = queues.iter().map(|(agent, _)| operations::live_of_agent(db, *agent));
+            Ok((more.collect::<Result<Vec<_>>>()?, queues))
+        });
+        let (live, queues) = read.await?;
+        for ((agent, queue), live) in queues.into_iter().zip(live) {
+            if live > 0 {
+                self.backlog.lock().insert(agent);
+            }
+            for operation in queue {
+                if !self.under_way.lock().insert(operation.id) {
+                    continue;
+                }
+                let Some(entry) = host.registry.get(&operation.command) else {
+                    self.under_way.lock().remove(&operation.id);
+                    let gone = "This server has no such command any more: it was not sent";
+                    self.step(operation, Input::Impossible(reason::COMMAND_NOT_SUPPORTED.into(), gone))
+                        .await?;
+                    continue;
+                };
+                let id = operation.id;
+                match host.control.line_up(Requester::Queue, agent, entry) {
+                    Ok(line) => {
+                        let attempt = attempt(self.clone(), host.clone(), agent, line, operation);
+                        tokio::spawn(attempt);
+                    }
+                    Err(DispatchError::Unsupported) => {
+                        self.under_way.lock().remove(&id);
+                        let lacks = "The agent does not have this command: it was not sent";
+                        self.step(operation, Input::Impossible(reason::COMMAND_NOT_SUPPORTED.into(), lacks))
+                            .await?;
+                    }
+                    Err(error) => {
+                        self.under_way.lock().remove(&id);
+                        if error != DispatchError::Offline {
+                            self.look_later(agent);
+                        }
+                        break;
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn look_later(self: &Arc<Self>, agent: i64) {
+        let operations = self.clone();
+        tokio::spawn(async move {
+            sleep(BUSY).await;
+            operations.look_at(agent);
+        });
+    }
+}
+
+/// Waits for an operation's turn, sends it and stores what becomes of it.
+async fn attempt(
+    operations: Arc<Operations>,
+    host: Arc<Host>,
+    agent: i64,
+    line: InLine,
+    operation: Operation,
+) {
+    let id = operation.id;
+    let timed_out = send(&operations, &host, agent, line, operation).await;
+    operations.under_way.lock().remove(&id);
+    match timed_out {
+        Ok(Some((sent, operation))) => {
+            operations.look_at(agent);
+            if let Some(reply) = sent.late().await {
+                store_answer(&operations, operation, reply_of(reply)).await;
+            }
+        }
+        Ok(None) => operations.look_at(agent),
+        // A database that refuses is not asked again at once.
+        Err(_) => operations.look_later(agent),
+    }
+}
+
+type TimedOut = Option<(crate::control::Sent, Operation)>;
+
+async fn send(
+    operations: &Arc<Operations>,
+    host: &Host,
+    agent: i64,
+    line: InLine,
+    operation: Operation,
+) -> Result<TimedOut> {
+    let turn = match line.turn().await {
+        Ok(turn) => turn,
+        Err(_) => return Ok(None),
+    };
+    let payload = match operation.kind {
+        OperationKind::Command => operation.payload.clone(),
+        OperationKind::Wake => match wake::payload_of(host, &operation, agent).await? {
+            Ok(payload) => payload,
+            Err((word, message)) => {
+                let gone = if word == reason::DEVICE_DELETED {
+                    Input::Refused(word.into(), message)
+                } else {
+                    Input::Impossible(word.into(), message)
+                };
+                operations.step(operation, gone).await?;
+                return Ok(None);
+            }
+        },
+    };
+    let Some(running) = operations.step(operation, Input::Turn).await?.filter(Operation::is_live) else {
+        return Ok(None);
+    };
+    let time = Duration::from_millis(u64::try_from(running.run_timeout).unwrap_or(0));
+    let Ok(mut sent) = turn.send(payload, time) else {
+        operations.step(running, Input::Unsent).await?;
+        return Ok(None);
+    };
+    let outcome = sent.outcome().await;
+    if host.shutdown.is_cancelled() && matches!(outcome, Err(DispatchError::Disconnected)) {
+        // The next start finds it running.
+        return Ok(None);
+    }
+    match outcome {
+        Err(DispatchError::TimedOut) => {
+            let now = operations.step(running, Input::TimedOut).await?;
+            Ok(now.map(|now| (sent, now)))
+        }
+        Err(DispatchError::Disconnected | DispatchError::Offline | DispatchError::Busy) => {
+            operations.step(running, Input::Lost(reason::CONNECTION_LOST)).await?;
+            Ok(None)
+        }
+        answered => {
+            store_answer(operations, running, reply_of(answered)).await;
+            Ok(None)
+        }
+    }
+}
+
+/// Stores an answer, which is known nowhere else: tried again until it is stored.
+async fn store_answer(operations: &Operations, operation: Operation, reply: Reply) {
+    let mut wait = BUSY;
+    while operations.step(operation.clone(), Input::Answered(reply.clone())).await.is_err() {
+        sleep(wait).await;
+        wait = (wait * 2).min(Duration::from_secs(10));
+    }
+}
+
+fn reply_of(outcome: std::result::Result<String, DispatchError>) -> Reply {
+    match outcome {
+        Ok(reply) => Reply::Done(reply),
+        Err(DispatchError::Failed(said)) => Reply::No(crate::domain::command_error::agent_text(&said)),
+        Err(_) => Reply::Nonsense,
+    }
+}
+
+/// Waits for all of some futures at the same time, in their order.
+async fn join_all<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
+    let mut waiting: Vec<_> = futures.into_iter().map(Box::pin).collect();
+    // Each is polled once, so that all of them are on their way.
+    let mut done: Vec<Option<F::Output>> = waiting.iter().map(|_| None).collect();
+    std::future::poll_fn(|cx| {
+        let mut pending = false;
+        for (future, done) in waiting.iter_mut().zip(&mut done) {
+            if done.is_none() {
+                match future.as_mut().poll(cx) {
+                    std::task::Poll::Ready(value) => *done = Some(value),
+                    std::task::Poll::Pending => pending = true,
+                }
+            }
+        }
+        if pending { std::task::Poll::Pending } else { std::task::Poll::Ready(()) }
+    })
+    .await;
+    done.into_iter().flatten().collect()
+}

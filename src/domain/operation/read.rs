@@ -1,0 +1,231 @@
+//! Which operations a caller sees, and what of them.
+//!
+//! What is about an agent is seen by whoever may see or command the agent; what is about a device by whoever may see or
+//! wake the device. To whom a device is shared are shown our words alone: what an agent says is its owner's.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout_at};
+
+pub use crate::store::operation_page::{Filter, InState};
+
+use super::Operations;
+use crate::domain::By;
+use crate::error::{Error, Result};
+use crate::model::operation::{Operation, OperationId, TrailEntry};
+use crate::model::permission::Permission;
+use crate::store::operation_page::{Of, page};
+use crate::store::{Conn, Reach, Whose, devices, operation_trail, operations};
+
+/// An operation as a caller sees it.
+#[derive(Debug, Clone)]
+pub struct Seen {
+    /// The operation.
+    pub operation: Operation,
+    /// Whether all of it is shown: it is the caller's own, or everyone's are meant.
+    pub whole: bool,
+    /// Whether the caller made it.
+    pub own: bool,
+}
+
+impl Seen {
+    /// An operation as whoever made it sees it; `shared` says whether its device is another's.
+    pub fn by_maker(operation: Operation, shared: bool) -> Self {
+        Self { operation, whole: !shared, own: true }
+    }
+}
+
+/// What a caller reaches.
+pub(super) struct Sight {
+    /// Whose agents; none if none are.
+    agents: Option<Whose>,
+    /// Which devices.
+    devices: Vec<Reach>,
+    user: Option<i64>,
+}
+
+impl Sight {
+    pub(super) fn of(by: &By) -> Self {
+        Self::with(
+            by,
+            &[Permission::AgentsRead, Permission::AgentsCommand],
+            &[Permission::DevicesRead, Permission::DevicesWake],
+        )
+    }
+
+    /// What the caller may withdraw.
+    pub(super) fn to_cancel(by: &By) -> Self {
+        Self::with(by, &[Permission::AgentsCommand], &[Permission::DevicesWake])
+    }
+
+    fn with(by: &By, of_agents: &[Permission], of_devices: &[Permission]) -> Self {
+        let has = |permission: &&Permission| by.caller.has(**permission);
+        // A token that is restricted to devices reaches no agent.
+        let restricted = by.caller.only_devices().is_some();
+        let whose = of_agents.iter().filter(has).map(|permission| by.whose(*permission));
+        let agents = whose.max_by_key(|whose| whose.owner().is_none()).filter(|_| !restricted);
+        let devices = of_devices.iter().filter(has).map(|permission| by.devices(*permission)).collect();
+        Self { agents, devices, user: by.caller.user_id() }
+    }
+
+    /// The operation as the caller sees it, if they do.
+    pub(super) fn see(&self, db: &Conn, operation: Operation) -> Result<Option<Seen>> {
+        let own = self.user.is_some() && operation.maker.user == self.user;
+        let is_of = |whose: Whose| whose.owner().is_none_or(|owner| owner == operation.owner);
+        let Some(device) = operation.device else {
+            let sees = self.agents.is_some_and(is_of);
+            return Ok(sees.then_some(Seen { operation, whole: true, own }));
+        };
+        for reach in &self.devices {
+            let among = reach.only.as_deref().is_none_or(|only| only.contains(&device));
+            if among && is_of(reach.whose) {
+                return Ok(Some(Seen { operation, whole: true, own }));
+            }
+        }
+        for reach in &self.devices {
+            if devices::get(db, reach, device)?.is_some() {
+                return Ok(Some(Seen { operation, whole: false, own }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// From where pages come: the owner's, or everyone's, and of each device that is shared or that a token is for.
+    fn sources(&self, db: &Conn, filter: &Filter) -> Result<Vec<Of>> {
+        if let Some(device) = filter.device {
+            return Ok(vec![Of::Device(device)]);
+        }
+        if let Some(agent) = filter.agent {
+            return Ok(vec![Of::Agent(agent)]);
+        }
+        let whose = self
+            .agents
+            .into_iter()
+            .chain(self.devices.iter().filter(|reach| reach.only.is_none()).map(|reach| reach.whose));
+        let widest = whose.max_by_key(|whose| whose.owner().is_none());
+        let mut sources = match widest {
+            Some(Whose::Anyones) => return Ok(vec![Of::All]),
+            Some(Whose::User(user)) => vec![Of::Owner(user)],
+            None => Vec::new(),
+        };
+        for reach in &self.devices {
+            let found = match &reach.only {
+                Some(only) => only.to_vec(),
+                None if reach.shared.is_some() => devices::ids_shared(db, reach)?,
+                None => Vec::new(),
+            };
+            sources.extend(
+                found.into_iter().map(Of::Device).filter(|of| !sources.contains(of)).collect::<Vec<_>>(),
+            );
+        }
+        Ok(sources)
+    }
+}
+
+/// How often it is looked whether a wake until online has ended.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// Pages that are read until one is full of what the caller sees.
+const MOST_PAGES: usize = 20;
+
+/// A page of the operations that the caller sees, and whether there are more; the newest first.
+///
+/// # Errors
+/// The database cannot be read.
+pub async fn list(by: &By, filter: Filter) -> Result<(Vec<Seen>, Option<OperationId>)> {
+    let sight = Sight::of(by);
+    by.reader()
+        .read(move |db| {
+            let limit = usize::try_from(filter.limit).unwrap_or(0);
+            let mut filter = filter;
+            let sources = sight.sources(db, &filter)?;
+            let mut seen: Vec<Seen> = Vec::new();
+            for _ in 0..MOST_PAGES {
+                let mut found = BTreeMap::new();
+                for of in &sources {
+                    let wanted = Filter { limit: filter.limit + 1, ..filter };
+                    found.extend(page(db, *of, &wanted)?.into_iter().map(|one| (one.id.key(), one)));
+                }
+                let last = found.len() <= limit;
+                for (key, operation) in found.into_iter().rev().take(limit + 1) {
+                    if seen.len() == limit {
+                        let next = seen.last().map(|seen| seen.operation.id);
+                        return Ok((seen, next));
+                    }
+                    filter.before = key;
+                    seen.extend(sight.see(db, operation)?);
+                }
+                if last {
+                    return Ok((seen, None));
+                }
+            }
+            let next = seen.last().map(|seen| seen.operation.id);
+            Ok((seen, next))
+        })
+        .await
+}
+
+/// An operation and its trail.
+///
+/// # Errors
+/// The caller sees no such operation; the database cannot be read.
+pub async fn get(by: &By, id: OperationId) -> Result<(Seen, Vec<TrailEntry>)> {
+    let sight = Sight::of(by);
+    let read = by.host.store.read(move |db| {
+        let operation = operations::get(db, id)?.ok_or_else(not_found)?;
+        let seen = sight.see(db, operation)?.ok_or_else(not_found)?;
+        let trail = operation_trail::of(db, id)?;
+        Ok((seen, trail))
+    });
+    let (seen, trail) = read.await?;
+    let trail = whole_trail(&seen.operation, trail);
+    Ok((seen, trail))
+}
+
+/// The trail with what is not stored of it: its making, and what one that was done directly consists of.
+fn whole_trail(operation: &Operation, stored: Vec<TrailEntry>) -> Vec<TrailEntry> {
+    let mut trail = vec![TrailEntry::new(operation.created_at, "created", "It was asked for")];
+    if operation.direct {
+        let sent = operation.started_at.map(|at| TrailEntry::new(at, "sent", "Sent"));
+        trail.extend(sent);
+        if let Some(at) = operation.ended_at {
+            let end = TrailEntry::new(at, operation.state.word(), operation.message.clone());
+            trail.push(TrailEntry { said: operation.said.clone(), ..end });
+        }
+    }
+    trail.extend(stored);
+    trail
+}
+
+/// Waits until an operation has ended, at most so long, and answers it as it is then.
+///
+/// # Errors
+/// As for [`get`]; and 401 or 403 once the caller may not any more.
+pub async fn wait(by: &By, id: OperationId, time: Duration) -> Result<Seen> {
+    let until = Instant::now() + time;
+    let operations = Operations::of(&by.host);
+    let waiter = operations.waiter(id);
+    let waiting = async {
+        loop {
+            // Before the look, so that an end between both is not missed.
+            let ended = waiter.notified();
+            tokio::pin!(ended);
+            ended.as_mut().enable();
+            let (seen, _) = get(by, id).await?;
+            // A wake until online has a driver of its own, which notifies nobody here.
+            let look =
+                if seen.operation.progress.is_some() { until.min(Instant::now() + LOOK) } else { until };
+            if !seen.operation.is_live() || timeout_at(look, ended).await.is_err() && look == until {
+                return Ok(seen);
+            }
+        }
+    };
+    let seen = by.as_long_as_allowed(waiting).await;
+    operations.forget_waiter(id);
+    seen
+}
+
+pub(super) fn not_found() -> Error {
+    Error::not_found("Operation not found")
+}

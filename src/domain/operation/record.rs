@@ -1,0 +1,172 @@
+//! What was done while its caller waited, stored as an operation afterwards and behind the caller's back.
+
+use parking_lot::Mutex;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::time::sleep;
+
+use super::Operations;
+use crate::control::DispatchError;
+use crate::domain::By;
+use crate::domain::command_error::agent_text;
+use crate::host::Host;
+use crate::model::operation::{Operation, OperationKind, State, Word, reason};
+use crate::registry::{Class, CommandEntry};
+use crate::store::operations;
+
+/// How long one waits for others.
+const EVERY: Duration = Duration::from_millis(500);
+/// Operations of one transaction.
+const CHUNK: usize = 200;
+/// Operations that wait in memory at most.
+const MOST: usize = 20_000;
+
+/// What is still to be stored.
+#[derive(Default)]
+pub struct Recorded {
+    waiting: Mutex<Vec<Operation>>,
+    stirred: Notify,
+}
+
+/// What was asked of an agent directly.
+pub(in crate::domain) struct Direct<'a> {
+    pub(in crate::domain) kind: OperationKind,
+    pub(in crate::domain) owner: i64,
+    pub(in crate::domain) agent: i64,
+    pub(in crate::domain) device: Option<i64>,
+    pub(in crate::domain) entry: &'a CommandEntry,
+    pub(in crate::domain) payload: String,
+    pub(in crate::domain) began: i64,
+}
+
+/// Notes how a command ended that was sent directly. One that was never sent is none.
+pub(in crate::domain) fn note<T: AsRef<str>>(
+    by: &By,
+    direct: Direct<'_>,
+    outcome: std::result::Result<Option<T>, &DispatchError>,
+) {
+    let (state, why, message, said, result): (_, Option<&'static str>, _, Option<String>, _) = match outcome {
+        Ok(result) => (
+            State::Succeeded,
+            None,
+            "The agent answered that it was done",
+            None,
+            result.map(|json| json.as_ref().to_owned()),
+        ),
+        Err(DispatchError::Failed(said)) => (
+            State::Failed,
+            Some(reason::COMMAND_FAILED),
+            "The agent answered that it could not do it",
+            Some(agent_text(said)),
+            None,
+        ),
+        Err(DispatchError::BadReply(_)) => (
+            State::Failed,
+            Some(reason::BAD_REPLY),
+            "The agent answered something that is no reply to this command; its firmware may not fit this server",
+            None,
+            None,
+        ),
+        Err(DispatchError::TimedOut) => (
+            State::TimedOut,
+            Some(reason::AGENT_TIMEOUT),
+            "The agent did not answer in time; whether it did what was asked is unknown",
+            None,
+            None,
+        ),
+        Err(DispatchError::Disconnected) => (
+            State::TimedOut,
+            Some(reason::CONNECTION_LOST),
+            "The connection to the agent was lost before the agent answered; whether it did what was asked is unknown",
+            None,
+            None,
+        ),
+        Err(
+            DispatchError::Offline
+            | DispatchError::Busy
+            | DispatchError::Payload(_)
+            | DispatchError::Unsupported,
+        ) => return,
+    };
+    let operations = Operations::of(&by.host);
+    let now = by.now();
+    let operation = Operation {
+        id: operations.ids.next(direct.began),
+        kind: direct.kind,
+        state,
+        reason: why.map(Word::Borrowed),
+        message: message.to_owned(),
+        said: said.filter(|said| !said.is_empty()),
+        owner: direct.owner,
+        agent: Some(direct.agent),
+        device: direct.device,
+        command: direct.entry.name.to_owned(),
+        payload: direct.payload,
+        result,
+        evidence: None,
+        attempts: 1,
+        max_attempts: 1,
+        created_at: direct.began,
+        deliver_by: direct.began + 25_000,
+        started_at: Some(direct.began),
+        ended_at: Some(now),
+        maker: super::maker(by),
+        parent: None,
+        run_timeout: i64::try_from(direct.entry.timeout.as_millis()).unwrap_or(i64::MAX),
+        repeatable: direct.entry.idempotent,
+        class: i64::from(direct.entry.class == Class::Question),
+        not_before: 0,
+        due_at: None,
+        progress: None,
+        direct: true,
+        version: 0,
+    };
+    let mut waiting = operations.recorded.waiting.lock();
+    if waiting.len() >= MOST {
+        return;
+    }
+    let first = waiting.is_empty();
+    waiting.push(operation);
+    drop(waiting);
+    if first {
+        operations.recorded.stirred.notify_one();
+    }
+}
+
+impl Operations {
+    pub(super) async fn keep_records(&self, host: &Host) {
+        loop {
+            self.recorded.stirred.notified().await;
+            while !self.recorded.waiting.lock().is_empty() {
+                sleep(EVERY).await;
+                self.write_records(host).await;
+            }
+        }
+    }
+
+    /// Stores what waits.
+    pub(super) async fn write_records(&self, host: &Host) {
+        loop {
+            let some: Arc<[Operation]> = {
+                let mut waiting = self.recorded.waiting.lock();
+                let end = waiting.len().min(CHUNK);
+                waiting.drain(..end).collect()
+            };
+            if some.is_empty() {
+                return;
+            }
+            let rows = some.clone();
+            let written =
+                host.store.write(move |db| rows.iter().try_for_each(|one| operations::insert(db, one)));
+            if let Err(e) = written.await {
+                tracing::warn!("Operations could not be recorded and wait in memory: {e}");
+                let mut waiting = self.recorded.waiting.lock();
+                let room = MOST.saturating_sub(waiting.len());
+                waiting.extend(some.iter().take(room).cloned());
+                return;
+            }
+            some.iter().for_each(|one| self.published(host, one));
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! Time: what expires, times out or may be tried again does so by itself, whether anybody looks or not.
+//!
+//! One clockwork for all: it knows when something is due first, and asks the database only then.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::Operations;
+use super::ledger::apply;
+use super::machine::Input;
+use crate::clock::Millis;
+use crate::error::Result;
+use crate::host::Host;
+use crate::model::operation::{Operation, State};
+use crate::store::{operations, operations as rows};
+
+const TICK: Duration = Duration::from_millis(100);
+/// How long the clockwork waits where the database refuses.
+const AGAIN: Millis = 1000;
+
+impl Operations {
+    pub(super) async fn keep_time(self: &Arc<Self>, host: &Host) {
+        // Whatever was due before the start is found by the first look.
+        self.first_due.store(0, Ordering::Relaxed);
+        let mut ticks = interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        loop {
+            ticks.tick().await;
+            let now = host.clock.now();
+            if self.first_due.load(Ordering::Relaxed) > now {
+                continue;
+            }
+            // What is made meanwhile sets it again.
+            self.first_due.store(Millis::MAX, Ordering::Relaxed);
+            if let Err(e) = self.work_off_due(host, now).await {
+                tracing::warn!("What is due of operations could not be worked off: {e}");
+                self.first_due.fetch_min(now + AGAIN, Ordering::Relaxed);
+            }
+        }
+    }
+
+    async fn work_off_due(&self, host: &Host, now: Millis) -> Result<()> {
+        loop {
+            let due = host.store.read(move |db| operations::due(db, now)).await?;
+            if due.is_empty() {
+                break;
+            }
+            let many = due.len();
+            let stored = host.store.write(move |db| {
+                let one = |operation: Operation| {
+                    let ended = apply(db, &operation, &Input::Tick, now)?;
+                    if ended.is_none() && operation.state == State::Queued {
+                        // Its next attempt may be made; it has to be sent in time all the same.
+                        let later = Operation {
+                            due_at: Some(operation.deliver_by),
+                            version: operation.version + 1,
+                            ..operation
+                        };
+                        return Ok(rows::save(db, &later)?.then_some((later, false)));
+                    }
+                    Ok(ended.map(|ended| (ended, true)))
+                };
+                due.into_iter().map(one).collect::<Result<Vec<_>>>()
+            });
+            let mut changed = 0;
+            for (operation, ended) in stored.await?.into_iter().flatten() {
+                changed += 1;
+                if ended {
+                    self.published(host, &operation);
+                } else if let Some(agent) = operation.agent {
+                    self.look_at(agent);
+                }
+            }
+            if changed == 0 && many > 0 {
+                // Others are changing them at this moment.
+                break;
+            }
+        }
+        if let Some(first) = host.store.read(operations::first_due).await? {
+            self.first_due.fetch_min(first.max(now + 1), Ordering::Relaxed);
+        }
+        Ok(())
+    }
+}
