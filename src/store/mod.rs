@@ -146,11 +146,12 @@ impl Store {
         // From here on the log is written back where the mark says so, and nowhere else.
         db.batch("PRAGMA wal_autocheckpoint = 0")?;
         mark.settled();
+        watch.settled();
 
         let counters = Arc::<writer::Counters>::default();
         let (writing, queue) = async_channel::bounded(QUEUE);
         let (counted, watched) = (counters.clone(), watch.clone());
-        let writer = spawn("db-writer", &path, move || writer::run(&db, &watched, &mark, &queue, &counted))?;
+        let writer = spawn("db-writer", &path, move || writer::run(db, &watched, &mark, &queue, &counted))?;
 
         let (reading, queue) = async_channel::bounded(QUEUE);
         let readers = readers

@@ -1,9 +1,13 @@
 //! Whether what is open is still what lies in the data directory, and whether writing works.
 //!
 //! A deleted file goes on working for whoever has it open, and everything written to it is lost. So the writer looks at
-//! the files' identity before each commit and before it is acknowledged, which costs three calls of the system, and the
+//! the files' identity before each commit and before it is acknowledged, which costs four calls of the system, and the
 //! server looks every few seconds. While something is lost nothing is saved, and the reason is said; a file that comes
 //! back ends it. The files are looked at by name: opening and closing one here would free SQLite's locks on it.
+//!
+//! Another database may also be copied into the open file. As the file changes only when the write-ahead log is written
+//! back into it, its size and time then say so. What others wrote into one of the files is never written back or
+//! checkpointed: it may be the backup that somebody is just restoring.
 
 use std::fs::{self, File, Metadata};
 use std::io;
@@ -32,6 +36,10 @@ pub(super) struct Watch {
     keyless: Mutex<Option<Error>>,
     failing: Mutex<Option<Error>>,
     damaged: Mutex<Option<Error>>,
+    /// The size of the database's file, and when it was changed; none while the log is written back into it.
+    content: Mutex<Option<Content>>,
+    /// How long the write-ahead log was when it was looked at last: it is cut only at the end.
+    log_length: AtomicU64,
     /// Whether everything may have to be written back, since the write-ahead log is lost.
     rescue: AtomicBool,
     opened: Instant,
@@ -45,7 +53,29 @@ struct Watched {
     name: String,
     identity: (u64, u64),
     suffix: &'static str,
+    /// The write-ahead log's alone is kept open: no lock lies on it.
+    log: Option<File>,
 }
+
+/// Size in bytes and time of the last change in seconds: file systems may round what is finer later.
+#[derive(Clone, Copy)]
+struct Content {
+    size: u64,
+    time: i64,
+}
+
+impl Content {
+    fn of(is: &Metadata) -> Self {
+        Self { size: is.len(), time: is.mtime() }
+    }
+
+    fn differs(self, now: Self) -> bool {
+        self.size != now.size || self.time.abs_diff(now.time) > 1
+    }
+}
+
+/// What a write-ahead log begins with, but for its last bit.
+const LOG_MAGIC: u32 = 0x377f_0682;
 
 impl Watch {
     /// For the database whose file `database` at `path` is.
@@ -58,6 +88,8 @@ impl Watch {
             keyless: Mutex::default(),
             failing: Mutex::default(),
             damaged: Mutex::default(),
+            content: Mutex::default(),
+            log_length: AtomicU64::new(0),
             rescue: AtomicBool::new(false),
             opened: Instant::now(),
             saved: AtomicU64::new(0),
@@ -77,7 +109,8 @@ impl Watch {
             match is {
                 Ok(is) => {
                     let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-                    files.push(Watched { path, name, identity: identity(&is), suffix });
+                    let log = (suffix == "-wal").then(|| File::open(&path)).transpose().map_err(failed)?;
+                    files.push(Watched { path, name, identity: identity(&is), suffix, log });
                 }
                 // In such a database there is none, and nothing of it can be lost.
                 Err(e) if !suffix.is_empty() && e.kind() == io::ErrorKind::NotFound => {}
@@ -93,21 +126,42 @@ impl Watch {
 
     /// Looks at the files. An error says what is lost; it is logged when that changes.
     pub(super) fn look(&self) -> Result<()> {
-        let found = self.files.lock().iter().find_map(|file| Some((file.suffix, self.fault_of(file)?)));
-        let (suffix, fault) = match found {
-            Some((suffix, fault)) => (suffix, Some(fault)),
-            None => ("", None),
-        };
-        if fault.is_some() && !suffix.is_empty() && self.lost.lock().is_none() {
-            self.rescue.store(true, Relaxed);
-        }
+        let found = self.files.lock().iter().find_map(|file| self.fault_of(file));
+        let fault = found.map(|(fault, is_whole)| {
+            if is_whole && self.lost.lock().is_none() {
+                self.rescue.store(true, Relaxed);
+            }
+            fault
+        });
         self.note(&self.lost, fault)
     }
 
-    /// Whether anything was found to be lost, and still is: for the begin of a transaction, whose end looks itself.
+    /// The log is about to be written back into the database's file, or to be begun anew.
+    pub(super) fn busy(&self) {
+        *self.content.lock() = None;
+    }
+
+    /// The log was written back.
+    pub(super) fn settled(&self) {
+        self.log_length.store(0, Relaxed);
+        *self.content.lock() = self.database.metadata().ok().as_ref().map(Content::of);
+    }
+
+    /// Whether the files may be written to when they are closed. An error says what is wrong with them.
+    pub(super) fn is_whole(&self) -> Result<()> {
+        let _ = self.look();
+        let of = |place: &Mutex<Option<Error>>| place.lock().clone();
+        of(&self.lost).or_else(|| of(&self.damaged)).map_or(Ok(()), Err)
+    }
+
+    /// Whether anything was found to be lost or damaged, and still is: for the begin of a transaction, whose end looks
+    /// itself.
     pub(super) fn standing(&self) -> Result<()> {
-        if self.lost.lock().is_some() {
+        if self.lost.lock().is_some() || self.damaged.lock().is_some() {
             self.look()?;
+        }
+        if let Some(damaged) = &*self.damaged.lock() {
+            return Err(damaged.clone());
         }
         self.keyless.lock().clone().map_or(Ok(()), Err)
     }
@@ -140,35 +194,88 @@ impl Watch {
         fault.map_or(Ok(()), Err)
     }
 
-    fn fault_of(&self, file: &Watched) -> Option<Error> {
+    /// What is wrong with a file, and whether what is open of it can still be written back.
+    fn fault_of(&self, file: &Watched) -> Option<(Error, bool)> {
         let name = &file.name;
-        let what = match fs::metadata(&file.path) {
-            Ok(is) if identity(&is) != file.identity => format!(
-                "{name} was replaced by another file while the server runs. Restart the server, which then goes on with \
-                 what lies in the data directory"
+        let is_log = !file.suffix.is_empty();
+        let (what, is_whole) = match fs::metadata(&file.path) {
+            Ok(is) if identity(&is) != file.identity => (
+                format!(
+                    "{name} was replaced by another file while the server runs. Restart the server, which then goes on \
+                     with what lies in the data directory"
+                ),
+                is_log,
             ),
-            Ok(is) if file.suffix.is_empty() && (is.len() == 0 || !self.is_database()) => format!(
-                "{name} was emptied or overwritten while the server runs. Stop the server, restore a backup of the file \
-                 without the -wal and -shm beside it, and restart the server"
+            Ok(is) if !is_log && (is.len() == 0 || !self.is_database()) => (
+                format!(
+                    "{name} was emptied or overwritten while the server runs. Stop the server, restore a backup of the \
+                     file without the -wal and -shm beside it, and restart the server"
+                ),
+                false,
+            ),
+            Ok(is) if !is_log && self.was_changed(&is) => (
+                format!(
+                    "{name} was changed by another program while the server runs. If a backup was copied over it, stop \
+                     the server, copy the backup once more, remove the -wal and -shm beside it, and restart the server"
+                ),
+                false,
+            ),
+            Ok(is) if self.was_cut(file, &is) => (
+                format!(
+                    "{name} was emptied or overwritten while the server runs. Stop the server, restore a backup of the \
+                     database without the -wal and -shm beside it, and restart the server"
+                ),
+                false,
             ),
             Ok(_) => return None,
-            Err(e) if e.kind() == io::ErrorKind::NotFound => match file.suffix {
-                "" => format!(
+            Err(e) if e.kind() == io::ErrorKind::NotFound && !is_log => (
+                format!(
                     "{name} was deleted or moved, or its directory was, while the server runs. Put that very file back, \
                      or restart the server, which then goes on with what lies in the data directory"
                 ),
-                _ => format!(
+                false,
+            ),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => (
+                format!(
                     "{name} was deleted while the server runs. Restart the server; it keeps its files itself, so that \
                      none of them is to be deleted"
                 ),
-            },
-            Err(e) => format!(
-                "{name} cannot be reached: {e}; {}, then restart the server if that does not help",
-                remedy(&e)
+                true,
+            ),
+            Err(e) => (
+                format!(
+                    "{name} cannot be reached: {e}; {}, then restart the server if that does not help",
+                    remedy(&e)
+                ),
+                is_log,
             ),
         };
         let detail = format!("{} is lost: {what}", file.path.display());
-        Some(Error::new(Kind::Unavailable, code::LOST, format!("Nothing was saved: {what}.")).detail(detail))
+        let text = format!("Nothing was saved: {what}.");
+        Some((Error::new(Kind::Unavailable, code::LOST, text).detail(detail), is_whole))
+    }
+
+    /// Whether somebody else wrote into the database's file.
+    fn was_changed(&self, is: &Metadata) -> bool {
+        // Locked meanwhile, so that the writer does not begin to write the log back.
+        let content = self.content.lock();
+        content.is_some_and(|before| before.differs(Content::of(is)))
+    }
+
+    /// Whether somebody else wrote into the write-ahead log.
+    fn was_cut(&self, file: &Watched, is: &Metadata) -> bool {
+        let Some(log) = &file.log else { return false };
+        // A log that is begun anew keeps its length, but while it is written back it may be cut.
+        if self.content.lock().is_none() {
+            return false;
+        }
+        if self.log_length.fetch_max(is.len(), Relaxed) > is.len() {
+            return true;
+        }
+        let mut magic = [0; 4];
+        is.len() >= 4
+            && log.read_exact_at(&mut magic, 0).is_ok()
+            && u32::from_be_bytes(magic) & !1 != LOG_MAGIC
     }
 
     /// Whether the open file begins as a database does.
@@ -183,7 +290,10 @@ impl Watch {
         if !self.rescue.swap(false, Relaxed) {
             return;
         }
-        match db.query_int("PRAGMA wal_checkpoint(TRUNCATE)", ()) {
+        self.busy();
+        let written = db.query_int("PRAGMA wal_checkpoint(TRUNCATE)", ());
+        self.settled();
+        match written {
             Ok(0) => warn!(
                 "what was saved before {}-wal and -shm were touched is written back into {0}; restart the server",
                 self.path.display()

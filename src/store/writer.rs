@@ -33,10 +33,9 @@ pub(super) struct Counters {
     pub(super) version: AtomicU64,
 }
 
-/// Runs until the queue is closed and empty, then writes everything back into the
-/// database's file.
+/// Runs until the queue is closed and empty, then writes everything back into the database's file and closes it.
 pub(super) fn run(
-    db: &Conn,
+    db: Conn,
     watch: &Watch,
     mark: &Mark,
     queue: &async_channel::Receiver<Box<dyn Job>>,
@@ -50,7 +49,7 @@ pub(super) fn run(
         counters.batches.fetch_add(1, Ordering::Relaxed);
         counters.jobs.fetch_add(batch.len() as u64, Ordering::Relaxed);
         let changes = db.total_changes();
-        let outcome = commit(db, watch, &mut batch);
+        let outcome = commit(&db, watch, &mut batch);
         // After the commit and before anyone is told: whoever reads at this number reads what was committed.
         counters.version.fetch_add(1, Ordering::Release);
         match &outcome {
@@ -59,12 +58,19 @@ pub(super) fn run(
             Err(e) => {
                 // The first of a kind is logged where it is noticed.
                 debug!("a transaction of {} changes failed: {e}", batch.len());
-                watch.rescue(db);
+                watch.rescue(&db);
             }
         }
         batch.drain(..).for_each(|job| job.answer(outcome.clone()));
-        log.write_back_when_long(db, mark);
+        log.write_back_when_long(&db, watch, mark);
     }
+    if let Err(e) = watch.is_whole() {
+        warn!("the database is left as it is: {e}");
+        // SQLite writes the log back when the last connection is closed.
+        std::mem::forget(db);
+        return;
+    }
+    watch.busy();
     mark.busy();
     if let Err(e) = db.batch("PRAGMA wal_checkpoint(TRUNCATE)") {
         warn!("the write-ahead log stays beside the database and is read at the next start: {e}");
@@ -81,18 +87,23 @@ struct Log {
 impl Log {
     /// Writes the log back once it is some megabytes long: here and not inside of a commit, so that nobody waits for it
     /// and the mark says when.
-    fn write_back_when_long(&mut self, db: &Conn, mark: &Mark) {
+    fn write_back_when_long(&mut self, db: &Conn, watch: &Watch, mark: &Mark) {
         self.batches += 1;
         let changes = db.total_changes();
         if self.batches < LONG_BATCHES && changes - self.changes < LONG_CHANGES {
             return;
         }
         *self = Self { batches: 0, changes };
+        if watch.is_whole().is_err() {
+            return;
+        }
+        watch.busy();
         mark.busy();
         if let Err(e) = db.query_int("PRAGMA wal_checkpoint(PASSIVE)", ()) {
             debug!("the write-ahead log was not written back: {e}");
         }
         mark.settled();
+        watch.settled();
     }
 }
 
@@ -136,8 +147,8 @@ fn commit(db: &Conn, watch: &Watch, batch: &mut [Box<dyn Job>]) -> Result<()> {
     {
         error!("a failed transaction could not be rolled back yet: {e}");
     }
-    // Lost in between, it is not acknowledged.
-    outcome.and_then(|()| watch.look())
+    // Lost in between, it is not acknowledged; and it is the reason of whatever else went wrong.
+    watch.look().and(outcome)
 }
 
 /// Runs the jobs of an open transaction. Answers whether to commit; an error means that the transaction is lost.
