@@ -38,7 +38,7 @@ use crate::host::{AgentChanges, Host};
 use crate::http::{Method, server};
 use crate::local_socket;
 use crate::lock::DataLock;
-use crate::logging::LogLevel;
+use crate::logging::{self, LogLevel};
 use crate::model::event::Event;
 use crate::model::remembered::Remembered;
 use crate::model::request_id::RequestIds;
@@ -123,7 +123,9 @@ pub async fn open(lock: DataLock, config: Config, log_level: LogLevel) -> Result
     refuse_bereft(&directory, &config)?;
     let master_key = Given::from_environment().map_err(StartError::new)?;
     let store = Store::open(&directory, master_key).await.map_err(StartError::new)?;
-    if let Some(lived) = store.read(server_state::lived).await.map_err(StartError::new)? {
+    // A new database knows of no time, but logs may be older than a clock that is wrong.
+    let stored = store.read(server_state::lived).await.map_err(StartError::new)?;
+    if let Some(lived) = stored.or_else(|| logging::last_written(&config.log)) {
         clock.resume(lived);
     }
     say_what_is_lacking(&directory);

@@ -12,7 +12,7 @@ use crate::bootstrap::{self, StartError};
 use crate::config::Config;
 use crate::http::server;
 use crate::lock::{self, LockError};
-use crate::logging::LoggingError;
+use crate::logging::{self, LoggingError};
 use crate::plugin;
 use crate::registry::Registry;
 use crate::rest::router::Router;
@@ -40,6 +40,7 @@ pub fn check(config: &Config) -> Result<(), StartError> {
 /// Whether the log's file of the day can be written.
 fn check_log(config: &Config) -> Result<(), StartError> {
     let Some(path) = &config.log.file else { return Ok(()) };
+    logging::refuse_directory(path).map_err(StartError::new)?;
     let refuse = |e: io::Error| StartError::new(LoggingError::File { path: path.clone(), error: e });
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     check_writable(directory).map_err(refuse)

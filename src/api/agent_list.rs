@@ -127,7 +127,7 @@ async fn list(call: Call, _: NoBody) -> Result<Answer<List<AgentView>>> {
 }
 
 async fn status(call: Call, _: NoBody) -> Result<Answer<BTreeMap<i64, PresenceState>>> {
-    let ids = asked_ids(&call);
+    let ids = asked_ids(&call)?;
     let agents = agent_list::kept(&call, StoredAgents::read).await?;
     let seen = agent_list::seen(&call);
     let asked = agents.ids().filter(|id| ids.as_ref().is_none_or(|ids| ids.contains(id)));

@@ -10,6 +10,7 @@ use super::field::Field;
 use crate::auth::password_rule::has_good_length;
 use crate::clock::Millis;
 use crate::error::{Error, FieldError, Result};
+use crate::model::shown::Hidden;
 use crate::registry::{MacAddress, ProbeTarget};
 use crate::text::bare;
 
@@ -36,9 +37,12 @@ pub(super) const DESCRIPTION: Rule<String, String> = Rule {
 
 /// New secrets of agents.
 pub(super) const AGENT_SECRET: Rule<String, SecretString> = Rule {
-    expected: "text of 16 to 256 characters without control characters",
+    expected: "text of 16 to 256 characters that all show, without blanks at either end",
     read: |text| {
-        let good = (16..=256).contains(&text.chars().count()) && !text.chars().any(char::is_control);
+        // An agent reads its secret from a file, where editors put marks and blanks around it.
+        let good = (16..=256).contains(&text.chars().count())
+            && text.trim() == text
+            && text.chars().all(|c| Hidden::of(c).is_none());
         good.then(|| text.into())
     },
 };
@@ -47,10 +51,7 @@ pub(super) const AGENT_SECRET: Rule<String, SecretString> = Rule {
 pub(super) const MAC_ADDRESS: Rule<String, String> = Rule {
     expected: "the MAC address of a device, like AA:BB:CC:DD:EE:FF, AA-BB-CC-DD-EE-FF, AABB.CCDD.EEFF or AABBCCDDEEFF; \
                all zeros, broadcast and multicast addresses (their second digit is odd) are no device’s",
-    read: |text| {
-        let mac = bare(&text).parse::<MacAddress>().ok()?;
-        mac.is_devices().then(|| mac.to_string())
-    },
+    read: |text| text.parse::<MacAddress>().ok().map(|mac| mac.to_string()),
 };
 
 /// UDP ports.
@@ -64,7 +65,7 @@ pub(super) const ID: Rule<i64, i64> = Rule { expected: "the ID of an agent, a wh
 
 /// Addresses of devices on their network.
 pub(super) const ADDRESS: Rule<String, String> = Rule {
-    expected: "an IP address, a host name or a MAC address",
+    expected: "the IP address, the name or the MAC address of one host",
     read: |text| {
         let text = bare(&text);
         text.parse::<ProbeTarget>().is_ok().then(|| text.to_owned())
@@ -82,8 +83,14 @@ pub(super) const USERNAME: Rule<String, String> = Rule {
 
 /// New passwords of users. Weak ones are refused where they are hashed.
 pub(super) const PASSWORD: Rule<String, SecretString> = Rule {
-    expected: "text of at least 10 characters and at most 1024 bytes, without NUL",
-    read: |text| (is_whole(&text) && has_good_length(&text)).then(|| text.into()),
+    expected: "text of at least 10 characters and at most 1024 bytes, without NUL, and without a byte order mark or a \
+               line end at its ends",
+    read: |text| {
+        // Programs that read it from a file take them off, or do not.
+        let around = |c: char| matches!(c, '\u{feff}' | '\r' | '\n');
+        let good = is_whole(&text) && has_good_length(&text) && text.trim_matches(around) == text;
+        good.then(|| text.into())
+    },
 };
 
 /// Passwords and codes that are only compared.

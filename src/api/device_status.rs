@@ -24,7 +24,7 @@ pub(super) fn routes() -> Vec<Route> {
 }
 
 async fn status(call: Call, _: NoBody) -> Result<Answer<BTreeMap<i64, Online>>> {
-    let ids = asked_ids(&call);
+    let ids = asked_ids(&call)?;
     let statuses = device_status::status(&call, ids).await?;
     Ok(Answer::ok("Device status retrieved successfully.", statuses))
 }

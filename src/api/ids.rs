@@ -4,8 +4,9 @@ use std::collections::HashSet;
 
 use schemars::JsonSchema;
 
+use crate::error::Result;
 use crate::model::id::parse_id;
-use crate::rest::Call;
+use crate::rest::{Call, wrong_query};
 
 /// The query.
 #[derive(JsonSchema)]
@@ -19,12 +20,24 @@ pub(super) struct AskedIds {
 /// The IDs asked for, or none if the query does not say, which means all. They may be listed, and the key repeated and
 /// bracketed, as clients write lists: `ids=1,2`, `ids=1&ids=2`, `ids[]=1&ids[]=2`, `ids[0]=1`. Junk is skipped, so that
 /// an `ids` of nothing but junk asks for nothing.
-pub(super) fn asked_ids(call: &Call) -> Option<HashSet<i64>> {
+///
+/// # Errors
+/// 400 for a key that is nearly this one: it must not silently mean all.
+pub(super) fn asked_ids(call: &Call) -> Result<Option<HashSet<i64>>> {
     let mut asked = None;
-    for (_, ids) in call.queries().filter(|(key, _)| is_ids(key)) {
-        asked.get_or_insert_with(HashSet::new).extend(parse(&ids));
+    for (key, ids) in call.queries() {
+        if is_ids(&key) {
+            asked.get_or_insert_with(HashSet::new).extend(parse(&ids));
+        } else if is_nearly_ids(&key) {
+            return Err(wrong_query("ids", "expected this key as it is written here, as in ids=1,2"));
+        }
     }
-    asked
+    Ok(asked)
+}
+
+fn is_nearly_ids(key: &str) -> bool {
+    let key = key.trim().to_ascii_lowercase();
+    key == "id" || key.strip_prefix("ids").is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric()))
 }
 
 fn is_ids(key: &str) -> bool {

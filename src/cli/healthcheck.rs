@@ -40,10 +40,13 @@ pub(super) fn run(arguments: ServerArguments) -> Result<(), Failure> {
     })?;
     match status {
         StatusCode::OK => output::print("ready"),
-        // The plugin that answers may be switched off: a server that says so is up.
-        StatusCode::NOT_FOUND => output::print("up (/readyz is not served)"),
+        // The plugin that answers may be switched off: a server of ours that says so is up.
+        StatusCode::NOT_FOUND if answer["code"] == "not_found" => output::print("up (/readyz is not served)"),
         // Whoever restarts what fails here would hang up on everyone it serves.
         _ if answer["code"] == server::FULL => output::print("up (every connection is taken)"),
+        StatusCode::NOT_FOUND => Err(Failure::new(format!(
+            "what answers at http://{address} is no NetIgnite Server: name the server's address with --host and --port"
+        ))),
         status => Err(Failure::new(format!(
             "the server at http://{address} is not ready: it answered {status}; its log says why"
         ))),

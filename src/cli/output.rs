@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind, Write};
 use serde_json::Value;
 
 use super::failure::Failure;
-use crate::model::shown::{Shown, shown_json};
+use crate::model::shown::{Cell, Shown, shown_json};
 
 /// Prints an answer, with whatever could steer a terminal but line ends and tabs as escapes. A reader that has gone
 /// away, as `head` does, is no failure.
@@ -41,7 +41,7 @@ pub(super) fn complain(failure: &Failure) {
 /// A table with its columns aligned, without trailing blanks.
 pub(super) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
     let rows: Vec<Vec<String>> = std::iter::once(head.iter().map(ToString::to_string).collect())
-        .chain(rows.iter().map(|row| row.iter().map(|cell| printable(cell)).collect()))
+        .chain(rows.iter().map(|row| row.iter().map(|cell| Cell(cell).to_string()).collect()))
         .collect();
     let width = |column: usize| {
         rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)

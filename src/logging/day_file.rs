@@ -66,6 +66,14 @@ impl Names {
         }
         Ok(())
     }
+
+    /// The end of the newest day before today that has a file: that day the clock has shown.
+    pub(super) fn last_written(&self) -> Option<Millis> {
+        let entries = fs::read_dir(&self.directory).ok()?;
+        let days = entries.flatten().filter_map(|entry| self.day_of(entry.file_name().to_str()?));
+        let end = days.filter(|day| *day < today()).max()?.tomorrow().ok()?;
+        Some(Offset::UTC.to_timestamp(end.at(0, 0, 0, 0)).ok()?.as_millisecond())
+    }
 }
 
 fn day(at: Millis) -> Option<Date> {

@@ -205,7 +205,25 @@ where
 
 /// Opens the file of the day.
 fn open(path: &Path) -> Result<DayFile, LoggingError> {
+    refuse_directory(path)?;
     DayFile::open(Names::of(path)).map_err(|error| LoggingError::File { path: path.to_owned(), error })
+}
+
+/// When the log was written last, as far as its earlier files say. Blocks.
+pub(crate) fn last_written(config: &LogConfig) -> Option<Millis> {
+    Names::of(config.file.as_ref()?).last_written()
+}
+
+/// Refuses a directory where the log's file should be: what is written would lie beside it.
+///
+/// # Errors
+/// It is one.
+pub(crate) fn refuse_directory(path: &Path) -> Result<(), LoggingError> {
+    if !path.is_dir() {
+        return Ok(());
+    }
+    let error = io::Error::other("it is a directory; name a file in it, such as netignite.log");
+    Err(LoggingError::File { path: path.to_owned(), error })
 }
 
 /// Deletes the log's files of days that are no longer kept at the time `until`. Blocks.

@@ -92,6 +92,27 @@ impl fmt::Display for Shown<'_> {
     }
 }
 
+/// A text in a cell of a table: as [`Shown`], with the blanks as escapes that a reader would take for the table's own, at
+/// its ends and after another blank.
+pub struct Cell<'a>(pub &'a str);
+
+impl fmt::Display for Cell<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut after_blank = true;
+        let mut rest = self.0.chars();
+        while let Some(c) = rest.next() {
+            let is_blank = c.is_whitespace();
+            if is_blank && !c.is_control() && (after_blank || rest.as_str().is_empty()) {
+                write!(f, "{}", c.escape_unicode())?;
+            } else {
+                Shown(c.encode_utf8(&mut [0; 4])).fmt(f)?;
+            }
+            after_blank = is_blank;
+        }
+        Ok(())
+    }
+}
+
 /// JSON that means the same, with the hidden characters in its texts as JSON's escapes. What lies between the texts,
 /// such as line ends, stays.
 pub fn shown_json(json: &str) -> Cow<'_, str> {
@@ -163,6 +184,20 @@ mod tests {
         ] {
             assert_eq!(Hidden::of(c), Some(why), "{c:?}");
             assert!(Shown(&format!("a{c}b")).to_string().is_ascii(), "{c:?}");
+        }
+    }
+
+    #[test]
+    fn blanks_in_a_cell_are_no_columns() {
+        for (text, cell) in [
+            ("a b", "a b"),
+            (" x ", r"\u{20}x\u{20}"),
+            ("a  b", r"a \u{20}b"),
+            ("\u{3000}x\u{a0}", r"\u{3000}x\u{a0}"),
+            ("  ", r"\u{20}\u{20}"),
+            ("a\n", r"a\n"),
+        ] {
+            assert_eq!(Cell(text).to_string(), cell, "{text:?}");
         }
     }
 

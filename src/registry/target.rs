@@ -1,13 +1,14 @@
 //! Where a probe looks: an IP address, a MAC address or a host name, told apart by how they are written.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::str::FromStr;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::types::MacAddress;
+use crate::text::bare;
 
 /// Where a probe looks.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -28,7 +29,8 @@ pub struct InvalidTarget;
 
 impl fmt::Display for InvalidTarget {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("expected an IP address, a MAC address or a host name")
+        f.write_str("expected the IP address, the MAC address or the name of one host; 0.0.0.0, broadcast and multicast \
+                     addresses are no host’s")
     }
 }
 
@@ -49,12 +51,19 @@ fn is_host_name(name: &str) -> bool {
         && !name.rsplit('.').next().is_some_and(|last| last.bytes().all(|b| b.is_ascii_digit()))
 }
 
+/// Whether one host can have the address: it is not all zeros, and no group's.
+fn is_hosts(ip: IpAddr) -> bool {
+    let ip = ip.to_canonical();
+    !ip.is_unspecified() && !ip.is_multicast() && ip != IpAddr::V4(Ipv4Addr::BROADCAST)
+}
+
 impl FromStr for ProbeTarget {
     type Err = InvalidTarget;
 
     fn from_str(text: &str) -> Result<Self, InvalidTarget> {
+        let text = bare(text);
         if let Ok(ip) = text.parse() {
-            return Ok(Self::Ip(ip));
+            return if is_hosts(ip) { Ok(Self::Ip(ip)) } else { Err(InvalidTarget) };
         }
         if let Ok(mac) = text.parse() {
             return Ok(Self::Mac(mac));

@@ -6,8 +6,10 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// A MAC address, read as `AA:BB:CC:DD:EE:FF`, `AA-BB-CC-DD-EE-FF`, `AABB.CCDD.EEFF` or `AABBCCDDEEFF` in either case,
-/// written in upper case with colons.
+use crate::text::bare;
+
+/// The MAC address of a device: not all zeros, and no group's, which the broadcast address is too. Read as `AA:BB:CC:DD:EE:FF`, `AA-BB-CC-DD-EE-FF`, `AABB.CCDD.EEFF` or `AABBCCDDEEFF` in either
+/// case, with or without blanks around it; written in upper case with colons.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]
 #[schemars(with = "String", extend("pattern" = "^(([0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}|([0-9A-Fa-f]{2}-){5}[0-9A-Fa-f]{2}|([0-9A-Fa-f]{4}\\.){2}[0-9A-Fa-f]{4}|[0-9A-Fa-f]{12})$", "examples" = ["AA:BB:CC:DD:EE:FF"]))]
@@ -20,7 +22,8 @@ pub struct InvalidMac;
 impl fmt::Display for InvalidMac {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(
-            "expected a MAC address like AA:BB:CC:DD:EE:FF, AA-BB-CC-DD-EE-FF, AABB.CCDD.EEFF or AABBCCDDEEFF",
+            "expected the MAC address of a device like AA:BB:CC:DD:EE:FF, AA-BB-CC-DD-EE-FF, AABB.CCDD.EEFF or \
+             AABBCCDDEEFF; all zeros, broadcast and multicast addresses (their second digit is odd) are no device’s",
         )
     }
 }
@@ -31,6 +34,14 @@ impl FromStr for MacAddress {
     type Err = InvalidMac;
 
     fn from_str(text: &str) -> Result<Self, InvalidMac> {
+        let mac = Self(six_bytes(text)?);
+        if mac.0 != [0; 6] && mac.0[0] & 1 == 0 { Ok(mac) } else { Err(InvalidMac) }
+    }
+}
+
+/// Six bytes in one of the notations of a MAC address.
+fn six_bytes(text: &str) -> Result<[u8; 6], InvalidMac> {
+        let text = bare(text);
         let (separator, group) = match text.len() {
             17 if text.as_bytes()[2] == b'-' => (Some('-'), 2),
             17 => (Some(':'), 2),
@@ -55,15 +66,7 @@ impl FromStr for MacAddress {
         for (byte, pair) in mac.iter_mut().zip(digits.chunks_exact(2)) {
             *byte = pair[0] << 4 | pair[1];
         }
-        if count == digits.len() { Ok(Self(mac)) } else { Err(InvalidMac) }
-    }
-}
-
-impl MacAddress {
-    /// Whether a device can have it: it is not all zeros, and no group's, which the broadcast address is too.
-    pub fn is_devices(self) -> bool {
-        self.0 != [0; 6] && self.0[0] & 1 == 0
-    }
+        if count == digits.len() { Ok(mac) } else { Err(InvalidMac) }
 }
 
 impl fmt::Display for MacAddress {
@@ -90,13 +93,14 @@ impl From<MacAddress> for String {
 /// The password of a card that asks for one before it wakes (SecureOn): six bytes, written as a MAC address is. It is not
 /// shown by `Debug`.
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(transparent)]
-pub struct SecureOn(MacAddress);
+#[serde(try_from = "String", into = "String")]
+#[schemars(with = "String", extend("examples" = ["00:11:22:33:44:55"]))]
+pub struct SecureOn([u8; 6]);
 
 impl SecureOn {
     /// The six bytes that follow the magic packet.
     pub fn bytes(self) -> [u8; 6] {
-        self.0.0
+        self.0
     }
 }
 
@@ -104,7 +108,21 @@ impl FromStr for SecureOn {
     type Err = InvalidMac;
 
     fn from_str(text: &str) -> Result<Self, InvalidMac> {
-        text.parse().map(Self)
+        six_bytes(text).map(Self)
+    }
+}
+
+impl TryFrom<String> for SecureOn {
+    type Error = InvalidMac;
+
+    fn try_from(text: String) -> Result<Self, InvalidMac> {
+        text.parse()
+    }
+}
+
+impl From<SecureOn> for String {
+    fn from(password: SecureOn) -> Self {
+        MacAddress(password.0).to_string()
     }
 }
 

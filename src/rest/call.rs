@@ -137,15 +137,15 @@ impl Deref for Call {
     }
 }
 
-/// Whether a query asks for admin mode, in exactly the words `adminMode=true`, at its first mention.
+/// Whether a query asks for admin mode, in exactly the words `adminMode=true`, at each mention.
 pub(super) fn is_admin_mode(query: &str) -> bool {
-    form_urlencoded::parse(query.as_bytes())
-        .find(|(name, _)| name == "adminMode")
-        .is_some_and(|(_, v)| v == "true")
+    let mut said = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name == "adminMode").peekable();
+    said.peek().is_some() && said.all(|(_, value)| value == "true")
 }
 
 /// The error about one key of a query.
-fn wrong_query(name: &str, message: &str) -> Error {
+/// A query whose key `name` has a wrong value.
+pub(crate) fn wrong_query(name: &str, message: &str) -> Error {
     Error::invalid_fields("Invalid query", vec![FieldError::new(name, message)])
 }
 

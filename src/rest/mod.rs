@@ -27,6 +27,7 @@ pub mod service;
 mod under_way;
 
 pub use answer::{Answer, Data, Raw};
+pub(crate) use call::wrong_query;
 pub use call::{Call, FromBody, Json, NoBody};
 pub use files::{StaticFile, StaticFiles};
 pub use route::{Access, Route};

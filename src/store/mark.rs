@@ -45,6 +45,8 @@ pub(super) enum Verdict {
     Unknown,
     /// They do not belong together.
     Apart,
+    /// There is no log, though something was saved in one.
+    Missing,
 }
 
 /// The file, while the database is open.
@@ -60,10 +62,13 @@ fn log_of(database: &Path) -> PathBuf {
 
 /// Looks at the files before anything opens them.
 pub(super) fn judge(database: &Path) -> Verdict {
-    if fs::metadata(log_of(database)).map_or(0, |is| is.len()) == 0 {
-        return Verdict::Together;
-    }
     let text = fs::read_to_string(with_suffix(database, "-mark")).unwrap_or_default();
+    if fs::metadata(log_of(database)).map_or(0, |is| is.len()) == 0 {
+        // Whoever puts a backup back removes both; at an orderly stop neither is left.
+        let one_was_left = with_suffix(database, "-shm").exists() && !log_of(database).exists();
+        let is_lost = one_was_left && State::read(&text).is_some_and(|then| !then.busy && then.log != 0);
+        return if is_lost { Verdict::Missing } else { Verdict::Together };
+    }
     let (Some(then), Some(now)) = (State::read(&text), State::now(database, false)) else {
         return Verdict::Unknown;
     };
@@ -87,6 +92,14 @@ pub(super) fn check(db: &Conn, verdict: Verdict) -> Result<(), StoreError> {
     let path = db.file();
     let damaged = match verdict {
         Verdict::Together => return Ok(()),
+        Verdict::Missing => {
+            let database = path.display();
+            return Err(StoreError::new(format!(
+                "{database}-wal is missing beside {database}-shm: what was saved last is in it. Nothing was changed. Put it \
+                 back and start again; if it is lost, or {database} is a backup, remove {database}-shm to start with what \
+                 is in {database} alone"
+            )));
+        }
         Verdict::Apart => None,
         Verdict::Unknown => {
             let size = fs::metadata(path).map_or(0, |is| is.len());

@@ -285,15 +285,15 @@ impl Watch {
     }
 
     /// Writes everything back into the database's file if it is only the write-ahead log that is lost: what was
-    /// acknowledged is in it. On the writer's thread.
-    pub(super) fn rescue(&self, db: &Conn) {
+    /// acknowledged is in it. Answers whether it did. On the writer's thread.
+    pub(super) fn rescue(&self, db: &Conn) -> bool {
         if !self.rescue.swap(false, Relaxed) {
-            return;
+            return false;
         }
         self.busy();
         let written = db.query_int("PRAGMA wal_checkpoint(TRUNCATE)", ());
         self.settled();
-        match written {
+        match &written {
             Ok(0) => warn!(
                 "what was saved before {}-wal and -shm were touched is written back into {0}; restart the server",
                 self.path.display()
@@ -306,6 +306,7 @@ impl Watch {
                 error!("what is in the lost {}-wal could not be written back: {e}", self.path.display())
             }
         }
+        matches!(written, Ok(0))
     }
 
     /// Something was saved.

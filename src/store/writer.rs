@@ -58,7 +58,10 @@ pub(super) fn run(
             Err(e) => {
                 // The first of a kind is logged where it is noticed.
                 debug!("a transaction of {} changes failed: {e}", batch.len());
-                watch.rescue(&db);
+                if watch.rescue(&db) {
+                    // No log is missed at the next start.
+                    mark.busy();
+                }
             }
         }
         batch.drain(..).for_each(|job| job.answer(outcome.clone()));
