@@ -37,7 +37,8 @@ pub(super) fn asked_ids(call: &Call) -> Result<Option<HashSet<i64>>> {
 
 fn is_nearly_ids(key: &str) -> bool {
     let key = key.trim().to_ascii_lowercase();
-    key == "id" || key.strip_prefix("ids").is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric()))
+    key == "id"
+        || key.strip_prefix("ids").is_some_and(|rest| !rest.starts_with(|c: char| c.is_alphanumeric()))
 }
 
 fn is_ids(key: &str) -> bool {

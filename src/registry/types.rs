@@ -41,32 +41,32 @@ impl FromStr for MacAddress {
 
 /// Six bytes in one of the notations of a MAC address.
 fn six_bytes(text: &str) -> Result<[u8; 6], InvalidMac> {
-        let text = bare(text);
-        let (separator, group) = match text.len() {
-            17 if text.as_bytes()[2] == b'-' => (Some('-'), 2),
-            17 => (Some(':'), 2),
-            14 => (Some('.'), 4),
-            12 => (None, 12),
-            _ => return Err(InvalidMac),
-        };
-        let mut digits = [0; 12];
-        let mut count = 0;
-        for (at, c) in text.chars().enumerate() {
-            if separator.is_some() && at % (group + 1) == group {
-                if Some(c) != separator {
-                    return Err(InvalidMac);
-                }
-                continue;
+    let text = bare(text);
+    let (separator, group) = match text.len() {
+        17 if text.as_bytes()[2] == b'-' => (Some('-'), 2),
+        17 => (Some(':'), 2),
+        14 => (Some('.'), 4),
+        12 => (None, 12),
+        _ => return Err(InvalidMac),
+    };
+    let mut digits = [0; 12];
+    let mut count = 0;
+    for (at, c) in text.chars().enumerate() {
+        if separator.is_some() && at % (group + 1) == group {
+            if Some(c) != separator {
+                return Err(InvalidMac);
             }
-            let digit = c.to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-            *digits.get_mut(count).ok_or(InvalidMac)? = digit.ok_or(InvalidMac)?;
-            count += 1;
+            continue;
         }
-        let mut mac = [0; 6];
-        for (byte, pair) in mac.iter_mut().zip(digits.chunks_exact(2)) {
-            *byte = pair[0] << 4 | pair[1];
-        }
-        if count == digits.len() { Ok(mac) } else { Err(InvalidMac) }
+        let digit = c.to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+        *digits.get_mut(count).ok_or(InvalidMac)? = digit.ok_or(InvalidMac)?;
+        count += 1;
+    }
+    let mut mac = [0; 6];
+    for (byte, pair) in mac.iter_mut().zip(digits.chunks_exact(2)) {
+        *byte = pair[0] << 4 | pair[1];
+    }
+    if count == digits.len() { Ok(mac) } else { Err(InvalidMac) }
 }
 
 impl fmt::Display for MacAddress {

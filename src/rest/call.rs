@@ -139,7 +139,8 @@ impl Deref for Call {
 
 /// Whether a query asks for admin mode, in exactly the words `adminMode=true`, at each mention.
 pub(super) fn is_admin_mode(query: &str) -> bool {
-    let mut said = form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name == "adminMode").peekable();
+    let mut said =
+        form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name == "adminMode").peekable();
     said.peek().is_some() && said.all(|(_, value)| value == "true")
 }
 

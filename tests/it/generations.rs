@@ -121,3 +121,18 @@ async fn a_directory_that_is_moved_as_a_whole_goes_on() {
         stop(server).await;
     }
 }
+
+#[tokio::test]
+async fn a_write_ahead_log_that_is_missing_alone_is_missed() {
+    let directory = tempfile::tempdir().unwrap();
+    let (server, address) = Binary::serve(directory.path()).await;
+    superadmin(directory.path(), address).await.create_agent("server", SECRET).await;
+    server.kill().await;
+    let data = directory.path().join("data");
+    fs::rename(data.join("db.sqlite-wal"), data.join("aside")).unwrap();
+    let (status, said) = run(command(directory.path(), &["serve"])).await;
+    assert_eq!(status.code(), Some(1), "{said}");
+    assert!(said.contains("db.sqlite-wal is missing"), "{said}");
+    fs::rename(data.join("aside"), data.join("db.sqlite-wal")).unwrap();
+    stop(Binary::serve(directory.path()).await.0).await;
+}

@@ -1,5 +1,6 @@
 //! MAC addresses, in each notation that people copy them in, and those that no device has.
 
+use reqwest::Method;
 use serde_json::json;
 
 use super::support::{Client, Scene, Server, scene, sqlite};
@@ -95,4 +96,33 @@ async fn what_no_device_has_is_refused_unless_it_is_stored() {
         assert_eq!(admin.get(&path).await.expect(200).data()["macAddress"], mac);
         directory = server.stop().await;
     }
+}
+
+#[tokio::test]
+async fn what_is_no_device_is_refused_wherever_it_comes_in() {
+    let scene = Scene::new("server").await;
+    let admin = &scene.admin;
+    let commands = format!("/api/agents/{}/commands", scene.agent);
+    for mac in ["01:00:5E:00:00:01", "FF:FF:FF:FF:FF:FF", "00:00:00:00:00:00"] {
+        let wake = json!({"macAddress": mac, "port": 9});
+        admin.post(&format!("{commands}/WAKEUP"), wake).await.expect(400);
+        admin.post(&format!("{commands}/GET_STATUS"), json!({"address": mac})).await.expect(400);
+    }
+    for address in ["255.255.255.255", "0.0.0.0", "224.0.0.1", "::", "ff02::1", "::ffff:224.0.0.1"] {
+        let body = json!({"name": "d", "type": "nas", "macAddress": scene::MAC, "agentID": scene.agent, "address": address});
+        let reply = admin.post("/api/devices", body).await.expect(400);
+        assert_eq!(reply.body["errors"][0]["field"], "address", "{address}");
+    }
+    // A row of an adopted database, which nobody has checked.
+    let directory = scene.server.stop().await;
+    sqlite::execute(
+        &directory.path().join("db.sqlite"),
+        "UPDATE devices SET macAddress = 'FF:FF:FF:FF:FF:FF'",
+    )
+    .await;
+    let server = Server::start_in(directory, |_| {}).await;
+    let admin = Client::login(server.address(), "admin", &scene.admin.password).await;
+    let wake =
+        admin.request(Method::POST, &format!("/api/devices/{}/wakeup", scene.device), None).await.expect(409);
+    assert_eq!(wake.code(), "no_mac_address");
 }

@@ -118,3 +118,15 @@ async fn a_filter_that_comes_twice_is_named() {
         assert_eq!(reply.body["errors"][0]["field"], field, "{}", reply.text);
     }
 }
+
+#[tokio::test]
+async fn a_key_that_is_nearly_ids_does_not_mean_all() {
+    let Scene { server: _server, admin, agent, .. } = Scene::new("server").await;
+    for path in ["/api/agents/status", "/api/devices/status"] {
+        for query in ["IDS=1", "%20ids=1", "id=1", "Ids[]=1", "ids%20=1"] {
+            let reply = admin.get(&format!("{path}?{query}")).await.expect(400);
+            assert!(reply.message().contains("ids"), "{}", reply.text);
+        }
+        admin.get(&format!("{path}?idle=1&x={agent}")).await.expect(200);
+    }
+}

@@ -416,3 +416,23 @@ async fn agents_changed_at_once_are_known_by_what_was_answered() {
         one.unwrap();
     }
 }
+
+#[tokio::test]
+async fn a_secret_that_a_file_would_change_is_refused() {
+    let server = Server::start().await;
+    let admin = server.superadmin().await;
+    for secret in [
+        "\u{feff}aaaaaaaaaaaaaaaaaaaa",
+        "aaaaaaaaaaaaaaaaaaaa\u{feff}",
+        " aaaaaaaaaaaaaaaaaaaa",
+        "aaaaaaaaaaaaaaaaaaaa ",
+        "aaaaaaaaaa\u{2028}aaaaaaaaaa",
+        "aaaaaaaaaa\u{200b}aaaaaaaaaa",
+        "                    ",
+    ] {
+        let body = json!({"name": "a", "description": "", "type": "server", "secret": secret});
+        let reply = admin.post("/api/agents", body).await.expect(400);
+        assert_eq!(reply.body["errors"][0]["field"], "secret", "{secret:?}");
+    }
+    admin.create_agent("server", "a secret of several words").await;
+}
