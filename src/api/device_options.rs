@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::check::{Check, Rule};
 use super::field::Field;
 use crate::domain::device::{DeviceOptions, SecureOnChange};
-use crate::registry::MacAddress;
+use crate::registry::SecureOn;
 use crate::text::bare;
 
 /// How many fallback agents, and how many ports, a device may have.
@@ -32,8 +32,8 @@ const BROADCAST: Rule<String, Option<Ipv4Addr>> =
         (!address.is_unspecified() && !address.is_multicast()).then_some(Some(address))
     });
 const SECURE_ON: Rule<String, SecureOnChange> = Rule::new("6 bytes, like AA:BB:CC:DD:EE:FF", |text| {
-    let password = bare(&text).parse::<MacAddress>().ok()?;
-    Some(SecureOnChange::Set(SecretString::from(password.to_string())))
+    let password = text.parse::<SecureOn>().ok()?;
+    Some(SecureOnChange::Set(SecretString::from(String::from(password))))
 });
 const INTERVAL: Rule<i64, Option<u32>> = Rule::new("a whole number of seconds from 10 to 86400", |seconds| {
     u32::try_from(seconds).ok().filter(|seconds| (10..=86_400).contains(seconds)).map(Some)
