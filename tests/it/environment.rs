@@ -106,11 +106,11 @@ async fn healthcheck_takes_no_other_program_for_the_server() {
     let answering = tokio::spawn(async move {
         use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
         let (mut socket, _) = other.accept().await.unwrap();
-        socket.read(&mut [0; 1024]).await.unwrap();
+        let _ = socket.read(&mut [0; 1024]).await.unwrap();
         let text = "HTTP/1.1 404 Not Found\r\nContent-Type: text/plain\r\nContent-Length: 4\r\n\r\nnone";
         socket.write_all(text.as_bytes()).await.unwrap();
         socket.flush().await.unwrap();
-        socket.read(&mut [0; 1]).await.unwrap_or_default();
+        let _ = socket.read(&mut [0; 1]).await;
     });
     let said = refusal(here.path(), &["healthcheck", "--host", "127.0.0.1", "--port", &port], "").await;
     assert!(said.contains(&port) && said.contains("404") || said.contains("no NetIgnite Server"), "{said}");
