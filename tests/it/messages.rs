@@ -138,7 +138,7 @@ async fn no_message_carries_another_persons_text_or_a_links() {
     let junk = "%3Cimg%20src=x%20onerror=%22canary%22%3E%26'%60%E2%80%AE";
     let query = format!(
         "?ids={junk}&since={junk}&until={junk}&onlyFavorites={junk}&adminMode={junk}&{junk}={junk}&action={junk}\
-         &before={junk}&limit={junk}&ownerID={junk}&target={junk}&address={junk}"
+         &before={junk}&limit={junk}&types={junk}&ownerID={junk}&target={junk}&address={junk}"
     );
     // What changes comes after what asks, and what takes away at the end.
     let mut routes = netignite::api::table();
@@ -169,6 +169,10 @@ async fn no_message_carries_another_persons_text_or_a_links() {
                 let guesses = path.contains("/auth/") || path.contains("/enrol") || path.contains("/totp");
                 for body in bodies.into_iter().take(if guesses { 3 } else { 99 }) {
                     for query in ["", query.as_str()] {
+                        // Without a wrong word it is a stream, which has no message and no end.
+                        if route.path == "/api/events" && query.is_empty() && *who != "nobody" {
+                            continue;
+                        }
                         let url = client.url(&format!("{path}{query}"));
                         let request = client.http.request(route.method.clone(), url);
                         let request = request.header(CONTENT_TYPE, "application/json").body(body.clone());
