@@ -8,11 +8,13 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
+use serde_json::Value;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
@@ -249,6 +251,37 @@ pub fn router(more: Vec<Route>) -> Result<Router, StartError> {
     let mut routes = api::table();
     routes.extend(more);
     Router::new(routes).map_err(StartError::new)
+}
+
+/// The API's document of this program, as a server on the defaults serves it. The plugins
+/// that are asked for their routes get a host; its database is made in a directory that is gone afterwards.
+///
+/// # Errors
+/// There is no place for the directory, or the routes cannot be served together.
+pub async fn document() -> Result<Value, StartError> {
+    let name = format!("netignite-openapi-{}", std::process::id());
+    let config = Config { data_directory: std::env::temp_dir().join(name), ..Config::default() };
+    let directory = config.data_directory.clone();
+    std::fs::DirBuilder::new().mode(0o700).create(&directory).map_err(|e| {
+        let path = directory.display();
+        StartError(format!("cannot make the directory {path}: {e}; name another place for it in TMPDIR"))
+    })?;
+    let document = document_in(config).await;
+    if let Err(e) = std::fs::remove_dir_all(&directory) {
+        warn!("cannot remove {}: {e}", directory.display());
+    }
+    document
+}
+
+async fn document_in(config: Config) -> Result<Value, StartError> {
+    let lock = DataLock::acquire(&config.data_directory).map_err(StartError::new)?;
+    let log_level = LogLevel::detached(config.log_level);
+    let opened = open(lock, config, log_level).await?;
+    let host = &opened.host;
+    let routes = Plugins::make(host, &host.config.load()).map_err(StartError::new).map(|made| made.routes());
+    let document = routes.and_then(router).map(|router| router.document(&host.registry));
+    opened.close().await;
+    document
 }
 
 /// A server that listens.

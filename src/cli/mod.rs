@@ -16,6 +16,7 @@ mod enrolment;
 mod failure;
 mod healthcheck;
 mod names;
+mod openapi;
 mod operator;
 mod output;
 mod password;
@@ -78,6 +79,8 @@ enum Command {
     Secrets(secrets::Command),
     /// Ask the server on this machine whether it is ready; the exit status tells
     Healthcheck(ServerArguments),
+    /// Print the API of this program as an OpenAPI document
+    Openapi,
     /// Print the completions for a shell
     Completions(completions::Arguments),
 }
@@ -154,6 +157,7 @@ pub fn main() -> ExitCode {
         Some(Command::Audit(command)) => audit::run(command),
         Some(Command::Secrets(command)) => secrets::run(command),
         Some(Command::Healthcheck(arguments)) => healthcheck::run(arguments),
+        Some(Command::Openapi) => openapi::run(),
         Some(Command::Completions(arguments)) => completions::run(&arguments),
     };
     match done {

@@ -21,15 +21,9 @@ impl Plugins {
     /// # Errors
     /// Two plugins carry one name, or one cannot start; the text names it.
     pub async fn start(host: &Arc<Host>, config: &Config) -> Result<Self, PluginError> {
-        let mut plugins = Vec::new();
-        let refused = |name, e| PluginError(format!("the plugin {name} cannot start: {e}"));
-        for entry in registered()? {
-            let section = config.plugins.get(entry.name).cloned();
-            let plugin = (entry.make)(section, host).map_err(|e| refused(entry.name, e))?;
-            plugins.extend(plugin.map(|plugin| (entry.name, plugin)));
-        }
-        for (name, plugin) in &plugins {
-            plugin.start(host, host.shutdown.clone()).await.map_err(|e| refused(name, e))?;
+        let plugins = Self::make(host, config)?;
+        for (name, plugin) in &plugins.0 {
+            plugin.start(host, host.shutdown.clone()).await.map_err(|e| refused(name, &e))?;
             if plugin.listens() {
                 let listener = plugin.clone();
                 let listening = host.events.listen(name, move |happened| listener.on_event(&happened.event));
@@ -37,6 +31,20 @@ impl Plugins {
                     PluginError(format!("no thread for the events of the plugin {name}: {e}"))
                 })?;
             }
+        }
+        Ok(plugins)
+    }
+
+    /// Makes the plugins that the configuration does not switch off, and starts none.
+    ///
+    /// # Errors
+    /// Two plugins carry one name, or one refuses its configuration; the text names it.
+    pub fn make(host: &Arc<Host>, config: &Config) -> Result<Self, PluginError> {
+        let mut plugins = Vec::new();
+        for entry in registered()? {
+            let section = config.plugins.get(entry.name).cloned();
+            let plugin = (entry.make)(section, host).map_err(|e| refused(entry.name, &e))?;
+            plugins.extend(plugin.map(|plugin| (entry.name, plugin)));
         }
         Ok(Self(plugins))
     }
@@ -59,4 +67,8 @@ impl Plugins {
             }
         }
     }
+}
+
+fn refused(name: &str, e: &PluginError) -> PluginError {
+    PluginError(format!("the plugin {name} cannot start: {e}"))
 }

@@ -9,8 +9,6 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
 use super::HeaderMap;
-use super::Route;
-use super::document::document;
 use super::router::Router;
 use super::row::{Describe, describe};
 use crate::domain::By;
@@ -87,8 +85,7 @@ impl Call {
         if let Some(document) = kept.0.get() {
             return Ok(document.clone());
         }
-        let rows = self.router.routes().iter().map(Route::row);
-        let document = document(rows, &self.host.registry);
+        let document = self.router.document(&self.host.registry);
         let json = Bytes::from(serde_json::to_vec(&document).map_err(Error::internal)?);
         Ok(kept.0.get_or_init(|| json).clone())
     }

@@ -4,12 +4,15 @@
 //! it does have. One trailing slash is tolerated, and `HEAD` is served wherever `GET` is.
 
 use percent_encoding::percent_decode_str;
+use serde_json::Value;
 
+use super::document::document;
 use super::{Access, Method, Route};
 use crate::error::{Error, Kind};
 use crate::http::path::without_slash;
 use crate::model::audit::SubjectKind;
 use crate::model::id::parse_id;
+use crate::registry::Registry;
 
 /// The route table, ready to be asked.
 #[derive(Debug)]
@@ -100,6 +103,11 @@ impl Router {
     /// Every route, in the order of the table.
     pub fn routes(&self) -> &[Route] {
         &self.routes
+    }
+
+    /// The API's document of all routes and of the commands of `registry`.
+    pub fn document(&self, registry: &Registry) -> Value {
+        document(self.routes.iter().map(Route::row), registry)
     }
 
     /// The route of `method` and `path`.

@@ -6,6 +6,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::support::Server;
+use super::support::binary::command;
 
 /// The committed copy.
 fn copy() -> std::path::PathBuf {
@@ -28,6 +29,24 @@ async fn the_committed_document_is_what_is_served() {
         "docs/openapi.json is old: run this test with OPENAPI_UPDATE=1 and look at it"
     );
     server.stop().await;
+}
+
+#[tokio::test]
+async fn the_program_prints_the_committed_document_and_leaves_nothing_behind() {
+    let here = tempfile::tempdir().expect("a directory");
+    let output =
+        command(here.path(), &["openapi"]).env("TMPDIR", here.path()).output().await.expect("it runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    let committed = std::fs::read(copy()).expect("the copy");
+    assert!(output.stdout == committed, "docs/openapi.json is not what `netignite openapi` prints");
+    assert_eq!(std::fs::read_dir(here.path()).expect("it is there").count(), 0);
+
+    let nowhere = here.path().join("nowhere");
+    let output = command(here.path(), &["openapi"]).env("TMPDIR", &nowhere).output().await.expect("it runs");
+    assert_eq!(output.status.code(), Some(1));
+    let line = String::from_utf8_lossy(&output.stderr);
+    assert!(line.starts_with("netignite: cannot make the directory ") && line.contains("TMPDIR"), "{line}");
 }
 
 #[tokio::test]
