@@ -80,7 +80,9 @@ async fn variables_of_other_subcommands_are_no_mistyped_settings() {
 #[tokio::test]
 async fn healthcheck_finds_the_server_wherever_its_flags_moved_it() {
     let here = tempfile::tempdir().unwrap();
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
+    // Below those that the system gives out, which other tests may take meanwhile.
+    let free = (20_000..30_000).find(|port| std::net::TcpListener::bind(("127.0.0.1", *port)).is_ok());
+    let free = free.unwrap().to_string();
     for port in [free.as_str(), "0"] {
         let server = Binary::spawn(command(here.path(), &["serve", "--port", port]));
         server.line(&["listening"]).await;

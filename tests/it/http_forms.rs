@@ -112,10 +112,11 @@ async fn a_paths_letters_may_be_escaped_in_placeholders_alone() {
     admin.get("/api/agents/1%2fcommands").await.expect(400);
     admin.get("/api/agents/%ff%00").await.expect(400);
     admin.get("/api/%61gents").await.expect(404);
-    // A key that comes twice counts as it came first.
+    // A key that comes twice widens nothing unless it says so twice.
     let user = server.user(&admin, "ann", "user").await;
     let foreign = user.create_agent("server", "a long enough secret").await;
-    admin.get(&format!("/api/agents/{foreign}?adminMode=true&adminMode=false")).await.expect(200);
+    admin.get(&format!("/api/agents/{foreign}?adminMode=true&adminMode=true")).await.expect(200);
+    admin.get(&format!("/api/agents/{foreign}?adminMode=true&adminMode=false")).await.expect(404);
     admin.get(&format!("/api/agents/{foreign}?adminMode=false&adminMode=true")).await.expect(404);
 }
 
