@@ -32,6 +32,7 @@ mod password_reset;
 mod prefer;
 mod role;
 mod secrets;
+mod server_status;
 mod sessions;
 mod shares;
 mod tags;
@@ -74,6 +75,7 @@ pub fn table() -> Vec<Route> {
         user_tokens::routes(),
         audit::routes(),
         log_level::routes(),
+        server_status::routes(),
         secrets::routes(),
         events::routes(),
         operations::routes(),

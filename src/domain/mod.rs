@@ -38,6 +38,7 @@ mod reader;
 pub mod rotation;
 pub mod second_factor;
 mod second_factor_code;
+pub mod server_status;
 pub mod session;
 pub mod share;
 pub mod token;

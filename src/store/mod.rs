@@ -43,6 +43,7 @@ pub mod operation_trail;
 pub mod operations;
 pub mod password_resets;
 pub mod second_factors;
+pub mod server_counts;
 pub mod server_state;
 pub mod sessions;
 pub mod shares;

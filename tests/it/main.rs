@@ -76,6 +76,7 @@ mod rest_status;
 mod rest_tokens;
 mod rest_users;
 mod rotation;
+mod server_status;
 mod sessions;
 mod sharing;
 mod text_files;

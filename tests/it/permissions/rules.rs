@@ -298,6 +298,7 @@ pub(super) const RULES: &[Rule] = &[
     }),
     Rule::new(Door::Needs("audit:read"), "GET /api/admin/audit", Target::Nothing, admins_only),
     Rule::new(Door::Needs("audit:read"), "GET /api/admin/audit/export", Target::Nothing, admins_only),
+    Rule::new(Door::Needs("server:admin"), "GET /api/admin/server", Target::Nothing, admins_only),
     Rule::new(Door::Needs("server:admin"), "GET /api/admin/log-level", Target::Nothing, admins_only),
     Rule::new(Door::Needs("server:admin"), "PUT /api/admin/log-level", Target::Nothing, admins_only),
     // One's own password is not changed this way.

@@ -1,0 +1,64 @@
+//! `GET /api/admin/server`: how the server is.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::tags::SERVER;
+use crate::VERSION;
+use crate::clock::Millis;
+use crate::domain::server_status;
+use crate::error::Result;
+use crate::model::permission::Permission as P;
+use crate::rest::{Answer, Call, NoBody, Route};
+
+/// The routes.
+pub(super) fn routes() -> Vec<Route> {
+    vec![
+        Route::get("/api/admin/server", "How the server is: version, time, how much it holds")
+            .needs(&[P::ServerAdmin])
+            .tag(SERVER)
+            .handler(get),
+    ]
+}
+
+/// How the server is.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct ServerView {
+    /// The server's version.
+    version: &'static str,
+    /// When it was started, in milliseconds since the epoch.
+    started_at: Millis,
+    /// How long it runs, in milliseconds.
+    uptime: Millis,
+    users: i64,
+    agents: i64,
+    /// Agents that are connected now.
+    agents_connected: usize,
+    devices: i64,
+    /// Operations that have not ended.
+    live_operations: i64,
+    /// The size of the database's file in bytes.
+    database_bytes: i64,
+    /// When the newest key was made that secrets are sealed with, in milliseconds since the epoch.
+    #[serde(rename = "keyMadeAt")]
+    key_made: Option<Millis>,
+}
+
+async fn get(call: Call, _: NoBody) -> Result<Answer<ServerView>> {
+    let status = server_status::get(&call).await?;
+    let counts = status.counts;
+    let view = ServerView {
+        version: VERSION,
+        started_at: status.started,
+        uptime: call.now() - status.started,
+        users: counts.users,
+        agents: counts.agents,
+        agents_connected: status.connected,
+        devices: counts.devices,
+        live_operations: counts.live_operations,
+        database_bytes: counts.bytes,
+        key_made: counts.key_made,
+    };
+    Ok(Answer::ok("Server status retrieved successfully", view))
+}
