@@ -36,6 +36,7 @@ impl Command for Wakeup {
     const NAME: &'static str = "WAKEUP";
     const SUMMARY: &'static str = "Wake a device with a magic packet";
     const IDEMPOTENT: bool = true;
+    const URGENT: bool = true;
 
     type Payload = Payload;
     type Reply = Outcome;

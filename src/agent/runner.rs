@@ -34,6 +34,9 @@ const FRAMES: (u32, u32) = (100_000, 20_000);
 /// Commands that run at once, as many as the server sends to an agent of the type `server`.
 const AT_ONCE: usize = 16;
 
+/// Long commands that run at once beside them.
+const LONG_AT_ONCE: usize = 4;
+
 /// The close codes of the agent protocol.
 const RESTART: u16 = 1012;
 const REPLACED: u16 = 4001;
@@ -187,6 +190,10 @@ struct Reader<'a, S> {
     room: Arc<Semaphore>,
     /// Room for those that keep the connection going, so that long work cannot crowd them out.
     control: Arc<Semaphore>,
+    /// Room for those that wait for nothing else, the wakes.
+    urgent: Arc<Semaphore>,
+    /// Room for those that take long.
+    long: Arc<Semaphore>,
 }
 
 impl<'a, S> Reader<'a, S>
@@ -218,6 +225,8 @@ where
             over,
             room: Arc::new(Semaphore::new(AT_ONCE)),
             control: Arc::new(Semaphore::new(AT_ONCE)),
+            urgent: Arc::new(Semaphore::new(AT_ONCE)),
+            long: Arc::new(Semaphore::new(LONG_AT_ONCE)),
         }
     }
 
@@ -279,7 +288,12 @@ where
         let refusal = match self.served.allowed().get(name) {
             None => self.served.refusal(name),
             Some(entry) => {
-                let room = if entry.class == Class::Control { &self.control } else { &self.room };
+                let room = match entry.class {
+                    Class::Control => &self.control,
+                    Class::Action | Class::Question if entry.urgent => &self.urgent,
+                    Class::Action | Class::Question => &self.room,
+                    Class::Long => &self.long,
+                };
                 match room.clone().try_acquire_owned() {
                     Ok(permit) => {
                         let context = self.context.clone().with_config(self.served.section(entry.name));

@@ -19,7 +19,7 @@ use super::close::Why;
 use super::core::{Core, Due, Task};
 use super::dispatch::DispatchError;
 use super::frame::Incoming;
-use super::line::{Ends, Line, Next, Outcome, Requester};
+use super::line::{Ends, Line, Next, Outcome, Requester, Windows};
 use super::message::{self, Message};
 use super::outlet::{Outlet, Sent};
 use super::state::{Connection, HEARTBEAT, Heard, Link, SILENCE, State, close_frame, fresh_id};
@@ -29,7 +29,7 @@ use crate::model::agent_about::{AgentAbout, BASE_COMMANDS, Supported};
 use crate::model::credential::{Credential, SecretDigest};
 use crate::model::event::Event;
 use crate::model::presence::{Conflict, Presence, PresenceState};
-use crate::registry::CommandEntry;
+use crate::registry::{Class, CommandEntry};
 
 /// Every beat pings, more often than the 25 s that proxies are promised.
 const BEAT_EVERY: Duration = Duration::from_secs(20);
@@ -197,6 +197,9 @@ impl Agent {
         if state.supports(entry.name) == Supported::No {
             return Err(DispatchError::Unsupported);
         }
+        if entry.class == Class::Long && state.kind.long_window() == 0 {
+            return Err(DispatchError::TooLong);
+        }
         let outcome = state.line.get_or_insert_default().ask(entry, payload, requester, core.now());
         self.pump(core, &mut state);
         outcome
@@ -215,6 +218,9 @@ impl Agent {
         }
         if state.supports(entry.name) == Supported::No {
             return Err(DispatchError::Unsupported);
+        }
+        if entry.class == Class::Long && state.kind.long_window() == 0 {
+            return Err(DispatchError::TooLong);
         }
         let ends = state.line.get_or_insert_default().line_up(entry, requester, core.now());
         self.pump(core, &mut state);
@@ -246,12 +252,12 @@ impl Agent {
 
     /// Sends what the window allows and sees to it that the wheel looks at the deadlines.
     fn pump(self: &Arc<Self>, core: &Core, state: &mut State) {
-        let window = state.kind.window();
+        let windows = Windows::of(state.kind);
         if let Link::Connected(Connection { heartbeat, broken: None, .. }) = state.link {
             let now = core.now();
             while let Some(line) = &mut state.line {
                 let last_id = &mut state.last_id;
-                match line.next(window, now, |line| fresh_id(last_id, heartbeat, line)) {
+                match line.next(windows, now, |line| fresh_id(last_id, heartbeat, line)) {
                     Some(Next::Frame(frame)) => self.send(state, &frame),
                     Some(Next::Granted) => {}
                     None => break,

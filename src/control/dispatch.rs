@@ -19,6 +19,8 @@ pub enum DispatchError {
     /// The agent does not have the command: it said so when it connected, or just now, or its configuration does not
     /// allow it. Nothing was done.
     Unsupported,
+    /// The agent is a microcontroller, which runs no long commands. Nothing was sent.
+    TooLong,
     /// Too many commands wait for the agent, or this one has waited too long for its turn: it was not sent.
     Busy,
     /// The connection ended before the reply.
@@ -51,7 +53,7 @@ impl DispatchError {
 
     pub(super) fn outcome(&self) -> CommandOutcome {
         match self {
-            Self::Payload(_) | Self::Busy | Self::Unsupported => CommandOutcome::Refused,
+            Self::Payload(_) | Self::Busy | Self::Unsupported | Self::TooLong => CommandOutcome::Refused,
             Self::Offline => CommandOutcome::Offline,
             Self::Disconnected => CommandOutcome::Disconnected,
             Self::TimedOut => CommandOutcome::TimedOut,

@@ -1,7 +1,9 @@
 //! An agent's line: the commands in flight, those that wait for their turn, and who waits for the replies.
 //!
 //! A microcontroller runs one command at a time and blocks while it does, so what exceeds the agent's window waits
-//! here rather than in the firmware. Actions go ahead of questions; a question that is asked already is shared.
+//! here rather than in the firmware. Urgent commands, the wakes, go ahead of actions, and those ahead of questions; a
+//! question that is asked already is shared. A server has a window of its own for what is urgent and one for what takes
+//! long, so that neither waits for the others.
 //!
 //! Whoever may send the agent something has a fair share of the line. Each command gets a *turn*: one more than the
 //! turn of the last command that its requester has waiting, or than the turn that was sent last. Those with the lowest
@@ -18,6 +20,7 @@ use tokio::sync::oneshot;
 use super::dispatch::DispatchError;
 use super::message;
 use super::wheel::{Moment, millis};
+use crate::model::agent::AgentKind;
 use crate::registry::{Class, CommandEntry};
 
 /// Commands that may wait for one agent, and control commands that may be under way to it.
@@ -108,6 +111,44 @@ fn insert(line: &mut VecDeque<Command>, command: Command) {
     line.insert(at, command);
 }
 
+/// Which commands count together where there is room for so many.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Window {
+    Control,
+    Urgent,
+    Short,
+    Long,
+}
+
+impl Window {
+    fn of(entry: &CommandEntry) -> Self {
+        match entry.class {
+            Class::Control => Self::Control,
+            Class::Action | Class::Question if entry.urgent => Self::Urgent,
+            Class::Action | Class::Question => Self::Short,
+            Class::Long => Self::Long,
+        }
+    }
+}
+
+/// How many commands may be in flight at once.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Windows {
+    /// Of those that are neither urgent nor long; of those that are urgent, too, where they have no window of their own.
+    pub(super) short: usize,
+    /// Of those that are urgent.
+    pub(super) urgent: usize,
+    /// Of those that take long.
+    pub(super) long: usize,
+}
+
+impl Windows {
+    /// Those of an agent of this kind.
+    pub(super) fn of(kind: AgentKind) -> Self {
+        Self { short: kind.window(), urgent: kind.urgent_window(), long: kind.long_window() }
+    }
+}
+
 /// A command whose frame was sent.
 struct Flight {
     id: u32,
@@ -150,8 +191,10 @@ const GRANTED: Duration = Duration::from_secs(20);
 pub(super) struct Line {
     flights: Vec<Flight>,
     controls: VecDeque<Command>,
+    urgents: VecDeque<Command>,
     actions: VecDeque<Command>,
     questions: VecDeque<Command>,
+    longs: VecDeque<Command>,
     /// The turn that was sent last.
     turn: u64,
     /// IDs and names of commands that timed out and may still be answered.
@@ -189,18 +232,9 @@ impl Line {
                 return Ok(outcome);
             }
         }
-        if self.is_full(entry.class) {
-            self.skip_abandoned();
-            if self.is_full(entry.class) && !self.make_room(entry.class, requester) {
-                return Err(DispatchError::Busy);
-            }
-        }
+        self.find_room(entry, requester)?;
         let current = self.turn;
-        let line = match entry.class {
-            Class::Control => &mut self.controls,
-            Class::Action => &mut self.actions,
-            Class::Question => &mut self.questions,
-        };
+        let line = self.waiting(entry);
         let turn = next_turn(line, current, requester);
         let callers = vec![caller];
         let (granted, late, shared) = (None, None, false);
@@ -215,17 +249,9 @@ impl Line {
         requester: Requester,
         now: Moment,
     ) -> Result<Ends, DispatchError> {
-        if self.is_full(entry.class) {
-            self.skip_abandoned();
-            if self.is_full(entry.class) && !self.make_room(entry.class, requester) {
-                return Err(DispatchError::Busy);
-            }
-        }
+        self.find_room(entry, requester)?;
         let current = self.turn;
-        let line = match entry.class {
-            Class::Control | Class::Action => &mut self.actions,
-            Class::Question => &mut self.questions,
-        };
+        let line = if entry.class == Class::Control { &mut self.actions } else { self.waiting(entry) };
         let turn = next_turn(line, current, requester);
         let (caller, outcome) = oneshot::channel();
         let (grant, granted) = oneshot::channel();
@@ -260,54 +286,113 @@ impl Line {
         self.flights.retain(|f| f.id != id || f.sent);
     }
 
-    /// Drops the last command of whoever has the most waiting, if that is more than `newcomer` will have.
-    fn make_room(&mut self, class: Class, newcomer: Requester) -> bool {
-        if class == Class::Control {
+    /// Where a command waits for its turn.
+    fn waiting(&mut self, entry: &CommandEntry) -> &mut VecDeque<Command> {
+        match (Window::of(entry), entry.class) {
+            (Window::Control, _) => &mut self.controls,
+            (Window::Urgent, _) => &mut self.urgents,
+            (Window::Short, Class::Question) => &mut self.questions,
+            (Window::Short, _) => &mut self.actions,
+            (Window::Long, _) => &mut self.longs,
+        }
+    }
+
+    /// Sees to it that there is room for one more.
+    fn find_room(&mut self, entry: &CommandEntry, requester: Requester) -> Result<(), DispatchError> {
+        let window = Window::of(entry);
+        if !self.is_full(window) {
+            return Ok(());
+        }
+        self.skip_abandoned();
+        if self.is_full(window) && !self.make_room(window, requester) {
+            return Err(DispatchError::Busy);
+        }
+        Ok(())
+    }
+
+    /// Drops the last command of whoever has the most waiting, if that is more than `newcomer` will have. What is urgent
+    /// takes the place of what the newcomer itself has waiting.
+    fn make_room(&mut self, window: Window, newcomer: Requester) -> bool {
+        if matches!(window, Window::Control | Window::Long) {
             return false;
         }
-        let waiting = || self.actions.iter().chain(&self.questions).map(|c| c.requester);
+        if window == Window::Urgent
+            && [true, false].into_iter().any(|question| self.drop_last(newcomer, false, question))
+        {
+            return true;
+        }
+        let waiting =
+            || self.urgents.iter().chain(&self.actions).chain(&self.questions).map(|c| c.requester);
         let of = |requester| waiting().filter(|&other| other == requester).count();
         let Some(most) = waiting().max_by_key(|&requester| of(requester)) else { return false };
         if of(most) <= of(newcomer) + 1 {
             return false;
         }
-        // What others have joined goes only where there is nothing else.
-        for (shared, line) in [false, true].into_iter().flat_map(|shared| [(shared, true), (shared, false)]) {
-            let line = if line { &mut self.questions } else { &mut self.actions };
-            if let Some(at) = line.iter().rposition(|c| c.requester == most && c.shared == shared)
-                && let Some(dropped) = line.remove(at)
-            {
-                dropped.finish(&Err(DispatchError::Busy));
+        // What others have joined goes only where there is nothing else, and what is urgent last of all.
+        for (shared, question) in [(false, true), (false, false), (true, true), (true, false)] {
+            if self.drop_last(most, shared, question) {
                 return true;
             }
         }
-        false
-    }
-
-    fn is_full(&self, class: Class) -> bool {
-        match class {
-            Class::Control => self.controls.len() + self.in_flight(true) >= MAX_WAITING,
-            Class::Action | Class::Question => self.actions.len() + self.questions.len() >= MAX_WAITING,
+        match self.urgents.iter().rposition(|c| c.requester == most).and_then(|at| self.urgents.remove(at)) {
+            Some(dropped) => {
+                dropped.finish(&Err(DispatchError::Busy));
+                true
+            }
+            None => false,
         }
     }
 
-    fn in_flight(&self, control: bool) -> usize {
-        self.flights.iter().filter(|f| (f.command.entry.class == Class::Control) == control).count()
+    /// Drops the last question or action of somebody.
+    fn drop_last(&mut self, requester: Requester, shared: bool, question: bool) -> bool {
+        let line = if question { &mut self.questions } else { &mut self.actions };
+        let at = line.iter().rposition(|c| c.requester == requester && c.shared == shared);
+        match at.and_then(|at| line.remove(at)) {
+            Some(dropped) => {
+                dropped.finish(&Err(DispatchError::Busy));
+                true
+            }
+            None => false,
+        }
+    }
+
+    fn is_full(&self, window: Window) -> bool {
+        match window {
+            Window::Control => self.controls.len() + self.in_flight(Window::Control) >= MAX_WAITING,
+            Window::Long => self.longs.len() >= MAX_WAITING,
+            Window::Urgent | Window::Short => {
+                self.urgents.len() + self.actions.len() + self.questions.len() >= MAX_WAITING
+            }
+        }
+    }
+
+    fn in_flight(&self, window: Window) -> usize {
+        self.flights.iter().filter(|f| Window::of(f.command.entry) == window).count()
     }
 
     fn skip_abandoned(&mut self) {
-        for line in [&mut self.controls, &mut self.actions, &mut self.questions] {
+        for line in
+            [&mut self.controls, &mut self.urgents, &mut self.actions, &mut self.questions, &mut self.longs]
+        {
             line.retain(|c| !c.is_abandoned());
         }
     }
 
     /// The next command that may be sent, from now on in flight under an ID that `id` gives: its frame.
-    pub(super) fn next(&mut self, window: usize, now: Moment, id: impl FnOnce(&Self) -> u32) -> Option<Next> {
+    pub(super) fn next(
+        &mut self,
+        windows: Windows,
+        now: Moment,
+        id: impl FnOnce(&Self) -> u32,
+    ) -> Option<Next> {
         let mut command = loop {
             let command = match self.controls.pop_front() {
                 Some(control) => control,
-                None if self.in_flight(false) >= window => return None,
-                None => self.pop_waiting()?,
+                None => match self.pop_urgent(windows).or_else(|| self.pop_short(windows)) {
+                    Some(command) => command,
+                    None if self.in_flight(Window::Long) >= windows.long => return None,
+                    None => self.longs.pop_front()?,
+                },
             };
             if !command.is_abandoned() {
                 break command;
@@ -326,15 +411,41 @@ impl Line {
         Some(Next::Frame(frame))
     }
 
-    /// The next that waits for its turn: actions first, but not all of others' before a question.
-    fn pop_waiting(&mut self) -> Option<Command> {
-        let overtaken = match (self.actions.front(), self.questions.front()) {
-            (Some(action), Some(question)) => {
-                action.requester != question.requester && question.turn + OVERTAKEN < action.turn
-            }
-            (action, _) => action.is_none(),
+    /// The next that is urgent, if there is a window of its own for that and room in it.
+    fn pop_urgent(&mut self, windows: Windows) -> Option<Command> {
+        if self.in_flight(Window::Urgent) < windows.urgent { self.urgents.pop_front() } else { None }
+    }
+
+    /// The next that counts in the common window, if that has room.
+    fn pop_short(&mut self, windows: Windows) -> Option<Command> {
+        let apart = windows.urgent > 0;
+        let flying = self.in_flight(Window::Short) + if apart { 0 } else { self.in_flight(Window::Urgent) };
+        if flying < windows.short { self.pop_waiting(!apart) } else { None }
+    }
+
+    /// The next that waits for its turn: urgent ones first, then actions, but not all of others' before an action or a
+    /// question.
+    fn pop_waiting(&mut self, urgent: bool) -> Option<Command> {
+        let overtaken = |ahead: &Command, behind: &Command| {
+            ahead.requester != behind.requester && behind.turn + OVERTAKEN < ahead.turn
         };
-        let command = if overtaken { self.questions.pop_front() } else { self.actions.pop_front() }?;
+        let mut lines: Vec<&mut VecDeque<Command>> = Vec::with_capacity(3);
+        if urgent {
+            lines.push(&mut self.urgents);
+        }
+        lines.extend([&mut self.actions, &mut self.questions]);
+        let mut next: Option<&mut VecDeque<Command>> = None;
+        for line in lines {
+            let first = match (next.as_ref().and_then(|next| next.front()), line.front()) {
+                (_, None) => continue,
+                (None, Some(_)) => true,
+                (Some(ahead), Some(behind)) => overtaken(ahead, behind),
+            };
+            if first {
+                next = Some(line);
+            }
+        }
+        let command = next?.pop_front()?;
         self.turn = self.turn.max(command.turn);
         Some(command)
     }
@@ -383,7 +494,7 @@ impl Line {
             self.wait_late(Late { id: flight.id, name: entry.name, waiter });
             expired.push((flight.command, DispatchError::TimedOut));
         }
-        for line in [&mut self.actions, &mut self.questions] {
+        for line in [&mut self.urgents, &mut self.actions, &mut self.questions, &mut self.longs] {
             while let Some(at) = line.iter().position(|c| c.give_up <= now)
                 && let Some(command) = line.remove(at)
             {
@@ -395,22 +506,26 @@ impl Line {
 
     /// When the first command in flight times out, or the first that waits is given up.
     pub(super) fn deadline(&self) -> Option<Moment> {
-        let waiting = self.actions.iter().chain(&self.questions).map(|c| c.give_up);
+        let waiting = self.urgents.iter().chain(&self.actions).chain(&self.questions).chain(&self.longs);
+        let waiting = waiting.map(|c| c.give_up);
         self.flights.iter().map(|f| f.deadline).chain(waiting).min()
     }
 
     /// Takes every command, in flight or waiting.
     pub(super) fn drain(&mut self) -> impl Iterator<Item = Command> + use<> {
-        let Self { flights, controls, actions, questions, .. } = std::mem::take(self);
-        flights.into_iter().map(|f| f.command).chain(controls).chain(actions).chain(questions)
+        let Self { flights, controls, urgents, actions, questions, longs, .. } = std::mem::take(self);
+        let waiting = controls.into_iter().chain(urgents).chain(actions).chain(questions).chain(longs);
+        flights.into_iter().map(|f| f.command).chain(waiting)
     }
 
     /// Whether nothing is left to remember, so that an idle agent carries no line.
     pub(super) fn is_idle(&self) -> bool {
         self.flights.is_empty()
             && self.controls.is_empty()
+            && self.urgents.is_empty()
             && self.actions.is_empty()
             && self.questions.is_empty()
+            && self.longs.is_empty()
             && self.late.is_empty()
             && self.armed.is_none()
     }

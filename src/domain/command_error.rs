@@ -38,6 +38,10 @@ pub(crate) fn agent_error(agent: i64, what: &str, error: DispatchError) -> Error
                  configuration does not allow it."
             ),
         ),
+        DispatchError::TooLong => Error::conflict(
+            "command_not_supported",
+            format!("{what} command failed: it takes long, and a microcontroller runs no long commands."),
+        ),
         DispatchError::Busy => Error::new(
             Kind::Unavailable,
             "agent_busy",

@@ -30,6 +30,22 @@ impl AgentKind {
         if word == Self::Server.word() { Self::Server } else { Self::Microcontroller }
     }
 
+    /// How many long commands may be in flight at once, beside the others.
+    pub fn long_window(self) -> usize {
+        match self {
+            Self::Server => 4,
+            Self::Microcontroller => 0,
+        }
+    }
+
+    /// How many wakes may be in flight at once, beside the others; none if they count among the others.
+    pub fn urgent_window(self) -> usize {
+        match self {
+            Self::Server => 16,
+            Self::Microcontroller => 0,
+        }
+    }
+
     /// How many commands may be in flight at once.
     pub fn window(self) -> usize {
         match self {

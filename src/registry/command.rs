@@ -32,6 +32,8 @@ pub enum Class {
     Action,
     /// Changes nothing; waits behind actions, and the same question asked twice is sent once.
     Question,
+    /// Takes long, up to an hour; has a window of its own, so that nothing else waits for it. A microcontroller runs none.
+    Long,
 }
 
 /// An agent command: its wire name, its types and what an agent does when it gets it.
@@ -40,12 +42,17 @@ pub trait Command: Send + Sync + 'static {
     const NAME: &'static str;
     /// One line for people: what the command does.
     const SUMMARY: &'static str;
-    /// How long the server waits for the reply, counted from when the frame is sent.
+    /// How long the server waits for the reply, counted from when the frame is sent: up to a minute, or an hour for
+    /// [`Class::Long`].
     const TIMEOUT: Duration = Duration::from_secs(5);
     /// Whether sending it again does no harm.
     const IDEMPOTENT: bool = false;
     /// How it stands in the agent's line.
     const CLASS: Class = Class::Action;
+    /// Whether it waits for nothing but others that are urgent, as a wake does: it goes ahead of what waits, and an agent
+    /// of the type `server` runs it beside its window. A microcontroller does one thing at a time: there it waits for the
+    /// one command that is under way. Nothing for [`Class::Control`] and [`Class::Long`].
+    const URGENT: bool = false;
     /// Whether the server alone sends it: it is not listed, and nobody can send it through the API.
     const INTERNAL: bool = false;
     /// Whether an agent runs it only where its own configuration allows it: `allow`, or `--allow`.
@@ -95,6 +102,12 @@ impl std::fmt::Display for CommandError {
 
 impl std::error::Error for CommandError {}
 
+impl From<std::io::Error> for CommandError {
+    fn from(error: std::io::Error) -> Self {
+        Self::new(error.to_string())
+    }
+}
+
 /// What is wrong with a reply.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ReplyError {
@@ -116,6 +129,8 @@ pub struct CommandEntry {
     pub idempotent: bool,
     /// See [`Command::CLASS`].
     pub class: Class,
+    /// See [`Command::URGENT`].
+    pub urgent: bool,
     /// See [`Command::INTERNAL`].
     pub internal: bool,
     /// See [`Command::OPT_IN`].
@@ -152,6 +167,7 @@ impl CommandEntry {
             timeout: C::TIMEOUT,
             idempotent: C::IDEMPOTENT,
             class: C::CLASS,
+            urgent: C::URGENT,
             internal: C::INTERNAL,
             opt_in: C::OPT_IN,
             section: None,
@@ -270,6 +286,7 @@ fn check_reply<C: Command>(json: &[u8]) -> Result<String, ReplyError> {
     if opens == Some(&b'{')
         && let Ok(Verdict { status: Some(status), message }) = serde_json::from_slice(json)
         && status == "ERROR"
+        && (is_error_frame(json) || decode::<C::Reply>(json).is_err())
     {
         return Err(ReplyError::Failed(message.unwrap_or_default()));
     }
@@ -280,6 +297,14 @@ fn check_reply<C: Command>(json: &[u8]) -> Result<String, ReplyError> {
         return Err(ReplyError::Bad("an array where an object was expected".to_owned()));
     }
     Ok(reply)
+}
+
+/// Whether a reply is an error and nothing else. A command's own reply may have a field `status`, too.
+fn is_error_frame(json: &[u8]) -> bool {
+    let fields = serde_json::from_slice::<std::collections::BTreeMap<String, serde::de::IgnoredAny>>(json);
+    fields.is_ok_and(|fields| {
+        fields.keys().all(|field| ["status", "message", "code"].contains(&field.as_str()))
+    })
 }
 
 fn run<'a, C: Command>(agent: &'a AgentContext, json: &'a [u8]) -> BoxFuture<'a, String> {

@@ -13,6 +13,7 @@ mod types;
 mod wire;
 
 use std::fmt;
+use std::time::Duration;
 
 pub use command::{
     BoxFuture, Class, Command, CommandEntry, CommandError, ReplyError, decode, decode_object, encode_payload,
@@ -35,6 +36,14 @@ pub struct Registry {
     entries: Vec<&'static CommandEntry>,
 }
 
+/// The shortest time-out of a command.
+const SHORTEST: Duration = Duration::from_millis(100);
+
+/// The longest time-out of a command.
+fn longest(class: Class) -> Duration {
+    Duration::from_secs(if class == Class::Long { 3600 } else { 60 })
+}
+
 /// Why the commands of this binary cannot be served together.
 #[derive(Debug)]
 pub enum RegistryError {
@@ -42,6 +51,12 @@ pub enum RegistryError {
     Duplicate(&'static CommandEntry, &'static CommandEntry),
     /// A name is not upper case with underscores, or longer than 32 characters.
     BadName(&'static CommandEntry),
+    /// It has no summary, or not one line of it.
+    BadSummary(&'static CommandEntry),
+    /// Its time-out is none that the server can keep.
+    BadTimeout(&'static CommandEntry),
+    /// Its payload is no object.
+    BadPayload(&'static CommandEntry),
 }
 
 impl fmt::Display for RegistryError {
@@ -55,6 +70,25 @@ impl fmt::Display for RegistryError {
             Self::BadName(e) => write!(
                 f,
                 "the command name {:?} registered at {} is not 1 to 32 characters of A-Z, 0-9 and _",
+                e.name, e.location
+            ),
+            Self::BadSummary(e) => write!(
+                f,
+                "the summary of the command {} registered at {} must be one line of 1 to 100 characters",
+                e.name, e.location
+            ),
+            Self::BadTimeout(e) => write!(
+                f,
+                "the time-out of the command {} registered at {} is {:?}; choose one from a tenth of a second to {} s{}",
+                e.name,
+                e.location,
+                e.timeout,
+                longest(e.class).as_secs(),
+                if e.class == Class::Long { "" } else { ", or have its CLASS be Class::Long" }
+            ),
+            Self::BadPayload(e) => write!(
+                f,
+                "the payload of the command {} registered at {} is no JSON object; make it a struct with named fields, or Empty",
                 e.name, e.location
             ),
         }
@@ -83,6 +117,16 @@ impl Registry {
             if entry.name.is_empty() || entry.name.len() > 32 || !entry.name.bytes().all(good) {
                 return Err(RegistryError::BadName(entry));
             }
+            let summary = entry.summary.trim();
+            if summary.is_empty() || summary.chars().count() > 100 || summary.contains(char::is_control) {
+                return Err(RegistryError::BadSummary(entry));
+            }
+            if !(SHORTEST..=longest(entry.class)).contains(&entry.timeout) {
+                return Err(RegistryError::BadTimeout(entry));
+            }
+            if (entry.payload_schema)()["type"] != "object" {
+                return Err(RegistryError::BadPayload(entry));
+            }
         }
         for pair in entries.windows(2) {
             if pair[0].name == pair[1].name {
@@ -105,5 +149,57 @@ impl Registry {
     /// The commands that people and programs can send, sorted by name: all but the internal ones.
     pub fn sendable(&self) -> impl Iterator<Item = &'static CommandEntry> + '_ {
         self.iter().filter(|entry| !entry.internal)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    macro_rules! entry {
+        ($name:literal, $summary:literal, $seconds:literal, $payload:ty) => {{
+            struct Tried;
+            impl Command for Tried {
+                const NAME: &'static str = $name;
+                const SUMMARY: &'static str = $summary;
+                const TIMEOUT: Duration = Duration::from_secs($seconds);
+                type Payload = $payload;
+                type Reply = std::collections::BTreeMap<String, String>;
+                async fn run(_: &AgentContext, _: $payload) -> Result<Self::Reply, CommandError> {
+                    Err(std::io::Error::other("no").into())
+                }
+            }
+            static ENTRY: CommandEntry = CommandEntry::of::<Tried>();
+            &ENTRY
+        }};
+    }
+
+    #[test]
+    fn a_command_that_cannot_be_served_is_refused_with_its_place_and_what_to_do() {
+        for (entry, words) in [
+            (entry!("lower", "A command", 5, Empty), "A-Z, 0-9 and _"),
+            (entry!("EMPTY", " ", 5, Empty), "one line"),
+            (entry!("LINES", "Two\nlines", 5, Empty), "one line"),
+            (entry!("SLOW", "A command", 61, Empty), "Class::Long"),
+            (entry!("NEVER", "A command", 0, Empty), "a tenth of a second"),
+            (entry!("LIST", "A command", 5, Vec<String>), "a struct with named fields"),
+        ] {
+            let said = Registry::from_entries(vec![entry]).unwrap_err().to_string();
+            assert!(said.contains(words) && said.contains(entry.name), "{said}");
+            assert!(said.contains("registry/mod.rs:"), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_replys_own_status_does_not_make_it_an_error() {
+        let entry = entry!("STATUS", "A command", 5, Empty);
+        let own = br#"{"status":"ERROR","lamp":"red"}"#;
+        assert!((entry.check_reply)(own).unwrap().contains("red"));
+        let failed = (entry.check_reply)(br#"{"status":"ERROR","message":"no"}"#);
+        assert_eq!(failed, Err(ReplyError::Failed("no".to_owned())));
+        // What is no reply of the command either is an error, whatever else it says: firmware does so.
+        let failed = (entry.check_reply)(br#"{"status":"ERROR","message":"no","online":7}"#);
+        assert_eq!(failed, Err(ReplyError::Failed("no".to_owned())));
     }
 }

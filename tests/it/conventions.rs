@@ -57,7 +57,10 @@ fn every_unit_has_its_mod_line_and_mod_rs_holds_nothing_else() {
             })
             .collect();
         let expected: Vec<_> = units(folder).into_iter().collect();
-        assert_eq!(named, expected, "{folder}/mod.rs, sorted");
+        assert_eq!(
+            named, expected,
+            "{folder}/mod.rs needs a line `pub(crate) mod <file>;` for every file of the folder, sorted by name"
+        );
     }
 }
 
@@ -74,7 +77,10 @@ fn a_unit_could_move_to_another_crate_unchanged() {
                 assert!(!foreign, "{file}:{number}: a command uses the prelude alone: {line}");
             }
             let registered = code(&text).filter(|(_, line)| line.starts_with(macro_call)).count();
-            assert_eq!(registered, 1, "{file} registers one unit");
+            assert_eq!(
+                registered, 1,
+                "{file} needs one line `{macro_call}…);`: without it the unit is in no program"
+            );
         }
     }
 }
@@ -92,7 +98,6 @@ fn every_command_is_named_described_and_takes_an_object() {
         assert!(entry.location.file().ends_with(&file), "{name} is registered in {}", entry.location);
         is_summary(name, entry.summary);
         assert!(summaries.insert(entry.summary), "{name}: another command has this summary");
-        assert!((1..=60).contains(&entry.timeout.as_secs()), "{name}: a time-out of {:?}", entry.timeout);
         let payload = (entry.payload_schema)();
         assert_eq!(payload["type"], "object", "{name}: {payload}");
         for (field, schema) in payload["properties"].as_object().into_iter().flatten() {

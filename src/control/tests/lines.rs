@@ -239,3 +239,90 @@ async fn ids_run_around_without_meeting_one_in_flight() {
     assert_eq!(next.await.unwrap(), Ok(Text::of("next")));
     assert_eq!(wrapped.await.unwrap(), Ok(Text::of("wrapped")));
 }
+
+#[tokio::test(start_paused = true)]
+async fn long_commands_have_a_window_of_their_own_and_hold_nothing_up() {
+    let (control, _) = service();
+    let mut agent = Agent::connect(&control, 2);
+    let mut long: Vec<Pending> = Vec::new();
+    for i in 0..6 {
+        long.push(dispatch::<Toil>(&control, 2, &i.to_string()).await);
+    }
+    let mut sent = Vec::new();
+    for _ in 0..4 {
+        sent.push(agent.message().await);
+    }
+    agent.hears_nothing(Duration::from_millis(500)).await;
+    // The whole window of the others is free.
+    let mut short = Vec::new();
+    for i in 0..16 {
+        short.push(dispatch::<Act>(&control, 2, &i.to_string()).await);
+    }
+    for pending in short {
+        let act = agent.message().await;
+        assert_eq!(act.command, "ACT");
+        agent.reply(&act.echo()).await;
+        assert!(pending.await.unwrap().is_ok());
+    }
+    // What waits for its turn is given up as any command is; what was sent has its hour.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    agent.reply(&sent.remove(0).echo()).await;
+    assert_eq!(agent.message().await.json, r#"{"text":"4"}"#);
+    assert_eq!(long.remove(0).await.unwrap(), Ok(Text::of("0")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_microcontroller_is_sent_no_long_command() {
+    let (control, _) = service();
+    let mut agent = Agent::connect(&control, 1);
+    assert_eq!(control.dispatch::<Toil>(1, &Text::of("x")).await, Err(DispatchError::TooLong));
+    agent.hears_nothing(Duration::from_millis(500)).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wake_waits_for_nothing_but_wakes() {
+    let (control, _) = service();
+    let mut agent = Agent::connect(&control, 2);
+    let mut others = Vec::new();
+    for i in 0..16 + 60 {
+        others.push(dispatch::<Act>(&control, 2, &i.to_string()).await);
+    }
+    for _ in 0..16 {
+        assert_eq!(agent.message().await.command, "ACT");
+    }
+    for i in 0..4 {
+        others.push(dispatch::<Toil>(&control, 2, &i.to_string()).await);
+        assert_eq!(agent.message().await.command, "TOIL");
+    }
+    let mut wakes = Vec::new();
+    for i in 0..17 {
+        wakes.push(dispatch::<Rouse>(&control, 2, &i.to_string()).await);
+    }
+    let mut sent = Vec::new();
+    for _ in 0..16 {
+        sent.push(agent.message().await);
+    }
+    assert!(sent.iter().all(|wake| wake.command == "ROUSE"));
+    agent.hears_nothing(Duration::from_millis(500)).await;
+    agent.reply(&sent[0].echo()).await;
+    assert_eq!(agent.message().await.json, r#"{"text":"16"}"#);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wake_takes_a_place_in_a_full_line_and_is_a_microcontrollers_next() {
+    let (control, _) = service();
+    let mut agent = Agent::connect(&control, 1);
+    let mut others = Vec::new();
+    for i in 0..1 + 64 {
+        others.push(dispatch::<Act>(&control, 1, &i.to_string()).await);
+    }
+    let first = agent.message().await;
+    let wake = dispatch::<Rouse>(&control, 1, "up").await;
+    assert_eq!(others.pop().unwrap().await.unwrap(), Err(DispatchError::Busy));
+    agent.reply(&first.echo()).await;
+    let next = agent.message().await;
+    assert_eq!(next.command, "ROUSE");
+    agent.reply(&next.echo()).await;
+    assert_eq!(wake.await.unwrap(), Ok(Text::of("up")));
+    assert_eq!(agent.message().await.command, "ACT");
+}

@@ -50,12 +50,16 @@ impl Text {
 /// Declares a command of the tests' own.
 macro_rules! command {
     ($type:ident, $name:literal, $class:ident, $timeout:literal) => {
+        command!($type, $name, $class, $timeout, false);
+    };
+    ($type:ident, $name:literal, $class:ident, $timeout:literal, $urgent:literal) => {
         pub(super) struct $type;
         impl Command for $type {
             const NAME: &'static str = $name;
             const SUMMARY: &'static str = "A command of the tests";
             const TIMEOUT: Duration = Duration::from_secs($timeout);
             const CLASS: Class = Class::$class;
+            const URGENT: bool = $urgent;
             type Payload = Text;
             type Reply = Text;
             async fn run(_: &AgentContext, payload: Text) -> Result<Text, CommandError> {
@@ -68,13 +72,15 @@ macro_rules! command {
 command!(Act, "ACT", Action, 5);
 command!(Ask, "ASK", Question, 7);
 command!(Nudge, "NUDGE", Control, 5);
+command!(Toil, "TOIL", Long, 3600);
+command!(Rouse, "ROUSE", Action, 5, true);
 
 pub(super) static ACT: CommandEntry = CommandEntry::of::<Act>();
 pub(super) static ASK: CommandEntry = CommandEntry::of::<Ask>();
 
 /// The names of all commands.
 pub(super) fn names() -> Vec<&'static str> {
-    vec!["ACT", "ASK", "NUDGE", "HEARTBEAT"]
+    vec!["ACT", "ASK", "NUDGE", "TOIL", "ROUSE", "HEARTBEAT"]
 }
 
 pub(super) const SECRET: &str = "correct:horse:battery";

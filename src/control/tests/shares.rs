@@ -23,10 +23,15 @@ fn fill(line: &mut Line, entry: &'static CommandEntry, count: usize, by: Request
     Asked((0..count).filter_map(|n| ask(line, entry, &format!("{mark}{n}"), by)).collect())
 }
 
+/// All windows but the one of long commands.
+const ALL: Windows = Windows { short: usize::MAX, urgent: 0, long: 0 };
+
 /// What is sent, one after the other.
 fn sent(line: &mut Line) -> Vec<String> {
     let mut all = Vec::new();
-    while let Some(Next::Frame(frame)) = line.next(usize::MAX, 0, |_| u32::try_from(all.len()).unwrap()) {
+    while let Some(Next::Frame(frame)) =
+        line.next(ALL, 0, |_| u32::try_from(all.len()).unwrap())
+    {
         let text = String::from_utf8_lossy(&frame[2..]).into_owned();
         all.push(text.rsplit(':').next().unwrap().to_owned());
     }

@@ -184,7 +184,7 @@ pub async fn create(by: &By, wanted: Wanted, options: Options) -> Result<Created
             parent: None,
             run_timeout: options.run_timeout.map_or(default, |seconds| seconds * 1000),
             repeatable: entry.idempotent,
-            class: i64::from(entry.class == Class::Question),
+            class: if entry.urgent { -1 } else { i64::from(entry.class == Class::Question) },
             not_before: 0,
             due_at: Some(deliver_by),
             progress: None,

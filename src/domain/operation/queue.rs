@@ -132,9 +132,13 @@ impl Operations {
                         let attempt = attempt(self.clone(), host.clone(), agent, line, operation);
                         tokio::spawn(attempt);
                     }
-                    Err(DispatchError::Unsupported) => {
+                    Err(error @ (DispatchError::Unsupported | DispatchError::TooLong)) => {
                         self.under_way.lock().remove(&id);
-                        let lacks = "The agent does not have this command: it was not sent";
+                        let lacks = if error == DispatchError::TooLong {
+                            "A microcontroller runs no long commands: it was not sent"
+                        } else {
+                            "The agent does not have this command: it was not sent"
+                        };
                         self.step(operation, Input::Impossible(reason::COMMAND_NOT_SUPPORTED.into(), lacks))
                             .await?;
                     }

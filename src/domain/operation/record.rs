@@ -86,6 +86,7 @@ pub(in crate::domain) fn note<T: AsRef<str>>(
             DispatchError::Offline
             | DispatchError::Busy
             | DispatchError::Payload(_)
+            | DispatchError::TooLong
             | DispatchError::Unsupported,
         ) => return,
     };
@@ -115,7 +116,7 @@ pub(in crate::domain) fn note<T: AsRef<str>>(
         parent: None,
         run_timeout: i64::try_from(direct.entry.timeout.as_millis()).unwrap_or(i64::MAX),
         repeatable: direct.entry.idempotent,
-        class: i64::from(direct.entry.class == Class::Question),
+        class: if direct.entry.urgent { -1 } else { i64::from(direct.entry.class == Class::Question) },
         not_before: 0,
         due_at: None,
         progress: None,
