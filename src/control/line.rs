@@ -321,8 +321,7 @@ impl Line {
         {
             return true;
         }
-        let waiting =
-            || self.urgents.iter().chain(&self.actions).chain(&self.questions).map(|c| c.requester);
+        let waiting = || self.urgents.iter().chain(&self.actions).chain(&self.questions).map(|c| c.requester);
         let of = |requester| waiting().filter(|&other| other == requester).count();
         let Some(most) = waiting().max_by_key(|&requester| of(requester)) else { return false };
         if of(most) <= of(newcomer) + 1 {
@@ -429,13 +428,10 @@ impl Line {
         let overtaken = |ahead: &Command, behind: &Command| {
             ahead.requester != behind.requester && behind.turn + OVERTAKEN < ahead.turn
         };
-        let mut lines: Vec<&mut VecDeque<Command>> = Vec::with_capacity(3);
-        if urgent {
-            lines.push(&mut self.urgents);
-        }
-        lines.extend([&mut self.actions, &mut self.questions]);
+        let urgents = urgent.then_some(&mut self.urgents);
+        let lines = [urgents, Some(&mut self.actions), Some(&mut self.questions)];
         let mut next: Option<&mut VecDeque<Command>> = None;
-        for line in lines {
+        for line in lines.into_iter().flatten() {
             let first = match (next.as_ref().and_then(|next| next.front()), line.front()) {
                 (_, None) => continue,
                 (None, Some(_)) => true,

@@ -1,7 +1,7 @@
 //! Fair shares of an agent's line.
 
 use super::*;
-use crate::control::line::{Line, MAX_WAITING, Next, Outcome};
+use crate::control::line::{Line, MAX_WAITING, Next, Outcome, Windows};
 use crate::registry::CommandEntry;
 use tokio::sync::oneshot::Receiver;
 
@@ -29,9 +29,7 @@ const ALL: Windows = Windows { short: usize::MAX, urgent: 0, long: 0 };
 /// What is sent, one after the other.
 fn sent(line: &mut Line) -> Vec<String> {
     let mut all = Vec::new();
-    while let Some(Next::Frame(frame)) =
-        line.next(ALL, 0, |_| u32::try_from(all.len()).unwrap())
-    {
+    while let Some(Next::Frame(frame)) = line.next(ALL, 0, |_| u32::try_from(all.len()).unwrap()) {
         let text = String::from_utf8_lossy(&frame[2..]).into_owned();
         all.push(text.rsplit(':').next().unwrap().to_owned());
     }
