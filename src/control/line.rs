@@ -20,7 +20,7 @@ use tokio::sync::oneshot;
 use super::dispatch::DispatchError;
 use super::message;
 use super::wheel::{Moment, millis};
-use crate::model::agent::AgentKind;
+use super::windows::{Window, Windows};
 use crate::registry::{Class, CommandEntry};
 
 /// Commands that may wait for one agent, and control commands that may be under way to it.
@@ -109,44 +109,6 @@ fn next_turn(line: &VecDeque<Command>, current: u64, requester: Requester) -> u6
 fn insert(line: &mut VecDeque<Command>, command: Command) {
     let at = line.iter().rposition(|c| c.turn <= command.turn).map_or(0, |last| last + 1);
     line.insert(at, command);
-}
-
-/// Which commands count together where there is room for so many.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Window {
-    Control,
-    Urgent,
-    Short,
-    Long,
-}
-
-impl Window {
-    fn of(entry: &CommandEntry) -> Self {
-        match entry.class {
-            Class::Control => Self::Control,
-            Class::Action | Class::Question if entry.urgent => Self::Urgent,
-            Class::Action | Class::Question => Self::Short,
-            Class::Long => Self::Long,
-        }
-    }
-}
-
-/// How many commands may be in flight at once.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Windows {
-    /// Of those that are neither urgent nor long; of those that are urgent, too, where they have no window of their own.
-    pub(super) short: usize,
-    /// Of those that are urgent.
-    pub(super) urgent: usize,
-    /// Of those that take long.
-    pub(super) long: usize,
-}
-
-impl Windows {
-    /// Those of an agent of this kind.
-    pub(super) fn of(kind: AgentKind) -> Self {
-        Self { short: kind.window(), urgent: kind.urgent_window(), long: kind.long_window() }
-    }
 }
 
 /// A command whose frame was sent.

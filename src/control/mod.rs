@@ -39,6 +39,7 @@ mod state;
 mod tests;
 mod turn;
 mod wheel;
+mod windows;
 
 use std::collections::HashMap;
 use std::net::IpAddr;

@@ -1,7 +1,8 @@
 //! Fair shares of an agent's line.
 
 use super::*;
-use crate::control::line::{Line, MAX_WAITING, Next, Outcome, Windows};
+use crate::control::line::{Line, MAX_WAITING, Next, Outcome};
+use crate::control::windows::Windows;
 use crate::registry::CommandEntry;
 use tokio::sync::oneshot::Receiver;
 
