@@ -73,6 +73,7 @@ pub(super) fn routes() -> Vec<Route> {
             .admin_mode()
             .param::<String>("id", "The operation's UUID")
             .fails(&[f::NOT_FOUND, f::INVALID_ID, f::NOT_ALLOWED, f::OPERATION_ENDED, f::OPERATION_RUNNING])
+            .fails_with::<OperationView>()
             .handler(withdraw),
     ]
 }

@@ -76,6 +76,7 @@ pub(super) fn routes() -> Vec<Route> {
             f::TOO_MANY_OPERATIONS,
         ])
         .fails(f::OF_COMMANDS)
+        .fails_with::<OperationView>()
         .handler(wakeup),
     ]
 }
@@ -113,12 +114,11 @@ impl WakeBody {
     }
 }
 
-async fn wakeup(call: Call, body: WakeBody) -> Result<Answer<OperationView>> {
+async fn wakeup(call: Call, body: WakeBody) -> Result<Answer<Option<OperationView>>> {
     let id = call.id()?;
     let Some(timeout) = body.looked_for()? else {
         wake(&call, id).await?;
-        let message = "Wakeup command sent".into();
-        return Ok(Answer { status: StatusCode::OK, message, data: None, headers: Vec::new() });
+        return Ok(Answer::ok("Wakeup command sent", None));
     };
     let responds_async = prefers_async(&call);
     let waking = wake_until::begin(&call, id, timeout, !responds_async).await?;
@@ -127,7 +127,7 @@ async fn wakeup(call: Call, body: WakeBody) -> Result<Answer<OperationView>> {
         let path = format!("/api/operations/{}", waking.operation.id);
         let location = HeaderValue::from_str(&path).map_err(Error::internal)?;
         let view = OperationView::of(Seen::by_maker(waking.operation.clone(), shared));
-        let answer = Answer { status: StatusCode::ACCEPTED, ..Answer::ok("Operation accepted", view) };
+        let answer = Answer { status: StatusCode::ACCEPTED, ..Answer::ok("Operation accepted", Some(view)) };
         let applied = HeaderValue::from_static("respond-async");
         return Ok(answer
             .header(LOCATION, location)
@@ -137,7 +137,7 @@ async fn wakeup(call: Call, body: WakeBody) -> Result<Answer<OperationView>> {
     let ended = waking.end().await;
     let view = OperationView::of(Seen::by_maker(ended.clone(), shared));
     if ended.state == State::Succeeded {
-        return Ok(Answer::ok("Device is online", view));
+        return Ok(Answer::ok("Device is online", Some(view)));
     }
     let data = serde_json::to_value(view).map_err(Error::internal)?;
     let message = format!("The device was not seen: {}", ended.message);

@@ -91,7 +91,7 @@ fn error_schema() -> Value {
         "properties": {
             "status": {"const": "ERROR"},
             "message": {"type": "string"},
-            "data": {"type": "null"},
+            "data": {},
             "code": {"type": "string"},
             "errors": {"type": "array", "items": {
                 "type": "object",
@@ -243,8 +243,12 @@ impl Writer {
         for failure in row.failures() {
             failures.entry(envelope::status(failure.kind).as_u16()).or_default().push(failure);
         }
+        let data = match row.fails_with {
+            Some(data) => json!({"anyOf": [data(&mut self.given).to_value(), {"type": "null"}]}),
+            None => json!({"type": "null"}),
+        };
         for (status, failures) in failures {
-            let response = failed(&failures, &row.sends);
+            let response = failed(&failures, row, &data);
             match responses.get_mut(&status.to_string()) {
                 // Such as a page for a path that is none, or a plain text that the server is not ready.
                 Some(known) => {
@@ -275,12 +279,12 @@ impl Writer {
     }
 }
 
-/// The answer to what failed in one of these ways, which have one status.
-fn failed(failures: &[Failure], sends: &[Header]) -> Value {
+/// The answer to what failed in one of these ways, which have one status; `data` is the schema of its data.
+fn failed(failures: &[Failure], row: &Row, data: &Value) -> Value {
     let codes: Vec<_> = failures.iter().map(|failure| failure.code).collect();
     let lines: Vec<_> =
         failures.iter().map(|failure| format!("- `{}`: {}", failure.code, failure.about)).collect();
-    let mut headers = headers(sends);
+    let mut headers = headers(&row.sends);
     headers["Retry-After"] = json!({
         "description": "After how many seconds another attempt makes sense, where that is known",
         "schema": {"type": "integer"},
@@ -289,7 +293,7 @@ fn failed(failures: &[Failure], sends: &[Header]) -> Value {
         "description": lines.join("\n"),
         "headers": headers,
         "content": {"application/json": {"schema": {
-            "allOf": [{"$ref": format!("{SCHEMAS}Error")}, {"properties": {"code": {"enum": codes}}}],
+            "allOf": [{"$ref": format!("{SCHEMAS}Error")}, {"properties": {"code": {"enum": codes}, "data": data}}],
         }}},
     })
 }

@@ -104,6 +104,8 @@ pub struct Row {
     pub reads: Vec<Header>,
     /// The headers of its answers, besides the usual.
     pub sends: Vec<Header>,
+    /// The schema of the data of its errors, of those that have any.
+    pub fails_with: Option<Describe>,
     /// How it can fail by itself. [`failures`](Self::failures) has all.
     own_failures: Vec<Failure>,
 }
@@ -129,6 +131,7 @@ impl Row {
             statuses: Vec::new(),
             reads: Vec::new(),
             sends: Vec::new(),
+            fails_with: None,
             own_failures: Vec::new(),
         }
     }
@@ -250,6 +253,12 @@ impl Row {
     pub fn fails(mut self, failures: &[Failure]) -> Self {
         self.own_failures.extend_from_slice(failures);
         self
+    }
+
+    /// Some of its errors have data, of this type.
+    #[must_use]
+    pub fn fails_with<T: JsonSchema>(self) -> Self {
+        Self { fails_with: Some(describe::<T>), ..self }
     }
 
     /// The names of the path's placeholders, in their order.
