@@ -290,3 +290,47 @@ async fn whom_a_device_is_shared_with_sees_nothing_of_the_agent() {
     assert_eq!(reply.data()["agentID"], Value::Null);
     assert_eq!(reply.data()["evidence"].get("agentID"), None);
 }
+
+#[tokio::test]
+async fn a_withdrawn_wake_sends_nothing_more() {
+    let scene = Scene::new("server").await;
+    let client = &scene.admin;
+    let lan = lan(None, Probe::Answers);
+    for waits_for_agent in [true, false] {
+        let connected =
+            if waits_for_agent { None } else { Some(connect(&scene.server, scene.agent, &lan).await) };
+        let body = json!({"kind": "wake", "deviceID": scene.device, "until": "online", "timeout": 60});
+        let made = client.post("/api/operations", body).await.expect(202);
+        let operation = format!("/api/operations/{}", made.data()["id"].as_str().unwrap());
+        let state = if waits_for_agent { "queued" } else { "running" };
+        until("the wake to be under way", || async {
+            let packets = lan.lock().packets;
+            let now = client.get(&operation).await.expect(200).data()["state"].clone();
+            (now == state && (waits_for_agent || packets > 0)).then_some(())
+        })
+        .await;
+        let before = lan.lock().packets;
+        let canceled = client.post(&format!("{operation}/cancel"), json!({})).await.expect(200);
+        assert_eq!(canceled.data()["state"], "canceled", "{}", canceled.text);
+        until("the device not to be waking any more", || async {
+            (presence(client, scene.device).await != "waking").then_some(())
+        })
+        .await;
+        let connected = match connected {
+            Some(connected) => connected,
+            None => connect(&scene.server, scene.agent, &lan).await,
+        };
+        // Another wake is through: what the first had left to send would have come before.
+        failed(&wake(client, scene.device, 4).await, "not_seen");
+        let after = client.get(&operation).await.expect(200);
+        assert_eq!(after.data()["state"], "canceled", "{}", after.text);
+        let last = after.data()["trail"].as_array().unwrap().last().unwrap()["event"].clone();
+        assert_eq!(last, "canceled", "{}", after.text);
+        assert_eq!(lan.lock().packets, before + 1, "only the second wake sent");
+        connected.abort();
+        until("the agent to be gone", || async {
+            (client.agent_status(scene.agent).await == "offline").then_some(())
+        })
+        .await;
+    }
+}

@@ -136,20 +136,24 @@ impl Driver {
         self.store().await.map(drop)
     }
 
-    /// What is stored of the device, if it may still be woken for whoever asked.
-    async fn stored(&self) -> Result<std::result::Result<Stored, &'static str>> {
+    /// What is stored of the device, if it may still be woken for whoever asked. Nothing if the operation is no longer
+    /// this one's to drive: it was withdrawn.
+    async fn stored(&self) -> Result<Option<std::result::Result<Stored, &'static str>>> {
         let (id, op, now) = (self.device, self.op.clone(), self.now());
         let read = self.host.store.read(move |db| {
+            if operations::get(db, op.id)?.is_none_or(|stored| stored.version != op.version) {
+                return Ok(None);
+            }
             let Some(device) = devices::to_wake(db, &Whose::Anyones.into(), id)? else {
-                return Ok(Err(reason::DEVICE_DELETED));
+                return Ok(Some(Err(reason::DEVICE_DELETED)));
             };
             if !may(db, &op, id, now)? {
-                return Ok(Err(reason::NOT_ALLOWED));
+                return Ok(Some(Err(reason::NOT_ALLOWED)));
             }
             let secure_on = if device.has_secure_on { device_options::secure_on(db, id)? } else { None };
             let secure_on = secure_on.and_then(|password| password.expose_secret().parse().ok());
             let payload = Payload { secure_on, ..wake::payload(&device)? };
-            Ok(Ok(Stored { agents: device_agents::of_device(db, id)?, device, payload }))
+            Ok(Some(Ok(Stored { agents: device_agents::of_device(db, id)?, device, payload })))
         });
         read.await
     }
@@ -160,8 +164,14 @@ impl Driver {
         }
         loop {
             let stored = match self.stored().await? {
-                Ok(stored) => stored,
-                Err(why) => {
+                None => {
+                    let id = self.op.id;
+                    let withdrawn = self.host.store.read(move |db| operations::get(db, id)).await?;
+                    self.op = withdrawn.unwrap_or_else(|| self.op.clone());
+                    return Ok(());
+                }
+                Some(Ok(stored)) => stored,
+                Some(Err(why)) => {
                     let message = "The device is gone, or whoever asked may no longer wake it";
                     return self.end(State::Canceled, Some(why), message.to_owned()).await;
                 }
@@ -170,7 +180,11 @@ impl Driver {
             let now = self.now();
             let Some(deadline) = self.progress.deadline else {
                 match agent {
-                    Some(agent) => self.begin(agent, &stored, now).await?,
+                    Some(agent) => {
+                        if !self.begin(agent, &stored, now).await? {
+                            return Ok(());
+                        }
+                    }
                     None if now >= self.op.deliver_by => {
                         let message = "None of its agents was connected in time: nothing was sent";
                         return self
@@ -206,15 +220,15 @@ impl Driver {
     }
 
     /// An agent is there for the first time: the packet goes out at once, and it is looked whether the device is up
-    /// already.
-    async fn begin(&mut self, agent: i64, stored: &Stored, now: Millis) -> Result<()> {
+    /// already. Answers whether it is still this one's to drive.
+    async fn begin(&mut self, agent: i64, stored: &Stored, now: Millis) -> Result<bool> {
         self.progress.deadline = Some(now + self.progress.timeout);
         self.op.state = State::Running;
         self.op.started_at = Some(now);
         "The device is being woken".clone_into(&mut self.op.message);
         self.op.agent = None;
         self.choose(Some(agent), stored);
-        self.store().await.map(drop)
+        self.store().await
     }
 
     /// Notes that another agent sends from now on, or none.
