@@ -131,17 +131,20 @@ test('the main job with the keyboard alone', async () => {
   await close();
 });
 
-test('a wake that cannot be says why, and what to do', async () => {
+test('a wake whose agent is offline waits for it, and can be withdrawn', async () => {
   const agent = await server.api('POST', 'agents', { name: 'Garage', type: 'microcontroller', description: '', secret: 'long enough secret' });
   await server.api('POST', 'devices', { name: 'Car charger', type: 'server', macAddress: 'AA:BB:CC:00:11:44', agentID: agent });
   const { page, goto, close } = await open(server, { size: PHONE });
   await goto();
   await signIn(page, 'admin', PASSWORD);
   await page.getByRole('button', { name: 'Wake Car charger' }).click();
-  await page.getByText('Not woken', { exact: true }).waitFor();
+  await page.getByText('Queued…', { exact: true }).waitFor();
+  await page.getByRole('button', { name: 'Cancel waking Car charger' }).click();
+  await page.getByText('Withdrawn', { exact: true }).waitFor();
   await page.getByRole('button', { name: 'Show why' }).click();
   const dialog = page.getByRole('dialog');
-  await dialog.getByText('The agent is offline, so nothing was sent. Start it, or check its network.').waitFor();
+  await dialog.getByText('It was withdrawn', { exact: false }).first().waitFor();
+  await dialog.getByRole('link', { name: 'See the operation' }).waitFor();
   await page.keyboard.press('Escape');
   await close();
 });
@@ -173,12 +176,12 @@ test('a device is edited, shared, and deleted; an agent is named anew and asked'
 
   await page.getByRole('link', { name: 'Agents' }).click();
   await page.getByRole('link', { name: 'Attic Pi' }).click();
-  await page.getByText('GET_STATUS').click();
+  await page.getByText('GET_STATUS', { exact: true }).click();
   const command = page.locator('details[open]');
   await command.getByLabel('Address', { exact: true }).fill('127.0.0.1');
   await command.getByRole('button', { name: 'Send' }).click();
   await command.getByText('127.0.0.1 answers').waitFor();
-  await page.getByText('WAKEUP').click();
+  await page.getByText('WAKEUP', { exact: true }).click();
   const wake = page.locator('details', { hasText: 'WAKEUP' });
   await wake.getByLabel('MAC address').fill('AA:BB:CC:00:11:55');
   await wake.getByLabel('Port').fill('9');

@@ -54,13 +54,14 @@ const pages = {
   'agents/1': {
     there: 'dl dd',
     prepare: async (page) => {
-      await page.getByText('GET_STATUS').click();
+      await page.getByText('GET_STATUS', { exact: true }).click();
       const form = page.locator('details[open] form');
       await form.locator('[name=address]').fill('127.0.0.1');
       await form.locator('button').click();
       await page.locator('.reply').waitFor();
     },
   },
+  operations: { there: '.rows li' },
   users: { there: '.rows li' },
   audit: { there: '.rows li' },
   account: { there: '.plain-list li' },
@@ -143,7 +144,7 @@ test('a user sees what users may, and a shared device without its agent', async 
   await page.getByLabel('Password').fill('a password of anna');
   await page.keyboard.press('Enter');
   await page.getByRole('heading', { name: 'There is no such page' }).waitFor();
-  assert.deepEqual(await page.locator('nav a').allTextContents(), ['Devices', 'Agents']);
+  assert.deepEqual(await page.locator('nav a').allTextContents(), ['Devices', 'Agents', 'Operations']);
   await page.getByRole('link', { name: 'Devices' }).first().click();
   await page.getByText('Shared by admin').waitFor();
   await page.getByRole('link', { name: 'Workstation' }).click();

@@ -24,6 +24,40 @@ interface Device {
   shared?: true;
   ownerName?: string;
   permissions?: ('view' | 'wake')[];
+  presence?: DevicePresence;
+}
+
+interface TrailEntry {
+  at: number;
+  event: string;
+  message: string;
+}
+
+interface Operation {
+  id: string;
+  kind: 'command' | 'wake';
+  state: 'queued' | 'running' | 'succeeded' | 'failed' | 'timed_out' | 'expired' | 'canceled';
+  reason: string | null;
+  message: string;
+  agentID: number | null;
+  deviceID: number | null;
+  command: string;
+  evidence: { onlineAfterMs?: number; wasOnline?: boolean; method?: string; packets?: number } | null;
+  attempts: number;
+  maxAttempts: number;
+  createdAt: number;
+  startedAt: number | null;
+  endedAt: number | null;
+  createdBy: { kind: string; id: number | null; name: string | null };
+  trail?: TrailEntry[];
+}
+
+interface DevicePresence {
+  state: 'online' | 'offline' | 'unknown' | 'waking' | 'stopping';
+  since: number | null;
+  method: string | null;
+  checkedAt: number | null;
+  why: string | null;
 }
 
 interface Presence {
@@ -41,6 +75,8 @@ interface Agent {
   secret?: string;
   ownerID: number;
   presence: Presence | null;
+  version: string | null;
+  commands: string[] | null;
 }
 
 interface Share {

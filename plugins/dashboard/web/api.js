@@ -73,7 +73,7 @@ function url(path, query) {
   for (const [name, value] of Object.entries(query)) {
     if (value !== undefined && value !== '') url.searchParams.set(name, String(value));
   }
-  if (everyone && /^(devices|agents)\b/.test(path)) url.searchParams.set('adminMode', 'true');
+  if (everyone && /^(devices|agents|operations)\b/.test(path)) url.searchParams.set('adminMode', 'true');
   return url;
 }
 
@@ -90,19 +90,19 @@ function reach(now) {
 }
 
 /**
- * One request. Gives the `data` of its answer.
+ * One request. Gives the `data` of its answer; the headers of that, to whoever wants them, go to `heads`.
  * @param {string} method
  * @param {string} path below /api
- * @param {{body?: unknown, query?: Record<string, string | number | undefined>, signal?: AbortSignal}} [options]
+ * @param {{body?: unknown, query?: Record<string, string | number | undefined>, signal?: AbortSignal, headers?: Record<string, string>, heads?: (headers: Headers) => void}} [options]
  * @returns {Promise<any>}
  */
-export async function call(method, path, { body, query = {}, signal } = {}) {
+export async function call(method, path, { body, query = {}, signal, headers = {}, heads } = {}) {
   const limit = AbortSignal.timeout(PATIENCE);
   let answer, text;
   try {
     answer = await fetch(url(path, query), {
       method,
-      headers: body === undefined ? {} : { 'content-type': 'application/json' },
+      headers: body === undefined ? headers : { 'content-type': 'application/json', ...headers },
       body: body === undefined ? undefined : JSON.stringify(body),
       signal: signal ? AbortSignal.any([signal, limit]) : limit,
       cache: 'no-store',
@@ -121,6 +121,7 @@ export async function call(method, path, { body, query = {}, signal } = {}) {
     throw new ApiError(answer.status, 'no_envelope', `The answer (HTTP ${answer.status}) is not the server's.`);
   }
   if (answer.ok) {
+    heads?.(answer.headers);
     if (method !== 'GET') changed(path);
     return envelope.data;
   }
@@ -149,9 +150,21 @@ export const remove = (path, body) => call('DELETE', path, { body });
  */
 function changed(path) {
   const what = path.split('/')[0].replace('shares', 'devices');
-  if (what === 'auth' || /wakeup$|commands\//.test(path)) return;
+  if (what === 'auth' || /^operations|wakeup$|commands\//.test(path)) return;
   events.dispatchEvent(new CustomEvent('changed', { detail: what }));
   tabs.postMessage(what);
+}
+
+/**
+ * One page of a list that the server pages by its `Link`, and where the next one begins.
+ * @param {string} path @param {Record<string, string | number | undefined>} query
+ * @returns {Promise<{list: any, cursor: string | null}>}
+ */
+export async function getPage(path, query) {
+  let link = '';
+  const list = await call('GET', path, { query, heads: (headers) => (link = headers.get('link') ?? '') });
+  const [, next] = /<([^>]*)>;\s*rel="?next"?/.exec(link) ?? [];
+  return { list, cursor: next ? new URL(next, base).searchParams.get('cursor') : null };
 }
 
 /** Reads who is signed in. */

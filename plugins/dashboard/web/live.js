@@ -22,9 +22,10 @@ export const agents = new Map();
 export const devices = new Map();
 
 /**
- * A wake: `waiting` for its turn, `sending`, `looking`, `online`, `silent` (not seen in time) or `failed`.
- * @typedef {{device: Device, phase: 'waiting' | 'sending' | 'looking' | 'online' | 'silent' | 'failed', begun: number,
- *   ended: number, steps: {at: number, words: string}[], last: string, error: unknown}} Wake
+ * A wake: `waiting` for its turn, `sending` it, `queued` until its agent is there, `looking`, `online`, `canceled`,
+ * `silent` (it ended otherwise) or `failed` (there is no operation, since it was refused).
+ * @typedef {{device: Device, phase: 'waiting' | 'sending' | 'queued' | 'looking' | 'online' | 'silent' | 'canceled' | 'failed',
+ *   begun: number, ended: number, operation: Operation | null, error: unknown}} Wake
  */
 
 /** The last wake of each device, by its ID. @type {Map<number, Wake>} */
@@ -34,12 +35,12 @@ export const wakes = new Map();
 export const wakeEvents = new EventTarget();
 
 /** @param {Wake} wake */
-export const underWay = ({ phase }) => phase === 'waiting' || phase === 'sending' || phase === 'looking';
+export const underWay = ({ phase }) => ['waiting', 'sending', 'queued', 'looking'].includes(phase);
 
 /**
  * What a wake shows in words: the state's kind and text.
  * @param {Wake} wake
- * @returns {['busy' | 'online' | 'failed', string]}
+ * @returns {['busy' | 'online' | 'unknown' | 'failed', string]}
  */
 export function wakeState(wake, now = Date.now()) {
   const after = lasting((wake.ended || now) - wake.begun);
@@ -50,8 +51,12 @@ export function wakeState(wake, now = Date.now()) {
       return ['busy', t('wake.sending')];
     case 'looking':
       return ['busy', t('wake.looking', { after })];
+    case 'queued':
+      return ['busy', t('wake.queued')];
     case 'online':
-      return ['online', t('wake.online', { after })];
+      return ['online', t('wake.online', { after: lasting(wake.operation?.evidence?.onlineAfterMs ?? wake.ended - wake.begun) })];
+    case 'canceled':
+      return ['unknown', t('wake.canceled')];
     case 'silent':
       return ['failed', t('wake.silent')];
     default:

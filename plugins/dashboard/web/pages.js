@@ -13,12 +13,18 @@ export const pages = [
   { path: 'devices/:id', load: () => import('./pages/device.js'), under: 'devices' },
   { path: 'agents', load: () => import('./pages/agents.js'), nav: 'agents' },
   { path: 'agents/:id', load: () => import('./pages/agent.js'), under: 'agents' },
+  { path: 'operations', load: () => import('./pages/operations.js'), nav: 'operations' },
+  { path: 'operations/:uuid', load: () => import('./pages/operation.js'), under: 'operations' },
   { path: 'users', load: () => import('./pages/users.js'), nav: 'users', needs: 'users:read' },
   { path: 'audit', load: () => import('./pages/audit.js'), nav: 'audit', needs: 'audit:read' },
   { path: 'server', load: () => import('./pages/server.js'), nav: 'server', needs: 'server:admin' },
   { path: 'account', load: () => import('./pages/account.js') },
   { path: 'reset', load: () => import('./pages/reset.js'), open: true },
 ];
+
+/** What a placeholder stands for: a number, and `:uuid` a UUID. */
+const NUMBER = /^[1-9][0-9]*$/;
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /** The page that is shown where the application begins. */
 export const home = 'devices';
@@ -37,7 +43,7 @@ export function find(path) {
     const params = {};
     const fits = pattern.every((part, i) => {
       if (!part.startsWith(':')) return part === words[i];
-      if (!/^[1-9][0-9]*$/.test(words[i])) return false;
+      if (!(part === ':uuid' ? UUID : NUMBER).test(words[i])) return false;
       params[part.slice(1)] = words[i];
       return true;
     });

@@ -7,6 +7,7 @@ import { ago, lasting, t, whenFully } from './i18n.js';
 const ICONS = /** @type {const} */ ({
   devices: 'M3 5h14v9H3zM8 18h4m-2-4v4M19 8h2v11h-5v-3',
   agents: 'M12 13v7m-4 0h8M12 9.5a1.5 1.5 0 1 0 0 3 1.5 1.5 0 0 0 0-3M8.5 14.5a5 5 0 1 1 7 0M5.6 17.4a9 9 0 1 1 12.8 0',
+  operations: 'M4 12h4l2.5-7 4 14 2.5-7h3',
   users: 'M9 11a3.5 3.5 0 1 0 0-7 3.5 3.5 0 0 0 0 7m-6 9c0-4 2.5-6 6-6s6 2 6 6M16 4.5a3.5 3.5 0 0 1 0 6.5m2 3.5c2 .8 3 2.7 3 5.5',
   audit: 'M6 3h9l4 4v14H6zM14 3v5h5M9 12h7m-7 4h7',
   server: 'M4 4h16v7H4zm0 9h16v7H4zM8 7.5h.01M8 16.5h.01M12 7.5h5m-5 9h5',
@@ -65,6 +66,20 @@ export function presenceState(presence) {
   const { since } = presence;
   const lasted = html`<time class="quiet" datetime=${new Date(since).toISOString()} title=${whenFully(since)}>· ${lasting(Date.now() - since)}</time>`;
   return state(kind, html`${t(`state.${kind}`)} ${lasted}`);
+}
+
+/**
+ * The state of a device: what was seen last, and since when where that is known.
+ * @param {'online' | 'offline' | 'unknown' | undefined} seen
+ * @param {DevicePresence | undefined} presence
+ */
+export function lastingState(seen, presence) {
+  const now = seen && seen !== 'unknown' ? seen : presence?.state;
+  if (now === 'waking' || now === 'stopping') return state('busy', t(`state.${now}`));
+  if (!now) return state('unknown', t('state.looking'));
+  const since = now === presence?.state ? presence.since : null;
+  if (since === null || now === 'unknown') return state(now, t(`state.${now}`));
+  return state(now, html`${t(`state.${now}`)} <time class="quiet" datetime=${new Date(since).toISOString()} title=${whenFully(since)}>· ${lasting(Date.now() - since)}</time>`);
 }
 
 /**

@@ -1,33 +1,19 @@
-// Wakes under way: the packet is sent, then the device is looked for until it is there or its time is over. They go on
-// while other pages are shown. Devices that are looked for at the same time are asked for in one request.
-import { get, post } from './api.js';
+// Wakes under way: each is an operation of the server, which sends the packets and looks for the device. Here they are
+// begun, followed while any page is shown, and withdrawn.
+import { call, get, post } from './api.js';
 import { lasting, t } from './i18n.js';
 import { devices, underWay, wakeEvents, wakes } from './live.js';
-import { announce, say } from './ui.js';
+import { live, reasonOf } from './operation.js';
+import { announce, notifyError, say } from './ui.js';
 
-/** How long a device is looked for, and how often, in milliseconds. */
-const PATIENCE = 120_000;
-const EVERY = 3000;
 /** @typedef {import('./live.js').Wake} Wake */
 
-/** Packets that are asked for at the same time, where many devices are woken at once. */
+/** How often the operations are asked for, in milliseconds. */
+const EVERY = 1500;
+/** Wakes that are begun, or asked for, at the same time. */
 const AT_ONCE = 4;
 
 const tell = () => wakeEvents.dispatchEvent(new Event('change'));
-
-/** @param {Wake} wake @param {string} words */
-function step(wake, words) {
-  wake.steps.push({ at: Date.now(), words });
-  tell();
-}
-
-/** @param {Wake} wake @param {'online' | 'silent' | 'failed'} phase @param {string} words @param {string} said */
-function end(wake, phase, words, said) {
-  wake.phase = phase;
-  wake.ended = Date.now();
-  step(wake, words);
-  announce(said);
-}
 
 /** @type {Wake[]} */
 const waiting = [];
@@ -41,7 +27,7 @@ export function wake(device) {
   const before = wakes.get(device.id);
   if (before && underWay(before)) return;
   /** @type {Wake} */
-  const wake = { device, phase: 'waiting', begun: Date.now(), ended: 0, steps: [], last: '', error: null };
+  const wake = { device, phase: 'waiting', begun: Date.now(), ended: 0, operation: null, error: null };
   wakes.set(device.id, wake);
   waiting.push(wake);
   tell();
@@ -56,53 +42,96 @@ async function sendNext() {
   const { id, name } = wake.device;
   wake.phase = 'sending';
   wake.begun = Date.now();
-  step(wake, t('wake.step.asked'));
+  tell();
   try {
-    await post(`devices/${id}/wakeup`);
-    wake.phase = 'looking';
-    step(wake, t('wake.step.sent'));
-    announce(t('wake.said.sent', { name }));
-    lookSoon();
+    const headers = { prefer: 'respond-async' };
+    take(wake, await call('POST', `devices/${id}/wakeup`, { body: { until: 'online' }, headers }));
+    if (underWay(wake)) announce(t('wake.said.begun', { name }));
+    followSoon(300);
   } catch (error) {
     wake.error = error;
-    end(wake, 'failed', say(error), t('wake.said.failed', { name, why: say(error) }));
+    wake.phase = 'failed';
+    wake.ended = Date.now();
+    announce(t('wake.said.failed', { name, why: say(error) }));
+    tell();
   }
   sending -= 1;
   void sendNext();
 }
 
+/**
+ * Withdraws a wake.
+ * @param {Wake} wake
+ */
+export async function cancelWake(wake) {
+  if (!wake.operation) return;
+  try {
+    take(wake, await post(`operations/${wake.operation.id}/cancel`));
+  } catch (error) {
+    notifyError(error);
+  }
+  followSoon(0);
+}
+
+/** What an operation says of its wake. @param {Wake} wake @param {Operation} operation */
+function take(wake, operation) {
+  const before = wake.phase;
+  const { name, id } = wake.device;
+  const { state, endedAt } = operation;
+  // Once it is over its whole trail is read again.
+  wake.operation = live(operation) ? { ...operation, trail: operation.trail ?? wake.operation?.trail } : operation;
+  wake.phase = PHASES[state];
+  if (!underWay(wake) && before !== wake.phase) {
+    wake.ended = endedAt ?? Date.now();
+    if (wake.phase === 'online') {
+      devices.set(id, 'online');
+      const after = lasting(operation.evidence?.onlineAfterMs ?? wake.ended - wake.begun);
+      announce(t('wake.said.online', { name, after }));
+    } else if (wake.phase === 'canceled') announce(t('wake.said.canceled', { name }));
+    else announce(t('wake.said.silent', { name, why: reasonOf(operation) }));
+  }
+  tell();
+}
+
+/** @type {Record<Operation['state'], Wake['phase']>} */
+const PHASES = {
+  queued: 'queued',
+  running: 'looking',
+  succeeded: 'online',
+  canceled: 'canceled',
+  failed: 'silent',
+  timed_out: 'silent',
+  expired: 'silent',
+};
+
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let timer;
 
-function lookSoon() {
-  timer ??= setTimeout(look, EVERY);
+/** @param {number} after */
+function followSoon(after) {
+  clearTimeout(timer);
+  timer = setTimeout(follow, after);
 }
 
-/** One look at every device that is looked for. */
-async function look() {
-  const sought = [...wakes.values()].filter(({ phase }) => phase === 'looking');
-  /** @type {Record<string, 'online' | 'offline' | 'unknown'>} */
-  let seen = {};
+/** Whether there is more to learn of a wake. @param {Wake} wake */
+const open = (wake) => wake.operation !== null && (underWay(wake) || !wake.operation.trail);
+
+/** Asks for every operation that there is more to learn of. */
+async function follow() {
+  const sought = [...wakes.values()].filter(open);
+  for (let i = 0; i < sought.length; i += AT_ONCE) {
+    await Promise.all(sought.slice(i, i + AT_ONCE).map(ask));
+  }
+  if ([...wakes.values()].some(open)) followSoon(EVERY);
+}
+
+/** @param {Wake} wake */
+async function ask(wake) {
   try {
-    seen = await get('devices/status', { ids: sought.map(({ device }) => device.id).join(',') });
+    const operation = await get(`operations/${wake.operation?.id}`);
+    // It may have been withdrawn while this was under way.
+    if (open(wake)) take(wake, operation);
   } catch {
-    // A look that fails is no end: the packets are out.
+    // The operation goes on at the server; the next look tells more.
   }
-  for (const wake of sought) {
-    const { id, name } = wake.device;
-    const now = seen[id] ?? 'unknown';
-    devices.set(id, now);
-    if (now === 'online') {
-      const after = lasting(Date.now() - wake.begun);
-      end(wake, 'online', t('wake.step.online', { after }), t('wake.said.online', { name, after }));
-    } else if (Date.now() - wake.begun > PATIENCE) {
-      const words = t(now === 'unknown' ? 'wake.step.cannot_tell' : 'wake.step.silent', { after: lasting(PATIENCE) });
-      end(wake, 'silent', words, t('wake.said.silent', { name }));
-    } else if (now !== wake.last) {
-      wake.last = now;
-      step(wake, t(`wake.step.${now}`));
-    }
-  }
-  timer = undefined;
-  if ([...wakes.values()].some(({ phase }) => phase === 'looking')) lookSoon();
 }

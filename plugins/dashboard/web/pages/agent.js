@@ -165,6 +165,8 @@ export default class AgentPage extends Page {
               <dt>${t('type')}</dt><dd>${t(`agent.type.${agent.type}`)}</dd>
               <dt>ID</dt><dd>${agent.id}</dd>
               <dt>${t('address')}</dt><dd>${presence?.address ?? '–'}</dd>
+              <dt>${t('agent.version')}</dt><dd>${agent.version ?? html`<span class="quiet">–</span>`}</dd>
+              <dt>${t('agent.commands')}</dt><dd>${agent.commands?.join(', ') ?? html`<span class="quiet">${t('agent.commands.unknown')}</span>`}</dd>
               ${agent.description ? html`<dt>${t('description')}</dt><dd class="text">${agent.description}</dd>` : nothing}
               <dt>${t('nav.devices')}</dt>
               <dd>${this.devices.length === 0 ? html`<span class="quiet">–</span>` : this.devices.slice(0, 20).map(({ id, name }, i) => html`${i ? ', ' : ''}<a href="devices/${id}">${name}</a>`)}${this.devices.length > 20 ? ' …' : nothing}</dd>

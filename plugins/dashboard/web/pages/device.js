@@ -6,9 +6,9 @@ import { editDevice } from '../device-form.js';
 import { t } from '../i18n.js';
 import { devices as states, underWay, wakeEvents, wakes, wakeState, watchDevices } from '../live.js';
 import { shares } from '../shares.js';
-import { Page, confirm, copyable, deviceIcon, icon, notify, notifyError, state, time } from '../ui.js';
-import { trail } from '../why.js';
-import { star, wakeButton } from './devices.js';
+import { lastingState, Page, confirm, copyable, deviceIcon, icon, notify, notifyError, state, time } from '../ui.js';
+import { wakeStory } from '../why.js';
+import { cancelButton, star, wakeButton } from './devices.js';
 
 /** @typedef {Share & {type: 'device' | 'agent', sharedID: number | null, ownerName: string}} Given */
 
@@ -140,7 +140,7 @@ export default class DevicePage extends Page {
     const waking = wakes.get(device.id);
     const seen = states.get(device.id);
     const own = !device.shared && may('devices:write');
-    const now = waking && underWay(waking) ? state(...wakeState(waking)) : seen ? state(seen, t(`state.${seen}`)) : state('unknown', t('state.looking'));
+    const now = waking && underWay(waking) ? state(...wakeState(waking)) : lastingState(seen, device.presence);
     return html`<a class="back" href="devices">${icon('back')}${t('nav.devices')}</a>
       <header class="page">
         <span class="badge">${icon(deviceIcon(device.type))}</span>
@@ -150,7 +150,8 @@ export default class DevicePage extends Page {
         <div class="act big">${wakeButton(device, waking)}</div>
       </header>
       ${waking
-        ? html`<section class="card"><header><h2>${t('wake.last')}</h2>${state(...wakeState(waking))}</header>${trail(waking)}</section>`
+        ? html`<section class="card"><header><h2>${t('wake.last')}</h2>${state(...wakeState(waking))}${underWay(waking) ? cancelButton(waking) : nothing}</header>
+            ${wakeStory(waking)}${waking.operation ? html`<p><a href="operations/${waking.operation.id}">${t('operation.see')}</a></p>` : nothing}</section>`
         : nothing}
       <div class="columns">
         <section class="card">

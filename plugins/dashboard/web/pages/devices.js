@@ -319,7 +319,7 @@ export default class Devices extends Page {
   /** @param {Device} device @param {import('../live.js').Wake | undefined} waking */
   #state(device, waking) {
     const seen = states.get(device.id);
-    if (waking && underWay(waking)) return state(...wakeState(waking));
+    if (waking && underWay(waking)) return html`${state(...wakeState(waking))}${cancelButton(waking)}`;
     // What a wake came to is shown for a while, until a later look says otherwise.
     if (waking && Date.now() - waking.ended < REMEMBERED && (waking.phase === 'online') === (seen === 'online')) {
       const why = html`<button class="why" @click=${() => showWhy(waking)}>${t('why')}</button>`;
@@ -380,6 +380,13 @@ export function wakeButton(device, waking) {
     ${icon('power')}<span>${t('wake')}</span>
   </button>`;
 }
+
+/** Withdraws a wake that is under way. @param {import('../live.js').Wake} waking */
+export const cancelButton = (waking) =>
+  waking.operation
+    ? html`<button class="why" aria-label=${t('wake.cancel', { name: waking.device.name })}
+        @click=${async () => (await import('../wake.js')).cancelWake(waking)}>${t('cancel')}</button>`
+    : nothing;
 
 /** Shows how a wake went, step by step. @param {import('../live.js').Wake} waking */
 export async function showWhy(waking) {

@@ -1,0 +1,29 @@
+// What is shown of an operation wherever it is shown: its state, why it ended so, its trail.
+import { html } from './vendor/lit.js';
+import { has, lasting, t } from './i18n.js';
+import { state } from './ui.js';
+
+/** Whether an operation goes on. @param {Operation} operation */
+export const live = ({ state }) => state === 'queued' || state === 'running';
+
+const SHAPES = /** @type {const} */ ({
+  queued: 'busy',
+  running: 'busy',
+  succeeded: 'online',
+  failed: 'failed',
+  timed_out: 'failed',
+  expired: 'failed',
+  canceled: 'unknown',
+});
+
+/** @param {Operation} operation */
+export const operationState = ({ state: now }) => state(SHAPES[now], t(`operation.state.${now}`));
+
+/** Why it ended as it did and what to do, in the reader's language where there are words. @param {Operation} operation */
+export const reasonOf = ({ reason, message }) => (reason && has(`reason.${reason}`) ? t(`reason.${reason}`) : message);
+
+/** What happened, in order, by the time since it was asked for. The words are the server's. @param {Operation} operation */
+export const trail = ({ trail = [], createdAt }) =>
+  html`<ol class="trail">
+    ${trail.map(({ at, message }) => html`<li><span class="quiet">${at - createdAt < 500 ? '0' : `+${lasting(at - createdAt)}`}</span><span lang="en">${message}</span></li>`)}
+  </ol>`;

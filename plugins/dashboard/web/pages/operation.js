@@ -1,0 +1,76 @@
+// One operation: its state, why it ended so, and all that happened to it.
+import { html, nothing } from '../vendor/lit.js';
+import { get, post } from '../api.js';
+import { t } from '../i18n.js';
+import { live, operationState, reasonOf, trail } from '../operation.js';
+import { Page, icon, notify, notifyError, time } from '../ui.js';
+
+/** How often a live one is looked at, in milliseconds. */
+const EVERY = 1500;
+
+export default class OperationPage extends Page {
+  /** @type {Operation | null} */
+  operation = null;
+  #timer = /** @type {ReturnType<typeof setInterval> | undefined} */ (undefined);
+
+  /** @override */
+  get heading() {
+    const { kind, command } = this.operation ?? {};
+    return !kind ? t('operation') : kind === 'wake' ? t('wake') : (command ?? '');
+  }
+
+  /** @override */
+  connectedCallback() {
+    super.connectedCallback();
+    this.#timer = setInterval(() => {
+      if (!document.hidden && this.operation && live(this.operation)) void this.reload();
+    }, EVERY);
+  }
+
+  /** @override */
+  disconnectedCallback() {
+    super.disconnectedCallback();
+    clearInterval(this.#timer);
+  }
+
+  /** @override */
+  async load() {
+    this.operation = await get(`operations/${this.params.uuid}`);
+  }
+
+  cancel = async () => {
+    try {
+      await post(`operations/${this.params.uuid}/cancel`);
+      notify(t('operation.canceled'));
+    } catch (error) {
+      notifyError(error);
+    }
+    await this.reload();
+  };
+
+  /** @override */
+  content() {
+    const operation = /** @type {Operation} */ (this.operation);
+    const { deviceID, agentID, createdBy, attempts, maxAttempts } = operation;
+    return html`<a class="back" href="operations">${icon('back')}${t('nav.operations')}</a>
+      <header class="page">
+        <span class="badge">${icon('operations')}</span>
+        <div><h1 tabindex="-1">${this.heading}</h1>${operationState(operation)}</div>
+        <span class="grow"></span>
+        ${live(operation) ? html`<button @click=${this.cancel}>${icon('close')}${t('operation.cancel')}</button>` : nothing}
+      </header>
+      <div class="columns">
+        <section class="card"><header><h2>${t('operation.trail')}</h2></header>
+          ${live(operation) ? nothing : html`<p>${reasonOf(operation)}</p>`} ${trail(operation)}</section>
+        <section class="card"><header><h2>${t('details')}</h2></header>
+          <dl>
+            ${deviceID ? html`<dt>${t('device')}</dt><dd><a href="devices/${deviceID}">#${deviceID}</a></dd>` : nothing}
+            ${agentID ? html`<dt>${t('agent')}</dt><dd><a href="agents/${agentID}">#${agentID}</a></dd>` : nothing}
+            <dt>${t('operation.by')}</dt><dd>${createdBy.name ?? '–'}</dd>
+            <dt>${t('operation.at')}</dt><dd>${time(operation.createdAt)}</dd>
+            <dt>${t('operation.attempts')}</dt><dd>${attempts} / ${maxAttempts}</dd>
+          </dl></section>
+      </div>`;
+  }
+}
+customElements.define('ni-operation', OperationPage);

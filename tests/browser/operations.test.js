@@ -1,0 +1,64 @@
+// Operations: a wake goes through its life on the page, and what became of it can be read afterwards.
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { after, before, test } from 'node:test';
+import { PASSWORD, Server, open, quit, signIn } from './support.js';
+
+const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+/** @type {Server} */
+let server;
+before(async () => {
+  server = await Server.start();
+  await server.signIn();
+  const attic = await server.agent('Attic Pi');
+  const garage = await server.api('POST', 'agents', { name: 'Garage', type: 'microcontroller', description: '', secret: 'long enough secret' });
+  await server.api('POST', 'devices', { name: 'Workstation', type: 'desktop', macAddress: 'AA:BB:CC:00:11:22', agentID: attic.id, address: '127.0.0.1' });
+  await server.api('POST', 'devices', { name: 'Car charger', type: 'server', macAddress: 'AA:BB:CC:00:11:44', agentID: garage });
+  await server.api('PUT', 'account/1', { username: 'admin', favorites: [], currentPassword: server.firstPassword, password: PASSWORD });
+});
+after(async () => {
+  await quit();
+  await server.stop();
+});
+
+/** Nothing on the page is a serious fault to axe. */
+async function clean(page) {
+  await page.evaluate(axe);
+  const { violations } = await page.evaluate(() => window.axe.run(document, { resultTypes: ['violations'] }));
+  assert.deepEqual(violations.filter(({ impact }) => impact === 'serious' || impact === 'critical').map(({ id, nodes }) => `${id} ${nodes[0].html}`), []);
+}
+
+test('a wake is withdrawn and another succeeds; both are in the list, each with its trail', async () => {
+  const { page, goto, close } = await open(server);
+  await goto('devices/1');
+  await signIn(page, 'admin', PASSWORD);
+  await page.getByRole('button', { name: 'Wake Workstation' }).click();
+  await page.getByText(/^Online after \d+ s$/).first().waitFor();
+  await page.getByRole('link', { name: 'See the operation' }).click();
+  await page.getByRole('heading', { name: 'What happened' }).waitFor();
+  await page.getByText(/Magic packet 1 was sent/).first().waitFor();
+  await page.getByText('Done', { exact: true }).waitFor();
+  await clean(page);
+
+  await goto('devices/2');
+  await page.getByRole('button', { name: 'Wake Car charger' }).click();
+  await page.getByText('Queued…').first().waitFor();
+  await page.getByRole('link', { name: 'See the operation' }).click();
+  await page.getByRole('button', { name: 'Withdraw' }).click();
+  await page.getByText('The operation was withdrawn').waitFor();
+
+  await page.getByRole('link', { name: 'Operations' }).first().click();
+  await page.getByRole('heading', { level: 1, name: 'Operations' }).waitFor();
+  await page.locator('.rows li', { hasText: 'Car charger' }).waitFor();
+  await page.locator('.rows li', { hasText: 'Workstation' }).waitFor();
+  await clean(page);
+  await page.getByLabel('State').selectOption({ label: 'Withdrawn' });
+  await page.locator('.rows li', { hasText: 'Workstation' }).waitFor({ state: 'detached' });
+  assert.equal(await page.locator('.rows li').count(), 1);
+  await page.reload();
+  await page.locator('.rows li', { hasText: 'Car charger' }).waitFor();
+  assert.equal(await page.locator('.rows li').count(), 1);
+  await close();
+});
