@@ -74,8 +74,9 @@ impl Command for Discover {
 
     async fn run(agent: &AgentContext, payload: Payload) -> Result<Discovered, CommandError> {
         let found = agent.network().sweep().await;
-        let found =
-            found.map_err(|e| CommandError::new(format!("The networks cannot be looked through: {e}")))?;
+        let found = found.map_err(|e| {
+            CommandError::new("network_error", format!("The networks cannot be looked through: {e}"))
+        })?;
         let limit = payload.limit.map_or(HOSTS, NonZeroU16::get).into();
         let message = match found.hosts.len() {
             1 => "1 host found".to_owned(),

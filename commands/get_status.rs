@@ -61,7 +61,9 @@ impl Command for GetStatus {
         let look = Look { mac: payload.mac_address, ..Look::at(payload.address) };
         let target = &look.target;
         let seen = agent.network().probe(&look).await;
-        let seen = seen.map_err(|e| CommandError::new(format!("{target} could not be looked for: {e}")))?;
+        let seen = seen.map_err(|e| {
+            CommandError::new("network_error", format!("{target} could not be looked for: {e}"))
+        })?;
         let (online, message) = match (seen.found, seen.mac) {
             (Reachability::Up, _) => (Online::Online, format!("{target} answers")),
             (Reachability::Down, _) => (Online::Offline, format!("{target} does not answer")),

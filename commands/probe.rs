@@ -94,13 +94,15 @@ impl Command for Probe {
 
     async fn run(agent: &AgentContext, payload: Payload) -> Result<Probed, CommandError> {
         let target = payload.address.or(payload.mac_address.map(ProbeTarget::Mac));
-        let target =
-            target.ok_or_else(|| CommandError::new("Neither an address nor a MAC address was given"))?;
+        let target = target.ok_or_else(|| {
+            CommandError::new("invalid_payload", "Neither an address nor a MAC address was given")
+        })?;
         let ports = payload.ports.into_iter().map(NonZeroU16::get).collect();
         let look = Look { target, mac: payload.mac_address, ports };
         let seen = agent.network().probe(&look).await;
-        let seen =
-            seen.map_err(|e| CommandError::new(format!("{} could not be looked for: {e}", look.target)))?;
+        let seen = seen.map_err(|e| {
+            CommandError::new("network_error", format!("{} could not be looked for: {e}", look.target))
+        })?;
         let (online, message) = said(&look.target, &seen);
         Ok(Probed {
             status: OkStatus::Ok,

@@ -38,7 +38,9 @@ impl Command for Reboot {
     async fn run(agent: &AgentContext, payload: Delayed) -> Result<Outcome, CommandError> {
         let Config { run } = agent.config();
         let scheduled = agent.machine()?.schedule(&run, payload.delay()).await;
-        scheduled.map_err(|e| CommandError::new(format!("{} cannot be started: {e}", run.words()[0])))?;
+        scheduled.map_err(|e| {
+            CommandError::new("program_failed", format!("{} cannot be started: {e}", run.words()[0]))
+        })?;
         Ok(Outcome::ok(format!("Restarts {}", payload.when())))
     }
 }

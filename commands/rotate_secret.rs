@@ -30,11 +30,14 @@ impl Command for RotateSecret {
     async fn run(agent: &AgentContext, payload: Payload) -> Result<Outcome, CommandError> {
         let keeper = agent.keeper().ok_or_else(|| {
             CommandError::new(
+                "secret_not_in_file",
                 "This agent's secret is not in a file: start it with --secret-file, or bring it the new one",
             )
         })?;
         let kept = keeper.keep(&payload.secret).await;
-        kept.map_err(|e| CommandError::new(format!("The new secret could not be stored: {e}")))?;
+        kept.map_err(|e| {
+            CommandError::new("secret_not_stored", format!("The new secret could not be stored: {e}"))
+        })?;
         Ok(Outcome::ok("The new secret is stored"))
     }
 }

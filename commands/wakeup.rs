@@ -66,7 +66,7 @@ impl Command for Wakeup {
         }
         match failed {
             Some(e) if networks.is_empty() => {
-                Err(CommandError::new(format!("The magic packet could not be sent: {e}")))
+                Err(CommandError::new("network_error", format!("The magic packet could not be sent: {e}")))
             }
             _ => Ok(Outcome::ok(said(payload.mac_address, networks))),
         }

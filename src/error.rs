@@ -203,14 +203,14 @@ impl Error {
         self
     }
 
-    /// The same error with data: what became of the operation that it is about.
+    /// The same error with data: what became of the operation that it is about, or the code that the agent said.
     #[must_use]
     pub fn with_data(mut self, data: serde_json::Value) -> Self {
         self.0.data = Some(data);
         self
     }
 
-    /// The data of an answer that says what became of an operation; no other error has any.
+    /// The data of an answer that says what became of an operation, or with which code an agent failed.
     pub fn data(&self) -> Option<&serde_json::Value> {
         self.0.data.as_ref()
     }

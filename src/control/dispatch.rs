@@ -3,7 +3,7 @@
 use super::line::{Outcome, Requester};
 use super::{Control, message};
 use crate::model::event::{CommandOutcome, Event};
-use crate::registry::{Command, CommandEntry, ReplyError, decode, encode_payload};
+use crate::registry::{Command, CommandEntry, CommandError, ReplyError, decode, encode_payload};
 use tokio::time::Instant;
 
 /// How much of what is wrong with a reply is kept for the log.
@@ -27,8 +27,8 @@ pub enum DispatchError {
     Disconnected,
     /// No reply in time.
     TimedOut,
-    /// The agent said no, with its message.
-    Failed(String),
+    /// The agent said no, with its code and message.
+    Failed(CommandError),
     /// The agent answered nonsense; the text is for the log.
     BadReply(String),
 }
@@ -36,7 +36,7 @@ pub enum DispatchError {
 impl From<ReplyError> for DispatchError {
     fn from(error: ReplyError) -> Self {
         match error {
-            ReplyError::Failed(message) => Self::Failed(message),
+            ReplyError::Failed(said) => Self::Failed(said),
             ReplyError::Bad(mut complaint) => {
                 complaint.truncate(complaint.floor_char_boundary(MAX_COMPLAINT));
                 Self::BadReply(complaint)
@@ -48,7 +48,7 @@ impl From<ReplyError> for DispatchError {
 impl DispatchError {
     /// Whether the agent answered in the protocol's words that it does not know the command.
     pub(super) fn is_unknown_command(&self) -> bool {
-        matches!(self, Self::Failed(message) if message == "Unknown command")
+        matches!(self, Self::Failed(said) if said.message == "Unknown command")
     }
 
     pub(super) fn outcome(&self) -> CommandOutcome {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::control::{DispatchError, MAX_WAIT};
 use crate::error::{Error, FieldError, Kind};
+use crate::registry::CommandError;
 use crate::text::harmless;
 
 /// How much of an agent's message is passed on, in characters.
@@ -58,12 +59,17 @@ pub(crate) fn agent_error(agent: i64, what: &str, error: DispatchError) -> Error
             "agent_timeout",
             "Agent did not answer in time; whether it did what was asked is unknown",
         ),
-        DispatchError::Failed(message) => {
+        DispatchError::Failed(CommandError { code, message }) => {
             let message = match agent_text(&message) {
                 said if said.is_empty() => "the agent gave no reason".to_owned(),
                 said => said,
             };
-            Error::new(Kind::AgentFailed, "command_failed", format!("{what} command failed: {message}"))
+            let error =
+                Error::new(Kind::AgentFailed, "command_failed", format!("{what} command failed: {message}"));
+            match code {
+                Some(code) => error.with_data(serde_json::json!({ "agentCode": code })),
+                None => error,
+            }
         }
         DispatchError::BadReply(detail) => {
             tracing::warn!(agent, "The agent's reply to {what} is none: {}", agent_text(&detail));
@@ -98,6 +104,10 @@ mod tests {
         assert!(long.ends_with('…'));
     }
 
+    fn said(message: &str) -> CommandError {
+        CommandError { code: None, message: message.to_owned() }
+    }
+
     #[test]
     fn each_ending_has_its_class_and_code() {
         let cases = [
@@ -106,7 +116,7 @@ mod tests {
             (DispatchError::Busy, Kind::Unavailable, "agent_busy"),
             (DispatchError::Disconnected, Kind::Unavailable, "agent_disconnected"),
             (DispatchError::TimedOut, Kind::TimedOut, "agent_timeout"),
-            (DispatchError::Failed("no".into()), Kind::AgentFailed, "command_failed"),
+            (DispatchError::Failed(said("no")), Kind::AgentFailed, "command_failed"),
             (DispatchError::BadReply("x".into()), Kind::AgentFailed, "bad_reply"),
             (DispatchError::Payload("x".into()), Kind::Invalid, "invalid_payload"),
         ];
@@ -118,9 +128,13 @@ mod tests {
 
     #[test]
     fn a_refusal_carries_the_agents_words() {
-        let error = agent_error(1, "Wakeup", DispatchError::Failed("no network".into()));
+        let error = agent_error(1, "Wakeup", DispatchError::Failed(said("no network")));
         assert_eq!(error.message(), "Wakeup command failed: no network");
-        let error = agent_error(1, "Wakeup", DispatchError::Failed("\n".into()));
+        assert_eq!(error.data(), None);
+        let coded = CommandError::new("no_network", "no network");
+        let error = agent_error(1, "Wakeup", DispatchError::Failed(coded));
+        assert_eq!(error.data(), Some(&serde_json::json!({"agentCode": "no_network"})));
+        let error = agent_error(1, "Wakeup", DispatchError::Failed(said("\n")));
         assert_eq!(error.message(), "Wakeup command failed: the agent gave no reason");
     }
 }

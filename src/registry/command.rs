@@ -5,6 +5,7 @@
 //! the listing, the agent's side) goes through the entry, so that nothing else has to know the command's types.
 //! Deliberately not here: sockets, HTTP, the database.
 
+use std::borrow::Cow;
 use std::future::Future;
 use std::panic::Location;
 use std::pin::Pin;
@@ -35,6 +36,9 @@ pub enum Class {
     /// Takes long, up to an hour; has a window of its own, so that nothing else waits for it. A microcontroller runs none.
     Long,
 }
+
+/// The longest code of an error.
+const LONGEST_CODE: usize = 64;
 
 /// An agent command: its wire name, its types and what an agent does when it gets it.
 pub trait Command: Send + Sync + 'static {
@@ -80,18 +84,38 @@ pub trait Command: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Self::Reply, CommandError>> + Send;
 }
 
-/// Why a command failed on the agent's side. On the wire: `{"status":"ERROR","message":…}`.
+/// Why a command failed on the agent's side. On the wire: `{"status":"ERROR","code":…,"message":…}`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CommandError {
+    /// Why, as a word for programs: at most 64 characters of `a-z`, `0-9` and `_`. Firmware says none.
+    pub code: Option<Cow<'static, str>>,
     /// What the person who sent the command reads.
     pub message: String,
 }
 
 impl CommandError {
-    /// A failure saying `message`.
-    pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into() }
+    /// A failure with a code for programs, saying `message` to people. A code that is no such word is left out on the
+    /// wire.
+    ///
+    /// ```
+    /// # use netignite::prelude::*;
+    /// let error = CommandError::new("no_such_service", "There is no service nginx on this machine");
+    /// assert_eq!(error.code.as_deref(), Some("no_such_service"));
+    /// ```
+    pub fn new(code: &'static str, message: impl Into<String>) -> Self {
+        Self { code: Some(Cow::Borrowed(code)), message: message.into() }
     }
+
+    /// As an agent said it: a code that is none counts as not said.
+    fn said(code: Option<String>, message: String) -> Self {
+        Self { code: code.filter(|code| is_code(code)).map(Cow::Owned), message }
+    }
+}
+
+/// Whether a word can be the code of an error.
+fn is_code(word: &str) -> bool {
+    let good = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
+    (1..=LONGEST_CODE).contains(&word.len()) && word.bytes().all(good)
 }
 
 impl std::fmt::Display for CommandError {
@@ -104,15 +128,15 @@ impl std::error::Error for CommandError {}
 
 impl From<std::io::Error> for CommandError {
     fn from(error: std::io::Error) -> Self {
-        Self::new(error.to_string())
+        Self::new("io_error", error.to_string())
     }
 }
 
 /// What is wrong with a reply.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ReplyError {
-    /// The agent said `{"status":"ERROR"}`, with its message.
-    Failed(String),
+    /// The agent said `{"status":"ERROR"}`, with its code and message.
+    Failed(CommandError),
     /// The reply is no valid reply of the command; the text says why.
     Bad(String),
 }
@@ -278,17 +302,21 @@ struct Verdict {
     status: Option<String>,
     #[serde(default)]
     message: Option<String>,
+    /// A word, if the agent says one; what is none is passed over.
+    #[serde(default)]
+    code: serde_json::Value,
 }
 
 fn check_reply<C: Command>(json: &[u8]) -> Result<String, ReplyError> {
     let json = looked_through(json).map_err(|e| ReplyError::Bad(e.to_string()))?;
     let opens = json.iter().find(|b| !b.is_ascii_whitespace());
     if opens == Some(&b'{')
-        && let Ok(Verdict { status: Some(status), message }) = serde_json::from_slice(json)
+        && let Ok(Verdict { status: Some(status), message, code }) = serde_json::from_slice(json)
         && status == "ERROR"
         && (is_error_frame(json) || decode::<C::Reply>(json).is_err())
     {
-        return Err(ReplyError::Failed(message.unwrap_or_default()));
+        let code = if let serde_json::Value::String(code) = code { Some(code) } else { None };
+        return Err(ReplyError::Failed(CommandError::said(code, message.unwrap_or_default())));
     }
     let reply: C::Reply = decode(json).map_err(|e| ReplyError::Bad(e.to_string()))?;
     let reply = serde_json::to_string(&reply).map_err(|e| ReplyError::Bad(e.to_string()))?;
@@ -312,17 +340,29 @@ fn run<'a, C: Command>(agent: &'a AgentContext, json: &'a [u8]) -> BoxFuture<'a,
         let payload = decode::<C::Payload>(json).and_then(|payload| C::check(&payload).map(|()| payload));
         let result = match payload {
             Ok(payload) => C::run(agent, payload).await,
-            Err(e) => Err(CommandError::new(format!("Invalid payload: {e}"))),
+            Err(e) => Err(CommandError::new("invalid_payload", format!("Invalid payload: {e}"))),
         };
         let encoded = match &result {
-            Ok(reply) => serde_json::to_string(reply).map_err(|e| CommandError::new(e.to_string())),
+            Ok(reply) => {
+                serde_json::to_string(reply).map_err(|e| CommandError::new("internal", e.to_string()))
+            }
             Err(e) => Err(e.clone()),
         };
-        encoded.unwrap_or_else(|e| error_reply(&e.message))
+        encoded.unwrap_or_else(|e| failure_reply(&e))
     })
 }
 
-/// The reply `{"status":"ERROR","message":…}`.
+/// The reply `{"status":"ERROR","code":…,"message":…}`.
+fn failure_reply(error: &CommandError) -> String {
+    match &error.code {
+        Some(code) if is_code(code) => {
+            serde_json::json!({ "status": "ERROR", "code": code, "message": error.message }).to_string()
+        }
+        _ => error_reply(&error.message),
+    }
+}
+
+/// The reply `{"status":"ERROR","message":…}`: what the agent itself says, of a command it did not run.
 pub fn error_reply(message: &str) -> String {
     serde_json::json!({ "status": "ERROR", "message": message }).to_string()
 }

@@ -194,7 +194,9 @@ impl AgentContext {
     /// # Errors
     /// Whoever runs the agent's side does not give it its machine.
     pub fn machine(&self) -> Result<&dyn Machine, CommandError> {
-        self.machine.as_deref().ok_or_else(|| CommandError::new("This agent may not start programs"))
+        self.machine
+            .as_deref()
+            .ok_or_else(|| CommandError::new("not_permitted", "This agent may not start programs"))
     }
 
     /// Where the agent keeps its secret; none if it gets that from somewhere it cannot write.

@@ -197,9 +197,9 @@ mod tests {
         let own = br#"{"status":"ERROR","lamp":"red"}"#;
         assert!((entry.check_reply)(own).unwrap().contains("red"));
         let failed = (entry.check_reply)(br#"{"status":"ERROR","message":"no"}"#);
-        assert_eq!(failed, Err(ReplyError::Failed("no".to_owned())));
+        assert_eq!(failed, Err(ReplyError::Failed(CommandError { code: None, message: "no".to_owned() })));
         // What is no reply of the command either is an error, whatever else it says: firmware does so.
         let failed = (entry.check_reply)(br#"{"status":"ERROR","message":"no","online":7}"#);
-        assert_eq!(failed, Err(ReplyError::Failed("no".to_owned())));
+        assert_eq!(failed, Err(ReplyError::Failed(CommandError { code: None, message: "no".to_owned() })));
     }
 }

@@ -30,8 +30,11 @@ impl Command for LoadAverage {
     type Reply = Load;
 
     async fn run(_: &AgentContext, _: Empty) -> Result<Load, CommandError> {
-        let text = std::fs::read_to_string(FILE).map_err(|e| CommandError::new(format!("{FILE}: {e}")))?;
-        parse(&text).ok_or_else(|| CommandError::new(format!("{FILE} is not what it was expected to be")))
+        let text = std::fs::read_to_string(FILE)
+            .map_err(|e| CommandError::new("unreadable", format!("{FILE}: {e}")))?;
+        parse(&text).ok_or_else(|| {
+            CommandError::new("unreadable", format!("{FILE} is not what it was expected to be"))
+        })
     }
 }
 

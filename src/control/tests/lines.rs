@@ -153,7 +153,14 @@ async fn answer(json: &str) -> Result<Text, DispatchError> {
 async fn a_reply_is_judged_by_the_commands_type_at_once() {
     assert_eq!(answer(r#"{"text":"a:b:c"}"#).await, Ok(Text::of("a:b:c")));
     let failed = answer(r#"{"status":"ERROR","message":"No network"}"#).await;
-    assert_eq!(failed, Err(DispatchError::Failed("No network".to_owned())));
+    let said = |code| CommandError { code, message: "No network".to_owned() };
+    assert_eq!(failed, Err(DispatchError::Failed(said(None))));
+    let failed = answer(r#"{"status":"ERROR","code":"no_network","message":"No network"}"#).await;
+    assert_eq!(failed, Err(DispatchError::Failed(said(Some("no_network".into())))));
+    for code in [r#""No""#, r#""""#, "7", "null", r#"{"a":1}"#, &format!("{:?}", "x".repeat(65))] {
+        let failed = answer(&format!(r#"{{"status":"ERROR","code":{code},"message":"No network"}}"#)).await;
+        assert_eq!(failed, Err(DispatchError::Failed(said(None))), "{code}");
+    }
     let unknown = answer(r#"{"status":"ERROR","message":"Unknown command"}"#).await;
     assert_eq!(unknown, Err(DispatchError::Unsupported));
     for bad in ["", "null", "{", r#"{"text":5}"#, "[]"] {

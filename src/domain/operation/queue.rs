@@ -257,7 +257,9 @@ async fn store_answer(operations: &Operations, operation: Operation, reply: Repl
 fn reply_of(outcome: std::result::Result<String, DispatchError>) -> Reply {
     match outcome {
         Ok(reply) => Reply::Done(reply),
-        Err(DispatchError::Failed(said)) => Reply::No(crate::domain::command_error::agent_text(&said)),
+        Err(DispatchError::Failed(said)) => {
+            Reply::No(crate::domain::command_error::agent_text(&said.message))
+        }
         Err(_) => Reply::Nonsense,
     }
 }

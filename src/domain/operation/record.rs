@@ -58,7 +58,7 @@ pub(in crate::domain) fn note<T: AsRef<str>>(
             State::Failed,
             Some(reason::COMMAND_FAILED),
             "The agent answered that it could not do it",
-            Some(agent_text(said)),
+            Some(agent_text(&said.message)),
             None,
         ),
         Err(DispatchError::BadReply(_)) => (

@@ -268,7 +268,7 @@ impl Driver {
             }
             Err(error) => {
                 let (message, said) = match error {
-                    DispatchError::Failed(said) => ("the agent said no", Some(said)),
+                    DispatchError::Failed(said) => ("the agent said no", Some(said.message)),
                     DispatchError::Offline | DispatchError::Disconnected => {
                         ("the agent’s connection was lost", None)
                     }

@@ -30,7 +30,7 @@ impl Command for Shout {
 
     async fn run(_: &AgentContext, payload: Payload) -> Result<Shouted, CommandError> {
         match payload.text.to_uppercase() {
-            text if text.is_empty() => Err(CommandError::new("There is nothing to say")),
+            text if text.is_empty() => Err(CommandError::new("nothing_to_say", "There is nothing to say")),
             text => Ok(Shouted { text: text + &"!".repeat(payload.marks.into()) }),
         }
     }
