@@ -229,3 +229,14 @@ fn a_handler_writes_only_as_long_as_its_caller_may() {
         }
     }
 }
+
+#[test]
+fn the_guide_to_commands_shows_a_command_that_is_built() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |file: &str| std::fs::read_to_string(root.join(file)).unwrap();
+    let command = read("examples/custom-command/src/tail_log.rs");
+    assert!(
+        read("docs/commands.md").contains(&format!("```rust\n{command}```")),
+        "docs/commands.md and examples/custom-command/src/tail_log.rs differ: copy the one into the other"
+    );
+}

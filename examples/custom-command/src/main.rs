@@ -1,4 +1,4 @@
-//! A NetIgnite Server with one more command and one more plugin, without a line changed in NetIgnite itself.
+//! A NetIgnite Server with two more commands and one more plugin, without a line changed in NetIgnite itself.
 //!
 //! The whole program is the library's: `custom-command serve`, `custom-command agent`, `custom-command commands` and
 //! so on. What stands in the modules below is found at link time.
@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 mod greeting;
 mod load_average;
+mod tail_log;
 
 fn main() -> ExitCode {
     netignite::cli::main()

@@ -72,7 +72,7 @@ async fn the_command_is_listed() {
     let output = program(directory.path(), &["commands"]).output().await.unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success());
-    for name in ["GET_STATUS", "HEARTBEAT", "LOAD_AVERAGE", "WAKEUP"] {
+    for name in ["GET_STATUS", "HEARTBEAT", "LOAD_AVERAGE", "TAIL_LOG", "WAKEUP"] {
         assert!(text.contains(name), "{name} is missing:\n{text}");
     }
 }
@@ -102,13 +102,26 @@ async fn the_command_runs_from_rest_to_the_agent_and_the_plugin_hears_it() {
 
     let body = json!({"name": "A", "description": "", "type": "server", "secret": SECRET});
     let id = post("/api/agents", body).await["data"].as_i64().unwrap();
-    let agent = program(directory.path(), &["agent", "--server", &url, "--id", &id.to_string()]);
+    let log = directory.path().join("the.log");
+    std::fs::write(&log, "one\ntwo\nthree\n").unwrap();
+    let config = json!({"allow": ["TAIL_LOG"], "commands": {"TAIL_LOG": {"file": log}}});
+    std::fs::write(directory.path().join("agent.json"), config.to_string()).unwrap();
+    let arguments = ["agent", "--server", &url, "--id", &id.to_string(), "--config", "agent.json"];
+    let agent = program(directory.path(), &arguments);
     let (_agent, ()) = start(agent, |line| line.contains("connected to").then_some(())).await;
 
     let reply = post(&format!("/api/agents/{id}/commands/LOAD_AVERAGE"), json!({})).await;
     for key in ["oneMinute", "fiveMinutes", "fifteenMinutes"] {
         assert!(reply["data"][key].as_f64().is_some_and(|load| load >= 0.0), "{key}: {reply}");
     }
+    let tail = format!("/api/agents/{id}/commands/TAIL_LOG");
+    assert_eq!(post(&tail, json!({"lines": 2})).await["data"]["lines"], json!(["two", "three"]));
+    let refused = |body: Value| http.post(format!("{url}{tail}")).json(&body).timeout(PATIENCE).send();
+    assert_eq!(refused(json!({"lines": 201})).await.unwrap().status(), 400);
+    std::fs::remove_file(&log).unwrap();
+    let failed = refused(json!({"lines": 2})).await.unwrap();
+    assert_eq!(failed.status(), 502);
+    assert_eq!(failed.json::<Value>().await.unwrap()["data"], json!({"agentCode": "io_error"}));
     let after = get("/api/hello").await["data"]["commands"].as_u64().unwrap();
     assert!(after > before, "the plugin heard of no command: {before} → {after}");
 }
