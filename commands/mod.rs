@@ -1,11 +1,11 @@
 //! The agent commands, one file each. A new command is a file and its line here.
 
-pub(crate) mod discover;
-pub(crate) mod get_status;
+pub mod discover;
+pub mod get_status;
 pub(crate) mod heartbeat;
-pub(crate) mod probe;
-pub(crate) mod reboot;
+pub mod probe;
+pub mod reboot;
 pub(crate) mod rotate_secret;
-pub(crate) mod shutdown;
-pub(crate) mod sleep;
-pub(crate) mod wakeup;
+pub mod shutdown;
+pub mod sleep;
+pub mod wakeup;

@@ -16,6 +16,9 @@ const NOT_READY: Failure = Failure::new(
     "The server is stopping, or the database cannot be used",
 );
 
+const ILL: Failure =
+    Failure::new(ErrorKind::Unavailable, "plugin_not_ready", "A plugin is not well; the log says why");
+
 /// Nothing can be configured.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -69,7 +72,7 @@ impl Plugin for Health {
             Route::get("/api/health", "The server's state, for users")
                 .signed_in()
                 .tag(HEALTH)
-                .fails(&[NOT_READY])
+                .fails(&[NOT_READY, ILL])
                 .handler(move |call: Call, NoBody| async move {
                     ready(&call.host).await?;
                     let report = Report { version: VERSION, uptime: started.elapsed().as_secs() };
@@ -88,13 +91,19 @@ fn reason(error: &Error) -> String {
 }
 
 /// Whether the server can serve: it is not stopping, and the database answers.
-async fn ready(host: &Host) -> Result<()> {
+async fn ready(host: &Arc<Host>) -> Result<()> {
     let not_ready = |message| Error::new(NOT_READY.kind, NOT_READY.code, message);
     if host.shutdown.is_cancelled() {
         return Err(not_ready("The server is stopping"));
     }
     match timeout(PATIENCE, host.store.check()).await {
-        Ok(Ok(())) => Ok(()),
+        Ok(Ok(())) => match host.ill_plugins().await.into_iter().next() {
+            None => Ok(()),
+            Some((name, why)) => {
+                tracing::error!("not ready: the plugin {name}: {why}");
+                Err(Error::new(ILL.kind, ILL.code, format!("The plugin {name} is not well")))
+            }
+        },
         // What fails is logged where it is noticed.
         Ok(Err(e)) if e.kind() == ErrorKind::Unavailable => Err(e),
         Ok(Err(e)) => {

@@ -187,12 +187,12 @@ impl Plugin for Metrics {
             Event::AgentOffline { why, .. } => {
                 counts.disconnects.get_or_create(&ReasonLabels { reason: why }).inc();
             }
-            Event::CommandDone { command, outcome, took } => {
+            Event::CommandDone { command, outcome, took, .. } => {
                 let outcome = outcome_label(*outcome);
                 counts.commands.get_or_create(&CommandLabels { command, outcome }).inc();
                 counts.command_seconds.get_or_create(&NameLabels { command }).observe(took.as_secs_f64());
             }
-            Event::RequestDone { route, method, status, took } => {
+            Event::RequestDone { route, method, status, took, .. } => {
                 let (route, method) = (route.clone().into_owned(), method_label(method));
                 let of_route = RouteLabels { route: route.clone(), method };
                 counts.request_seconds.get_or_create(&of_route).observe(took.as_secs_f64());

@@ -45,7 +45,7 @@ use crate::model::event::Event;
 use crate::model::remembered::Remembered;
 use crate::model::request_id::RequestIds;
 use crate::model::shutdown::Shutdown;
-use crate::plugin::Plugins;
+use crate::plugin::{self, Plugins};
 use crate::registry::Registry;
 use crate::reload::reload;
 use crate::rest::router::Router;
@@ -243,45 +243,69 @@ async fn make_first_admin(
     Ok(Some(path))
 }
 
-/// The router of the host's routes and `more`.
+/// The router of the host's routes and those of plugins, each with its plugin's name.
 ///
 /// # Errors
-/// Two routes of one path and method.
-pub fn router(more: Vec<Route>) -> Result<Router, StartError> {
+/// Two routes that cannot be told apart; both sides are named.
+pub fn router(plugins: Vec<(&'static str, Route)>) -> Result<Router, StartError> {
     let mut routes = api::table();
-    routes.extend(more);
+    plugin::check_routes(&routes, &plugins).map_err(StartError::new)?;
+    routes.extend(plugins.into_iter().map(|(_, route)| route));
     Router::new(routes).map_err(StartError::new)
 }
 
-/// The API's document of this program, as a server on the defaults serves it. The plugins
-/// that are asked for their routes get a host; its database is made in a directory that is gone afterwards.
+/// The API's document of this program, as a server on the defaults serves it.
 ///
 /// # Errors
-/// There is no place for the directory, or the routes cannot be served together.
+/// There is no place for the host that plugins need, or the routes cannot be served together.
 pub async fn document() -> Result<Value, StartError> {
-    let name = format!("netignite-openapi-{}", std::process::id());
-    let config = Config { data_directory: std::env::temp_dir().join(name), ..Config::default() };
-    let directory = config.data_directory.clone();
+    on_the_side(Config::default(), |host, plugins| {
+        router(plugins).map(|router| router.document(&host.registry))
+    })
+    .await
+}
+
+/// Every route that a server with this configuration would serve, with the plugin whose it is.
+///
+/// # Errors
+/// The configuration does not fit a plugin, or two routes cannot be told apart.
+pub async fn routes(config: Config) -> Result<Vec<(Option<&'static str>, Route)>, StartError> {
+    on_the_side(config, |_, plugins| {
+        let own = api::table();
+        plugin::check_routes(&own, &plugins).map_err(StartError::new)?;
+        let own = own.into_iter().map(|route| (None, route));
+        Ok(own.chain(plugins.into_iter().map(|(name, route)| (Some(name), route))).collect())
+    })
+    .await
+}
+
+/// What `read` makes of the routes of plugins with this configuration. They get a host that listens nowhere; its database
+/// is made in a directory that is gone afterwards.
+async fn on_the_side<T>(
+    config: Config,
+    read: impl FnOnce(&Arc<Host>, Vec<(&'static str, Route)>) -> Result<T, StartError>,
+) -> Result<T, StartError> {
+    let directory = std::env::temp_dir().join(format!("netignite-routes-{}", std::process::id()));
     std::fs::DirBuilder::new().mode(0o700).create(&directory).map_err(|e| {
         let path = directory.display();
         StartError(format!("cannot make the directory {path}: {e}; name another place for it in TMPDIR"))
     })?;
-    let document = document_in(config).await;
+    let config = Config { data_directory: directory.clone(), ..config };
+    let reading = async {
+        let lock = DataLock::acquire(&config.data_directory).map_err(StartError::new)?;
+        let log_level = LogLevel::detached(config.log_level);
+        let opened = open(lock, config, log_level).await?;
+        let host = &opened.host;
+        let made = Plugins::make(host, &host.config.load()).map_err(StartError::new);
+        let done = made.and_then(|plugins| read(host, plugins.named_routes()));
+        opened.close().await;
+        done
+    };
+    let done = reading.await;
     if let Err(e) = std::fs::remove_dir_all(&directory) {
         warn!("cannot remove {}: {e}", directory.display());
     }
-    document
-}
-
-async fn document_in(config: Config) -> Result<Value, StartError> {
-    let lock = DataLock::acquire(&config.data_directory).map_err(StartError::new)?;
-    let log_level = LogLevel::detached(config.log_level);
-    let opened = open(lock, config, log_level).await?;
-    let host = &opened.host;
-    let routes = Plugins::make(host, &host.config.load()).map_err(StartError::new).map(|made| made.routes());
-    let document = routes.and_then(router).map(|router| router.document(&host.registry));
-    opened.close().await;
-    document
+    done
 }
 
 /// A server that listens.
@@ -307,12 +331,13 @@ pub async fn start(config: Config, log_level: LogLevel) -> Result<Running, Start
     let config = host.config.load_full();
 
     let step = Step::begin("plugins");
+    plugin::check_names(&[]).map_err(StartError::new)?;
     let plugins = Plugins::start(host, &config).await.map_err(StartError::new)?;
     let names: Vec<_> = plugins.names().collect();
     step.done(if names.is_empty() { "none".to_owned() } else { names.join(", ") });
 
     let step = Step::begin("listening");
-    let router = Arc::new(router(plugins.routes())?);
+    let router = Arc::new(router(plugins.named_routes())?);
     let wanted = SocketAddr::new(config.server.host, config.server.port);
     let listener = server::bind(wanted).map_err(|e| cannot_listen(wanted, &e))?;
     let address = listener.local_addr().map_err(StartError::new)?;
@@ -478,6 +503,7 @@ where
     let reloads = async {
         while hangup.recv().await.is_some() {
             reload(running.host(), read.clone()).await;
+            running.plugins.reload(&running.host().config.load_full()).await;
         }
     };
     let name = tokio::select! {

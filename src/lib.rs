@@ -10,7 +10,7 @@ extern crate self as netignite;
 // A unit's file may move to a crate of its own unchanged, so what it shows is `pub`, reachable from outside or not.
 #[allow(unreachable_pub)]
 #[path = "../commands/mod.rs"]
-mod commands;
+pub mod commands;
 #[allow(unreachable_pub)]
 #[path = "../plugins/mod.rs"]
 mod plugins;
@@ -44,11 +44,13 @@ pub mod registry;
 pub mod reload;
 pub mod rest;
 pub mod store;
-#[doc(hidden)]
-pub mod testing;
+pub mod testkit;
 pub mod text;
 pub mod vault;
 mod watch;
+
+#[doc(hidden)]
+pub use testkit as testing;
 
 /// The version of the server, and of the agent in it.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

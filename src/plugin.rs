@@ -5,7 +5,12 @@
 //! unless written: it is made, started, called and stopped. As with commands, two of one name stop the start. What a plugin does with an event runs on a thread of
 //! its own ([`Events`](crate::events::Events)): it may be slow, and its panics are logged under its name.
 
+mod background;
+mod collisions;
+mod door;
 mod life;
+mod tables;
+mod web;
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -21,9 +26,13 @@ use crate::host::Host;
 use crate::http::server;
 use crate::registry::BoxFuture;
 use crate::rest::router::Router;
-use crate::rest::{Route, listen};
+use crate::rest::{Method, Route, listen};
 
+pub use collisions::{check_names, check_routes};
+pub use door::Server;
 pub use life::Plugins;
+pub use tables::Tables;
+pub use web::{Web, WebAnswer, WebError};
 
 pub use crate::model::event::{CommandOutcome, Event};
 pub use crate::model::shutdown::Shutdown;
@@ -60,6 +69,11 @@ pub trait Plugin: Send + Sync + Sized + 'static {
     /// the server runs.
     const LIVE: &'static [&'static str] = &[];
 
+    /// The SQL that makes its tables, one text a version: they are run before the first [`start`](Self::start) that needs
+    /// them, in their order and each once. Every name they make begins with `plugin_<name>_`; what was released is never
+    /// changed, only followed by another. See [`Tables`].
+    const MIGRATIONS: &'static [&'static str] = &[];
+
     /// The addresses of its own that it will listen at, each with the key that says so: `netignite config check` tries
     /// them.
     fn listens(config: &Self::Config) -> Vec<(&'static str, SocketAddr)> {
@@ -92,6 +106,39 @@ pub trait Plugin: Send + Sync + Sized + 'static {
         async { Ok(()) }
     }
 
+    /// Whether it is well: asked whenever somebody asks `/readyz`, so it must be quick, within a second. A plugin that is
+    /// not well makes the server not ready.
+    ///
+    /// # Errors
+    /// What is wrong, for the log and for those who are signed in.
+    fn health(self: &Arc<Self>) -> impl Future<Output = Result<(), PluginError>> + Send {
+        async { Ok(()) }
+    }
+
+    /// Called after SIGHUP with the section as it is in force now; of what [`LIVE`](Self::LIVE) does not name, that is
+    /// what it was.
+    fn reload(self: &Arc<Self>, config: Self::Config) -> impl Future<Output = ()> + Send {
+        let _ = config;
+        async {}
+    }
+
+    /// A subcommand of its own: `netignite <name> …`. None for a plugin without.
+    fn subcommand() -> Option<clap::Command> {
+        None
+    }
+
+    /// Does what the command line asks of [`subcommand`](Self::subcommand), and answers what is printed.
+    ///
+    /// # Errors
+    /// What went wrong, in one line; the exit status is 1 then.
+    fn run_subcommand(
+        arguments: clap::ArgMatches,
+        server: CommandLine,
+    ) -> impl Future<Output = Result<String, PluginError>> + Send {
+        let _ = (arguments, server);
+        async { Ok(String::new()) }
+    }
+
     /// Ends what the plugin does and writes what it still holds. The stopping server waits for it, for five seconds at
     /// most: after the last request was answered and the last event was passed on, and before the database is closed.
     fn stop(self: &Arc<Self>) -> impl Future<Output = ()> + Send {
@@ -116,6 +163,10 @@ pub trait ErasedPlugin: Send + Sync {
     /// See [`Plugin::start`].
     fn start<'a>(&'a self, host: &'a Arc<Host>, shutdown: Shutdown)
     -> BoxFuture<'a, Result<(), PluginError>>;
+    /// See [`Plugin::health`].
+    fn health(&self) -> BoxFuture<'_, Result<(), PluginError>>;
+    /// See [`Plugin::reload`].
+    fn reload(&self, section: Option<Value>) -> BoxFuture<'_, ()>;
     /// See [`Plugin::stop`].
     fn stop(&self) -> BoxFuture<'_, ()>;
     /// See [`Plugin::LISTENS`].
@@ -139,6 +190,21 @@ impl<P: Plugin> ErasedPlugin for Erased<P> {
         Box::pin(self.0.start(host, shutdown))
     }
 
+    fn health(&self) -> BoxFuture<'_, Result<(), PluginError>> {
+        Box::pin(self.0.health())
+    }
+
+    fn reload(&self, section: Option<Value>) -> BoxFuture<'_, ()> {
+        match config_of::<P>(section.as_ref()) {
+            Ok(config) => Box::pin(self.0.reload(config)),
+            // It was checked when it was read.
+            Err(e) => {
+                tracing::error!("{e}");
+                Box::pin(async {})
+            }
+        }
+    }
+
     fn stop(&self) -> BoxFuture<'_, ()> {
         Box::pin(self.0.stop())
     }
@@ -155,6 +221,40 @@ impl<P: Plugin> ErasedPlugin for Erased<P> {
 /// Makes a plugin from its section of the configuration.
 type Make = fn(Option<Value>, &Arc<Host>) -> Result<Option<Arc<dyn ErasedPlugin>>, PluginError>;
 
+/// Runs a plugin's subcommand.
+type RunSubcommand = fn(clap::ArgMatches, CommandLine) -> BoxFuture<'static, Result<String, PluginError>>;
+
+/// The server, as a plugin's subcommand asks it: as the local operator, whether it runs or not. The routes of plugins
+/// answer only while it runs.
+#[derive(Clone)]
+pub struct CommandLine(Arc<dyn Ask>);
+
+/// Asks the API as the local operator.
+pub trait Ask: Send + Sync {
+    /// The `data` of an answer, or why there is none.
+    fn ask(&self, method: Method, path: String, body: Option<Value>) -> BoxFuture<'_, Result<Value, String>>;
+}
+
+impl CommandLine {
+    /// A command line that asks with `ask`.
+    pub fn new(ask: Arc<dyn Ask>) -> Self {
+        Self(ask)
+    }
+
+    /// Calls a route of the API as the local operator, and gives the answer's `data`.
+    ///
+    /// # Errors
+    /// The server refuses, with its message; or there is none.
+    pub async fn request(
+        &self,
+        method: Method,
+        path: impl Into<String>,
+        body: Option<Value>,
+    ) -> Result<Value, PluginError> {
+        self.0.ask(method, path.into(), body).await.map_err(PluginError)
+    }
+}
+
 /// A registered plugin.
 pub struct PluginEntry {
     /// See [`Plugin::NAME`].
@@ -165,6 +265,12 @@ pub struct PluginEntry {
     pub location: &'static Location<'static>,
     /// See [`Plugin::listens`]; nothing for a section that is none.
     pub listens: fn(&Value) -> Vec<(&'static str, SocketAddr)>,
+    /// See [`Plugin::MIGRATIONS`].
+    pub migrations: &'static [&'static str],
+    /// See [`Plugin::subcommand`].
+    pub subcommand: fn() -> Option<clap::Command>,
+    /// See [`Plugin::run_subcommand`].
+    pub run_subcommand: RunSubcommand,
     /// Makes the plugin, or `None` when it is switched off.
     pub make: Make,
 }
@@ -180,6 +286,9 @@ impl PluginEntry {
             listens: |section| {
                 parse_config::<P>(section).map_or_else(|_| Vec::new(), |config| P::listens(&config))
             },
+            migrations: P::MIGRATIONS,
+            subcommand: P::subcommand,
+            run_subcommand: |arguments, server| Box::pin(P::run_subcommand(arguments, server)),
             make: make::<P>,
         }
     }
@@ -198,11 +307,15 @@ fn parse_config<P: Plugin>(section: &Value) -> Result<P::Config, PluginError> {
     section::parse(P::NAME, section).map_err(PluginError)
 }
 
+fn config_of<P: Plugin>(section: Option<&Value>) -> Result<P::Config, PluginError> {
+    section.map_or_else(|| Ok(P::Config::default()), parse_config::<P>)
+}
+
 fn make<P: Plugin>(
     section: Option<Value>,
     host: &Arc<Host>,
 ) -> Result<Option<Arc<dyn ErasedPlugin>>, PluginError> {
-    let config = section.as_ref().map_or_else(|| Ok(P::Config::default()), parse_config::<P>)?;
+    let config = config_of::<P>(section.as_ref())?;
     Ok(P::new(config, host)?.map(|plugin| Arc::new(Erased(Arc::new(plugin))) as Arc<dyn ErasedPlugin>))
 }
 
@@ -237,6 +350,7 @@ pub fn registered() -> Result<Vec<&'static PluginEntry>, PluginError> {
 #[macro_export]
 macro_rules! register_plugin {
     ($plugin:ty) => {
+        $crate::__register_origin!();
         $crate::__private::inventory::submit! {
             $crate::plugin::PluginEntry::of::<$plugin>()
         }

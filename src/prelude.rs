@@ -12,20 +12,28 @@ pub use serde::{Deserialize, Serialize};
 pub use tokio::task::spawn_blocking;
 pub use tokio::time::{sleep, timeout};
 
+pub use clap;
+pub use serde_json::{Value as JsonValue, json};
+
 pub use crate::VERSION;
 pub use crate::auth::permission::Permission;
+pub use crate::domain::By;
 pub use crate::error::failures::{self, Failure};
 pub use crate::error::{Error, FieldError, Kind as ErrorKind, Result};
 pub use crate::host::Host;
+pub use crate::model::audit::SubjectKind;
 pub use crate::model::event::{CommandOutcome, Event};
-pub use crate::plugin::{Plugin, PluginError, Shutdown, serve_routes};
+pub use crate::plugin::{
+    CommandLine, Plugin, PluginError, Server, Shutdown, Tables, Web, WebAnswer, WebError, serve_routes,
+};
 pub use crate::registry::{
     AgentContext, AgentSecret, AgentSection, Class, Command, CommandError, Delayed, Empty, Look, MacAddress,
     Machine, Neighbour, Neighbourhood, Network, OkStatus, Outcome, ProbeMethod, ProbeTarget, Program,
     Reachability, SecretKeeper, SecureOn, SentTo, Sighting,
 };
 pub use crate::rest::{
-    Access, Answer, Call, HeaderMap, HeaderName, HeaderValue, Json, Method, NoBody, Raw, Route, Row,
-    StaticFile, StaticFiles, StatusCode, Tag,
+    Access, Answer, Call, Form, HeaderMap, HeaderName, HeaderValue, Json, Method, NoBody, Raw, Route, Row,
+    StaticFile, StaticFiles, StatusCode, Tag, escaped,
 };
+pub use crate::store::{Record, SqlValue, Table};
 pub use crate::{register_command, register_plugin};

@@ -42,7 +42,7 @@ pub(super) struct EntryView {
     id: i64,
     /// When, in milliseconds since the epoch; the last time, if it happened more than once.
     at: Millis,
-    /// Who: nobody, user, token, agent, operator or server.
+    /// Who: nobody, user, token, agent, operator, server or plugin.
     actor: String,
     #[serde(rename = "actorID")]
     actor_id: Option<i64>,

@@ -28,7 +28,7 @@ const DATE: &str = "2030-01-31";
 /// The last moment of the year 9999, in milliseconds since the epoch.
 const LAST_TIME: Millis = 253_402_300_799_999;
 /// The kinds of actors.
-const ACTORS: [&str; 6] = ["nobody", "user", "token", "agent", "operator", "server"];
+const ACTORS: [&str; 7] = ["nobody", "user", "token", "agent", "operator", "server", "plugin"];
 
 /// The query.
 #[derive(JsonSchema)]
@@ -108,7 +108,7 @@ impl Asked {
             "user" => filter.user = Some(parse_id(value).ok_or("the ID of a user, a whole number")?),
             "actor" => {
                 let actor = ACTORS.contains(&value).then(|| value.to_owned());
-                filter.actor = Some(actor.ok_or("nobody, user, token, agent, operator or server")?);
+                filter.actor = Some(actor.ok_or("nobody, user, token, agent, operator, server or plugin")?);
             }
             "action" => filter.action = Some(action(value)?),
             "target" => {

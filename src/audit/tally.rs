@@ -115,7 +115,7 @@ impl Count {
 fn user(actor: &Actor) -> Option<i64> {
     match actor {
         Actor::User { id: user, .. } | Actor::Token { user, .. } | Actor::Agent { user, .. } => Some(*user),
-        Actor::Nobody | Actor::Operator | Actor::Server => None,
+        Actor::Nobody | Actor::Operator | Actor::Server | Actor::Plugin { .. } => None,
     }
 }
 

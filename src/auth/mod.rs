@@ -51,6 +51,8 @@ pub enum Caller {
     },
     /// Whoever owns the data directory, through the local socket or the command line.
     Operator,
+    /// A plugin of the server, by itself: the one of this name.
+    Plugin(&'static str),
 }
 
 impl Caller {
@@ -63,7 +65,7 @@ impl Caller {
             Self::Token { account, token } => {
                 allowed(account.role, permission, scope) && token.allows(permission, scope)
             }
-            Self::Operator => allowed(Role::Superadmin, permission, scope),
+            Self::Operator | Self::Plugin(_) => allowed(Role::Superadmin, permission, scope),
         }
     }
 
@@ -93,6 +95,7 @@ impl Caller {
                 Actor::Token { id: token.row.id, name: token.row.name.clone(), user: token.row.user }
             }
             Self::Operator => Actor::Operator,
+            Self::Plugin(name) => Actor::Plugin { name },
         }
     }
 
@@ -100,7 +103,7 @@ impl Caller {
     pub fn account(&self) -> Option<&Account> {
         match self {
             Self::User { account, .. } | Self::Token { account, .. } => Some(account),
-            Self::Nobody | Self::Operator => None,
+            Self::Nobody | Self::Operator | Self::Plugin(_) => None,
         }
     }
 
@@ -113,7 +116,7 @@ impl Caller {
     pub fn token_id(&self) -> Option<i64> {
         match self {
             Self::Token { token, .. } => Some(token.row.id),
-            Self::Nobody | Self::User { .. } | Self::Operator => None,
+            Self::Nobody | Self::User { .. } | Self::Operator | Self::Plugin(_) => None,
         }
     }
 
@@ -124,7 +127,7 @@ impl Caller {
     pub fn session(&self) -> Result<(&Arc<Account>, SessionKey)> {
         match self {
             Self::User { account, session } => Ok((account, *session)),
-            Self::Nobody | Self::Token { .. } | Self::Operator => {
+            Self::Nobody | Self::Token { .. } | Self::Operator | Self::Plugin(_) => {
                 Err(Error::invalid("This is about the account of a user who is logged in, which you are not"))
             }
         }
@@ -134,8 +137,13 @@ impl Caller {
     pub fn only_devices(&self) -> Option<Arc<[i64]>> {
         match self {
             Self::Token { token, .. } => token.row.devices.clone(),
-            Self::Nobody | Self::User { .. } | Self::Operator => None,
+            Self::Nobody | Self::User { .. } | Self::Operator | Self::Plugin(_) => None,
         }
+    }
+
+    /// Whether everyone's things are meant without a word: the local operator's caller, or a plugin by itself.
+    pub fn reaches_all(&self) -> bool {
+        matches!(self, Self::Operator | Self::Plugin(_))
     }
 
     /// Whether the local operator calls.
@@ -155,7 +163,7 @@ impl Caller {
                 "session_required",
                 "An API token cannot do this: log in and send the session's cookie instead",
             )),
-            Self::Nobody | Self::User { .. } | Self::Operator => Ok(()),
+            Self::Nobody | Self::User { .. } | Self::Operator | Self::Plugin(_) => Ok(()),
         }
     }
 }

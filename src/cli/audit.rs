@@ -36,7 +36,7 @@ struct Filter {
     #[arg(long, value_name = "ID", value_parser = clap::value_parser!(i64).range(1..))]
     user: Option<i64>,
     /// What this kind did
-    #[arg(long, value_parser = ["nobody", "user", "token", "agent", "operator", "server"])]
+    #[arg(long, value_parser = ["nobody", "user", "token", "agent", "operator", "server", "plugin"])]
     actor: Option<String>,
     /// What was done, as agent.update, or the start of it, as `agent.`
     #[arg(long)]

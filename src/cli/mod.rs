@@ -20,6 +20,8 @@ mod openapi;
 mod operator;
 mod output;
 mod password;
+mod plugin_command;
+mod plugins;
 mod secrets;
 mod serve;
 mod shares;
@@ -30,7 +32,7 @@ mod when;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::config::{Config, Loaded, Overrides};
 use failure::Failure;
@@ -53,6 +55,10 @@ enum Command {
     Agent(agent::Arguments),
     /// List the agent commands this program knows
     Commands(commands::Arguments),
+    /// List the server plugins this program was built with
+    Plugins(plugins::Plugins),
+    /// List the routes that a server of this program serves, with those of its plugins
+    Routes(plugins::Routes),
     /// Show or check the configuration
     #[command(subcommand)]
     Config(config::Command),
@@ -135,19 +141,44 @@ impl ServerArguments {
 
 /// The whole program: reads the arguments, does what they say and gives the exit status.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
+    let (name, version) = crate::registry::origin::binary().unwrap_or(("netignite", crate::VERSION));
+    main_as(name, version)
+}
+
+/// [`main`] of a program that has a name and a version of its own: [`netignite::main!`](crate::main!) calls it.
+pub fn main_as(name: &'static str, version: &'static str) -> ExitCode {
+    let parser = match plugin_command::with_subcommands(Cli::command().name(name).version(version)) {
+        Ok(parser) => parser,
+        Err(failure) => {
+            output::complain(&failure);
+            return failure.exit_code();
+        }
+    };
+    let matches = match parser.try_get_matches() {
+        Ok(matches) => matches,
         Err(e) => {
             // Help and version come this way too, with status 0. A closed pipe is no reason to complain.
             let _ = e.print();
             return ExitCode::from(u8::try_from(e.exit_code()).unwrap_or(2));
         }
     };
-    let done = match cli.command {
+    if let Some((entry, arguments)) = plugin_command::find(&matches) {
+        return ended(plugin_command::run(entry, arguments.clone()));
+    }
+    let cli = match Cli::from_arg_matches(&matches) {
+        Ok(cli) => cli,
+        Err(e) => {
+            let _ = e.print();
+            return ExitCode::from(2);
+        }
+    };
+    ended(match cli.command {
         None => serve::run(cli.serve),
         Some(Command::Serve(arguments)) => serve::run(arguments),
         Some(Command::Agent(arguments)) => agent::run(arguments),
         Some(Command::Commands(arguments)) => commands::run(&arguments),
+        Some(Command::Plugins(arguments)) => plugins::plugins(&arguments),
+        Some(Command::Routes(arguments)) => plugins::routes(arguments),
         Some(Command::Config(command)) => config::run(command),
         Some(Command::User(command)) => user::run(command),
         Some(Command::Token(command)) => token::run(command),
@@ -159,7 +190,11 @@ pub fn main() -> ExitCode {
         Some(Command::Healthcheck(arguments)) => healthcheck::run(arguments),
         Some(Command::Openapi) => openapi::run(),
         Some(Command::Completions(arguments)) => completions::run(&arguments),
-    };
+    })
+}
+
+/// The exit status, with what went wrong on standard error.
+fn ended(done: Result<(), Failure>) -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

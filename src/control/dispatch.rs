@@ -120,7 +120,12 @@ impl Control {
         let asked = Instant::now();
         let result = self.send_and_wait(requester, agent, entry, payload).await;
         let outcome = result.as_ref().map_or_else(DispatchError::outcome, |_| CommandOutcome::Ok);
-        self.core.emit(Event::CommandDone { command: entry.name, outcome, took: asked.elapsed() });
+        let user = match requester {
+            Requester::User(user) => Some(user),
+            Requester::Operator | Requester::Server | Requester::Queue => None,
+        };
+        let took = asked.elapsed();
+        self.core.emit(Event::CommandDone { command: entry.name, agent, user, outcome, took });
         result
     }
 

@@ -122,7 +122,9 @@ impl Sent {
         let result = (&mut self.outcome).await.unwrap_or(Err(DispatchError::Disconnected));
         let outcome = result.as_ref().map_or_else(DispatchError::outcome, |_| CommandOutcome::Ok);
         let command = self.place.entry.name;
-        self.place.core.emit(Event::CommandDone { command, outcome, took: self.at.elapsed() });
+        let (agent, took) = (self.place.agent.id(), self.at.elapsed());
+        // The operation says who made it.
+        self.place.core.emit(Event::CommandDone { command, agent, user: None, outcome, took });
         result
     }
 

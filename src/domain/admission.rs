@@ -39,7 +39,7 @@ impl Admission {
     /// 401 if the session or the token is good no more, 403 if the role is not; the database refuses.
     pub(crate) fn holds(&self, db: &Conn) -> Result<()> {
         let (account, standing) = match &self.caller {
-            Caller::Nobody | Caller::Operator => return Ok(()),
+            Caller::Nobody | Caller::Operator | Caller::Plugin(_) => return Ok(()),
             Caller::User { account, session } => {
                 // Memory knows first of a session's end, and alone when its time is over.
                 let there = self.host.sessions.get(*session).is_some();
@@ -60,7 +60,7 @@ impl Admission {
     /// As for [`holds`](Self::holds).
     pub(crate) async fn stands(&self) -> Result<()> {
         let (account, over): (_, fn() -> Error) = match &self.caller {
-            Caller::Nobody | Caller::Operator => return Ok(()),
+            Caller::Nobody | Caller::Operator | Caller::Plugin(_) => return Ok(()),
             Caller::User { account, session } => {
                 self.host.sessions.get(*session).ok_or_else(session_over)?;
                 (account, session_over)

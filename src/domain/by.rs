@@ -34,10 +34,17 @@ pub struct By {
 }
 
 impl By {
+    /// The plugin `name`, by itself: it is part of the server, so that everyone's things are in its reach, and the audit
+    /// log names it.
+    pub fn plugin(host: &Arc<Host>, name: &'static str) -> Self {
+        let caller = Caller::Plugin(name);
+        Self { host: host.clone(), caller, address: None, admin_mode: true, access: Access::Public }
+    }
+
     /// Whose things this is about: everyone's where admin mode was asked for and `permission` is granted for
     /// any, else the caller's own. The one place where ownership is decided.
     pub fn whose(&self, permission: Permission) -> Whose {
-        if self.caller.is_operator() || self.admin_mode && self.caller.may(permission, Scope::Any) {
+        if self.caller.reaches_all() || self.admin_mode && self.caller.may(permission, Scope::Any) {
             Whose::Anyones
         } else {
             Whose::User(self.caller.user_id().unwrap_or(0))

@@ -11,7 +11,7 @@ fn online(agent: i64) -> Event {
 }
 
 fn measurement() -> Event {
-    Event::RequestDone { route: "other".into(), method: "GET", status: 200, took: Duration::ZERO }
+    Event::RequestDone { route: "other".into(), method: "GET", status: 200, user: None, took: Duration::ZERO }
 }
 
 #[tokio::test]

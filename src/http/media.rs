@@ -30,6 +30,19 @@ pub(crate) fn check_json(headers: &HeaderMap) -> Result<()> {
     }
 }
 
+/// Refuses a body that is not announced as a form.
+///
+/// # Errors
+/// 415, saying what to send.
+pub(crate) fn check_form(headers: &HeaderMap) -> Result<()> {
+    let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let kind = value.split(';').next().unwrap_or_default().trim();
+    if kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+        return Ok(());
+    }
+    Err(refused("The body must be a form: send it with Content-Type: application/x-www-form-urlencoded"))
+}
+
 /// Whether a body holds nothing but blanks, which stands for none.
 pub(crate) fn is_blank(body: &[u8]) -> bool {
     let text = body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body);

@@ -146,6 +146,9 @@ pub enum Action {
     /// The level of the log was set; the detail tells to what.
     #[serde(rename = "log_level.set")]
     LogLevelSet,
+    /// A plugin did something of its own; the detail tells which plugin and what.
+    #[serde(rename = "plugin.act")]
+    PluginAct,
 }
 
 impl Action {
@@ -235,6 +238,11 @@ pub enum Actor {
     Operator,
     /// The server, by itself.
     Server,
+    /// A plugin of the server, by itself.
+    Plugin {
+        /// The plugin's name.
+        name: &'static str,
+    },
 }
 
 /// An entry to be written.

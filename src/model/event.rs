@@ -76,6 +76,10 @@ pub enum Event {
     CommandDone {
         /// Its wire name.
         command: &'static str,
+        /// The agent it was for.
+        agent: i64,
+        /// The user it was sent for; none if the operator, a plugin or the server itself did it.
+        user: Option<i64>,
         /// How it ended.
         outcome: CommandOutcome,
         /// From the call to its end.
@@ -89,6 +93,8 @@ pub enum Event {
         method: &'static str,
         /// The status of the answer.
         status: u16,
+        /// The user who asked; none for anyone else.
+        user: Option<i64>,
         /// From the head of the request to the answer.
         took: Duration,
     },

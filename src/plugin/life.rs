@@ -1,19 +1,64 @@
-//! The plugins of a running server: made, started, listening, stopped.
+//! The plugins of a running server: made, started, listening, reloaded, stopped.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
+
+use super::background::Background;
 use super::{ErasedPlugin, PluginError, registered};
 use crate::config::Config;
 use crate::host::Host;
 use crate::rest::Route;
 
-/// How long the server waits for one plugin's [`stop`](super::Plugin::stop).
+/// How long the server waits for the work of one plugin to end, and then for its [`stop`](super::Plugin::stop).
 const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a plugin may take to say how it is.
+const HEALTH_PATIENCE: Duration = Duration::from_secs(1);
+
+type Named = (&'static str, Arc<dyn ErasedPlugin>);
 
 /// The plugins that run, each with its name.
 #[derive(Default)]
-pub struct Plugins(Vec<(&'static str, Arc<dyn ErasedPlugin>)>);
+pub struct Plugins {
+    all: Vec<Named>,
+    host: Option<Arc<Host>>,
+}
+
+/// Those of whom it is asked how they are.
+#[derive(Default)]
+pub(super) struct Healths(Mutex<Vec<Named>>);
+
+impl Healths {
+    /// The names of those that are not well, and why.
+    pub(super) async fn ill(&self) -> Vec<(&'static str, String)> {
+        let all = self.0.lock().clone();
+        let asked: Vec<_> = all
+            .into_iter()
+            .map(|(name, plugin)| {
+                let asking = tokio::spawn(async move {
+                    tokio::time::timeout(HEALTH_PATIENCE, plugin.health()).await.unwrap_or_else(|_| {
+                        Err(PluginError::new("it does not answer how it is within a second"))
+                    })
+                });
+                (name, asking)
+            })
+            .collect();
+        let mut ill = Vec::new();
+        for (name, asking) in asked {
+            match asking.await {
+                Ok(Ok(())) => {}
+                Ok(Err(e)) => ill.push((name, e.to_string())),
+                Err(_) => ill.push((name, "it panicked when asked how it is".to_owned())),
+            }
+        }
+        ill
+    }
+}
+
+fn refused(name: &str, e: impl std::fmt::Display) -> PluginError {
+    PluginError(format!("the plugin {name} cannot start: {e}"))
+}
 
 impl Plugins {
     /// Makes the plugins that the configuration does not switch off, and starts them.
@@ -21,9 +66,21 @@ impl Plugins {
     /// # Errors
     /// Two plugins carry one name, or one cannot start; the text names it.
     pub async fn start(host: &Arc<Host>, config: &Config) -> Result<Self, PluginError> {
-        let plugins = Self::make(host, config)?;
-        for (name, plugin) in &plugins.0 {
-            plugin.start(host, host.shutdown.clone()).await.map_err(|e| refused(name, &e))?;
+        let mut plugins = Self::make(host, config)?;
+        for entry in registered()?.into_iter().filter(|entry| !entry.migrations.is_empty()) {
+            if plugins.all.iter().any(|(name, _)| *name == entry.name) {
+                let migrated = host.store.migrate_tables(entry.name, entry.migrations).await;
+                migrated.map_err(|e| refused(entry.name, e))?;
+            }
+        }
+        for (at, (name, plugin)) in plugins.all.iter().enumerate() {
+            if let Err(e) = plugin.start(host, host.shutdown.clone()).await {
+                let started = Self { all: plugins.all[..=at].to_vec(), host: Some(host.clone()) };
+                let refused = refused(name, e);
+                // What was started is to end before the database is closed.
+                started.stop().await;
+                return Err(refused);
+            }
             if plugin.listens() {
                 let listener = plugin.clone();
                 let listening = host.events.listen(name, move |happened| listener.on_event(&happened.event));
@@ -32,43 +89,73 @@ impl Plugins {
                 })?;
             }
         }
+        host.remembered.get(Healths::default).0.lock().clone_from(&plugins.all);
+        plugins.host = Some(host.clone());
         Ok(plugins)
     }
 
-    /// Makes the plugins that the configuration does not switch off, and starts none.
+    /// Makes the plugins, and starts none.
     ///
     /// # Errors
-    /// Two plugins carry one name, or one refuses its configuration; the text names it.
+    /// Two plugins carry one name, or one cannot be made; the text names it.
     pub fn make(host: &Arc<Host>, config: &Config) -> Result<Self, PluginError> {
-        let mut plugins = Vec::new();
+        let mut all = Vec::new();
         for entry in registered()? {
             let section = config.plugins.get(entry.name).cloned();
-            let plugin = (entry.make)(section, host).map_err(|e| refused(entry.name, &e))?;
-            plugins.extend(plugin.map(|plugin| (entry.name, plugin)));
+            let plugin = (entry.make)(section, host).map_err(|e| refused(entry.name, e))?;
+            all.extend(plugin.map(|plugin| (entry.name, plugin)));
         }
-        Ok(Self(plugins))
+        Ok(Self { all, host: None })
     }
 
     /// Their names.
     pub fn names(&self) -> impl Iterator<Item = &'static str> {
-        self.0.iter().map(|(name, _)| *name)
+        self.all.iter().map(|(name, _)| *name)
     }
 
     /// Their routes.
     pub fn routes(&self) -> Vec<Route> {
-        self.0.iter().flat_map(|(_, plugin)| plugin.routes()).collect()
+        self.all.iter().flat_map(|(_, plugin)| plugin.routes()).collect()
     }
 
-    /// Stops them one after the other, the last first, and waits for each of them, but not for ever.
+    /// Their routes, with the name of the plugin that serves each.
+    pub fn named_routes(&self) -> Vec<(&'static str, Route)> {
+        let of = |(name, plugin): &Named| plugin.routes().into_iter().map(|route| (*name, route)).collect();
+        self.all.iter().flat_map(|named| -> Vec<_> { of(named) }).collect()
+    }
+
+    /// Hands each its section of a configuration that was read again.
+    pub async fn reload(&self, config: &Config) {
+        for (name, plugin) in &self.all {
+            let section = config.plugins.get(*name).cloned();
+            if tokio::time::timeout(PATIENCE, plugin.reload(section)).await.is_err() {
+                tracing::warn!(
+                    "the plugin {name} has not taken its configuration within {} s",
+                    PATIENCE.as_secs()
+                );
+            }
+        }
+    }
+
+    /// Stops them one after the other, the last first: their work in the background ends, and then they. Each is waited
+    /// for, but not for ever.
     pub async fn stop(&self) {
-        for (name, plugin) in self.0.iter().rev() {
+        if let Some(host) = &self.host {
+            // They hold the host, which holds them.
+            host.remembered.get(Healths::default).0.lock().clear();
+        }
+        for (name, plugin) in self.all.iter().rev() {
+            if let Some(host) = &self.host
+                && !host.remembered.get(Background::default).end(name, PATIENCE).await
+            {
+                tracing::warn!(
+                    "work of the plugin {name} has not ended within {} s and is given up",
+                    PATIENCE.as_secs()
+                );
+            }
             if tokio::time::timeout(PATIENCE, plugin.stop()).await.is_err() {
                 tracing::warn!("the plugin {name} has not stopped within {} s", PATIENCE.as_secs());
             }
         }
     }
-}
-
-fn refused(name: &str, e: &PluginError) -> PluginError {
-    PluginError(format!("the plugin {name} cannot start: {e}"))
 }

@@ -377,6 +377,7 @@ macro_rules! register_command {
         }
     };
     ($command:ty) => {
+        $crate::__register_origin!();
         $crate::__private::inventory::submit! {
             $crate::registry::CommandEntry::of::<$command>()
         }

@@ -6,6 +6,7 @@
 mod command;
 mod context;
 mod machine;
+pub mod origin;
 mod secret;
 mod section;
 mod target;

@@ -102,10 +102,53 @@ impl Raw {
         Self::new(status, content_type, text.into())
     }
 
+    /// A page, which is sent with the server's security headers: scripts, styles and images come from files of the server
+    /// alone, nothing inline runs. Whatever text stands in it must have gone through [`escaped`].
+    pub fn html(html: impl Into<Bytes>) -> Self {
+        Self::new(StatusCode::OK, HeaderValue::from_static("text/html; charset=utf-8"), html.into())
+    }
+
+    /// 303: have the browser go on to another path of this server, with GET. This is what follows a form.
+    ///
+    /// # Errors
+    /// The target is no path of this server.
+    pub fn see_other(path: &str) -> Result<Self> {
+        let is_path = path.starts_with('/') && !path.starts_with("//") && !path.contains('\\');
+        let value = HeaderValue::from_str(path).ok().filter(|_| is_path);
+        let value = value.ok_or_else(|| Error::internal("a redirect to what is no path of this server"))?;
+        Ok(Self::text(StatusCode::SEE_OTHER, "").header(hyper::header::LOCATION, value))
+    }
+
+    /// An answer whose parts come through a channel, of which an empty one is the last: an error, or an end without it,
+    /// cuts the answer off, so that its reader notices. Whoever may no longer read it is cut off too.
+    pub fn stream(content_type: HeaderValue, parts: mpsc::Receiver<Result<Bytes>>) -> Self {
+        Self::new(StatusCode::OK, content_type, Body::between(Bytes::new(), parts, Bytes::new()))
+    }
+
     /// The same answer with one more header.
     #[must_use]
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.push((name, value));
         self
     }
+}
+
+/// A text as it may stand in HTML, in an attribute with quotes too.
+///
+/// ```
+/// assert_eq!(netignite::prelude::escaped("<b class='x'>"), "&lt;b class=&#39;x&#39;&gt;");
+/// ```
+pub fn escaped(text: &str) -> String {
+    let mut html = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => html.push_str("&amp;"),
+            '<' => html.push_str("&lt;"),
+            '>' => html.push_str("&gt;"),
+            '"' => html.push_str("&quot;"),
+            '\'' => html.push_str("&#39;"),
+            other => html.push(other),
+        }
+    }
+    html
 }

@@ -14,7 +14,7 @@ use super::row::{Describe, describe};
 use crate::domain::By;
 use crate::error::{Error, FieldError, Result};
 use crate::http::peer::Peer;
-use crate::http::{bearer, cookie};
+use crate::http::{bearer, cookie, media};
 use crate::model::id::parse_id;
 use crate::model::request_id::RequestId;
 use crate::registry::decode_object;
@@ -35,6 +35,8 @@ pub struct Call {
     pub path: String,
     /// What the request is called in logs and in its answer.
     pub request: RequestId,
+    /// The body as it came, of a route that answers something that is not the envelope; else empty.
+    pub body: Bytes,
     /// The routes that are served beside the one that is called.
     pub(super) router: Arc<Router>,
 }
@@ -90,6 +92,16 @@ impl Call {
         Ok(kept.0.get_or_init(|| json).clone())
     }
 
+    /// The fields of a form, as browsers send it. That it comes from a page of this server, and not of another site, was
+    /// checked before.
+    ///
+    /// # Errors
+    /// 415 for a body of another media type.
+    pub fn form(&self) -> Result<Form> {
+        media::check_form(&self.headers)?;
+        Ok(Form(form_urlencoded::parse(&self.body).into_owned().collect()))
+    }
+
     /// What was sent as `Authorization: Bearer`; empty if it is not clear, none if there is no such header.
     pub fn bearer(&self) -> Option<&str> {
         bearer::token(&self.headers)
@@ -123,6 +135,33 @@ impl Call {
             said = Some(value);
         }
         Ok(said.unwrap_or_default())
+    }
+}
+
+/// The fields of a form.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Form(Vec<(String, String)>);
+
+impl Form {
+    /// The first value of a field; empty if it was not sent.
+    pub fn get(&self, name: &str) -> &str {
+        self.0.iter().find(|(field, _)| field == name).map_or("", |(_, value)| value)
+    }
+
+    /// All values of a field.
+    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.0.iter().filter(move |(field, _)| field == name).map(|(_, value)| value.as_str())
+    }
+
+    /// A field as a positive whole number, such as an ID.
+    ///
+    /// # Errors
+    /// 400 for anything else.
+    pub fn id(&self, name: &'static str) -> Result<i64> {
+        parse_id(self.get(name)).ok_or_else(|| {
+            let wrong = FieldError::new(name, "expected a positive whole number");
+            Error::invalid_fields("Invalid form", vec![wrong])
+        })
     }
 }
 

@@ -81,6 +81,16 @@ pub fn raw(answer: Raw) -> Response {
     response
 }
 
+/// The way to the login's page, and from there back to what was asked for.
+///
+/// # Errors
+/// What was asked for cannot stand in a header.
+pub(super) fn to_login(asked: &hyper::Uri) -> Result<Response> {
+    let path = asked.path_and_query().map_or("/", |path| path.as_str());
+    let next = form_urlencoded::byte_serialize(path.as_bytes()).collect::<String>();
+    Raw::see_other(&format!("/?next={next}")).map(raw)
+}
+
 /// What every document is served with, whoever serves it: nothing runs, loads, frames or is reached but what this server
 /// serves, and nothing is told to other servers.
 pub(super) const FOR_DOCUMENTS: [(HeaderName, HeaderValue); 4] = [

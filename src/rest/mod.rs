@@ -26,9 +26,9 @@ mod row_check;
 pub mod service;
 mod under_way;
 
-pub use answer::{Answer, Data, Raw};
+pub use answer::{Answer, Data, Raw, escaped};
 pub(crate) use call::wrong_query;
-pub use call::{Call, FromBody, Json, NoBody};
+pub use call::{Call, Form, FromBody, Json, NoBody};
 pub use files::{StaticFile, StaticFiles};
 pub use route::{Access, Route};
 pub use row::{Row, Tag};

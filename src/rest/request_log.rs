@@ -76,7 +76,7 @@ impl Summary {
             self.refused(seen, &error);
             envelope::failed(&error, &self.id)
         });
-        self.done(response.status().as_u16());
+        self.done(response.status().as_u16(), seen.caller.user_id());
         response
     }
 
@@ -105,7 +105,7 @@ impl Summary {
     }
 
     /// Tells plugins and the log of the answer.
-    fn done(&self, status: u16) {
+    fn done(&self, status: u16, user: Option<i64>) {
         self.told.store(true, Relaxed);
         let (took, route) = (self.started.elapsed(), self.route());
         tracing::debug!(
@@ -119,14 +119,14 @@ impl Summary {
             if status == HUNG_UP { "The client hung up before the answer" } else { "Request answered" }
         );
         let route = self.route.get().cloned().unwrap_or(Cow::Borrowed("other"));
-        self.host.events.emit(Event::RequestDone { route, method: known(&self.method), status, took });
+        self.host.events.emit(Event::RequestDone { route, method: known(&self.method), status, user, took });
     }
 }
 
 impl Drop for Summary {
     fn drop(&mut self) {
         if !*self.told.get_mut() {
-            self.done(HUNG_UP);
+            self.done(HUNG_UP, None);
         }
     }
 }

@@ -101,12 +101,23 @@ impl Row {
             self.statuses.push(StatusCode::OK);
         }
         let handler = Arc::new(handler);
-        let handler: Handler = Arc::new(move |call, _| {
+        let handler: Handler = Arc::new(move |mut call, body| {
             let handler = handler.clone();
+            call.body = body;
             // Called inside, so that all of it can panic in one place only: where it is polled.
             Box::pin(async move { handler(call).await.map(raw) })
         });
         Route { row: self, handler: Some(handler) }
+    }
+
+    /// The route of a page or of a form that pages send, for people and outside `/api`: it may answer HTML, text, a file or
+    /// a redirect, with any header.
+    pub fn page<F, Fut>(self, handler: F) -> Route
+    where
+        F: Fn(Call) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Raw>> + Send + 'static,
+    {
+        self.raw(&["*/*"], handler)
     }
 
     /// The route that admits agents' connections.

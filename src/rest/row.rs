@@ -106,6 +106,8 @@ pub struct Row {
     pub sends: Vec<Header>,
     /// The schema of the data of its errors, of those that have any.
     pub fails_with: Option<Describe>,
+    /// Whether a browser that is not signed in is sent to the login.
+    pub or_login: bool,
     /// How it can fail by itself. [`failures`](Self::failures) has all.
     own_failures: Vec<Failure>,
 }
@@ -132,6 +134,7 @@ impl Row {
             reads: Vec::new(),
             sends: Vec::new(),
             fails_with: None,
+            or_login: false,
             own_failures: Vec::new(),
         }
     }
@@ -176,6 +179,12 @@ impl Row {
     #[must_use]
     pub fn operator(self) -> Self {
         Self { access: Access::Operator, ..self }
+    }
+
+    /// A page: a browser that is not signed in is sent to the login, and from there back.
+    #[must_use]
+    pub fn or_login(self) -> Self {
+        Self { or_login: true, ..self }
     }
 
     /// In this group.

@@ -6,6 +6,7 @@
 use hyper::header::{CONTENT_TYPE, ETAG, SET_COOKIE};
 
 use super::envelope::FOR_DOCUMENTS;
+use super::router::is_api;
 use super::row::{Gives, Row};
 use super::{Access, HeaderName, HeaderValue, Response};
 use crate::error::{Error, Kind, Result};
@@ -15,7 +16,9 @@ use crate::error::{Error, Kind, Result};
 /// # Errors
 /// Those of `result`; the row does not have it.
 pub(super) fn checked(row: &Row, result: Result<Response>) -> Result<Response> {
-    if !cfg!(debug_assertions) {
+    // Pages are for people, and no part of the API's document.
+    let is_page = matches!(row.gives, Gives::Raw(types) if types.contains(&"*/*")) && !is_api(&row.path);
+    if !cfg!(debug_assertions) || is_page {
         return result;
     }
     let lack = match &result {

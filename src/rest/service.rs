@@ -135,6 +135,7 @@ impl Site {
             path: parts.uri.path().to_owned(),
             request: summary.id.clone(),
             router: self.router.clone(),
+            body: Bytes::new(),
         };
         let mut response = if writes {
             Handler { running: Some(route.call(call, body)), rest: Some((&self.tasks, summary, seen)) }
@@ -248,9 +249,16 @@ impl Service for Site {
                     }
                     seen.subject = found.subject();
                     let row = found.route.row();
+                    let page = row.or_login && parts.method.is_safe();
+                    let asked = page.then(|| parts.uri.clone());
                     let request = Request { parts, body, door, config: &config, summary: &summary };
                     let answer = within(summary.id.clone(), self.answer(found, request, &mut seen)).await;
-                    checked(row, answer)
+                    match (asked, answer) {
+                        (Some(asked), Err(e)) if e.kind() == Kind::Unauthenticated => {
+                            envelope::to_login(&asked).map_err(|_| e)
+                        }
+                        (_, answer) => checked(row, answer),
+                    }
                 }
                 Err(e) => Err(e),
             }

@@ -58,6 +58,7 @@ fn insert_named(db: &Conn, entry: &Entry, name: Option<&str>) -> Result<()> {
         Actor::Agent { id, name, user } => ("agent", Some(*id), Some(name.as_str()), Some(*user)),
         Actor::Operator => ("operator", None, None, None),
         Actor::Server => ("server", None, None, None),
+        Actor::Plugin { name } => ("plugin", None, Some(*name), None),
     };
     let subject = entry.subject.as_ref();
     db.execute(

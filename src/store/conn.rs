@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use libsql::params::{IntoParams, Params};
-use libsql::{Builder, OpenFlags, Statement};
+use libsql::{AuthHook, Builder, OpenFlags, Statement};
 use pollster::block_on;
 
 use super::error::StoreError;
@@ -130,6 +130,21 @@ impl Conn {
     /// Runs statements one after the other and drops what they answer.
     pub(super) fn batch(&self, sql: &str) -> Result<(), StoreError> {
         block_on(self.connection.execute_batch(sql)).map(drop).map_err(|e| StoreError::sqlite(&self.file, &e))
+    }
+
+    /// Has `hook` allow or deny every statement that is prepared from now on; none allows all.
+    pub(super) fn authorize(&self, hook: Option<AuthHook>) -> Result<()> {
+        self.connection.authorizer(hook).map_err(|e| self.error(&e))
+    }
+
+    /// Prepares a statement that is not kept. What is wrong with it is its writer's fault, not the file's.
+    pub(super) fn prepare_once(&self, sql: &str) -> libsql::Result<Statement> {
+        block_on(self.connection.prepare(sql))
+    }
+
+    /// Runs statements one after the other, none of which is kept.
+    pub(super) fn batch_once(&self, sql: &str) -> libsql::Result<()> {
+        block_on(self.connection.execute_batch(sql)).map(drop)
     }
 
     /// What a PRAGMA answers with a word of SQLite's own; empty if it answers nothing.

@@ -33,6 +33,7 @@ const MIGRATIONS: &[Migration] = &[
     device_options,
     operations,
     device_presence,
+    plugins,
 ];
 
 /// The newest version of the schema.
@@ -83,6 +84,11 @@ fn operations(db: &Conn) -> Result<(), StoreError> {
 /// Version 8: what came to be of devices.
 fn device_presence(db: &Conn) -> Result<(), StoreError> {
     db.batch(include_str!("migrations/0008_device_presence.sql"))
+}
+
+/// Version 9: which version the tables of each plugin have.
+fn plugins(db: &Conn) -> Result<(), StoreError> {
+    db.batch(include_str!("migrations/0009_plugins.sql"))
 }
 
 /// What a file holds before anything is changed.

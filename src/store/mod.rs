@@ -42,6 +42,7 @@ pub mod operation_page;
 pub mod operation_trail;
 pub mod operations;
 pub mod password_resets;
+pub mod plugin_tables;
 pub mod second_factors;
 pub mod server_counts;
 pub mod server_state;
@@ -69,6 +70,7 @@ pub use self::error::StoreError;
 pub use self::file::is_bereft;
 use self::job::{Call, Job, closed};
 pub use self::memo::Memo;
+pub use self::plugin_tables::{Record, SqlValue, Table};
 pub use self::row::Row;
 use self::turns::Turns;
 use self::watch::Watch;
@@ -220,6 +222,46 @@ impl Store {
         F: FnOnce(&Conn) -> Result<T> + Send + 'static,
     {
         self.0.writing.run(job).await
+    }
+
+    /// Reads a plugin's tables, as [`read`](Self::read) does.
+    ///
+    /// # Errors
+    /// What `job` answers, or the database is closed.
+    pub async fn read_table<T, F>(&self, plugin: &'static str, job: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Table<'_>) -> Result<T> + Send + 'static,
+    {
+        self.read(move |db| job(&Table::new(db, plugin))).await
+    }
+
+    /// Changes a plugin's tables, as [`write`](Self::write) does.
+    ///
+    /// # Errors
+    /// What `job` answers, the commit failed, or the database is closed.
+    pub async fn write_table<T, F>(&self, plugin: &'static str, job: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Table<'_>) -> Result<T> + Send + 'static,
+    {
+        self.write(move |db| job(&Table::new(db, plugin))).await
+    }
+
+    /// Brings a plugin's tables up to date with its migrations.
+    ///
+    /// # Errors
+    /// They are of a newer program, or a migration is wrong; then nothing is changed.
+    pub async fn migrate_tables(
+        &self,
+        plugin: &'static str,
+        migrations: &'static [&'static str],
+    ) -> Result<(), String> {
+        let migrated = self.write(move |db| {
+            // As an error, so that the savepoint is rolled back.
+            plugin_tables::migrate(db, plugin, migrations).map_err(Error::internal)
+        });
+        migrated.await.map_err(|e| e.log_detail().map_or_else(|| e.to_string(), str::to_owned))
     }
 
     /// Whether the database can be read and written. Where nothing was written for a while, that is tried.

@@ -64,7 +64,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "domain", "http", "rest",
         ],
     ),
-    ("plugin", &["model", "registry", "config", "host", "http", "rest"]),
+    ("plugin", &["model", "error", "registry", "config", "store", "host", "domain", "http", "rest"]),
     ("agent", &["files", "text", "model", "registry"]),
     ("reload", &["config", "host"]),
     (
@@ -111,8 +111,8 @@ const ROOMS: &[(&str, &[&str])] = &[
             "bootstrap",
         ],
     ),
-    ("prelude", &["model", "error", "registry", "auth", "host", "rest", "plugin"]),
-    ("testing", &["config", "logging", "host", "rest", "bootstrap"]),
+    ("prelude", &["model", "error", "registry", "store", "auth", "host", "domain", "rest", "plugin"]),
+    ("testkit", &["registry", "config", "logging", "host", "rest", "agent", "bootstrap"]),
     (
         "cli",
         &[
@@ -132,6 +132,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "rest",
             "api",
             "agent",
+            "plugin",
             "bootstrap",
             "preflight",
         ],
@@ -139,7 +140,8 @@ const ROOMS: &[(&str, &[&str])] = &[
 ];
 
 /// Names at the crate's root that are no rooms.
-const NO_ROOMS: &[&str] = &["VERSION", "__private", "register_command", "register_plugin"];
+const NO_ROOMS: &[&str] =
+    &["VERSION", "__private", "__register_origin", "main", "register_command", "register_plugin"];
 
 /// The room of a file below `src/`.
 fn room(file: &str) -> &str {

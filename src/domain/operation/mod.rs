@@ -148,6 +148,10 @@ pub(super) fn maker(by: &By) -> Maker {
             name: token.row.name.clone(),
             user: Some(account.id),
         },
+        // A plugin is part of the server, and acts with the operator's reach; the name tells which it was.
+        Caller::Plugin(name) => {
+            Maker { kind: MakerKind::Operator, id: None, name: format!("plugin {name}"), user: None }
+        }
         Caller::Nobody | Caller::Operator => {
             Maker { kind: MakerKind::Operator, id: None, name: "operator".to_owned(), user: None }
         }

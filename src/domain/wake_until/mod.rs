@@ -118,6 +118,8 @@ fn maker(by: &By) -> Maker {
     let (kind, id, name) = match &by.caller {
         Caller::User { account, .. } => (MakerKind::User, Some(account.id), account.username.clone()),
         Caller::Token { token, .. } => (MakerKind::Token, Some(token.row.id), token.row.name.clone()),
+        // As in `operation::maker`.
+        Caller::Plugin(name) => (MakerKind::Operator, None, format!("plugin {name}")),
         Caller::Nobody | Caller::Operator => (MakerKind::Operator, None, "operator".to_owned()),
     };
     Maker { kind, id, name, user: by.caller.user_id() }

@@ -9,6 +9,14 @@ import { Page } from '../ui.js';
 /** How the password of the first admin looks, which the first start writes to a file. */
 const FIRST_PASSWORD = /^[A-Za-z0-9_-]{32}$/;
 
+/** Goes on to the page of a plugin that sent its reader here to sign in; to a path of this server alone. */
+function goOn() {
+  const next = new URLSearchParams(location.search).get('next');
+  if (!next?.startsWith('/')) return;
+  const url = new URL(next, location.origin);
+  if (url.origin === location.origin) location.assign(url);
+}
+
 export default class SignIn extends Page {
   form = new Form(this);
   /** Whether a code is asked for, since the password was right. */
@@ -40,6 +48,7 @@ export default class SignIn extends Page {
       const { changeFirstPassword } = await import('../password.js');
       await changeFirstPassword(password);
     }
+    goOn();
   });
 
   /** @override */

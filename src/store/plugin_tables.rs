@@ -1,0 +1,215 @@
+//! Tables of plugins: each plugin's are named `plugin_<name>_…` and brought up to date by migrations of its own.
+//!
+//! SQLite itself asks for every statement of a plugin whether it may (its *authorizer*): nothing of the server's is read,
+//! written or changed through this door, whatever the text of the statement is. A plugin is part of the program and
+//! trusted; the door keeps it from harming what is not its own by mistake.
+
+use std::sync::Arc;
+
+use libsql::{AuthAction, Authorization};
+use pollster::block_on;
+
+use super::Conn;
+use crate::error::{Error, Result};
+
+/// A value of a table: an integer, a number, text, bytes or nothing.
+pub use libsql::Value as SqlValue;
+
+/// Rows that one query of a plugin answers at most.
+pub const MOST_ROWS: usize = 10_000;
+
+/// What the names of a plugin's tables begin with.
+pub fn prefix(plugin: &str) -> String {
+    format!("plugin_{}_", plugin.replace('-', "_"))
+}
+
+/// A row of a plugin's table. Columns are counted from 0.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Record(Vec<SqlValue>);
+
+impl Record {
+    /// The column as an integer; 0 where there is none.
+    pub fn int(&self, column: usize) -> i64 {
+        match self.0.get(column) {
+            Some(SqlValue::Integer(number)) => *number,
+            _ => 0,
+        }
+    }
+
+    /// The column as text; empty where there is none.
+    pub fn text(&self, column: usize) -> &str {
+        match self.0.get(column) {
+            Some(SqlValue::Text(text)) => text,
+            _ => "",
+        }
+    }
+
+    /// The column as it is; none past the last.
+    pub fn get(&self, column: usize) -> Option<&SqlValue> {
+        self.0.get(column)
+    }
+}
+
+/// A plugin's tables inside one transaction.
+pub struct Table<'a> {
+    db: &'a Conn,
+    plugin: &'static str,
+}
+
+impl<'a> Table<'a> {
+    pub(super) fn new(db: &'a Conn, plugin: &'static str) -> Self {
+        Self { db, plugin }
+    }
+
+    /// Runs a statement that answers no rows, and gives how many rows it changed.
+    ///
+    /// # Errors
+    /// The statement is wrong, or about what is not the plugin's; the database refuses.
+    pub fn execute(&self, sql: &str, values: impl IntoIterator<Item = SqlValue>) -> Result<u64> {
+        let values: Vec<_> = values.into_iter().collect();
+        self.watched(|| {
+            let statement = self.db.prepare_once(sql)?;
+            block_on(statement.execute(values))
+        })
+        .map(|changed| u64::try_from(changed).unwrap_or(u64::MAX))
+    }
+
+    /// The rows that a statement finds, ten thousand at most.
+    ///
+    /// # Errors
+    /// As for [`execute`](Self::execute); there are more rows.
+    pub fn query(&self, sql: &str, values: impl IntoIterator<Item = SqlValue>) -> Result<Vec<Record>> {
+        let values: Vec<_> = values.into_iter().collect();
+        let found = self.watched(|| {
+            let statement = self.db.prepare_once(sql)?;
+            block_on(async {
+                let mut found = Vec::new();
+                let mut rows = statement.query(values).await?;
+                while let Some(row) = rows.next().await? {
+                    if found.len() == MOST_ROWS {
+                        return Ok(None);
+                    }
+                    let columns = 0..row.column_count();
+                    found.push(Record(
+                        columns.map(|column| row.get_value(column)).collect::<libsql::Result<_>>()?,
+                    ));
+                }
+                Ok(Some(found))
+            })
+        })?;
+        found.ok_or_else(|| {
+            let message = format!(
+                "a query of the plugin {} finds more than {MOST_ROWS} rows: add a LIMIT",
+                self.plugin
+            );
+            Error::internal(message)
+        })
+    }
+
+    /// Does `work` while SQLite asks whether each statement is about the plugin's own.
+    fn watched<T>(&self, work: impl FnOnce() -> libsql::Result<T>) -> Result<T> {
+        watched(self.db, self.plugin, work).map_err(Error::internal)
+    }
+}
+
+/// Does `work`, and answers in the plugin's words what was wrong with it.
+fn watched<T>(db: &Conn, plugin: &str, work: impl FnOnce() -> libsql::Result<T>) -> Result<T, String> {
+    /// Takes the watch away, whatever happens.
+    struct Watched<'a>(&'a Conn);
+    impl Drop for Watched<'_> {
+        fn drop(&mut self) {
+            let _ = self.0.authorize(None);
+        }
+    }
+    let own = prefix(plugin);
+    let denied = Arc::new(parking_lot::Mutex::new(None));
+    let (mine, note) = (own.clone(), denied.clone());
+    db.authorize(Some(Arc::new(move |asked| match foreign(&asked.action, &mine) {
+        None => Authorization::Allow,
+        Some(what) => {
+            note.lock().get_or_insert(what);
+            Authorization::Deny
+        }
+    })))
+    .map_err(|e| e.to_string())?;
+    let watch = Watched(db);
+    let done = work();
+    drop(watch);
+    let denied = denied.lock().take();
+    match (done, denied) {
+        (Ok(done), None) => Ok(done),
+        (_, Some(what)) => {
+            Err(format!("the plugin {plugin} may use only what is named {own}…: its SQL wants to {what}"))
+        }
+        (Err(e), None) => Err(format!("the plugin {plugin}: {e}")),
+    }
+}
+
+/// What an action wants that is not the plugin's, in words; none if it is.
+fn foreign(action: &AuthAction<'_>, own: &str) -> Option<String> {
+    use AuthAction as A;
+    let mine = |name: &str| name.get(..own.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(own));
+    // What SQLite writes and reads itself while it makes a table.
+    let internal = |name: &str| name.starts_with("sqlite_");
+    let named = |verb: &str, name: &str, fine: bool| (!fine).then(|| format!("{verb} {name}"));
+    match action {
+        A::Select | A::Recursive | A::Function { .. } => None,
+        A::Read { table_name, .. } => {
+            named("read", table_name, mine(table_name) || internal(table_name) || table_name.is_empty())
+        }
+        A::Insert { table_name } | A::Update { table_name, .. } | A::Delete { table_name } => {
+            named("write", table_name, mine(table_name) || internal(table_name))
+        }
+        A::CreateTable { table_name } => {
+            named("create the table", table_name, mine(table_name) || internal(table_name))
+        }
+        A::CreateView { view_name } => named("create the view", view_name, mine(view_name)),
+        A::CreateIndex { index_name, table_name } => named(
+            "create the index",
+            index_name,
+            mine(table_name) && (mine(index_name) || internal(index_name)),
+        ),
+        A::CreateTrigger { trigger_name, table_name } => {
+            named("create the trigger", trigger_name, mine(table_name) && mine(trigger_name))
+        }
+        A::DropTable { table_name } => named("drop the table", table_name, mine(table_name)),
+        A::DropView { view_name } => named("drop the view", view_name, mine(view_name)),
+        A::DropIndex { index_name, table_name } => named("drop the index", index_name, mine(table_name)),
+        A::DropTrigger { trigger_name, table_name } => {
+            named("drop the trigger", trigger_name, mine(table_name))
+        }
+        A::AlterTable { table_name, .. } => named("alter the table", table_name, mine(table_name)),
+        A::Reindex { index_name } => named("build the index", index_name, mine(index_name)),
+        A::Transaction { .. } | A::Savepoint { .. } => {
+            Some("begin or end a transaction, which the server does".to_owned())
+        }
+        A::Pragma { pragma_name, .. } => Some(format!("run PRAGMA {pragma_name}")),
+        other => Some(format!("do what no plugin may: {other:?}")),
+    }
+}
+
+/// Brings a plugin's tables up to date; in a transaction of the writer.
+///
+/// # Errors
+/// The tables are of a newer program, or a migration is wrong; then nothing is changed.
+pub fn migrate(db: &Conn, plugin: &'static str, migrations: &[&str]) -> Result<(), String> {
+    let stored = db.query_int("SELECT version FROM plugin_schemas WHERE plugin = ?1", [plugin]);
+    let stored = usize::try_from(stored.map_err(|e| e.to_string())?).unwrap_or(0);
+    if stored > migrations.len() {
+        return Err(format!(
+            "its tables have version {stored}, and this program knows versions up to {} only; nothing was changed: run \
+             the newer program again, or restore a copy of the database from before",
+            migrations.len()
+        ));
+    }
+    for (version, sql) in (1..).zip(migrations).skip(stored) {
+        watched(db, plugin, || db.batch_once(sql)).map_err(|e| format!("its migration {version}: {e}"))?;
+    }
+    if stored < migrations.len() {
+        let version = i64::try_from(migrations.len()).unwrap_or(i64::MAX);
+        let sql = "INSERT INTO plugin_schemas (plugin, version) VALUES (?1, ?2)
+                   ON CONFLICT (plugin) DO UPDATE SET version = excluded.version";
+        db.execute(sql, libsql::params![plugin, version]).map_err(|e| e.to_string())?;
+    }
+    Ok(())
+}

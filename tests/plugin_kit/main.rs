@@ -1,0 +1,214 @@
+//! What a plugin gets, through the public doors: tables, work, health, pages, and what is refused. Plugins are submitted
+//! for the whole binary, so it holds nothing else.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, unreachable_pub)]
+
+mod notes;
+
+use std::sync::atomic::Ordering::SeqCst;
+
+use netignite::plugin::{check_names, check_routes};
+use netignite::prelude::*;
+use netignite::store::Store;
+use netignite::testkit::{Directory, TestServer, until};
+use netignite::vault::Given;
+use notes::{ILL, LIFE, ROUNDS};
+
+/// One after the other: what the plugin shows is the binary's.
+static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
+#[tokio::test]
+async fn a_page_has_the_sites_headers_and_its_own() {
+    let _turn = TURN.lock().await;
+    let server = TestServer::fresh([]).await;
+    let admin = server.admin().await;
+    let page = admin.get("/notes").await;
+    assert_eq!(page.status, 200, "{page}");
+    assert_eq!(page.header("x-notes"), "yes");
+    assert!(page.header("content-security-policy").contains("default-src 'none'"));
+    assert!(page.text().contains("the first"), "{page}");
+
+    let added = admin.submit("/notes", &[("line", "<b>two & three</b>")]).await;
+    assert_eq!((added.status, added.header("location")), (303, "/notes"), "{added}");
+    assert!(admin.get("/notes").await.text().contains("&lt;b&gt;two &amp; three&lt;/b&gt;"));
+
+    let audit = admin.get("/api/admin/audit").await.text();
+    assert!(audit.contains("plugin.act") && audit.contains("notes.add"), "{audit}");
+}
+
+#[tokio::test]
+async fn a_form_of_another_site_or_kind_is_refused() {
+    let _turn = TURN.lock().await;
+    let server = TestServer::fresh([]).await;
+    let admin = server.admin().await;
+    let form = ("content-type", "application/x-www-form-urlencoded");
+    let foreign =
+        admin.send(Method::POST, "/notes", &[form, ("sec-fetch-site", "cross-site")], "line=x".into()).await;
+    assert_eq!(foreign.status, 403, "{foreign}");
+    let json = admin.post("/notes", json!({"line": "x"})).await;
+    assert_eq!(json.status, 415, "{json}");
+    assert!(json.text().contains("application/x-www-form-urlencoded"), "{json}");
+    let wrong = admin.submit("/notes/wake", &[("device", "seven")]).await;
+    assert_eq!(wrong.status, 400, "{wrong}");
+    assert!(wrong.text().contains("device"), "{wrong}");
+}
+
+#[tokio::test]
+async fn a_reader_who_is_not_signed_in_goes_to_the_login_and_a_program_is_refused() {
+    let _turn = TURN.lock().await;
+    let server = TestServer::fresh([]).await;
+    let sent = server.nobody().get("/notes?a=b%20c").await;
+    assert_eq!(sent.status, 303, "{sent}");
+    assert_eq!(sent.header("location"), "/?next=%2Fnotes%3Fa%3Db%2520c");
+    assert_eq!(server.nobody().get("/notes/stream").await.status, 401);
+    assert_eq!(server.nobody().submit("/notes", &[]).await.status, 401);
+}
+
+#[tokio::test]
+async fn bytes_and_streams_come_through() {
+    let _turn = TURN.lock().await;
+    let server = TestServer::fresh([]).await;
+    let admin = server.admin().await;
+    let echoed = admin.send(Method::POST, "/notes/echo", &[], vec![0, 159, 146, 150].into()).await;
+    assert_eq!(echoed.body, vec![0, 159, 146, 150], "{echoed}");
+    let streamed = admin.get("/notes/stream").await;
+    assert_eq!(streamed.text(), "one two three");
+    let much = vec![0; 2 * 1024 * 1024];
+    assert_eq!(admin.send(Method::POST, "/notes/echo", &[], much.into()).await.status, 413);
+}
+
+#[tokio::test]
+async fn a_user_wakes_as_themselves_and_the_plugin_as_itself() {
+    let _turn = TURN.lock().await;
+    let server = TestServer::fresh([]).await;
+    let admin = server.admin().await;
+    let agent = server.fake_agent(&admin, |_, _| r#"{"status":"OK","message":"done"}"#.to_owned()).await;
+    let device = admin.device(agent.id, "AA:BB:CC:DD:EE:FF").await.to_string();
+    assert_eq!(admin.submit("/notes/wake", &[("device", &device)]).await.status, 303);
+    assert_eq!(admin.submit("/notes/wake", &[("device", "4711")]).await.status, 404);
+    let own = admin.submit("/notes/wake-by-itself", &[]).await;
+    assert_eq!((own.status, own.text().as_str()), (200, "1"), "{own}");
+    let audit = admin.get("/api/admin/audit?action=device.wake").await.json();
+    let entries = audit["data"]["entries"].as_array().unwrap().iter();
+    let actors: Vec<_> = entries.map(|entry| (entry["actor"].clone(), entry["actorName"].clone())).collect();
+    assert!(actors.contains(&(json!("plugin"), json!("notes"))), "{audit}");
+    assert!(actors.contains(&(json!("user"), json!("admin"))), "{audit}");
+}
+
+#[tokio::test]
+async fn what_is_not_the_plugins_is_out_of_its_reach() {
+    let _turn = TURN.lock().await;
+    let server = TestServer::fresh([]).await;
+    let refused = server.admin().await.get("/notes/foreign").await;
+    assert_eq!(refused.status, 500, "{refused}");
+    assert!(!refused.text().contains("admin"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_plugin_that_is_not_well_makes_the_server_not_ready() {
+    let _turn = TURN.lock().await;
+    let server = TestServer::fresh([]).await;
+    assert_eq!(server.nobody().get("/readyz").await.status, 200);
+    ILL.store(true, SeqCst);
+    let ill = server.nobody().get("/readyz").await;
+    ILL.store(false, SeqCst);
+    assert_eq!(ill.status, 503, "{ill}");
+    assert!(ill.text().contains("notes") && !ill.text().contains("fault"), "{ill}");
+}
+
+#[tokio::test]
+async fn timers_run_work_ends_before_the_stop_and_events_are_kept() {
+    let _turn = TURN.lock().await;
+    let directory = Arc::new(Directory::new());
+    let server = TestServer::fresh_in(directory.clone(), [("notes", json!({"hear": true}))]).await;
+    let before = ROUNDS.load(SeqCst);
+    until("the timer", async || (ROUNDS.load(SeqCst) > before + 2).then_some(())).await;
+    let admin = server.admin().await;
+    let agent = server.fake_agent(&admin, |_, _| "{}".to_owned()).await;
+    LIFE.lock().unwrap().clear();
+    server.stop().await;
+    assert_eq!(*LIFE.lock().unwrap(), ["work ended", "stopped"]);
+    let after = ROUNDS.load(SeqCst);
+    sleep(Duration::from_millis(100)).await;
+    assert_eq!(ROUNDS.load(SeqCst), after, "the timer goes on");
+
+    let again = TestServer::fresh_in(directory, []).await;
+    let page = again.admin().await.get("/notes").await.text();
+    assert!(page.contains(&format!("agent {}", agent.id)), "{page}");
+    assert_eq!(page.matches("the first").count(), 1, "a migration ran twice: {page}");
+}
+
+async fn store(directory: &Directory) -> Store {
+    Store::open(directory.path(), Given::from_environment().unwrap()).await.unwrap()
+}
+
+#[tokio::test]
+async fn migrations_that_reach_for_more_or_are_newer_change_nothing() {
+    let directory = Directory::new();
+    let store = store(&directory).await;
+    for (sql, named) in [
+        ("CREATE TABLE notes (id INTEGER)", "create the table notes"),
+        ("CREATE TABLE plugin_other_notes (id INTEGER)", "plugin_other_notes"),
+        ("CREATE INDEX plugin_mine_x ON users (username)", "plugin_mine_x"),
+        ("CREATE TRIGGER plugin_mine_t AFTER INSERT ON users BEGIN SELECT 1; END", "plugin_mine_t"),
+        ("CREATE TABLE plugin_mine_a (id INTEGER); DROP TABLE users", "users"),
+        ("CREATE TABLE plugin_mine_a (id INTEGER); DELETE FROM users", "users"),
+        ("CREATE VIEW plugin_mine_v AS SELECT 1; UPDATE users SET role = 'admin'", "users"),
+        ("ALTER TABLE users ADD COLUMN x", "users"),
+        ("COMMIT", "transaction"),
+        ("PRAGMA user_version = 1", "PRAGMA user_version"),
+        ("ATTACH 'x' AS x", "Attach"),
+        ("CREATE TABEL plugin_mine_a (id)", "syntax error"),
+    ] {
+        let one: &'static [&'static str] = Box::leak(Box::new([sql]));
+        let said = store.migrate_tables("mine", one).await.unwrap_err();
+        assert!(said.contains(named) && said.contains("migration 1"), "{sql}: {said}");
+    }
+    let good: &[&str] = &["CREATE TABLE plugin_mine_a (id INTEGER PRIMARY KEY AUTOINCREMENT)"];
+    store.migrate_tables("mine", good).await.unwrap();
+    store.migrate_tables("mine", good).await.unwrap();
+    let said = store.migrate_tables("mine", &[]).await.unwrap_err();
+    assert!(said.contains("version 1") && said.contains("newer program"), "{said}");
+    // The server's own statements are asked nothing.
+    assert!(store.read(|db| db.query_int("SELECT count(*) FROM users", ())).await.is_ok());
+    store.close().await;
+}
+
+#[test]
+fn routes_that_cannot_be_told_apart_are_refused_with_both_sides_named() {
+    let route = |path: &'static str, summary| {
+        Route::get(path, summary).public().page(async |_| Ok(Raw::text(StatusCode::OK, "")))
+    };
+    let own = [route("/api/agents/{id}", "One agent")];
+    for (path, other) in [
+        ("/api/agents/{id}", "the server itself"),
+        ("/api/agents/{name}", "the server itself"),
+        ("/x", "the plugin first"),
+    ] {
+        let plugins = [("first", route("/x", "X")), ("second", route(path, "Y"))];
+        let said = check_routes(&own, &plugins).unwrap_err().to_string();
+        for part in [other, "the plugin second", path] {
+            assert!(said.contains(part), "{part}: {said}");
+        }
+    }
+    assert!(check_routes(&own, &[("first", route("/x", "X"))]).is_ok());
+    assert!(check_names(&["serve"]).is_ok());
+}
+
+#[tokio::test]
+async fn a_target_that_is_private_or_redirects_or_is_too_large_is_refused_or_answered_as_it_is() {
+    let _turn = TURN.lock().await;
+    let server = TestServer::fresh([]).await;
+    let host = server.host();
+    let url = |path: &str| format!("http://{}{path}", server.address());
+    let said = host.web().get(&url("/livez")).await.unwrap_err().to_string();
+    assert!(said.contains("private"), "{said}");
+    let allowed = host.web().private(true);
+    let answer = allowed.get(&url("/livez")).await.unwrap();
+    assert_eq!((answer.status.as_u16(), &answer.body[..]), (200, &b"ok\n"[..]));
+    assert_eq!(allowed.get(&url("/notes")).await.unwrap().status.as_u16(), 303);
+    let said = allowed.at_most(1).get(&url("/livez")).await.unwrap_err().to_string();
+    assert!(said.contains("limit"), "{said}");
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let silent = format!("http://{}/", silent.local_addr().unwrap());
+    assert!(host.web().private(true).within(Duration::from_millis(200)).get(&silent).await.is_err());
+}

@@ -1,0 +1,154 @@
+//! A plugin that uses all that a plugin gets.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::SeqCst};
+
+use netignite::prelude::*;
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+pub struct Config {
+    pub words: String,
+    pub at_start: String,
+    /// Lets only one server of the test's process work with the events.
+    pub hear: bool,
+}
+
+pub struct Notes {
+    pub words: Mutex<Config>,
+    pub host: Arc<Host>,
+    hear: bool,
+}
+
+pub static ILL: AtomicBool = AtomicBool::new(false);
+pub static ROUNDS: AtomicU64 = AtomicU64::new(0);
+pub static LIFE: Mutex<Vec<&str>> = Mutex::new(Vec::new());
+
+impl Plugin for Notes {
+    const NAME: &'static str = "notes";
+    const SUMMARY: &'static str = "Keep notes";
+    const LIVE: &'static [&'static str] = &["words"];
+    const MIGRATIONS: &'static [&'static str] = &[
+        "CREATE TABLE plugin_notes_lines (id INTEGER PRIMARY KEY, line TEXT NOT NULL) STRICT",
+        "CREATE INDEX plugin_notes_by_line ON plugin_notes_lines (line);
+         INSERT INTO plugin_notes_lines (line) VALUES ('the first');",
+    ];
+    type Config = Config;
+
+    fn new(config: Config, host: &Arc<Host>) -> Result<Option<Self>, PluginError> {
+        let hear = config.hear;
+        Ok(Some(Self { words: Mutex::new(config), host: host.clone(), hear }))
+    }
+
+    fn routes(self: &Arc<Self>) -> Vec<Route> {
+        let page = Route::get("/notes", "The page of notes").signed_in().or_login().page({
+            let notes = self.clone();
+            move |_| {
+                let notes = notes.clone();
+                async move {
+                    let lines = notes
+                        .host
+                        .tables::<Self>()
+                        .query("SELECT line FROM plugin_notes_lines ORDER BY id", [])
+                        .await?;
+                    let items = lines
+                        .iter()
+                        .map(|row| format!("<li>{}</li>", escaped(row.text(0))))
+                        .collect::<String>();
+                    Ok(Raw::html(format!("<!doctype html><title>Notes</title><ul>{items}</ul>"))
+                        .header(HeaderName::from_static("x-notes"), HeaderValue::from_static("yes")))
+                }
+            }
+        });
+        let add = Route::post("/notes", "Add a note").signed_in().page({
+            let notes = self.clone();
+            move |call| {
+                let notes = notes.clone();
+                async move {
+                    let line = call.form()?.get("line").to_owned();
+                    let sql = "INSERT INTO plugin_notes_lines (line) VALUES (?1)";
+                    notes.host.tables::<Self>().execute(sql, [line.into()]).await?;
+                    notes.host.note::<Self>(&call.by, "add", None);
+                    Raw::see_other("/notes")
+                }
+            }
+        });
+        let echo = Route::post("/notes/echo", "Echo bytes").signed_in().page(async |call: Call| {
+            Ok(Raw::new(StatusCode::OK, HeaderValue::from_static("application/octet-stream"), call.body))
+        });
+        let wake = Route::post("/notes/wake", "Wake a device").signed_in().page(async |call: Call| {
+            let device = call.form()?.id("device")?;
+            call.host.wake(&call.by, device).await?;
+            Raw::see_other("/notes")
+        });
+        let own =
+            Route::post("/notes/wake-by-itself", "Wake by itself").signed_in().page(async |call: Call| {
+                let by = call.host.by::<Self>();
+                for device in call.host.devices(&by).await? {
+                    call.host.wake(&by, device.id).await?;
+                }
+                let agents = call.host.agents(&by).await?;
+                Ok(Raw::text(StatusCode::OK, agents.len().to_string()))
+            });
+        let foreign = Route::get("/notes/foreign", "Reach for more").signed_in().page({
+            let notes = self.clone();
+            move |_| {
+                let notes = notes.clone();
+                async move {
+                    let rows = notes.host.tables::<Self>().query("SELECT username FROM users", []).await?;
+                    Ok(Raw::text(StatusCode::OK, rows[0].text(0).to_owned()))
+                }
+            }
+        });
+        let stream = Route::get("/notes/stream", "A stream").signed_in().page(async |_: Call| {
+            let (parts, body) = tokio::sync::mpsc::channel(1);
+            tokio::spawn(async move {
+                for part in ["one ", "two ", "three", ""] {
+                    if parts.send(Ok(part.into())).await.is_err() {
+                        return;
+                    }
+                }
+            });
+            Ok(Raw::stream(HeaderValue::from_static("text/plain"), body))
+        });
+        vec![page, add, echo, wake, own, foreign, stream]
+    }
+
+    async fn start(self: &Arc<Self>, host: &Arc<Host>, _: Shutdown) -> Result<(), PluginError> {
+        host.every::<Self, _, _>(Duration::from_millis(20), || async {
+            ROUNDS.fetch_add(1, SeqCst);
+        });
+        if self.hear {
+            host.background::<Self, _, _>(|stop| async move {
+                stop.cancelled().await;
+                sleep(Duration::from_millis(100)).await;
+                LIFE.lock().unwrap().push("work ended");
+            });
+        }
+        Ok(())
+    }
+
+    async fn health(self: &Arc<Self>) -> Result<(), PluginError> {
+        if ILL.load(SeqCst) { Err(PluginError::new("a fault of the tests")) } else { Ok(()) }
+    }
+
+    async fn reload(self: &Arc<Self>, config: Config) {
+        *self.words.lock().unwrap() = config;
+    }
+
+    async fn stop(self: &Arc<Self>) {
+        if self.hear {
+            LIFE.lock().unwrap().push("stopped");
+        }
+    }
+
+    fn on_event(&self, event: &Event) {
+        if let (true, Event::AgentOnline { agent }) = (self.hear, event) {
+            let sql = "INSERT INTO plugin_notes_lines (line) VALUES (?1)";
+            let noted = self.host.tables::<Self>().execute_blocking(sql, [format!("agent {agent}").into()]);
+            noted.expect("the note is kept");
+        }
+    }
+}
+
+register_plugin!(Notes);
