@@ -204,6 +204,20 @@ fn ended(done: Result<(), Failure>) -> ExitCode {
     }
 }
 
+/// The whole program, under the name and version of the crate that calls it: the body of its `main.rs`.
+///
+/// ```no_run
+/// netignite::main!();
+/// ```
+#[macro_export]
+macro_rules! main {
+    () => {
+        fn main() -> ::std::process::ExitCode {
+            $crate::cli::main_as(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"))
+        }
+    };
+}
+
 /// Runs a future that has no need of more than this thread.
 fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::new)?;

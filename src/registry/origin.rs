@@ -28,17 +28,3 @@ macro_rules! __register_origin {
         }
     };
 }
-
-/// The whole program, under the name and version of the crate that calls it: the body of its `main.rs`.
-///
-/// ```no_run
-/// netignite::main!();
-/// ```
-#[macro_export]
-macro_rules! main {
-    () => {
-        fn main() -> ::std::process::ExitCode {
-            $crate::cli::main_as(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"))
-        }
-    };
-}
