@@ -279,11 +279,18 @@ impl Writer {
     }
 }
 
-/// The answer to what failed in one of these ways, which have one status; `data` is the schema of its data.
+/// The answer to what failed in one of these ways, which have one status; `data` is the schema of its data. What an agent
+/// failed with may have the agent's code for data.
 fn failed(failures: &[Failure], row: &Row, data: &Value) -> Value {
     let codes: Vec<_> = failures.iter().map(|failure| failure.code).collect();
     let lines: Vec<_> =
         failures.iter().map(|failure| format!("- `{}`: {}", failure.code, failure.about)).collect();
+    let agents = json!({
+        "type": "object",
+        "properties": {"agentCode": {"type": "string", "description": "Why the agent failed, in its word"}},
+        "required": ["agentCode"],
+    });
+    let data = if codes.contains(&"command_failed") { &json!({"anyOf": [data, agents]}) } else { data };
     let mut headers = headers(&row.sends);
     headers["Retry-After"] = json!({
         "description": "After how many seconds another attempt makes sense, where that is known",
