@@ -29,6 +29,7 @@ mod operations;
 mod owner;
 mod pages;
 mod password_reset;
+mod power;
 mod prefer;
 mod role;
 mod secrets;
@@ -36,6 +37,7 @@ mod server_status;
 mod sessions;
 mod shares;
 mod tags;
+mod timeline;
 mod token_body;
 mod tokens;
 mod totp;
@@ -79,6 +81,8 @@ pub fn table() -> Vec<Route> {
         secrets::routes(),
         events::routes(),
         operations::routes(),
+        power::routes(),
+        timeline::routes(),
     ]
     .concat()
 }

@@ -225,16 +225,7 @@ impl DeviceQuestions {
         }
     }
 
-    /// Forgets a device, because it is about to change.
-    pub(super) fn forget(&self, device: i64, agent: i64) {
-        let mut state = self.state.lock();
-        state.answers.remove(&device);
-        let queue = state.queues.get_mut(&agent);
-        let asked = queue.into_iter().flat_map(|queue| &mut queue.asked);
-        asked.filter(|asked| asked.device == device).for_each(|asked| asked.stale = true);
-    }
-
-    /// Forgets a device, whichever agent is asked about it.
+    /// Forgets a device, whichever agent is asked about it: answers that are under way no longer count.
     pub(super) fn forget_device(&self, device: i64) {
         let mut state = self.state.lock();
         state.answers.remove(&device);
@@ -426,7 +417,7 @@ mod tests {
     async fn a_device_that_is_woken_is_forgotten() {
         let questions = DeviceQuestions::default();
         keep(&questions, 1, answered(Online::Offline, true));
-        questions.forget(1, 7);
+        questions.forget_device(1);
         assert_eq!(questions.known(1, 7, &target("192.0.2.1")), None);
     }
 

@@ -41,18 +41,18 @@ pub async fn status(by: &By, ids: Option<HashSet<i64>>) -> Result<BTreeMap<i64, 
     let mut lines: HashMap<i64, Line> = HashMap::new();
     for device in &devices {
         statuses.insert(device.id, Online::Unknown);
-        let Some((owner, kind)) = agents.get(&device.agent_id) else { continue };
         // A device must not be looked for through somebody else's agent, whatever an adopted database says.
-        if *owner != device.owner || !by.host.control.is_online(device.agent_id) {
-            continue;
-        }
+        let kind_of = |agent: &i64| agents.get(agent).filter(|(owner, _)| *owner == device.owner);
+        let online = |agent: &i64| kind_of(agent).is_some() && by.host.control.is_online(*agent);
+        let Some(agent) = named(device).find(online) else { continue };
+        let Some((_, kind)) = kind_of(&agent) else { continue };
         let Some(target) = Target::of(device) else { continue };
-        if !single && let Some(online) = questions.known(device.id, device.agent_id, &target) {
+        if !single && let Some(online) = questions.known(device.id, agent, &target) {
             statuses.insert(device.id, online);
             continue;
         }
-        let new_line = || Line { agent: device.agent_id, width: kind.window(), devices: Vec::new() };
-        let line = lines.entry(device.agent_id).or_insert_with(new_line);
+        let new_line = || Line { agent, width: kind.window(), devices: Vec::new() };
+        let line = lines.entry(agent).or_insert_with(new_line);
         line.devices.push((device.id, target));
     }
 
@@ -84,7 +84,7 @@ type Found = (Vec<DeviceRow>, HashMap<i64, (i64, AgentKind)>);
 async fn read_few(by: &By, reach: Reach, ids: HashSet<i64>) -> Result<Found> {
     let read = by.host.store.read(move |db| {
         let devices = devices::of_ids(db, &reach, &Vec::from_iter(ids))?;
-        let agents = agents::of_ids(db, Whose::Anyones, &named(&devices))?;
+        let agents = agents::of_ids(db, Whose::Anyones, &all_named(&devices))?;
         Ok((devices, agents.into_iter().map(|agent| (agent.id, (agent.owner, agent.kind))).collect()))
     });
     read.await
@@ -107,7 +107,7 @@ async fn read_many(by: &By, reach: Reach, ids: Option<HashSet<i64>>) -> Result<F
         devices.extend(rows.into_iter().map(|row| DeviceRow { description: None, ..row }));
     }
     let mut agents = HashMap::new();
-    for ids in named(&devices).chunks(AT_ONCE) {
+    for ids in all_named(&devices).chunks(AT_ONCE) {
         let ids = ids.to_vec();
         let rows = reader.read(move |db| agents::of_ids(db, Whose::Anyones, &ids)).await?;
         agents.extend(rows.into_iter().map(|agent| (agent.id, (agent.owner, agent.kind))));
@@ -115,7 +115,12 @@ async fn read_many(by: &By, reach: Reach, ids: Option<HashSet<i64>>) -> Result<F
     Ok((devices, agents))
 }
 
+/// The agents that a device names, in the order in which they are asked.
+fn named(device: &DeviceRow) -> impl Iterator<Item = i64> {
+    std::iter::once(device.agent_id).chain(device.options.fallback_agents.iter().copied())
+}
+
 /// The IDs of the agents of these devices.
-fn named(devices: &[DeviceRow]) -> Vec<i64> {
-    devices.iter().map(|device| device.agent_id).collect::<BTreeSet<_>>().into_iter().collect()
+fn all_named(devices: &[DeviceRow]) -> Vec<i64> {
+    devices.iter().flat_map(named).collect::<BTreeSet<_>>().into_iter().collect()
 }

@@ -50,7 +50,7 @@ pub async fn wake(by: &By, id: i64) -> Result<()> {
         return sent;
     };
     let questions = by.host.remembered.get(DeviceQuestions::default);
-    questions.forget(id, device.agent_id);
+    questions.forget_device(id);
     let sending = async {
         let sent = by.host.control.dispatch_for::<Wakeup>(by.requester(), agent, &payload);
         let direct = Direct {
@@ -79,7 +79,7 @@ pub async fn wake(by: &By, id: i64) -> Result<()> {
     };
     let sent = by.as_long_as(sending, gone).await;
     by.note_sent(Action::DeviceWake, subject, None, &sent);
-    questions.forget(id, device.agent_id);
+    questions.forget_device(id);
     sent
 }
 

@@ -107,6 +107,8 @@ failures! {
     NO_SECURE_ON = Conflict "no_secure_on" "The stored SecureOn password cannot be sent";
     DEVICE_CHANGED = Conflict "device_changed" "The device was changed while it was being woken";
 
+    NO_HOST_AGENT = Conflict "no_host_agent" "The device has no agent of its own, which alone can do this";
+
     // Of commands.
     UNKNOWN_COMMAND = NotFound "unknown_command" "The server has no command of this name";
     COMMAND_NOT_SUPPORTED = Conflict "command_not_supported" "The agent does not have the command";

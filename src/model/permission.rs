@@ -74,6 +74,8 @@ permissions! {
     DevicesWrite = "devices:write",
     /// Wake devices.
     DevicesWake = "devices:wake",
+    /// Shut devices down, restart them and send them to sleep.
+    DevicesPower = "devices:power",
     /// Share devices, and all devices of agents, with other users.
     DevicesShare = "devices:share",
     /// See users.
@@ -122,6 +124,7 @@ pub fn allowed(role: Role, permission: Permission, scope: Scope) -> bool {
             | P::DevicesRead
             | P::DevicesWrite
             | P::DevicesWake
+            | P::DevicesPower
             | P::DevicesShare,
             Scope::Own,
         ) => true,
@@ -132,6 +135,7 @@ pub fn allowed(role: Role, permission: Permission, scope: Scope) -> bool {
             | P::DevicesRead
             | P::DevicesWrite
             | P::DevicesWake
+            | P::DevicesPower
             | P::DevicesShare
             | P::UsersRead
             | P::UsersWrite

@@ -127,8 +127,13 @@ async fn the_agent_on_a_device_is_the_best_evidence() {
 
     let _hosted = Firmware::connect(scene.server.address(), host, SECRET).await;
     becomes(admin, device, "online").await;
-    scene.server.host().events.caught_up("test").await;
-    let heard: Vec<_> = from.try_iter().collect();
+    // What is shown is passed on once it is stored, which may be a moment later.
+    let mut heard = Vec::new();
+    until("three changes", || {
+        heard.extend(from.try_iter());
+        std::future::ready((heard.len() >= 3).then_some(()))
+    })
+    .await;
     assert_eq!(heard, [(device, 1, "online"), (device, 1, "offline"), (device, 1, "online")]);
 }
 

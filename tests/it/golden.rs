@@ -239,6 +239,10 @@ async fn every_route_answers_as_it_did() {
     scene.get("/api/devices/99").await.expect(404);
     scene.admin(M::PUT, "/api/devices/1", body).await.expect(200);
     scene.get("/api/devices/status?ids=1").await.expect(200);
+    scene.get("/api/devices/1/timeline").await.expect(200);
+    for what in ["shutdown", "reboot", "sleep"] {
+        scene.admin(M::POST, &format!("/api/devices/1/{what}"), json!({})).await.expect(409);
+    }
     scene.admin(M::POST, "/api/devices/1/wakeup", json!({})).await.expect(503);
     let firmware = Firmware::connect(scene.server.address(), 1, secret).await;
     let serving = tokio::spawn(firmware.serve());

@@ -30,6 +30,7 @@ mod config;
 mod conventions;
 mod data_lost;
 mod device_options;
+mod device_power;
 mod device_presence;
 mod disk;
 mod disk_full;

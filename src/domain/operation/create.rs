@@ -17,6 +17,7 @@ use crate::domain::By;
 use crate::domain::agent::not_found;
 use crate::domain::command_error::agent_error;
 use crate::domain::device::Needed;
+use crate::domain::power::{self, Power};
 use crate::error::{Error, Kind, Result};
 use crate::model::audit::{Action, SubjectKind};
 use crate::model::operation::{Operation, OperationKind, State};
@@ -64,6 +65,15 @@ pub enum Wanted {
     Wake {
         /// The device.
         device: i64,
+    },
+    /// That a device's own agent shuts it down, restarts it or sends it to sleep.
+    Power {
+        /// The device.
+        device: i64,
+        /// What is to become of it.
+        power: Power,
+        /// The command's payload.
+        payload: Bytes,
     },
     /// That a device is woken and seen.
     Online {
@@ -133,9 +143,9 @@ pub async fn create(by: &By, wanted: Wanted, options: Options) -> Result<Created
         let online = |agent| host.control.is_online(agent);
         let agent = about.agent(&online);
         if options.dedupe {
-            let same = match about.device {
-                Some(device) => operations::live_wake(db, device, &target.payload)?,
-                None => operations::live_command(db, agent, target.entry.name, &target.payload)?,
+            let same = match (target.kind, about.device) {
+                (OperationKind::Wake, Some(device)) => operations::live_wake(db, device, &target.payload)?,
+                _ => operations::live_command(db, agent, target.entry.name, &target.payload)?,
             };
             if let Some(seen) = same.and_then(|same| sight.see(db, same).transpose()).transpose()? {
                 return Ok((Created { seen, made: false, replayed: false }, String::new()));
@@ -232,6 +242,8 @@ struct Target {
 enum Whom {
     Agent(crate::store::Whose, i64),
     Device(Needed, i64),
+    /// The agent that runs on a device.
+    Host(Needed, i64),
 }
 
 /// What it is about.
@@ -269,6 +281,15 @@ fn target(by: &By, wanted: Wanted) -> Result<(Target, Permission)> {
             let whom = Whom::Agent(by.whose(permission), agent);
             Ok((Target { kind: OperationKind::Command, entry, payload, whom }, permission))
         }
+        Wanted::Power { device, power, payload } => {
+            let entry = by.host.registry.get(power.command());
+            let entry = entry.ok_or_else(|| Error::internal("there is no such command"))?;
+            let payload = (entry.check_payload)(&payload)
+                .map_err(|wrong| Error::invalid_fields("Invalid payload", vec![wrong]))?;
+            let permission = Permission::DevicesPower;
+            let whom = Whom::Host(Needed::of(by, permission), device);
+            Ok((Target { kind: OperationKind::Command, entry, payload, whom }, permission))
+        }
         Wanted::Wake { device } | Wanted::Online { device, .. } => {
             let entry = by
                 .host
@@ -290,6 +311,12 @@ impl Target {
                 let agent = agents::get(db, *whose, *id)?.ok_or_else(not_found)?;
                 let about = About { owner: agent.owner, agents: vec![agent.id], device: None, shared: false };
                 Ok((about, agent.name))
+            }
+            Whom::Host(needed, id) => {
+                let device = needed.find(db, *id, devices::get)?;
+                let agents = vec![power::host_agent(db, &device)?];
+                let about = About { owner: device.owner, agents, device: Some(*id), shared: false };
+                Ok((about, device.name))
             }
             Whom::Device(needed, id) => {
                 let wake = needed.find(db, *id, devices::to_wake)?;

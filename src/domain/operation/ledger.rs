@@ -118,7 +118,7 @@ pub(super) fn apply(db: &Conn, known: &Operation, input: &Input, now: i64) -> Re
 
 /// Whether whoever made an operation may still have it done.
 fn is_allowed(db: &Conn, operation: &Operation, now: i64) -> Result<bool> {
-    use crate::model::operation::MakerKind;
+    use crate::model::operation::{MakerKind, OperationKind};
     use crate::model::permission::{Permission, Role};
     use crate::model::reach::{Reach, Right, Whose};
     use crate::store::devices;
@@ -139,7 +139,10 @@ fn is_allowed(db: &Conn, operation: &Operation, now: i64) -> Result<bool> {
         debug_assert!(standing.role >= Role::User);
         return Ok(true);
     }
-    let Some(device) = operation.device else { return Ok(false) };
+    // A share is good for waking alone.
+    let Some(device) = operation.device.filter(|_| operation.kind == OperationKind::Wake) else {
+        return Ok(false);
+    };
     let reach = Reach { whose: Whose::User(user), shared: Some((Right::Wake, now)), only: None };
     Ok(devices::get(db, &reach, device)?.is_some())
 }

@@ -50,13 +50,13 @@ impl Sight {
         Self::with(
             by,
             &[Permission::AgentsRead, Permission::AgentsCommand],
-            &[Permission::DevicesRead, Permission::DevicesWake],
+            &[Permission::DevicesRead, Permission::DevicesWake, Permission::DevicesPower],
         )
     }
 
     /// What the caller may withdraw.
     pub(super) fn to_cancel(by: &By) -> Self {
-        Self::with(by, &[Permission::AgentsCommand], &[Permission::DevicesWake])
+        Self::with(by, &[Permission::AgentsCommand], &[Permission::DevicesWake, Permission::DevicesPower])
     }
 
     fn with(by: &By, of_agents: &[Permission], of_devices: &[Permission]) -> Self {

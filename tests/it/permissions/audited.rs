@@ -7,7 +7,7 @@ use super::rules::RULES;
 use super::world::World;
 
 /// Routes that write and that nobody here can call with success; each has a test of its own that looks at the log.
-const ELSEWHERE: [&str; 11] = [
+const ELSEWHERE: [&str; 14] = [
     "DELETE /api/account/sessions",
     "DELETE /api/account/totp",
     "DELETE /api/admin/users/{}/totp",
@@ -16,6 +16,9 @@ const ELSEWHERE: [&str; 11] = [
     "POST /api/agents/enrol",
     "POST /api/agents/{}/commands/{}",
     "POST /api/auth/reset-password",
+    "POST /api/devices/{}/reboot",
+    "POST /api/devices/{}/shutdown",
+    "POST /api/devices/{}/sleep",
     "POST /api/devices/{}/wakeup",
     "POST /api/operations",
     "POST /api/operations/{}/cancel",

@@ -194,6 +194,13 @@ pub(super) const RULES: &[Rule] = &[
     Rule::new(Door::Needs("devices:wake"), "POST /api/devices/{}/wakeup", Target::Device, |case| {
         Some(if case.wakes() { 503 } else { seen(case) })
     }),
+    // No agent runs on it.
+    Rule::new(Door::Needs("devices:power"), "POST /api/devices/{}/shutdown", Target::Device, owned!(409)),
+    Rule::new(Door::Needs("devices:power"), "POST /api/devices/{}/reboot", Target::Device, owned!(409)),
+    Rule::new(Door::Needs("devices:power"), "POST /api/devices/{}/sleep", Target::Device, owned!(409)),
+    Rule::new(Door::Needs("devices:read"), "GET /api/devices/{}/timeline", Target::Device, |case| {
+        Some(if case.sees() { 200 } else { 404 })
+    }),
     Rule::new(Door::Needs("devices:share"), "GET /api/devices/{}/shares", Target::Device, owned!(200)),
     Rule::new(Door::Needs("devices:share"), "POST /api/devices/{}/shares", Target::Device, owned!(201)),
     Rule::new(

@@ -259,7 +259,10 @@ impl World {
             "POST /api/agents/enrol" => json!({"code": "0000-0000-0000-0000", "name": "a guess"}),
             "POST /api/agents/{}/secret"
             | "POST /api/agents/{}/commands/{}"
-            | "POST /api/devices/{}/wakeup" => json!({}),
+            | "POST /api/devices/{}/wakeup"
+            | "POST /api/devices/{}/shutdown"
+            | "POST /api/devices/{}/reboot"
+            | "POST /api/devices/{}/sleep" => json!({}),
             "POST /api/devices/{}/shares" | "POST /api/agents/{}/shares" => sharer::body(),
             "POST /api/operations" => json!({"kind": "wake", "deviceID": thing.id, "queue": false}),
             "POST /api/devices" => device("new", thing.id),

@@ -1,0 +1,115 @@
+//! `GET /api/devices/{id}/timeline`: what happened to a device.
+
+use hyper::header::LINK;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::operation_view::OperationView;
+use super::tags::DEVICES;
+use crate::clock::Millis;
+use crate::domain::timeline::{Cursor, Happening, timeline};
+use crate::error::failures as f;
+use crate::error::{Error, FieldError, Result};
+use crate::model::device_presence::DevicePresence;
+use crate::model::permission::Permission as P;
+use crate::rest::{Answer, Call, HeaderValue, NoBody, Route};
+
+/// Entries of a page, unless the query says otherwise, and at most.
+const USUAL: usize = 100;
+const MOST: usize = 500;
+
+/// The routes.
+pub(super) fn routes() -> Vec<Route> {
+    vec![
+        Route::get(
+            "/api/devices/{id}/timeline",
+            "The changes of a device's presence and the operations about it, the newest first",
+        )
+        .needs(&[P::DevicesRead])
+        .tag(DEVICES)
+        .admin_mode()
+        .query::<TimelineQuery>()
+        .sends(LINK, "The next page, while there is one")
+        .fails(&[f::NOT_FOUND])
+        .handler(show),
+    ]
+}
+
+/// The keys of the query.
+#[derive(JsonSchema)]
+#[allow(dead_code)]
+struct TimelineQuery {
+    /// How many, at most 500; 100 unless given.
+    limit: Option<i64>,
+    /// Where to go on: out of the `Link` of an earlier answer.
+    cursor: Option<String>,
+}
+
+/// What happened once.
+#[derive(Serialize, JsonSchema)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+enum EntryView {
+    /// The device's presence changed.
+    Presence {
+        /// When it did.
+        at: Millis,
+        /// What it came to be.
+        presence: DevicePresence,
+    },
+    /// Somebody wanted something of the device.
+    Operation {
+        /// When it was asked for.
+        at: Millis,
+        /// What it is now.
+        operation: Box<OperationView>,
+    },
+}
+
+impl From<Happening> for EntryView {
+    fn from(happening: Happening) -> Self {
+        match happening {
+            Happening::Presence(presence) => Self::Presence { at: presence.since.unwrap_or(0), presence },
+            Happening::Operation(seen) => {
+                let at = seen.operation.created_at;
+                Self::Operation { at, operation: Box::new(OperationView::of(*seen)) }
+            }
+        }
+    }
+}
+
+async fn show(call: Call, _: NoBody) -> Result<Answer<Vec<EntryView>>> {
+    let id = call.id()?;
+    let (mut limit, mut from, mut wrong) = (USUAL, Cursor::default(), Vec::new());
+    if let Some(text) = call.query("limit") {
+        match text.parse().ok().filter(|limit| (1..=MOST).contains(limit)) {
+            Some(asked) => limit = asked,
+            None => wrong.push(FieldError::new("limit", "expected a whole number from 1 to 500")),
+        }
+    }
+    if let Some(text) = call.query("cursor") {
+        match text.parse() {
+            Ok(asked) => from = asked,
+            Err(()) => wrong.push(FieldError::new("cursor", "expected the cursor of an earlier answer")),
+        }
+    }
+    if !wrong.is_empty() {
+        return Err(Error::invalid_fields("Invalid query", wrong));
+    }
+    let (page, next) = timeline(&call, id, from, limit).await?;
+    let mut answer =
+        Answer::ok("Timeline retrieved successfully.", page.into_iter().map(EntryView::from).collect());
+    if let Some(link) = next.and_then(|next| next_page(&call, next)) {
+        answer = answer.header(LINK, link);
+    }
+    Ok(answer)
+}
+
+/// Where the next page is: the same query from there on.
+fn next_page(call: &Call, next: Cursor) -> Option<HeaderValue> {
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    for (key, value) in call.queries().filter(|(key, _)| key != "cursor") {
+        query.append_pair(&key, &value);
+    }
+    query.append_pair("cursor", &next.to_string());
+    HeaderValue::from_str(&format!("<{}?{}>; rel=\"next\"", call.path, query.finish())).ok()
+}
