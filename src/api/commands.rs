@@ -1,5 +1,7 @@
 //! The registry's commands: which there are, and sending any of them to an agent.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -18,6 +20,9 @@ use crate::registry::{Class, CommandEntry};
 use crate::rest::call::FromBody;
 use crate::rest::row::Describe;
 use crate::rest::{Answer, Call, Data, NoBody, Route, StatusCode};
+
+/// How long a caller waits for an operation's end who sends a key with a call that waits.
+pub(super) const SYNCHRONOUS: Duration = Duration::from_secs(25);
 
 /// The routes.
 pub(super) fn routes() -> Vec<Route> {
@@ -118,10 +123,12 @@ impl JsonSchema for Reply {
 }
 
 async fn send(call: Call, Payload(payload): Payload) -> Result<Answer<Reply>> {
-    if Prefer::of(&call.headers).respond_async {
+    let responds_async = Prefer::of(&call.headers).respond_async;
+    if responds_async || call.headers.contains_key("idempotency-key") {
         let (agent, command) = (call.id()?, call.param("name").to_owned());
         let wanted = Wanted::Command { agent, command, payload: payload.clone() };
-        let answer = accept(&call, wanted, Options::default(), &payload).await?;
+        let options = Options { only_online: !responds_async, ..Options::default() };
+        let answer = accept(&call, wanted, options, &payload, Some(SYNCHRONOUS)).await?;
         return answer.try_map(|view| serde_json::to_string(&view).map(Reply).map_err(Error::internal));
     }
     let (entry, reply) = command::send(&call, call.id()?, call.param("name"), &payload).await?;

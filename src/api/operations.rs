@@ -229,7 +229,8 @@ impl OperationBody {
                 let timeout = check.optional("timeout", self.timeout, &TIMEOUT);
                 device.zip(until).zip(timeout).map(|((device, until), timeout)| match until {
                     Some(true) => {
-                        let timeout = Duration::from_secs(timeout.unwrap_or(USUAL_TIMEOUT));
+                        let timeout = timeout.unwrap_or(USUAL_TIMEOUT);
+                        let timeout = Duration::from_secs(timeout);
                         Wanted::Online { device, timeout }
                     }
                     _ => Wanted::Wake { device },
@@ -246,22 +247,28 @@ impl OperationBody {
 
 async fn make(call: Call, NewOperation { bytes, body }: NewOperation) -> Result<Answer<OperationView>> {
     let (wanted, options) = body.wanted()?;
-    accept(&call, wanted, options, &bytes).await
+    accept(&call, wanted, options, &bytes, None).await
 }
 
-/// Makes an operation and answers it as the caller prefers: as it is now, or once it has ended.
+/// Makes an operation and answers it as the caller prefers: as it is now, or once it has ended, which is waited for as
+/// long as `usual` unless the caller says otherwise; of no time at all, nothing is waited for whatever they say.
 pub(super) async fn accept(
     call: &Call,
     wanted: Wanted,
     mut options: Options,
     body: &[u8],
+    usual: Option<Duration>,
 ) -> Result<Answer<OperationView>> {
-    let prefer = Prefer::of(&call.headers);
+    let mut prefer = Prefer::of(&call.headers);
+    // Nothing is waited for where the call itself says so.
+    prefer.wait = prefer.wait.filter(|_| usual != Some(Duration::ZERO));
     if let Some(key) = prefer::idempotency_key(&call.headers)? {
         options.request = Some(request(call, "POST", &call.path, key, body));
     }
+    let usual = usual.filter(|usual| !prefer.respond_async && !usual.is_zero());
+    let wait = prefer.wait.or(usual);
     let Created { mut seen, made, replayed } = create(call, wanted, options).await?;
-    if let Some(time) = prefer.wait
+    if let Some(time) = wait
         && seen.operation.is_live()
     {
         seen = read::wait(call, seen.operation.id, time).await?;
@@ -269,7 +276,7 @@ pub(super) async fn accept(
     let location = format!("/api/operations/{}", seen.operation.id);
     let ended = !seen.operation.is_live();
     let (status, message) = match (made, ended) {
-        (_, true) if prefer.wait.is_some() => (StatusCode::OK, "Operation ended"),
+        (_, true) if wait.is_some() => (StatusCode::OK, "Operation ended"),
         (true, _) => (StatusCode::ACCEPTED, "Operation accepted"),
         (false, _) if replayed => (StatusCode::ACCEPTED, "Operation accepted"),
         (false, _) => (StatusCode::OK, "The same operation is live already"),

@@ -91,5 +91,5 @@ async fn power(
         Some(seconds) => Bytes::from(format!(r#"{{"delaySeconds":{seconds}}}"#)),
         None => Bytes::from_static(b"{}"),
     };
-    accept(&call, Wanted::Power { device, power, payload }, options, &bytes).await
+    accept(&call, Wanted::Power { device, power, payload }, options, &bytes, None).await
 }

@@ -7,12 +7,15 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::check::{Check, Rule};
+use super::commands::SYNCHRONOUS;
 use super::field::Field;
 use super::operation_view::OperationView;
+use super::operations::{OptionsBody, accept};
+use super::prefer::{Prefer, idempotency_key};
 use super::tags::DEVICES;
-use crate::domain::operation::read::Seen;
+use crate::domain::operation::create::{Options, Wanted, create, request};
+use crate::domain::operation::read;
 use crate::domain::wake::wake;
-use crate::domain::wake_until;
 use crate::error::failures as f;
 use crate::error::{Error, Kind, Result};
 use crate::model::audit::SubjectKind;
@@ -22,6 +25,8 @@ use crate::registry::decode_object;
 use crate::rest::row::{Describe, describe};
 use crate::rest::{Answer, Call, FromBody, HeaderName, HeaderValue, Route, StatusCode};
 
+/// How much longer than the device is looked for its end is waited for: the last look takes a while.
+const LAST_LOOK: Duration = Duration::from_secs(20);
 /// How long the device is looked for unless something else is asked for, in seconds.
 const DEFAULT_TIMEOUT: u64 = 120;
 
@@ -36,6 +41,8 @@ const TIMEOUT: Rule<i64, u64> = Rule::new("a whole number of seconds from 1 to 3
 
 const PREFER: HeaderName = HeaderName::from_static("prefer");
 const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 const LOCATION: HeaderName = HeaderName::from_static("location");
 const VARY: HeaderName = HeaderName::from_static("vary");
 
@@ -52,10 +59,15 @@ pub(super) fn routes() -> Vec<Route> {
         .subject(SubjectKind::Device)
         .passes_over()
         .example(r#"{"until":"online","timeout":120}"#)
-        .reads(PREFER, "`respond-async` has it answered at once, where the device is to be seen")
+        .reads(
+            PREFER,
+            "`respond-async` has it answered at once, with the operation; `wait=N` then after N seconds at most",
+        )
+        .reads(IDEMPOTENCY_KEY, "Under which the same request is done once, within a day")
         .statuses(&[StatusCode::OK, StatusCode::ACCEPTED])
         .sends(LOCATION, "Where the operation is")
         .sends(PREFERENCE_APPLIED, "Which preference was followed")
+        .sends(REPLAYED, "`true` where the request came before")
         .sends(VARY, "`Prefer`")
         .fails(&[
             f::NOT_FOUND,
@@ -74,6 +86,7 @@ pub(super) fn routes() -> Vec<Route> {
             f::DEVICE_DELETED,
             f::NOT_ENDED,
             f::TOO_MANY_OPERATIONS,
+            f::IDEMPOTENCY_KEY_REUSED,
         ])
         .fails(f::OF_COMMANDS)
         .fails_with::<OperationView>()
@@ -90,67 +103,97 @@ pub(super) struct WakeBody {
     /// For how long it is looked for, in seconds, at most 300; 120 unless given.
     #[serde(default)]
     timeout: Field<i64>,
+    #[serde(flatten)]
+    options: OptionsBody,
 }
 
-impl FromBody for WakeBody {
-    const SCHEMA: Option<Describe> = Some(describe::<Self>);
+/// A body, and its bytes: an idempotency key is good for these.
+pub(super) struct WakeCall {
+    bytes: Bytes,
+    body: WakeBody,
+}
 
-    fn from_body(body: &Bytes) -> Result<Self> {
-        Ok(decode_object(body).unwrap_or_default())
+impl FromBody for WakeCall {
+    const SCHEMA: Option<Describe> = Some(describe::<WakeBody>);
+
+    fn from_body(bytes: &Bytes) -> Result<Self> {
+        Ok(Self { bytes: bytes.clone(), body: decode_object(bytes).unwrap_or_default() })
     }
 }
 
 impl WakeBody {
-    /// For how long the device is looked for; none where it need not be seen.
-    fn looked_for(self) -> Result<Option<Duration>> {
+    /// For how long the device is looked for, none where it need not be seen; and how the operation is wanted. Where
+    /// nobody asks for an operation the rest of the body means nothing.
+    fn read(self, responds_async: bool) -> Result<(Option<Duration>, Options)> {
         let mut check = Check::default();
         let until = check.optional("until", self.until, &UNTIL);
-        if until == Some(None) || until == Some(Some(false)) {
-            return Ok(None);
+        let online = until == Some(Some(true));
+        if !online && !responds_async {
+            // Who waits would rather have it refused than queued.
+            let options = Options { only_online: true, ..Options::default() };
+            return if until.is_some() { Ok((None, options)) } else { Err(check.error()) };
         }
-        let timeout = check.optional("timeout", self.timeout, &TIMEOUT);
-        let (Some(_), Some(timeout)) = (until, timeout) else { return Err(check.error()) };
-        Ok(Some(Duration::from_secs(timeout.unwrap_or(DEFAULT_TIMEOUT))))
+        let timeout = if online { check.optional("timeout", self.timeout, &TIMEOUT) } else { Some(None) };
+        let (Some(timeout), Some(options)) = (timeout, self.options.read(&mut check)) else {
+            return Err(check.error());
+        };
+        if !check.is_good() {
+            return Err(check.error());
+        }
+        let timeout = online.then(|| Duration::from_secs(timeout.unwrap_or(DEFAULT_TIMEOUT)));
+        Ok((timeout, options))
     }
 }
 
-async fn wakeup(call: Call, body: WakeBody) -> Result<Answer<Option<OperationView>>> {
-    let id = call.id()?;
-    let Some(timeout) = body.looked_for()? else {
-        wake(&call, id).await?;
-        return Ok(Answer::ok("Wakeup command sent", None));
+async fn wakeup(call: Call, WakeCall { bytes, body }: WakeCall) -> Result<Answer<Option<OperationView>>> {
+    let device = call.id()?;
+    let responds_async = Prefer::of(&call.headers).respond_async;
+    let has_key = call.headers.contains_key(IDEMPOTENCY_KEY);
+    let (timeout, options) = body.read(responds_async)?;
+    let accepted = match timeout {
+        None if responds_async || has_key => {
+            accept(&call, Wanted::Wake { device }, options, &bytes, Some(SYNCHRONOUS)).await
+        }
+        None => {
+            wake(&call, device).await?;
+            return Ok(Answer::ok("Wakeup command sent", None));
+        }
+        Some(timeout) if responds_async => {
+            accept(&call, Wanted::Online { device, timeout }, options, &bytes, Some(Duration::ZERO)).await
+        }
+        Some(timeout) => until_online(&call, device, timeout, options, &bytes).await,
     };
-    let responds_async = prefers_async(&call);
-    let waking = wake_until::begin(&call, id, timeout, !responds_async).await?;
-    let shared = waking.shared;
-    if responds_async {
-        let path = format!("/api/operations/{}", waking.operation.id);
-        let location = HeaderValue::from_str(&path).map_err(Error::internal)?;
-        let view = OperationView::of(Seen::by_maker(waking.operation.clone(), shared));
-        let answer = Answer { status: StatusCode::ACCEPTED, ..Answer::ok("Operation accepted", Some(view)) };
-        let applied = HeaderValue::from_static("respond-async");
-        return Ok(answer
-            .header(LOCATION, location)
-            .header(PREFERENCE_APPLIED, applied)
-            .header(VARY, HeaderValue::from_static("Prefer")));
-    }
-    let ended = waking.end().await;
-    let view = OperationView::of(Seen::by_maker(ended.clone(), shared));
+    accepted?.try_map(|operation| Ok(Some(operation)))
+}
+
+/// Wakes a device and waits until it is seen, or is not.
+async fn until_online(
+    call: &Call,
+    device: i64,
+    timeout: Duration,
+    options: Options,
+    body: &[u8],
+) -> Result<Answer<OperationView>> {
+    let request = idempotency_key(&call.headers)?.map(|key| request(call, "POST", &call.path, key, body));
+    // The caller waits for an agent no longer than for the device.
+    let seconds = i64::try_from(timeout.as_secs()).unwrap_or(i64::MAX);
+    let deliver_within = options.deliver_within.unwrap_or(seconds);
+    let options = Options { request, deliver_within: Some(deliver_within), ..options };
+    let created = create(call, Wanted::Online { device, timeout }, options).await?;
+    let longest = timeout + Duration::from_secs(deliver_within.unsigned_abs()) + LAST_LOOK;
+    let seen = read::wait(call, created.seen.operation.id, longest).await?;
+    let ended = seen.operation.clone();
+    let view = OperationView::of(seen);
     if ended.state == State::Succeeded {
-        return Ok(Answer::ok("Device is online", Some(view)));
+        let mut answer = Answer::ok("Device is online", view);
+        if created.replayed {
+            answer = answer.header(REPLAYED, HeaderValue::from_static("true"));
+        }
+        return Ok(answer);
     }
     let data = serde_json::to_value(view).map_err(Error::internal)?;
     let message = format!("The device was not seen: {}", ended.message);
     Err(Error::new(Kind::TimedOut, code(&ended), message).with_data(data))
-}
-
-/// Whether the client would rather have its answer at once (RFC 7240).
-fn prefers_async(call: &Call) -> bool {
-    let all = call.headers.get_all(PREFER).into_iter().filter_map(|value| value.to_str().ok());
-    all.flat_map(|value| value.split(',')).any(|preference| {
-        let token = preference.split([';', '=']).next().unwrap_or_default();
-        token.trim().eq_ignore_ascii_case("respond-async")
-    })
 }
 
 /// The reason of an operation as an error's code.

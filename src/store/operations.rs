@@ -211,6 +211,31 @@ pub fn queue(db: &Conn, agent: i64, now: Millis, most: i64) -> Result<Vec<Operat
     db.query(sql, [agent, now, most], operation)
 }
 
+/// Wakes that wait for another agent of a device which this agent wakes too, the oldest first.
+///
+/// # Errors
+/// The database refuses.
+pub fn wakes_of_others(db: &Conn, agent: i64, now: Millis, most: i64) -> Result<Vec<Operation>> {
+    let sql = select!(
+        "WHERE endedAt IS NULL AND state = 'queued' AND kind = 'wake' AND progress IS NULL AND notBefore <= ?2 \
+         AND agentID IS NOT ?1 AND deviceID IN (SELECT deviceID FROM device_fallbacks WHERE agentID = ?1 \
+         UNION SELECT id FROM devices WHERE agentID = ?1) ORDER BY key LIMIT ?3"
+    );
+    db.query(sql, [agent, now, most], operation)
+}
+
+/// The agents of the devices that are to be woken and have more than one.
+///
+/// # Errors
+/// The database refuses.
+pub fn stand_ins(db: &Conn) -> Result<Vec<i64>> {
+    let sql = "WITH waking AS (SELECT DISTINCT deviceID FROM operations WHERE endedAt IS NULL AND kind = 'wake' \
+         AND progress IS NULL AND deviceID IN (SELECT deviceID FROM device_fallbacks)) \
+         SELECT agentID FROM device_fallbacks WHERE deviceID IN waking \
+         UNION SELECT CAST(agentID AS INTEGER) FROM devices WHERE id IN waking";
+    db.query(sql, (), |row| row.int(0))
+}
+
 /// What is live of an agent.
 ///
 /// # Errors

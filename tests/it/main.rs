@@ -57,6 +57,8 @@ mod messages;
 mod names;
 mod openapi;
 mod operations;
+mod operations_crash;
+mod operations_wakes;
 mod origins;
 mod page;
 mod password_resets;

@@ -124,9 +124,6 @@ pub fn request(by: &By, method: &str, path: &str, key: String, body: &[u8]) -> R
 /// What is wanted is not within reach, the payload does not fit, there are too many, the agent is offline and nothing is to
 /// be queued, or the request came before with another body; the database refuses.
 pub async fn create(by: &By, wanted: Wanted, options: Options) -> Result<Created> {
-    if let Wanted::Online { device, timeout } = wanted {
-        return until_online(by, device, timeout).await;
-    }
     let (target, permission) = target(by, wanted)?;
     by.caller.require(permission)?;
     let sight = Sight::of(by);
@@ -135,9 +132,10 @@ pub async fn create(by: &By, wanted: Wanted, options: Options) -> Result<Created
     let id = operations.ids.next(now);
     let host = by.host.clone();
     let new_by = maker(by);
+    let until_online = target.progress.is_some();
     let store = move |db: &Conn| {
         if let Some(found) = replay(db, &sight, options.request.as_ref(), now)? {
-            return Ok((found, String::new()));
+            return Ok((found, String::new(), Vec::new()));
         }
         let (about, name) = target.find(db)?;
         let online = |agent| host.control.is_online(agent);
@@ -148,7 +146,7 @@ pub async fn create(by: &By, wanted: Wanted, options: Options) -> Result<Created
                 _ => operations::live_command(db, agent, target.entry.name, &target.payload)?,
             };
             if let Some(seen) = same.and_then(|same| sight.see(db, same).transpose()).transpose()? {
-                return Ok((Created { seen, made: false, replayed: false }, String::new()));
+                return Ok((Created { seen, made: false, replayed: false }, String::new(), Vec::new()));
             }
         }
         if options.only_online && !online(agent) {
@@ -164,8 +162,10 @@ pub async fn create(by: &By, wanted: Wanted, options: Options) -> Result<Created
             (None, true) => now + NOT_QUEUED,
             (None, false) => now + DELIVERY * 1000,
         };
-        let default = i64::try_from(entry.timeout.as_millis()).unwrap_or(i64::MAX);
-        let attempts = if entry.idempotent { ATTEMPTS } else { 1 };
+        let default = target.timeout.unwrap_or(entry.timeout);
+        let default = i64::try_from(default.as_millis()).unwrap_or(i64::MAX);
+        let run_timeout = options.run_timeout.filter(|_| !until_online);
+        let attempts = if entry.idempotent && !until_online { ATTEMPTS } else { 1 };
         let operation = Operation {
             id,
             kind: target.kind,
@@ -192,12 +192,13 @@ pub async fn create(by: &By, wanted: Wanted, options: Options) -> Result<Created
             ended_at: None,
             maker: new_by,
             parent: None,
-            run_timeout: options.run_timeout.map_or(default, |seconds| seconds * 1000),
+            run_timeout: run_timeout.map_or(default, |seconds| seconds * 1000),
             repeatable: entry.idempotent,
             class: if entry.urgent { -1 } else { i64::from(entry.class == Class::Question) },
-            not_before: 0,
-            due_at: Some(deliver_by),
-            progress: None,
+            // A wake until online has a driver of its own: neither the agent's queue nor the clockwork takes it up.
+            not_before: if until_online { Millis::MAX } else { 0 },
+            due_at: (!until_online).then_some(deliver_by),
+            progress: target.progress.clone(),
             direct: false,
             version: 0,
         };
@@ -206,29 +207,27 @@ pub async fn create(by: &By, wanted: Wanted, options: Options) -> Result<Created
             idempotency_keys::put(db, request, id, now)?;
         }
         let whole = !about.shared;
-        Ok((Created { seen: Seen { operation, whole, own: true }, made: true, replayed: false }, name))
+        let seen = Seen { operation, whole, own: true };
+        Ok((Created { seen, made: true, replayed: false }, name, about.agents))
     };
-    let (created, name) = by.write(store).await?;
+    let (created, name, agents) = by.write(store).await?;
     if created.made {
         let operation = &created.seen.operation;
-        operations.made(&by.host, operation);
-        by.note(Action::OperationCreate, |entry| {
+        operations.made(&by.host, operation, &agents);
+        if until_online {
+            crate::domain::wake_until::start(&by.host, operation.clone());
+        }
+        let action = if until_online { Action::DeviceWake } else { Action::OperationCreate };
+        by.note(action, |entry| {
             match (operation.device, operation.agent) {
                 (Some(device), _) => entry.on(SubjectKind::Device, device, name),
                 (None, agent) => entry.on(SubjectKind::Agent, agent, name),
             }
-            entry.detail = Some(operation.command.clone());
+            entry.detail =
+                Some(if until_online { "until online".to_owned() } else { operation.command.clone() });
         });
     }
     Ok(created)
-}
-
-/// Has a device woken until it is seen, which has a driver of its own.
-async fn until_online(by: &By, device: i64, timeout: Duration) -> Result<Created> {
-    by.caller.require(Permission::DevicesWake)?;
-    let waking = crate::domain::wake_until::begin(by, device, timeout, false).await?;
-    let seen = Seen::by_maker(waking.operation, waking.shared);
-    Ok(Created { seen, made: true, replayed: false })
 }
 
 /// What is wanted, checked as far as that takes no database.
@@ -236,6 +235,9 @@ struct Target {
     kind: OperationKind,
     entry: &'static CommandEntry,
     payload: String,
+    /// How far it is, and for how long the device is looked for, where that is to be seen.
+    progress: Option<String>,
+    timeout: Option<Duration>,
     whom: Whom,
 }
 
@@ -279,7 +281,8 @@ fn target(by: &By, wanted: Wanted) -> Result<(Target, Permission)> {
             }
             let permission = Permission::AgentsCommand;
             let whom = Whom::Agent(by.whose(permission), agent);
-            Ok((Target { kind: OperationKind::Command, entry, payload, whom }, permission))
+            let (kind, progress, timeout) = (OperationKind::Command, None, None);
+            Ok((Target { kind, entry, payload, progress, timeout, whom }, permission))
         }
         Wanted::Power { device, power, payload } => {
             let entry = by.host.registry.get(power.command());
@@ -288,7 +291,8 @@ fn target(by: &By, wanted: Wanted) -> Result<(Target, Permission)> {
                 .map_err(|wrong| Error::invalid_fields("Invalid payload", vec![wrong]))?;
             let permission = Permission::DevicesPower;
             let whom = Whom::Host(Needed::of(by, permission), device);
-            Ok((Target { kind: OperationKind::Command, entry, payload, whom }, permission))
+            let (kind, progress, timeout) = (OperationKind::Command, None, None);
+            Ok((Target { kind, entry, payload, progress, timeout, whom }, permission))
         }
         Wanted::Wake { device } | Wanted::Online { device, .. } => {
             let entry = by
@@ -298,8 +302,19 @@ fn target(by: &By, wanted: Wanted) -> Result<(Target, Permission)> {
                 .ok_or_else(|| Error::internal("there is no command that wakes"))?;
             let permission = Permission::DevicesWake;
             let whom = Whom::Device(Needed::of(by, permission), device);
-            let payload = UNTIL_SENT.to_owned();
-            Ok((Target { kind: OperationKind::Wake, entry, payload, whom }, permission))
+            let timeout = match wanted {
+                Wanted::Online { timeout, .. } => Some(timeout),
+                _ => None,
+            };
+            let (payload, progress) = match timeout {
+                Some(timeout) => {
+                    let (payload, progress) = crate::domain::wake_until::stored(timeout)?;
+                    (payload, Some(progress))
+                }
+                None => (UNTIL_SENT.to_owned(), None),
+            };
+            let kind = OperationKind::Wake;
+            Ok((Target { kind, entry, payload, progress, timeout, whom }, permission))
         }
     }
 }

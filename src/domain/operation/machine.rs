@@ -20,6 +20,8 @@ const GRACE: Millis = 5000;
 pub enum Input {
     /// Its turn has come: it is about to be written to the agent's socket.
     Turn,
+    /// Another of the device's agents does it, since that is connected.
+    Chosen(i64),
     /// It was not written after all.
     Unsent,
     /// The agent answered, in time or not.
@@ -63,6 +65,7 @@ pub fn step(before: &Operation, input: &Input, now: Millis) -> Option<Step> {
     let mut next = Next { op: before.clone(), trail: Vec::new(), now };
     let changed = match (before.state, input) {
         (State::Queued, Input::Turn) => next.turn(),
+        (State::Queued, Input::Chosen(agent)) if before.agent != Some(*agent) => next.chosen(*agent),
         (State::Running, Input::Unsent) => next.unsent(before),
         (State::Running | State::TimedOut, Input::Answered(reply)) => next.answered(reply),
         (State::Running, Input::Lost(why)) => next.lost(why),
@@ -117,6 +120,13 @@ impl Next {
         let message =
             if attempt > 1 { format!("Attempt {attempt} of {of}: sent") } else { "Sent".to_owned() };
         self.note("sent", message);
+        true
+    }
+
+    fn chosen(&mut self, agent: i64) -> bool {
+        self.op.agent = Some(agent);
+        self.note("agent_chosen", "Another of the device’s agents is connected: it sends").data =
+            Some(format!("{{\"agentID\":{agent}}}"));
         true
     }
 
@@ -299,6 +309,7 @@ mod tests {
         prop_oneof![
             3 => Just(Input::Turn),
             1 => Just(Input::Unsent),
+            1 => (1..4_i64).prop_map(Input::Chosen),
             1 => Just(Input::Answered(Reply::Done("{}".into()))),
             1 => Just(Input::Answered(Reply::No("no".into()))),
             1 => Just(Input::Answered(Reply::Nonsense)),

@@ -42,6 +42,8 @@ pub struct Operations {
     stirred: Notify,
     /// Agents for which something may be queued: of the others nobody need ask the database when they connect.
     backlog: Mutex<HashSet<i64>>,
+    /// Agents of devices for which a wake may wait that another agent was meant to send.
+    stand_ins: Mutex<HashSet<i64>>,
     /// What stands in an agent's line, or was sent.
     under_way: Mutex<HashSet<OperationId>>,
     /// When something is due first.
@@ -59,6 +61,7 @@ impl Default for Operations {
             ready: Mutex::default(),
             stirred: Notify::new(),
             backlog: Mutex::default(),
+            stand_ins: Mutex::default(),
             under_way: Mutex::default(),
             first_due: AtomicI64::new(Millis::MAX),
             waiters: Mutex::default(),
@@ -75,7 +78,7 @@ impl Operations {
 
     /// Has the queue of an agent looked at that came online. Costs nothing where nothing waits for it.
     pub fn agent_online(&self, agent: i64) {
-        if self.backlog.lock().contains(&agent) {
+        if self.backlog.lock().contains(&agent) || self.stand_ins.lock().contains(&agent) {
             self.look_at(agent);
         }
     }
@@ -99,8 +102,15 @@ impl Operations {
         host.events.emit(Event::OperationChanged { operation: Arc::new(operation.clone()) });
     }
 
-    /// Passes on that an operation was made.
-    fn made(&self, host: &Host, operation: &Operation) {
+    /// Passes on that an operation was made, which any of these agents may do.
+    fn made(&self, host: &Host, operation: &Operation, agents: &[i64]) {
+        if agents.len() > 1 && operation.progress.is_none() {
+            self.stand_ins.lock().extend(agents);
+            agents
+                .iter()
+                .filter(|agent| host.control.is_online(**agent))
+                .for_each(|agent| self.look_at(*agent));
+        }
         if let Some(agent) = operation.agent
             && operation.is_live()
         {

@@ -86,7 +86,9 @@ impl Operations {
         }
         let agents = host.store.read_long(0, operations::agents_with_live).await?;
         self.backlog.lock().extend(&agents);
-        let online = agents.into_iter().filter(|agent| host.control.is_online(*agent));
+        let stand_ins = host.store.read_long(0, operations::stand_ins).await?;
+        self.stand_ins.lock().extend(&stand_ins);
+        let online = agents.into_iter().chain(stand_ins).filter(|agent| host.control.is_online(*agent));
         self.ready.lock().extend(online);
         self.stirred.notify_one();
         Ok(())
@@ -99,6 +101,11 @@ impl Operations {
             return Ok(());
         }
         let now = host.clock.now();
+        for agent in
+            online.iter().copied().filter(|agent| self.stand_ins.lock().contains(agent)).collect::<Vec<_>>()
+        {
+            self.stand_in(host, agent, now).await?;
+        }
         // Taken out first: what is queued from now on puts it back.
         {
             let mut backlog = self.backlog.lock();
@@ -152,6 +159,24 @@ impl Operations {
                 }
             }
         }
+        Ok(())
+    }
+
+    /// Has an agent take over what waits for others of a device's agents, which are offline.
+    async fn stand_in(self: &Arc<Self>, host: &Arc<Host>, agent: i64, now: i64) -> Result<()> {
+        let found = host.store.read(move |db| operations::wakes_of_others(db, agent, now, LINE)).await?;
+        if found.is_empty() {
+            return Ok(());
+        }
+        let waiting =
+            found.into_iter().filter(|one| !one.agent.is_some_and(|other| host.control.is_online(other)));
+        let mut left = Vec::new();
+        for operation in waiting {
+            left.extend(operation.agent);
+            self.step(operation, Input::Chosen(agent)).await?;
+        }
+        // Should this one go offline in its turn.
+        self.stand_ins.lock().extend(left);
         Ok(())
     }
 

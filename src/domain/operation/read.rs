@@ -123,9 +123,6 @@ impl Sight {
     }
 }
 
-/// How often it is looked whether a wake until online has ended.
-const LOOK: Duration = Duration::from_millis(500);
-
 /// Pages that are read until one is full of what the caller sees.
 const MOST_PAGES: usize = 20;
 
@@ -206,6 +203,7 @@ pub async fn wait(by: &By, id: OperationId, time: Duration) -> Result<Seen> {
     let until = Instant::now() + time;
     let operations = Operations::of(&by.host);
     let waiter = operations.waiter(id);
+    let stop = by.host.shutdown.clone();
     let waiting = async {
         loop {
             // Before the look, so that an end between both is not missed.
@@ -213,11 +211,15 @@ pub async fn wait(by: &By, id: OperationId, time: Duration) -> Result<Seen> {
             tokio::pin!(ended);
             ended.as_mut().enable();
             let (seen, _) = get(by, id).await?;
-            // A wake until online has a driver of its own, which notifies nobody here.
-            let look =
-                if seen.operation.progress.is_some() { until.min(Instant::now() + LOOK) } else { until };
-            if !seen.operation.is_live() || timeout_at(look, ended).await.is_err() && look == until {
+            if !seen.operation.is_live() || by.host.shutdown.is_cancelled() {
                 return Ok(seen);
+            }
+            tokio::select! {
+                timely = timeout_at(until, ended) => if timely.is_err() {
+                    return Ok(get(by, id).await?.0);
+                },
+                // It goes on after the restart.
+                () = stop.cancelled() => {}
             }
         }
     };

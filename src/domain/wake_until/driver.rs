@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use secrecy::ExposeSecret;
 use serde_json::json;
-use tokio::sync::oneshot;
 use tracing::warn;
 
 use super::plan::Progress;
@@ -19,7 +18,6 @@ use crate::domain::{device_agent, wake};
 use crate::error::{Error, Result};
 use crate::host::Host;
 use crate::model::device_presence::{DeviceState, why};
-use crate::model::event::Event;
 use crate::model::operation::{MakerKind, Operation, State, TrailEntry, Word, reason};
 use crate::model::permission::{Permission, Scope, allowed};
 use crate::store::devices::WakeRow;
@@ -29,6 +27,8 @@ use crate::store::{
 
 /// How often a wake without an agent looks whether one is there.
 const AGENT_EVERY: Duration = Duration::from_millis(500);
+/// How long until it is tried again to read or store.
+const AGAIN: Duration = Duration::from_secs(1);
 /// How long at most between two steps.
 const LONGEST_PAUSE: Millis = 1000;
 
@@ -38,13 +38,13 @@ const LONGEST_PAUSE: Millis = 1000;
 /// The database cannot be read.
 pub async fn resume(host: &Arc<Host>) -> Result<()> {
     for operation in host.store.read(operations::live_wakes).await? {
-        spawn(host, operation, None);
+        start(host, operation);
     }
     Ok(())
 }
 
-/// Drives an operation until its end, which `ended` gets.
-pub(super) fn spawn(host: &Arc<Host>, operation: Operation, ended: Option<oneshot::Sender<Operation>>) {
+/// Drives an operation until its end.
+pub fn start(host: &Arc<Host>, operation: Operation) {
     let host = host.clone();
     tokio::spawn(async move {
         let Some(device) = operation.device else { return };
@@ -52,6 +52,7 @@ pub(super) fn spawn(host: &Arc<Host>, operation: Operation, ended: Option<onesho
         let progress = operation.progress.as_deref().and_then(|json| serde_json::from_str(json).ok());
         let mut driver = Driver {
             progress: progress.unwrap_or_default(),
+            resumed: operation.state == State::Running,
             op: operation,
             host: host.clone(),
             device,
@@ -63,18 +64,18 @@ pub(super) fn spawn(host: &Arc<Host>, operation: Operation, ended: Option<onesho
         }
         let stop = host.shutdown.clone();
         tokio::select! {
-            driven = driver.drive() => if let Err(e) = driven {
-                warn!("the operation {id} goes on when the server starts the next time: {e}");
-            },
+            () = async {
+                while let Err(e) = driver.drive().await {
+                    warn!("the operation {id} goes on in a moment: {e}");
+                    driver.read_again().await;
+                }
+            } => {}
             // It goes on after the restart.
             () = stop.cancelled() => {}
         }
         host.remembered.get(DeviceQuestions::default).forget_device(device);
         if let Err(e) = device_presence::end(&host, device, driver.last).await {
             warn!("the presence of the device {device} is not known: {e}");
-        }
-        if let Some(ended) = ended {
-            let _ = ended.send(driver.op);
         }
     });
 }
@@ -84,6 +85,8 @@ struct Driver {
     op: Operation,
     device: i64,
     progress: Progress,
+    /// Whether the server was restarted meanwhile, which is still to be noted.
+    resumed: bool,
     /// What is to be stored with the next step.
     trail: Vec<TrailEntry>,
     /// What the last look brought.
@@ -108,6 +111,26 @@ impl Driver {
         &mut self.trail[last]
     }
 
+    /// Takes up what is stored, after something could not be stored or read.
+    async fn read_again(&mut self) {
+        let id = self.op.id;
+        loop {
+            tokio::time::sleep(AGAIN).await;
+            let Ok(stored) = self.host.store.read(move |db| operations::get(db, id)).await else { continue };
+            self.trail.clear();
+            match stored {
+                Some(stored) => {
+                    let progress =
+                        stored.progress.as_deref().and_then(|json| serde_json::from_str(json).ok());
+                    (self.progress, self.op) = (progress.unwrap_or_default(), stored);
+                }
+                // Nothing is left to drive.
+                None => self.op.ended_at = Some(self.now()),
+            }
+            return;
+        }
+    }
+
     /// Stores how far it is. Answers whether it is still this one's to drive.
     async fn store(&mut self) -> Result<bool> {
         self.op.version += 1;
@@ -124,7 +147,7 @@ impl Driver {
             self.op = other;
             return Ok(false);
         }
-        self.host.events.emit(Event::OperationChanged { operation: Arc::new(self.op.clone()) });
+        crate::domain::operation::publish(&self.host, std::slice::from_ref(&self.op));
         Ok(true)
     }
 
@@ -159,7 +182,10 @@ impl Driver {
     }
 
     async fn drive(&mut self) -> Result<()> {
-        if self.op.state == State::Running {
+        if !self.op.is_live() {
+            return Ok(());
+        }
+        if std::mem::take(&mut self.resumed) {
             self.note(reason::SERVER_RESTARTED, "The server was restarted; it goes on");
         }
         loop {

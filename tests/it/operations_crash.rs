@@ -1,0 +1,299 @@
+//! Operations are true whatever happens to the server: the program is killed in the middle of a storm of creations, answers
+//! and withdrawals, again and again, and its operations are compared with what the agents did.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use parking_lot::Mutex;
+use rustix::process::Signal;
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+use tokio_tungstenite::tungstenite::Message as Frame;
+
+use crate::support::binary::superadmin;
+use crate::support::firmware::Message;
+use crate::support::wait::{until, within};
+use crate::support::{Agent, Binary, Client, sqlite};
+
+const SECRET: &str = "correct horse battery staple";
+const PATH: &str = "/api/operations";
+const AGENTS: usize = 4;
+const CLIENTS: usize = 6;
+/// How long everything has until it has ended.
+const SETTLED: Duration = Duration::from_secs(90);
+/// The round in which the program is asked to stop instead.
+const STOPPED: u32 = 7;
+
+fn rounds() -> u32 {
+    std::env::var("NETIGNITE_CRASH_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(40)
+}
+
+/// What the agents were sent of one command, by the number in its payload.
+#[derive(Default, Clone)]
+struct Done {
+    sent: u32,
+    done: u32,
+    refused: u32,
+}
+
+/// What is known outside of the server.
+#[derive(Default)]
+struct Known {
+    number: AtomicU32,
+    calm: AtomicBool,
+    ledger: Mutex<BTreeMap<u32, Done>>,
+    /// Requests that were acknowledged: the operation, and the number in its payload, if it is a command.
+    acknowledged: Mutex<BTreeMap<String, Option<u32>>>,
+    /// Requests whose answer did not come: they are sent again.
+    unanswered: Mutex<Vec<(u32, Value)>>,
+    /// Operations whose withdrawal was acknowledged.
+    canceled: Mutex<Vec<String>>,
+}
+
+/// The number that a command carries.
+fn number(message: &Message) -> Option<u32> {
+    match message.command.as_str() {
+        "WAKEUP" => {
+            let mac = message.json["macAddress"].as_str()?;
+            let digits: String = mac.chars().filter(char::is_ascii_hexdigit).collect();
+            (&digits[..2] == "02").then(|| u32::from_str_radix(&digits[4..], 16).unwrap())
+        }
+        "REBOOT" => Some(u32::try_from(message.json["delaySeconds"].as_u64()?).unwrap()),
+        _ => None,
+    }
+}
+
+/// An agent that connects again and again, does what it is sent or does not, and writes down what it did.
+async fn agent(address: SocketAddr, id: i64, known: Arc<Known>) {
+    while let Ok(Agent { socket }) = Agent::try_connect(address, id, SECRET).await {
+        let (mut sink, mut stream) = socket.split();
+        while let Some(Ok(frame)) = stream.next().await {
+            let Frame::Text(text) = frame else { continue };
+            let message = Message::parse(&text);
+            let number = number(&message);
+            if let Some(number) = number {
+                known.ledger.lock().entry(number).or_default().sent += 1;
+            }
+            let luck = if known.calm.load(Ordering::SeqCst) { 0 } else { fastrand::u32(0..100) };
+            let ok = match message.command.as_str() {
+                "HEARTBEAT" => Value::Null,
+                "GET_STATUS" | "PROBE" => json!({"status": "OK", "message": "m", "online": "online"}),
+                _ => json!({"status": "OK", "message": "done"}),
+            };
+            let reply = match luck {
+                0..80 => ok,
+                80..85 => json!({"status": "ERROR", "message": "no"}),
+                // It says nothing.
+                85..93 => continue,
+                // It says so late.
+                93..97 => {
+                    tokio::time::sleep(Duration::from_millis(fastrand::u64(0..1200))).await;
+                    ok
+                }
+                // It is gone before it answers.
+                _ => break,
+            };
+            // Before the server can know.
+            if let Some(number) = number {
+                let mut ledger = known.ledger.lock();
+                let entry = ledger.entry(number).or_default();
+                if reply["status"] == "OK" { entry.done += 1 } else { entry.refused += 1 }
+            }
+            if sink.send(Frame::text(format!("{}:{}:{reply}", message.command, message.id))).await.is_err() {
+                break;
+            }
+        }
+    }
+}
+
+/// What is wanted next.
+fn wanted(number: u32, agents: &[i64], devices: &[i64]) -> Value {
+    let at = fastrand::usize(0..agents.len());
+    let mut body = match fastrand::u32(0..10) {
+        0..4 => {
+            let bytes = number.to_be_bytes();
+            let mac = format!("02:00:{:02X}:{:02X}:{:02X}:{:02X}", bytes[0], bytes[1], bytes[2], bytes[3]);
+            json!({"kind": "command", "agentID": agents[at], "command": "WAKEUP",
+                "payload": {"macAddress": mac, "port": 9}, "maxAttempts": fastrand::u32(1..4)})
+        }
+        4..8 => json!({"kind": "command", "agentID": agents[at], "command": "REBOOT",
+            "payload": {"delaySeconds": number}}),
+        8 => json!({"kind": "wake", "deviceID": devices[at]}),
+        _ => json!({"kind": "wake", "deviceID": devices[at], "until": "online", "timeout": 5}),
+    };
+    body["deliverWithin"] = json!(fastrand::u32(2..15));
+    body["runTimeout"] = json!(1);
+    body
+}
+
+/// Sends a request; none if the server went away. What it answers otherwise is answered whole.
+async fn post(client: &Client, path: &str, body: &Value, key: Option<u32>) -> Option<(u16, Value)> {
+    let mut request = client.http.post(client.url(path)).json(body);
+    if let Some(key) = key {
+        request = request.header("Idempotency-Key", format!("key-{key}"));
+    }
+    let answer = request.send().await.ok()?;
+    let status = answer.status().as_u16();
+    let text = answer.text().await.ok()?;
+    Some((status, serde_json::from_str(&text).expect("JSON")))
+}
+
+/// Creates and withdraws until the server is gone.
+async fn storm(client: Client, agents: Vec<i64>, devices: Vec<i64>, known: Arc<Known>) {
+    for _ in 0..40 {
+        let again = known.unanswered.lock().pop();
+        let (number, body) = again.unwrap_or_else(|| {
+            let number = known.number.fetch_add(1, Ordering::SeqCst);
+            (number, wanted(number, &agents, &devices))
+        });
+        let Some((status, answer)) = post(&client, PATH, &body, Some(number)).await else {
+            known.unanswered.lock().push((number, body));
+            return;
+        };
+        match status {
+            200 | 202 => {}
+            // There are too many, or the server is stopping: nothing was made.
+            429 | 503 => continue,
+            _ => panic!("{status}: {answer}"),
+        }
+        let id = answer["data"]["id"].as_str().expect("a UUID").to_owned();
+        let of_command = (body["kind"] == "command").then_some(number);
+        known.acknowledged.lock().insert(id.clone(), of_command);
+        if fastrand::u32(0..4) == 0 {
+            match post(&client, &format!("{PATH}/{id}/cancel"), &json!({}), None).await {
+                Some((200, _)) => known.canceled.lock().push(id),
+                Some((409 | 503, _)) => {}
+                Some((status, answer)) => panic!("{status}: {answer}"),
+                None => return,
+            }
+        }
+    }
+}
+
+/// Compares an operation with what the agents did.
+fn check(operation: &Value, number: Option<u32>, known: &Known) {
+    let word = |field: &str| operation[field].as_str().unwrap_or_default();
+    let (state, why) = (word("state"), word("reason"));
+    let trail: Vec<_> = operation["trail"].as_array().unwrap().iter().collect();
+    let count = |event: &str| trail.iter().filter(|entry| entry["event"] == event).count();
+    assert!(operation["endedAt"].is_i64(), "live for ever: {operation}");
+    let Some(number) = number else {
+        assert!(
+            ["succeeded", "failed", "timed_out", "expired", "canceled"].contains(&state),
+            "no state: {operation}"
+        );
+        return;
+    };
+    let done = known.ledger.lock().get(&number).cloned().unwrap_or_default();
+    let attempts = u32::try_from(operation["attempts"].as_u64().unwrap()).unwrap();
+    let about = format!("sent {}, done {}, refused {}: {operation}", done.sent, done.done, done.refused);
+    assert!(done.sent <= attempts, "sent without an attempt: {about}");
+    assert!(u64::from(attempts) <= operation["maxAttempts"].as_u64().unwrap(), "too many attempts: {about}");
+    assert_eq!(count("sent") - count("not_sent"), attempts as usize, "not in the trail: {about}");
+    if operation["command"] == "REBOOT" {
+        assert!(done.sent <= 1, "it may not be repeated: {about}");
+    }
+    match (state, why) {
+        ("succeeded", "") => assert!(done.done > 0, "not done: {about}"),
+        ("failed", "command_failed") => assert!(done.refused > 0, "not refused: {about}"),
+        ("failed" | "timed_out", "connection_lost" | "server_restarted" | "agent_timeout") => {
+            assert!(attempts > 0, "never tried: {about}");
+        }
+        ("expired", _) | ("canceled", "canceled") => {
+            assert_eq!(attempts, 0, "it was sent: {about}");
+        }
+        _ => panic!("no end for it: {about}"),
+    }
+}
+
+async fn agents(address: SocketAddr, ids: &[i64], client: &Client, known: &Arc<Known>) -> JoinSet<()> {
+    let mut connected = JoinSet::new();
+    for id in ids {
+        connected.spawn(agent(address, *id, known.clone()));
+    }
+    for id in ids {
+        until("the agent", || async { (client.agent_status(*id).await == "online").then_some(()) }).await;
+    }
+    connected
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn operations_stay_true_when_the_program_is_killed() {
+    let directory = tempfile::tempdir().unwrap();
+    let known = Arc::new(Known::default());
+    let (mut server, mut address) = Binary::serve(directory.path()).await;
+    let mut admin = superadmin(directory.path(), address).await;
+    let (mut ids, mut devices) = (Vec::new(), Vec::new());
+    for _ in 0..AGENTS {
+        let agent = admin.create_agent("server", SECRET).await;
+        ids.push(agent);
+        devices.push(admin.create_device(agent, "AA:BB:CC:DD:EE:FF").await);
+    }
+    for round in 0..rounds() {
+        // Some of them come later than the storm, or not at all.
+        let mut connected = agents(address, &ids[..fastrand::usize(1..=AGENTS)], &admin, &known).await;
+        let enough = known.acknowledged.lock().len() + fastrand::usize(5..40);
+        let mut clients = JoinSet::new();
+        for _ in 0..CLIENTS {
+            clients.spawn(storm(admin.clone(), ids.clone(), devices.clone(), known.clone()));
+        }
+        until("some operations", || {
+            let there = known.acknowledged.lock().len() >= enough || clients.is_empty();
+            async move { there.then_some(()) }
+        })
+        .await;
+        // Not at a moment of our choosing: somewhere within a commit, or between two.
+        tokio::time::sleep(Duration::from_micros(fastrand::u64(0..40_000))).await;
+        if round == STOPPED {
+            server.signal(Signal::TERM);
+            let (status, log) = server.ended().await;
+            assert!(status.success(), "{log}");
+        } else {
+            server.kill().await;
+        }
+        while let Some(ended) = clients.join_next().await {
+            ended.unwrap();
+        }
+        while let Some(ended) = connected.join_next().await {
+            ended.unwrap();
+        }
+        (server, address) = Binary::serve(directory.path()).await;
+        admin = Client { address, ..admin };
+    }
+    // From now on all is well.
+    known.calm.store(true, Ordering::SeqCst);
+    let _connected = agents(address, &ids, &admin, &known).await;
+    within(SETTLED, "the end of all of them", async {
+        loop {
+            let live = admin.get(&format!("{PATH}?state=live&limit=1")).await.expect(200);
+            if live.data().as_array().unwrap().is_empty() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    })
+    .await;
+    let acknowledged = known.acknowledged.lock().clone();
+    let mut states = BTreeMap::<String, u32>::new();
+    for (id, number) in &acknowledged {
+        let operation = admin.get(&format!("{PATH}/{id}")).await.expect(200).data().clone();
+        check(&operation, *number, &known);
+        let end = format!("{} {}", operation["state"], operation["reason"]);
+        *states.entry(end).or_default() += 1;
+    }
+    for id in known.canceled.lock().iter() {
+        let operation = admin.get(&format!("{PATH}/{id}")).await.expect(200).data().clone();
+        assert_eq!(operation["state"], "canceled", "its withdrawal was acknowledged: {operation}");
+    }
+    // No request made two operations, not even one that was sent again.
+    let path = directory.path().join("data/db.sqlite");
+    let twice = "SELECT payload FROM operations WHERE kind = 'command' GROUP BY payload HAVING count(*) > 1";
+    assert_eq!(sqlite::texts(&path, twice).await, Vec::<String>::new());
+    assert_eq!(sqlite::texts(&path, "PRAGMA integrity_check").await, ["ok"]);
+    println!("{} operations: {states:#?}", acknowledged.len());
+    assert!(states.len() >= 4, "{states:?}");
+}

@@ -1,0 +1,131 @@
+//! Wakes as operations, whichever call they come by; and what must not be repeated.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::support::scene::{MAC, SECRET, Scene};
+use super::support::wait::until_equal;
+use super::support::{Client, Firmware, Reply};
+
+const PATH: &str = "/api/operations";
+
+async fn post_with(client: &Client, path: &str, body: &Value, headers: &[(&str, &str)]) -> Reply {
+    let mut request = client.http.request(Method::POST, client.url(path)).json(body);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    client.send(request).await
+}
+
+async fn until_state(client: &Client, id: &str, wanted: &str) -> Value {
+    let path = format!("{PATH}/{id}");
+    until_equal(&format!("the state of {id}"), wanted.to_owned(), async || {
+        let reply = client.get(&path).await.expect(200);
+        reply.data()["state"].as_str().unwrap().to_owned()
+    })
+    .await;
+    client.get(&path).await.expect(200).data().clone()
+}
+
+fn id(reply: &Reply) -> String {
+    reply.data()["id"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_wake_until_online_has_all_that_operations_have() {
+    let scene = Scene::new("server").await;
+    let admin = &scene.admin;
+    let online = json!({"kind": "wake", "deviceID": scene.device, "until": "online", "timeout": 60});
+    let key = [("Idempotency-Key", "the-same")];
+    let first = post_with(admin, PATH, &online, &key).await.expect(202);
+    let again = post_with(admin, PATH, &online, &key).await.expect(202);
+    assert_eq!(id(&again), id(&first));
+    assert_eq!(again.header("idempotent-replayed"), Some("true"));
+    let mut same = online.clone();
+    same["dedupe"] = json!("live");
+    let same = admin.post(PATH, same).await.expect(200);
+    assert_eq!(id(&same), id(&first));
+    let mut now = online.clone();
+    now["queue"] = json!(false);
+    let refused = admin.post(PATH, now).await.expect(503);
+    assert_eq!(refused.code(), "agent_offline");
+    let mut soon = online.clone();
+    soon["deliverWithin"] = json!(1);
+    let soon = admin.post(PATH, soon).await.expect(202);
+    let expired = until_state(admin, &id(&soon), "expired").await;
+    assert_eq!(expired["reason"], "agent_offline");
+    // A withdrawal holds, though its agent connects afterwards.
+    admin.post(&format!("{PATH}/{}/cancel", id(&first)), json!({})).await.expect(200);
+    let mut firmware = scene.firmware().await;
+    scene.assert_nothing_more(&mut firmware).await;
+    until_state(admin, &id(&first), "canceled").await;
+}
+
+#[tokio::test]
+async fn a_wake_can_be_left_to_the_server() {
+    let scene = Scene::new("server").await;
+    let admin = &scene.admin;
+    let path = format!("/api/devices/{}/wakeup", scene.device);
+    let key = ("Idempotency-Key", "a-wake");
+    let offline = post_with(admin, &path, &json!({}), &[key]).await.expect(503);
+    assert_eq!(offline.code(), "agent_offline");
+    let left = post_with(admin, &path, &json!({}), &[("Prefer", "respond-async")]).await.expect(202);
+    assert_eq!(left.data()["kind"], "wake");
+    assert_eq!(left.header("location"), Some(format!("{PATH}/{}", id(&left)).as_str()));
+    let firmware = scene.firmware().await;
+    let serving = tokio::spawn(firmware.serve());
+    until_state(admin, &id(&left), "succeeded").await;
+    // A call that waits is done once under its key.
+    let done = post_with(admin, &path, &json!({}), &[key]).await.expect(200);
+    assert_eq!(done.data()["state"], "succeeded");
+    let again = post_with(admin, &path, &json!({}), &[key]).await.expect(200);
+    assert_eq!((id(&again), again.header("idempotent-replayed")), (id(&done), Some("true")));
+    serving.abort();
+}
+
+#[tokio::test]
+async fn a_queued_wake_takes_whichever_agent_connects_first() {
+    let scene = Scene::new("server").await;
+    let admin = &scene.admin;
+    let fallback = admin.create_agent("server", SECRET).await;
+    let body = json!({"name": "Device", "type": "desktop", "macAddress": MAC, "port": 9, "agentID": scene.agent,
+        "fallbackAgentIDs": [fallback]});
+    admin.put(&format!("/api/devices/{}", scene.device), body).await.expect(200);
+    let wake = admin.post(PATH, json!({"kind": "wake", "deviceID": scene.device})).await.expect(202);
+    assert_eq!(wake.data()["agentID"], json!(scene.agent));
+    let mut firmware = Firmware::connect(scene.server.address(), fallback, SECRET).await;
+    let frame = firmware.command().await;
+    assert_eq!(frame.command, "WAKEUP");
+    firmware.reply_ok(&frame).await;
+    let done = until_state(admin, &id(&wake), "succeeded").await;
+    assert_eq!(done["agentID"], json!(fallback));
+}
+
+#[tokio::test]
+async fn what_may_not_be_repeated_is_not() {
+    let scene = Scene::new("server").await;
+    let admin = &scene.admin;
+    let mut firmware = scene.firmware().await;
+    let body = json!({"kind": "command", "agentID": scene.agent, "command": "REBOOT"});
+    let reboot = admin.post(PATH, body).await.expect(202);
+    assert_eq!(reboot.data()["maxAttempts"], 1);
+    assert_eq!(firmware.command().await.command, "REBOOT");
+    firmware.vanish();
+    let lost = until_state(admin, &id(&reboot), "timed_out").await;
+    assert_eq!(lost["reason"], "connection_lost");
+    let mut firmware = scene.firmware().await;
+    scene.assert_nothing_more(&mut firmware).await;
+}
+
+#[tokio::test]
+async fn another_users_operation_is_withdrawn_in_admin_mode() {
+    let scene = Scene::new("server").await;
+    let bob = scene.server.user(&scene.admin, "bob", "user").await;
+    let agent = bob.create_agent("server", SECRET).await;
+    let body = json!({"kind": "command", "agentID": agent, "command": "REBOOT"});
+    let cancel = format!("{PATH}/{}/cancel", id(&bob.post(PATH, body).await.expect(202)));
+    scene.admin.post(&cancel, json!({})).await.expect(404);
+    let canceled = scene.admin.post(&format!("{cancel}?adminMode=true"), json!({})).await.expect(200);
+    assert_eq!(canceled.data()["state"], "canceled");
+    assert_eq!(bob.post(&cancel, json!({})).await.code(), "operation_ended");
+}
