@@ -11,6 +11,8 @@ use std::time::Duration;
 
 use http_body_util::{BodyExt, Collected};
 use hyper::header::CONTENT_LENGTH;
+#[cfg(target_os = "linux")]
+use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener};
 use tokio::sync::Semaphore;
@@ -33,6 +35,9 @@ const BACKLOG: u32 = 4096;
 /// the places to wait must not run out meanwhile.
 const TAKEN: usize = 96;
 const SET_OFF: usize = 32;
+/// How long a client may acknowledge nothing of what was sent, or take nothing of it: a stream in which little happens
+/// would else hold its place for a quarter of an hour after its client vanished, and for ever for one that never reads.
+const UNANSWERED: Duration = Duration::from_secs(30);
 /// The local operator's connections at once, and those of a listener beside the main one.
 const OPERATORS: usize = 64;
 const BESIDE: usize = 64;
@@ -120,6 +125,7 @@ async fn accept<S: Service>(listener: TcpListener, line: &Arc<Line<S>>, capacity
         taken += 1;
         // Answers and frames are small and complete: waiting to fill a packet only delays them.
         let _ = stream.set_nodelay(true);
+        give_up_after(&stream, Some(UNANSWERED));
         let exempt = line.service.is_proxy(from.ip());
         let message = match crowd.admit(from.ip(), exempt) {
             Ok(place) => {
@@ -154,6 +160,15 @@ async fn accept<S: Service>(listener: TcpListener, line: &Arc<Line<S>>, capacity
     drain(line).await;
 }
 
+/// Sets after how long the system gives a connection up whose peer acknowledges or takes nothing; none for its own time.
+fn give_up_after(stream: &TcpStream, time: Option<Duration>) {
+    // Only Linux has it. Elsewhere, and where it is refused, the system's own time runs.
+    #[cfg(target_os = "linux")]
+    let _ = SockRef::from(stream).set_tcp_user_timeout(time);
+    #[cfg(not(target_os = "linux"))]
+    let _ = (stream, time);
+}
+
 /// An accepted connection that found room.
 struct Arrived {
     stream: TcpStream,
@@ -171,6 +186,8 @@ impl Arrived {
             // Boxed, so that it is gone when the socket goes on as something else.
             let end = Box::pin(line.drive(stream, Door::Network(from.ip()))).await;
             if let End::Upgraded(upgrade, stream, leftover) = end {
+                // Whether an agent is still there is for its heartbeats to say, which bear longer silence.
+                give_up_after(&stream, None);
                 line.service.upgraded(upgrade, stream, leftover, place);
             }
         });

@@ -4,10 +4,11 @@ use std::time::{Duration, Instant};
 
 use netignite::model::event::Event;
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
 
 use super::support::events::{Said, Stream};
 use super::support::wait::{soon, until, within};
-use super::support::{Agent, Client, Scene, Server, raw::RawConnection, scene};
+use super::support::{Agent, Client, Scene, Server, held, raw::RawConnection, scene};
 
 /// A new token of the client's user: its ID and its text.
 async fn token_of(client: &Client, mut body: Value) -> (i64, String) {
@@ -343,6 +344,40 @@ async fn a_reader_that_does_not_keep_up_is_told_and_goes_on_later() {
         assert_eq!(again.event().await.kind, "agent.changed");
     }
     assert_eq!(mark(&admin, &mut again).await, []);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_reader_that_takes_nothing_loses_its_place_though_little_happens() {
+    let server = Server::start().await;
+    let admin = server.superadmin().await;
+    let mut streams = Vec::new();
+    for _ in 0..19 {
+        streams.push(Stream::open(&admin, "").await);
+    }
+    // Its window is soon full. What is sent beyond waits in the server's socket, which has room for long.
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(1).unwrap();
+    let mut deaf = socket.connect(server.address()).await.unwrap();
+    let cookie = held::session(&admin).await;
+    let request = format!("GET /api/events HTTP/1.1\r\nHost: a\r\n{cookie}\r\n\r\n");
+    deaf.write_all(request.as_bytes()).await.unwrap();
+    soon("the beginning of its answer", deaf.readable()).await.unwrap();
+    admin.get("/api/events").await.expect(429);
+    for _ in 0..60 {
+        admin.create_agent("server", scene::SECRET).await;
+    }
+    within(Duration::from_secs(100), "its place", async {
+        loop {
+            let response = admin.http.get(admin.url("/api/events")).send().await.unwrap();
+            if response.status() == 200 {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+    })
+    .await;
+    drop(deaf);
     server.stop().await;
 }
 
