@@ -285,7 +285,8 @@ async fn operations_stay_true_when_the_program_is_killed() {
         let end = format!("{} {}", operation["state"], operation["reason"]);
         *states.entry(end).or_default() += 1;
     }
-    for id in known.canceled.lock().iter() {
+    let canceled = known.canceled.lock().clone();
+    for id in &canceled {
         let operation = admin.get(&format!("{PATH}/{id}")).await.expect(200).data().clone();
         assert_eq!(operation["state"], "canceled", "its withdrawal was acknowledged: {operation}");
     }
