@@ -100,6 +100,7 @@ struct Parts {
     source: Option<Arc<dyn std::error::Error + Send + Sync>>,
     refusal: Option<Refusal>,
     data: Option<serde_json::Value>,
+    agent_code: Option<String>,
 }
 
 impl Error {
@@ -117,6 +118,7 @@ impl Error {
             source: None,
             refusal: None,
             data: None,
+            agent_code: None,
         }))
     }
 
@@ -210,7 +212,19 @@ impl Error {
         self
     }
 
-    /// The data of an answer that says what became of an operation, or with which code an agent failed.
+    /// With the code of an agent's own that says why it failed, in a field beside the error's.
+    #[must_use]
+    pub fn with_agent_code(mut self, code: String) -> Self {
+        self.0.agent_code = Some(code);
+        self
+    }
+
+    /// The code with which an agent failed.
+    pub fn agent_code(&self) -> Option<&str> {
+        self.0.agent_code.as_deref()
+    }
+
+    /// The data of an answer that says what became of an operation.
     pub fn data(&self) -> Option<&serde_json::Value> {
         self.0.data.as_ref()
     }

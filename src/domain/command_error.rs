@@ -67,7 +67,7 @@ pub(crate) fn agent_error(agent: i64, what: &str, error: DispatchError) -> Error
             let error =
                 Error::new(Kind::AgentFailed, "command_failed", format!("{what} command failed: {message}"));
             match code {
-                Some(code) => error.with_data(serde_json::json!({ "agentCode": code })),
+                Some(code) => error.with_agent_code(code.into_owned()),
                 None => error,
             }
         }
@@ -130,10 +130,10 @@ mod tests {
     fn a_refusal_carries_the_agents_words() {
         let error = agent_error(1, "Wakeup", DispatchError::Failed(said("no network")));
         assert_eq!(error.message(), "Wakeup command failed: no network");
-        assert_eq!(error.data(), None);
+        assert_eq!(error.agent_code(), None);
         let coded = CommandError::new("no_network", "no network");
         let error = agent_error(1, "Wakeup", DispatchError::Failed(coded));
-        assert_eq!(error.data(), Some(&serde_json::json!({"agentCode": "no_network"})));
+        assert_eq!((error.agent_code(), error.data()), (Some("no_network"), None));
         let error = agent_error(1, "Wakeup", DispatchError::Failed(said("\n")));
         assert_eq!(error.message(), "Wakeup command failed: the agent gave no reason");
     }

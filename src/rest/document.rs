@@ -279,18 +279,15 @@ impl Writer {
     }
 }
 
-/// The answer to what failed in one of these ways, which have one status; `data` is the schema of its data. What an agent
-/// failed with may have the agent's code for data.
+/// The answer to what failed in one of these ways, which have one status; `data` is the schema of its data.
 fn failed(failures: &[Failure], row: &Row, data: &Value) -> Value {
     let codes: Vec<_> = failures.iter().map(|failure| failure.code).collect();
     let lines: Vec<_> =
         failures.iter().map(|failure| format!("- `{}`: {}", failure.code, failure.about)).collect();
-    let agents = json!({
-        "type": "object",
-        "properties": {"agentCode": {"type": "string", "description": "Why the agent failed, in its word"}},
-        "required": ["agentCode"],
-    });
-    let data = if codes.contains(&"command_failed") { &json!({"anyOf": [data, agents]}) } else { data };
+    let mut fields = json!({"code": {"enum": codes}, "data": data});
+    if codes.contains(&"command_failed") {
+        fields["agentCode"] = json!({"type": "string", "description": "Why the agent failed, in its word"});
+    }
     let mut headers = headers(&row.sends);
     headers["Retry-After"] = json!({
         "description": "After how many seconds another attempt makes sense, where that is known",
@@ -300,7 +297,7 @@ fn failed(failures: &[Failure], row: &Row, data: &Value) -> Value {
         "description": lines.join("\n"),
         "headers": headers,
         "content": {"application/json": {"schema": {
-            "allOf": [{"$ref": format!("{SCHEMAS}Error")}, {"properties": {"code": {"enum": codes}, "data": data}}],
+            "allOf": [{"$ref": format!("{SCHEMAS}Error")}, {"properties": fields}],
         }}},
     })
 }

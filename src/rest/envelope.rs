@@ -18,6 +18,8 @@ struct Failure<'a> {
     message: &'a str,
     data: Option<&'a serde_json::Value>,
     code: &'a str,
+    #[serde(rename = "agentCode", skip_serializing_if = "Option::is_none")]
+    agent_code: Option<&'a str>,
     #[serde(skip_serializing_if = "<[FieldError]>::is_empty")]
     errors: &'a [FieldError],
     #[serde(rename = "requestID")]
@@ -167,6 +169,7 @@ fn failed_text(error: &Error, id: &RequestId) -> String {
         message: &message,
         data: error.data(),
         code: error.code(),
+        agent_code: error.agent_code(),
         errors: error.fields(),
         request_id: id.as_str(),
     };

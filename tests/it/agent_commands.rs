@@ -220,18 +220,16 @@ async fn a_bad_payload_is_named_and_not_sent() {
 async fn an_agents_code_reaches_the_caller_and_nonsense_for_one_does_not() {
     let scene = Scene::new("microcontroller").await;
     let mut firmware = scene.firmware().await;
-    for (code, data) in [
-        (r#""no_network""#, json!({"agentCode": "no_network"})),
-        (r#""<b>""#, Value::Null),
-        ("7", Value::Null),
-    ] {
+    for (code, shown) in
+        [(r#""no_network""#, json!("no_network")), (r#""<b>""#, Value::Null), ("7", Value::Null)]
+    {
         let wake = scene.wake();
         let command = firmware.command().await;
         let said = format!(r#"{{"status":"ERROR","code":{code},"message":"No network"}}"#);
         firmware.reply(&command, &said).await;
         let reply = wake.answer().await;
         assert_eq!((reply.status, reply.code()), (502, "command_failed"), "{}", reply.text);
-        assert_eq!(reply.body["data"], data, "{}", reply.text);
+        assert_eq!((&reply.body["agentCode"], &reply.body["data"]), (&shown, &Value::Null), "{}", reply.text);
         assert_eq!(reply.body["message"], "Wakeup command failed: No network");
     }
 }
