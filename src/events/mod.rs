@@ -9,7 +9,7 @@
 //! missed and logged. The last quarter is kept for what happens rarely, so that a flood of requests does not push out
 //! that an agent went offline.
 //!
-//! The newest events but measurements are kept in a [`ring`], from which whoever passes them on out of the server reads
+//! The newest events but measurements are kept in a `ring`, from which whoever passes them on out of the server reads
 //! them: in batches, and again after an interruption.
 //!
 //! Deliberately absent: plugins, the host, and any knowledge of what an event means.
