@@ -1,7 +1,7 @@
 //! The HTTP transport: accepting, limits and connections, and what is read of a request's head and body.
 //!
 //! `server` accepts connections and drains them, `crowd` knows whose they are; `connection` drives one of them and hands
-//! its requests to a [`service::Service`]. `peer` says where a request came from, `origin` whether it may come from there;
+//! its requests to a `Service`. `peer` says where a request came from, `origin` whether it may come from there;
 //! `request_id` names requests; `cookie`, `bearer` and `media` read headers, `body` a request's body; `outgoing` is an
 //! answer's; `upgrade` is how whoever asks for a WebSocket is refused; `client` is the command line's. Deliberately
 //! absent: routes, callers and what is served.
