@@ -38,6 +38,16 @@ impl Machine {
         Self { namespace, connection, _agent: agent }
     }
 
+    /// A machine on one network with a host at 10.99.1.9, whose card is [`MAC`]; none where no namespaces can be made.
+    async fn beside_a_host(directory: &Path) -> Option<(Self, Namespace)> {
+        let (here, there) = (Namespace::make()?, Namespace::make()?);
+        here.connect("lan0", &there, "eth0");
+        here.ip(&["addr", "add", "10.99.1.1/24", "dev", "lan0"]);
+        there.ip(&["link", "set", "eth0", "address", MAC]);
+        there.ip(&["addr", "add", "10.99.1.9/24", "dev", "eth0"]);
+        Some((Self::start(directory, here).await, there))
+    }
+
     /// The agent's reply to a command.
     async fn ask(&mut self, command: &str, payload: Value) -> Value {
         let reply = self.connection.ask(&format!("{command}:1:{payload}")).await;
@@ -119,13 +129,8 @@ async fn a_magic_packet_reaches_every_network_and_what_failed_is_named() {
 
 #[tokio::test]
 async fn another_machine_at_the_devices_address_does_not_make_it_online() {
-    let (Some(here), Some(there)) = (Namespace::make(), Namespace::make()) else { return };
-    here.connect("lan0", &there, "eth0");
-    here.ip(&["addr", "add", "10.99.1.1/24", "dev", "lan0"]);
-    there.ip(&["link", "set", "eth0", "address", MAC]);
-    there.ip(&["addr", "add", "10.99.1.9/24", "dev", "eth0"]);
     let directory = tempfile::tempdir().unwrap();
-    let mut machine = Machine::start(directory.path(), here).await;
+    let Some((mut machine, there)) = Machine::beside_a_host(directory.path()).await else { return };
 
     let other = "02:00:00:00:00:99";
     let reply = machine.ask("GET_STATUS", json!({"address": "10.99.1.9", "macAddress": other})).await;
@@ -188,13 +193,8 @@ async fn a_packet_goes_where_it_is_told_to_with_the_password_of_the_card() {
 
 #[tokio::test]
 async fn a_probe_says_by_what_a_host_is_seen_and_whose_card_answers() {
-    let (Some(here), Some(there)) = (Namespace::make(), Namespace::make()) else { return };
-    here.connect("lan0", &there, "eth0");
-    here.ip(&["addr", "add", "10.99.1.1/24", "dev", "lan0"]);
-    there.ip(&["link", "set", "eth0", "address", MAC]);
-    there.ip(&["addr", "add", "10.99.1.9/24", "dev", "eth0"]);
     let directory = tempfile::tempdir().unwrap();
-    let mut machine = Machine::start(directory.path(), here).await;
+    let Some((mut machine, _there)) = Machine::beside_a_host(directory.path()).await else { return };
     for payload in [
         json!({"address": "10.99.1.9", "macAddress": MAC}),
         json!({"address": "10.99.1.9", "ports": [40_123]}),
@@ -259,9 +259,16 @@ async fn a_discovery_finds_who_is_on_the_networks() {
     }
     // A network beyond a /22 is looked through in part, and the reply says so.
     machine.namespace.ip(&["addr", "add", "10.98.0.1/16", "dev", "lan0"]);
-    left.ip(&["addr", "add", "10.98.0.200/16", "dev", "eth0"]);
-    let reply = machine.ask("DISCOVER", json!({})).await;
-    assert_eq!(reply["truncated"], true, "{reply}");
-    let hosts = reply["hosts"].as_array().unwrap();
-    assert!(hosts.iter().any(|host| host["address"] == "10.98.0.200"), "{reply}");
+    left.ip(&["addr", "add", "10.98.3.254/16", "dev", "eth0"]);
+    // The kernel's table of neighbours, which all namespaces share, may be full of a busy machine's before the last
+    // address is asked for: then another sweep finds it.
+    for sweep in 1.. {
+        let reply = machine.ask("DISCOVER", json!({})).await;
+        assert_eq!(reply["truncated"], true, "{reply}");
+        let hosts = reply["hosts"].as_array().unwrap();
+        if hosts.iter().any(|host| host["address"] == "10.98.3.254") {
+            break;
+        }
+        assert!(sweep < 4, "{reply}");
+    }
 }
