@@ -30,7 +30,7 @@ use crate::model::agent_about::{AgentAbout, BASE_COMMANDS, Supported};
 use crate::model::credential::{Credential, SecretDigest};
 use crate::model::event::Event;
 use crate::model::presence::{Conflict, Presence, PresenceState};
-use crate::registry::{Class, CommandEntry};
+use crate::registry::CommandEntry;
 
 /// Every beat pings, more often than the 25 s that proxies are promised.
 const BEAT_EVERY: Duration = Duration::from_secs(20);
@@ -192,15 +192,7 @@ impl Agent {
         requester: Requester,
     ) -> Result<oneshot::Receiver<Outcome>, DispatchError> {
         let mut state = self.state.lock();
-        if !state.is_online() {
-            return Err(DispatchError::Offline);
-        }
-        if state.supports(entry.name) == Supported::No {
-            return Err(DispatchError::Unsupported);
-        }
-        if entry.class == Class::Long && state.kind.long_window() == 0 {
-            return Err(DispatchError::TooLong);
-        }
+        state.takes(entry)?;
         let outcome = state.line.get_or_insert_default().ask(entry, payload, requester, core.now());
         self.pump(core, &mut state);
         outcome
@@ -214,15 +206,7 @@ impl Agent {
         requester: Requester,
     ) -> Result<Ends, DispatchError> {
         let mut state = self.state.lock();
-        if !state.is_online() {
-            return Err(DispatchError::Offline);
-        }
-        if state.supports(entry.name) == Supported::No {
-            return Err(DispatchError::Unsupported);
-        }
-        if entry.class == Class::Long && state.kind.long_window() == 0 {
-            return Err(DispatchError::TooLong);
-        }
+        state.takes(entry)?;
         let ends = state.line.get_or_insert_default().line_up(entry, requester, core.now());
         self.pump(core, &mut state);
         ends

@@ -21,6 +21,7 @@ use crate::clock::Millis;
 use crate::model::agent::AgentKind;
 use crate::model::agent_about::{AgentAbout, BASE_COMMANDS, Supported};
 use crate::model::credential::{Credential, OldSecret, SecretDigest};
+use crate::registry::{Class, CommandEntry};
 
 /// The command that keeps a connection going; known here by name alone.
 pub(super) const HEARTBEAT: &str = "HEARTBEAT";
@@ -177,6 +178,20 @@ impl State {
         let late = line.take_late(id, &answers);
         self.forget_idle_line();
         late.map_or(Heard::Unknown, Heard::Late)
+    }
+
+    /// Whether a command may be put in line.
+    pub(super) fn takes(&self, entry: &CommandEntry) -> Result<(), DispatchError> {
+        if !self.is_online() {
+            return Err(DispatchError::Offline);
+        }
+        if self.supports(entry.name) == Supported::No {
+            return Err(DispatchError::Unsupported);
+        }
+        if entry.class == Class::Long && self.kind.long_window() == 0 {
+            return Err(DispatchError::TooLong);
+        }
+        Ok(())
     }
 
     /// Whether the agent has a command, by what it said and answered.
