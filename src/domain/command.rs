@@ -26,15 +26,8 @@ pub async fn send(
 ) -> Result<(&'static CommandEntry, String)> {
     let whose = by.whose(Permission::AgentsCommand);
     let stored = by.host.store.read(move |db| agents::get(db, whose, agent)).await?.ok_or_else(not_found)?;
-    let entry = by.host.registry.get(name).filter(|entry| !entry.internal).ok_or_else(|| {
-        Error::new(
-            Kind::NotFound,
-            "unknown_command",
-            "There is no command of this name. GET /api/commands lists all.",
-        )
-    })?;
-    let payload = (entry.check_payload)(payload)
-        .map_err(|wrong| Error::invalid_fields("Invalid payload", vec![wrong]))?;
+    let entry = named(by, name)?;
+    let payload = checked(entry, payload)?;
     let sending = async {
         let direct = Direct {
             kind: OperationKind::Command,
@@ -53,4 +46,26 @@ pub async fn send(
     let reply = by.as_long_as_allowed(sending).await;
     by.note_sent(Action::AgentCommand, (SubjectKind::Agent, agent, stored.name), Some(entry.name), &reply);
     Ok((entry, reply?))
+}
+
+/// The command called `name` that callers may send.
+///
+/// # Errors
+/// There is none.
+pub(crate) fn named(by: &By, name: &str) -> Result<&'static CommandEntry> {
+    by.host.registry.get(name).filter(|entry| !entry.internal).ok_or_else(|| {
+        Error::new(
+            Kind::NotFound,
+            "unknown_command",
+            "There is no command of this name. GET /api/commands lists all.",
+        )
+    })
+}
+
+/// A payload as it is sent.
+///
+/// # Errors
+/// It does not fit the command.
+pub(crate) fn checked(entry: &CommandEntry, payload: &[u8]) -> Result<String> {
+    (entry.check_payload)(payload).map_err(|wrong| Error::invalid_fields("Invalid payload", vec![wrong]))
 }

@@ -15,6 +15,7 @@ use crate::commands::wakeup::Wakeup;
 use crate::control::{DispatchError, Supported};
 use crate::domain::By;
 use crate::domain::agent::not_found;
+use crate::domain::command;
 use crate::domain::command_error::agent_error;
 use crate::domain::device::Needed;
 use crate::domain::power::{self, Power};
@@ -267,15 +268,8 @@ impl About {
 fn target(by: &By, wanted: Wanted) -> Result<(Target, Permission)> {
     match wanted {
         Wanted::Command { agent, command, payload } => {
-            let entry = by.host.registry.get(&command).filter(|entry| !entry.internal).ok_or_else(|| {
-                Error::new(
-                    Kind::NotFound,
-                    "unknown_command",
-                    "There is no command of this name. GET /api/commands lists all.",
-                )
-            })?;
-            let payload = (entry.check_payload)(&payload)
-                .map_err(|wrong| Error::invalid_fields("Invalid payload", vec![wrong]))?;
+            let entry = command::named(by, &command)?;
+            let payload = command::checked(entry, &payload)?;
             if !crate::control::fits(entry.name, &payload) {
                 return Err(Error::invalid("The payload is too large for an agent"));
             }
@@ -287,8 +281,7 @@ fn target(by: &By, wanted: Wanted) -> Result<(Target, Permission)> {
         Wanted::Power { device, power, payload } => {
             let entry = by.host.registry.get(power.command());
             let entry = entry.ok_or_else(|| Error::internal("there is no such command"))?;
-            let payload = (entry.check_payload)(&payload)
-                .map_err(|wrong| Error::invalid_fields("Invalid payload", vec![wrong]))?;
+            let payload = command::checked(entry, &payload)?;
             let permission = Permission::DevicesPower;
             let whom = Whom::Host(Needed::of(by, permission), device);
             let (kind, progress, timeout) = (OperationKind::Command, None, None);
