@@ -17,20 +17,6 @@ pub struct Payload {
     pub mac_address: Option<MacAddress>,
 }
 
-/// What the agent saw.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-// The wire's words.
-#[allow(clippy::enum_variant_names)]
-pub enum Online {
-    /// The host answered.
-    Online,
-    /// The host did not answer.
-    Offline,
-    /// The agent has no means of telling.
-    Unknown,
-}
-
 /// What the agent answers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Status {
@@ -64,21 +50,7 @@ impl Command for GetStatus {
         let seen = seen.map_err(|e| {
             CommandError::new("network_error", format!("{target} could not be looked for: {e}"))
         })?;
-        let (online, message) = match (seen.found, seen.mac) {
-            (Reachability::Up, _) => (Online::Online, format!("{target} answers")),
-            (Reachability::Down, _) => (Online::Offline, format!("{target} does not answer")),
-            (Reachability::Unknown, _) => {
-                (Online::Unknown, format!("{target} cannot be looked for from here"))
-            }
-            (Reachability::Another, None) => {
-                (Online::Offline, format!("{target} is offline: another machine answers at this address"))
-            }
-            (Reachability::Another, Some(mac)) => (
-                Online::Offline,
-                format!("{target} is offline: another machine answers at this address, {mac}"),
-            ),
-        };
-        Ok(Status { status: OkStatus::Ok, message, online })
+        Ok(Status { status: OkStatus::Ok, message: seen.message(target), online: seen.found.into() })
     }
 }
 

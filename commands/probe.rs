@@ -26,20 +26,6 @@ pub struct Payload {
     pub ports: Vec<NonZeroU16>,
 }
 
-/// What the agent saw.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-// The wire's words.
-#[allow(clippy::enum_variant_names)]
-pub enum Online {
-    /// The host answered.
-    Online,
-    /// The host did not answer, or another machine did.
-    Offline,
-    /// The agent has no means of telling.
-    Unknown,
-}
-
 /// What the agent answers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -103,11 +89,10 @@ impl Command for Probe {
         let seen = seen.map_err(|e| {
             CommandError::new("network_error", format!("{} could not be looked for: {e}", look.target))
         })?;
-        let (online, message) = said(&look.target, &seen);
         Ok(Probed {
             status: OkStatus::Ok,
-            message,
-            online,
+            message: said(&look.target, &seen),
+            online: seen.found.into(),
             method: seen.method,
             address: seen.address,
             mac_address: seen.mac,
@@ -117,25 +102,15 @@ impl Command for Probe {
     }
 }
 
-/// What was seen, in a word and for people.
-fn said(target: &ProbeTarget, seen: &Sighting) -> (Online, String) {
-    match seen.found {
-        Reachability::Up => {
-            let by = match (seen.method, seen.port) {
-                (Some(ProbeMethod::Icmp), _) => " a ping".to_owned(),
-                (Some(ProbeMethod::Tcp), Some(port)) => format!(" at TCP port {port}"),
-                (Some(ProbeMethod::Neighbour), _) => " ARP".to_owned(),
-                _ => String::new(),
-            };
-            (Online::Online, format!("{target} answers{by}"))
-        }
-        Reachability::Down => (Online::Offline, format!("{target} does not answer")),
-        Reachability::Unknown => (Online::Unknown, format!("{target} cannot be looked for from here")),
-        Reachability::Another => {
-            let who = seen.mac.map(|mac| format!(", {mac}")).unwrap_or_default();
-            (Online::Offline, format!("{target} is offline: another machine answers at this address{who}"))
-        }
-    }
+/// What was seen, for people, and by what.
+fn said(target: &ProbeTarget, seen: &Sighting) -> String {
+    let by = match (seen.found, seen.method, seen.port) {
+        (Reachability::Up, Some(ProbeMethod::Icmp), _) => " a ping".to_owned(),
+        (Reachability::Up, Some(ProbeMethod::Tcp), Some(port)) => format!(" at TCP port {port}"),
+        (Reachability::Up, Some(ProbeMethod::Neighbour), _) => " ARP".to_owned(),
+        _ => String::new(),
+    };
+    seen.message(target) + &by
 }
 
 register_command!(Probe);

@@ -28,7 +28,7 @@ pub use crate::plugin::{
 };
 pub use crate::registry::{
     AgentContext, AgentSecret, AgentSection, Class, Command, CommandError, Delayed, Empty, Look, MacAddress,
-    Machine, Neighbour, Neighbourhood, Network, OkStatus, Outcome, ProbeMethod, ProbeTarget, Program,
+    Machine, Neighbour, Neighbourhood, Network, OkStatus, Online, Outcome, ProbeMethod, ProbeTarget, Program,
     Reachability, SecretKeeper, SecureOn, SentTo, Sighting,
 };
 pub use crate::rest::{

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use super::ids::AskedIds;
 use super::ids::asked_ids;
 use super::tags::DEVICES;
-use crate::commands::get_status::Online;
 use crate::domain::device_status;
 use crate::error::Result;
 use crate::model::permission::Permission as P;
+use crate::registry::Online;
 use crate::rest::{Answer, Call, NoBody, Route};
 
 /// The routes.

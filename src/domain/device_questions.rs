@@ -17,10 +17,10 @@ use tokio::time::Instant;
 
 use super::device_presence;
 use super::look::Sample;
-use crate::commands::get_status::{GetStatus, Online, Payload};
+use crate::commands::get_status::{GetStatus, Payload};
 use crate::control::{DispatchError, Requester};
 use crate::host::Host;
-use crate::registry::{MacAddress, ProbeTarget};
+use crate::registry::{MacAddress, Online, ProbeTarget};
 use crate::store::devices::DeviceRow;
 
 /// How long an answer may be reused.

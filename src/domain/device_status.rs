@@ -12,10 +12,10 @@ use tokio::time::{Instant, timeout_at};
 
 use super::By;
 use super::device_questions::{DeviceQuestions, Line, Target};
-use crate::commands::get_status::Online;
 use crate::error::Result;
 use crate::model::agent::AgentKind;
 use crate::model::permission::Permission;
+use crate::registry::Online;
 use crate::store::devices::DeviceRow;
 use crate::store::{Conn, Reach, Whose, agents, devices};
 

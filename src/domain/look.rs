@@ -10,13 +10,12 @@ use std::sync::Arc;
 
 use super::device_agent::first_online;
 use super::device_questions::{self, Target as Question};
-use crate::commands::get_status::Online;
-use crate::commands::probe::{self, Payload, Probe, Probed};
+use crate::commands::probe::{Payload, Probe, Probed};
 use crate::control::{DispatchError, Requester, Supported};
 use crate::error::Result;
 use crate::host::Host;
 use crate::model::device_presence::{SeenBy, why};
-use crate::registry::{Command, MacAddress, ProbeMethod};
+use crate::registry::{Command, MacAddress, Online, ProbeMethod};
 use crate::store::{Whose, device_agents, devices};
 
 /// A device that is looked for.
@@ -134,15 +133,15 @@ fn untold(error: &DispatchError) -> Sample {
 fn probed_by(agent: i64, mac: Option<MacAddress>, probed: &Probed) -> Seen {
     let other = probed.mac_address.is_some_and(|answers| mac.is_some_and(|mac| mac != answers));
     let sample = match probed.online {
-        probe::Online::Online if other => Sample::NotSeen(why::OTHER_DEVICE_ANSWERS),
-        probe::Online::Online => Sample::Seen(match probed.method {
+        Online::Online if other => Sample::NotSeen(why::OTHER_DEVICE_ANSWERS),
+        Online::Online => Sample::Seen(match probed.method {
             Some(ProbeMethod::Tcp) => SeenBy::Tcp,
             Some(ProbeMethod::Neighbour) => SeenBy::Neighbour,
             Some(ProbeMethod::Icmp) | None => SeenBy::Icmp,
         }),
-        probe::Online::Offline if other => Sample::NotSeen(why::OTHER_DEVICE_ANSWERS),
-        probe::Online::Offline => Sample::NotSeen(why::NOT_SEEN),
-        probe::Online::Unknown => Sample::CannotTell(why::CANNOT_PROBE),
+        Online::Offline if other => Sample::NotSeen(why::OTHER_DEVICE_ANSWERS),
+        Online::Offline => Sample::NotSeen(why::NOT_SEEN),
+        Online::Unknown => Sample::CannotTell(why::CANNOT_PROBE),
     };
     Seen {
         sample,

@@ -32,6 +32,30 @@ pub enum Reachability {
     Another,
 }
 
+/// What the agent saw.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+// The wire's words.
+#[allow(clippy::enum_variant_names)]
+pub enum Online {
+    /// The host answered.
+    Online,
+    /// The host did not answer, or another machine did.
+    Offline,
+    /// The agent has no means of telling.
+    Unknown,
+}
+
+impl From<Reachability> for Online {
+    fn from(found: Reachability) -> Self {
+        match found {
+            Reachability::Up => Self::Online,
+            Reachability::Down | Reachability::Another => Self::Offline,
+            Reachability::Unknown => Self::Unknown,
+        }
+    }
+}
+
 /// Which host to look for, and how.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Look {
@@ -77,6 +101,23 @@ pub struct Sighting {
     pub port: Option<u16>,
     /// How long the answer took.
     pub latency: Option<Duration>,
+}
+
+impl Sighting {
+    /// What was seen of the host at `target`, for people.
+    pub fn message(&self, target: &ProbeTarget) -> String {
+        match (self.found, self.mac) {
+            (Reachability::Up, _) => format!("{target} answers"),
+            (Reachability::Down, _) => format!("{target} does not answer"),
+            (Reachability::Unknown, _) => format!("{target} cannot be looked for from here"),
+            (Reachability::Another, None) => {
+                format!("{target} is offline: another machine answers at this address")
+            }
+            (Reachability::Another, Some(mac)) => {
+                format!("{target} is offline: another machine answers at this address, {mac}")
+            }
+        }
+    }
 }
 
 impl From<Reachability> for Sighting {

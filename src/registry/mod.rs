@@ -21,8 +21,8 @@ pub use command::{
     error_reply,
 };
 pub use context::{
-    AgentContext, Look, Neighbour, Neighbourhood, Network, ProbeMethod, Reachability, SecretKeeper, SentTo,
-    Sighting,
+    AgentContext, Look, Neighbour, Neighbourhood, Network, Online, ProbeMethod, Reachability, SecretKeeper,
+    SentTo, Sighting,
 };
 pub use machine::{Delayed, Machine, Program};
 pub use secret::{AgentSecret, InvalidSecret};
