@@ -36,12 +36,7 @@ impl Command for Reboot {
     }
 
     async fn run(agent: &AgentContext, payload: Delayed) -> Result<Outcome, CommandError> {
-        let Config { run } = agent.config();
-        let scheduled = agent.machine()?.schedule(&run, payload.delay()).await;
-        scheduled.map_err(|e| {
-            CommandError::new("program_failed", format!("{} cannot be started: {e}", run.words()[0]))
-        })?;
-        Ok(Outcome::ok(format!("Restarts {}", payload.when())))
+        payload.schedule(agent, &agent.config::<Config>().run, "Restarts").await
     }
 }
 

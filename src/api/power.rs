@@ -13,13 +13,14 @@ use crate::domain::power::Power;
 use crate::error::Result;
 use crate::error::failures as f;
 use crate::model::permission::Permission as P;
-use crate::registry::decode_object;
+use crate::registry::{Delayed, decode_object};
 use crate::rest::call::FromBody;
 use crate::rest::row::{Describe, describe};
 use crate::rest::{Answer, Call, Route, StatusCode};
 
-const DELAY: Rule<u32, u32> =
-    Rule::new("a whole number of seconds from 0 to 86400", |seconds| (seconds <= 86_400).then_some(seconds));
+const DELAY: Rule<u32, u32> = Rule::new("a whole number of seconds from 0 to 86400", |seconds| {
+    (seconds <= Delayed::LONGEST).then_some(seconds)
+});
 
 /// The routes.
 pub(super) fn routes() -> Vec<Route> {

@@ -6,11 +6,11 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::command::BoxFuture;
+use super::command::{BoxFuture, CommandError};
+use super::context::AgentContext;
+use super::types::Outcome;
 use crate::error::FieldError;
 
-/// The longest delay.
-const LONGEST: u32 = 24 * 60 * 60;
 /// As many words a program may be started with.
 const WORDS: usize = 64;
 
@@ -58,34 +58,48 @@ impl From<Program> for Vec<String> {
 pub struct Delayed {
     /// After how many seconds it is done: at once, which is a second after the answer, unless given; at most 86,400.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(max = 86_400))]
+    #[schemars(range(max = Delayed::LONGEST))]
     pub delay_seconds: Option<u32>,
 }
 
 impl Delayed {
+    /// The longest delay, in seconds: a day.
+    pub const LONGEST: u32 = 24 * 60 * 60;
+
     /// Whether the delay is none too long.
     ///
     /// # Errors
     /// It is.
     pub fn check(&self) -> Result<(), FieldError> {
-        if self.delay_seconds.is_some_and(|seconds| seconds > LONGEST) {
-            return Err(FieldError::new("delaySeconds", format!("expected at most {LONGEST} seconds")));
+        if self.delay_seconds.is_some_and(|seconds| seconds > Self::LONGEST) {
+            return Err(FieldError::new(
+                "delaySeconds",
+                format!("expected at most {} seconds", Self::LONGEST),
+            ));
         }
         Ok(())
     }
 
-    /// The delay.
-    pub fn delay(&self) -> Duration {
-        Duration::from_secs(self.delay_seconds.unwrap_or(0).into())
-    }
-
-    /// When it happens, for people.
-    pub fn when(&self) -> String {
-        match self.delay_seconds.unwrap_or(0) {
+    /// Has the agent's machine start a program then, and answers that it `does` so, such as `Shuts down`, and when.
+    ///
+    /// # Errors
+    /// The agent has no machine to start anything on, or there is no such program.
+    pub async fn schedule(
+        &self,
+        agent: &AgentContext,
+        program: &Program,
+        does: &str,
+    ) -> Result<Outcome, CommandError> {
+        let after = Duration::from_secs(self.delay_seconds.unwrap_or(0).into());
+        agent.machine()?.schedule(program, after).await.map_err(|e| {
+            CommandError::new("program_failed", format!("{} cannot be started: {e}", program.words()[0]))
+        })?;
+        let when = match self.delay_seconds.unwrap_or(0) {
             0 => "now".to_owned(),
             1 => "in 1 second".to_owned(),
             seconds => format!("in {seconds} seconds"),
-        }
+        };
+        Ok(Outcome::ok(format!("{does} {when}")))
     }
 }
 
