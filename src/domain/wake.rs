@@ -23,8 +23,8 @@ use crate::store::device_options;
 use crate::store::devices::{self, WakeRow};
 use crate::store::{Conn, Whose};
 
-/// Has a device's agent, or while that is offline the first of its fallbacks that is not, send the magic packet, and waits until it says that it did. What is known of the device's status
-/// is forgotten, since it is about to change.
+/// Has a device's agent, or while that is offline the first of its fallbacks that is not, send the magic packet, and
+/// waits until it says that it did. What is known of the device's status is forgotten, since it is about to change.
 ///
 /// # Errors
 /// There is no such device within reach, or it is shared for less; what is stored of it cannot be woken; the agent is

@@ -2,10 +2,10 @@
 //!
 //! Whoever changes an operation gives it whole, with the version they know: of two at once the second changes nothing.
 
-use super::{Conn, Row};
+use super::{Conn, Row, operation_trail};
 use crate::clock::Millis;
 use crate::error::Result;
-use crate::model::operation::{Maker, MakerKind, Operation, OperationId, OperationKind, State};
+use crate::model::operation::{Maker, MakerKind, Operation, OperationId, OperationKind, State, TrailEntry};
 
 /// Operations that are deleted at once.
 pub const SOME: i64 = 500;
@@ -152,6 +152,18 @@ pub fn save(db: &Conn, now: &Operation) -> Result<bool> {
         db.execute(other, libsql::params![now.id.key(), now.agent])?;
     }
     Ok(true)
+}
+
+/// As [`save`], with what is new in its trail.
+///
+/// # Errors
+/// The database refuses.
+pub fn change(db: &Conn, now: &Operation, trail: &[TrailEntry]) -> Result<bool> {
+    let saved = save(db, now)?;
+    if saved {
+        trail.iter().try_for_each(|entry| operation_trail::insert(db, now.id, entry))?;
+    }
+    Ok(saved)
 }
 
 /// The operation of an ID.

@@ -1,7 +1,7 @@
 //! Whether what is open is still what lies in the data directory, and whether writing works.
 //!
 //! A deleted file goes on working for whoever has it open, and everything written to it is lost. So the writer looks at
-//! the files' identity before each commit and before it is acknowledged, which costs four calls of the system, and the
+//! the files' identity before each commit and before it is acknowledged, which costs five calls of the system, and the
 //! server looks every few seconds. While something is lost nothing is saved, and the reason is said; a file that comes
 //! back ends it. The files are looked at by name: opening and closing one here would free SQLite's locks on it.
 //!

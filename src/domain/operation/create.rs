@@ -9,7 +9,7 @@ use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 use super::read::{Seen, Sight};
-use super::{Operations, maker};
+use super::{Operations, class, maker};
 use crate::clock::Millis;
 use crate::commands::wakeup::Wakeup;
 use crate::control::{DispatchError, Supported};
@@ -18,12 +18,13 @@ use crate::domain::agent::not_found;
 use crate::domain::command;
 use crate::domain::command_error::agent_error;
 use crate::domain::device::Needed;
+use crate::domain::device_agent;
 use crate::domain::power::{self, Power};
 use crate::error::{Error, Kind, Result};
 use crate::model::audit::{Action, SubjectKind};
 use crate::model::operation::{Operation, OperationKind, State};
 use crate::model::permission::Permission;
-use crate::registry::{Class, Command, CommandEntry};
+use crate::registry::{Command, CommandEntry};
 use crate::store::idempotency_keys::{self, Request};
 use crate::store::{Conn, agents, devices, operations};
 
@@ -140,7 +141,8 @@ pub async fn create(by: &By, wanted: Wanted, options: Options) -> Result<Created
         }
         let (about, name) = target.find(db)?;
         let online = |agent| host.control.is_online(agent);
-        let agent = about.agent(&online);
+        let first = about.agents.first().copied().unwrap_or(0);
+        let agent = device_agent::first_online(&host.control, &about.agents).unwrap_or(first);
         if options.dedupe {
             let same = match (target.kind, about.device) {
                 (OperationKind::Wake, Some(device)) => operations::live_wake(db, device, &target.payload)?,
@@ -195,7 +197,7 @@ pub async fn create(by: &By, wanted: Wanted, options: Options) -> Result<Created
             parent: None,
             run_timeout: run_timeout.map_or(default, |seconds| seconds * 1000),
             repeatable: entry.idempotent,
-            class: if entry.urgent { -1 } else { i64::from(entry.class == Class::Question) },
+            class: class(entry),
             // A wake until online has a driver of its own: neither the agent's queue nor the clockwork takes it up.
             not_before: if until_online { Millis::MAX } else { 0 },
             due_at: (!until_online).then_some(deliver_by),
@@ -255,14 +257,6 @@ struct About {
     agents: Vec<i64>,
     device: Option<i64>,
     shared: bool,
-}
-
-impl About {
-    /// The agent that does it: the first that is online, else the first.
-    fn agent(&self, online: &dyn Fn(i64) -> bool) -> i64 {
-        let first = self.agents.first().copied().unwrap_or(0);
-        self.agents.iter().copied().find(|agent| online(*agent)).unwrap_or(first)
-    }
 }
 
 fn target(by: &By, wanted: Wanted) -> Result<(Target, Permission)> {

@@ -13,6 +13,7 @@ mod queue;
 pub mod read;
 pub mod record;
 pub mod retention;
+pub(super) mod right;
 mod timer;
 
 use std::collections::{HashMap, HashSet};
@@ -29,6 +30,7 @@ use crate::clock::Millis;
 use crate::host::Host;
 use crate::model::event::Event;
 use crate::model::operation::{Maker, MakerKind, Operation, OperationId, OperationIds};
+use crate::registry::{Class, CommandEntry};
 
 pub use self::gone::{agent_gone, device_gone};
 pub use self::queue::run;
@@ -123,7 +125,7 @@ impl Operations {
     }
 
     /// What is notified when an operation ends.
-    fn waiter(&self, id: OperationId) -> Arc<Notify> {
+    pub(super) fn waiter(&self, id: OperationId) -> Arc<Notify> {
         self.waiters.lock().entry(id).or_default().clone()
     }
 
@@ -166,4 +168,9 @@ pub(super) fn maker(by: &By) -> Maker {
             Maker { kind: MakerKind::Operator, id: None, name: "operator".to_owned(), user: None }
         }
     }
+}
+
+/// The place of a command's class in the queue of an agent: wakes come first, questions last.
+fn class(entry: &CommandEntry) -> i64 {
+    if entry.urgent { -1 } else { i64::from(entry.class == Class::Question) }
 }

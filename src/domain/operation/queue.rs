@@ -79,10 +79,8 @@ impl Operations {
             let running = host.store.read(move |db| operations::running(db, after)).await?;
             let Some(last) = running.last() else { break };
             after = last.id.key();
-            let lost = running.into_iter().map(|one| self.step(one, Input::Lost(reason::SERVER_RESTARTED)));
-            for stored in join_all(lost.collect()).await {
-                stored?;
-            }
+            let lost = running.into_iter().map(|one| (one, Input::Lost(reason::SERVER_RESTARTED)));
+            self.step_all(host, lost.collect()).await?;
         }
         let agents = host.store.read_long(0, operations::agents_with_live).await?;
         self.backlog.lock().extend(&agents);
@@ -101,9 +99,11 @@ impl Operations {
             return Ok(());
         }
         let now = host.clock.now();
-        for agent in
-            online.iter().copied().filter(|agent| self.stand_ins.lock().contains(agent)).collect::<Vec<_>>()
-        {
+        let stand_ins: Vec<_> = {
+            let all = self.stand_ins.lock();
+            online.iter().copied().filter(|agent| all.contains(agent)).collect()
+        };
+        for agent in stand_ins {
             self.stand_in(host, agent, now).await?;
         }
         // Taken out first: what is queued from now on puts it back.
@@ -287,25 +287,4 @@ fn reply_of(outcome: std::result::Result<String, DispatchError>) -> Reply {
         }
         Err(_) => Reply::Nonsense,
     }
-}
-
-/// Waits for all of some futures at the same time, in their order.
-async fn join_all<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
-    let mut waiting: Vec<_> = futures.into_iter().map(Box::pin).collect();
-    // Each is polled once, so that all of them are on their way.
-    let mut done: Vec<Option<F::Output>> = waiting.iter().map(|_| None).collect();
-    std::future::poll_fn(|cx| {
-        let mut pending = false;
-        for (future, done) in waiting.iter_mut().zip(&mut done) {
-            if done.is_none() {
-                match future.as_mut().poll(cx) {
-                    std::task::Poll::Ready(value) => *done = Some(value),
-                    std::task::Poll::Pending => pending = true,
-                }
-            }
-        }
-        if pending { std::task::Poll::Pending } else { std::task::Poll::Ready(()) }
-    })
-    .await;
-    done.into_iter().flatten().collect()
 }

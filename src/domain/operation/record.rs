@@ -12,7 +12,7 @@ use crate::domain::By;
 use crate::domain::command_error::agent_text;
 use crate::host::Host;
 use crate::model::operation::{Operation, OperationKind, State, Word, reason};
-use crate::registry::{Class, CommandEntry};
+use crate::registry::CommandEntry;
 use crate::store::operations;
 
 /// How long one waits for others.
@@ -116,7 +116,7 @@ pub(in crate::domain) fn note<T: AsRef<str>>(
         parent: None,
         run_timeout: i64::try_from(direct.entry.timeout.as_millis()).unwrap_or(i64::MAX),
         repeatable: direct.entry.idempotent,
-        class: if direct.entry.urgent { -1 } else { i64::from(direct.entry.class == Class::Question) },
+        class: super::class(direct.entry),
         not_before: 0,
         due_at: None,
         progress: None,

@@ -15,7 +15,7 @@ use crate::clock::Millis;
 use crate::error::Result;
 use crate::host::Host;
 use crate::model::operation::{Operation, State};
-use crate::store::{operations, operations as rows};
+use crate::store::operations;
 
 const TICK: Duration = Duration::from_millis(100);
 /// How long the clockwork waits where the database refuses.
@@ -59,7 +59,7 @@ impl Operations {
                             version: operation.version + 1,
                             ..operation
                         };
-                        return Ok(rows::save(db, &later)?.then_some((later, false)));
+                        return Ok(operations::save(db, &later)?.then_some((later, false)));
                     }
                     Ok(ended.map(|ended| (ended, true)))
                 };

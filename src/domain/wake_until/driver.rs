@@ -14,16 +14,14 @@ use crate::control::{DispatchError, Requester};
 use crate::domain::device_presence;
 use crate::domain::device_questions::DeviceQuestions;
 use crate::domain::look::{self, Sample, Seen};
+use crate::domain::operation::right::is_allowed;
 use crate::domain::{device_agent, wake};
 use crate::error::{Error, Result};
 use crate::host::Host;
 use crate::model::device_presence::{DeviceState, why};
-use crate::model::operation::{MakerKind, Operation, State, TrailEntry, Word, reason};
-use crate::model::permission::{Permission, Scope, allowed};
+use crate::model::operation::{Operation, State, TrailEntry, Word, reason};
 use crate::store::devices::WakeRow;
-use crate::store::{
-    Conn, Reach, Right, Whose, device_agents, device_options, devices, operation_trail, operations, standing,
-};
+use crate::store::{Whose, device_agents, device_options, devices, operations};
 
 /// How often a wake without an agent looks whether one is there.
 const AGENT_EVERY: Duration = Duration::from_millis(500);
@@ -137,11 +135,7 @@ impl Driver {
         self.op.progress = Some(serde_json::to_string(&self.progress).map_err(Error::internal)?);
         let (op, trail) = (self.op.clone(), std::mem::take(&mut self.trail));
         let written = self.host.store.write(move |db| {
-            if !operations::save(db, &op)? {
-                return operations::get(db, op.id);
-            }
-            trail.iter().try_for_each(|entry| operation_trail::insert(db, op.id, entry))?;
-            Ok(None)
+            if operations::change(db, &op, &trail)? { Ok(None) } else { operations::get(db, op.id) }
         });
         if let Some(other) = written.await? {
             self.op = other;
@@ -170,7 +164,7 @@ impl Driver {
             let Some(device) = devices::to_wake(db, &Whose::Anyones.into(), id)? else {
                 return Ok(Some(Err(reason::DEVICE_DELETED)));
             };
-            if !may(db, &op, id, now)? {
+            if !is_allowed(db, &op, now)? {
                 return Ok(Some(Err(reason::NOT_ALLOWED)));
             }
             let secure_on = if device.has_secure_on { device_options::secure_on(db, id)? } else { None };
@@ -358,19 +352,4 @@ impl Driver {
         json!({"found": why, "agentID": seen.agent, "address": seen.address, "mac": seen.mac, "port": seen.port,
             "latencyMs": seen.latency})
     }
-}
-
-/// Whether whoever asked may still have the device woken.
-fn may(db: &Conn, op: &Operation, device: i64, now: Millis) -> Result<bool> {
-    let Some(user) = op.maker.user else { return Ok(true) };
-    let standing = match (op.maker.kind, op.maker.id) {
-        (MakerKind::Token, Some(token)) => standing::of_token(db, user, token, now)?,
-        _ => standing::of_user(db, user)?,
-    };
-    let Some(standing) = standing else { return Ok(false) };
-    if user == op.owner || allowed(standing.role, Permission::DevicesWake, Scope::Any) {
-        return Ok(true);
-    }
-    let reach = Reach { whose: Whose::User(user), shared: Some((Right::Wake, now)), only: None };
-    Ok(devices::get(db, &reach, device)?.is_some())
 }
