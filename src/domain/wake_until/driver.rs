@@ -14,6 +14,7 @@ use crate::control::{DispatchError, Requester};
 use crate::domain::device_presence;
 use crate::domain::device_questions::DeviceQuestions;
 use crate::domain::look::{self, Sample, Seen};
+use crate::domain::operation::Operations;
 use crate::domain::operation::right::is_allowed;
 use crate::domain::{device_agent, wake};
 use crate::error::{Error, Result};
@@ -25,6 +26,8 @@ use crate::store::{Whose, device_agents, device_options, devices, operations};
 
 /// How often a wake without an agent looks whether one is there.
 const AGENT_EVERY: Duration = Duration::from_millis(500);
+/// After how many of these looks it reads again which agents the device has.
+const AGENT_LOOKS: u32 = 10;
 /// How long until it is tried again to read or store.
 const AGAIN: Duration = Duration::from_secs(1);
 /// How long at most between two steps.
@@ -134,11 +137,7 @@ impl Driver {
         self.op.version += 1;
         self.op.progress = Some(serde_json::to_string(&self.progress).map_err(Error::internal)?);
         let (op, trail) = (self.op.clone(), std::mem::take(&mut self.trail));
-        let written = self.host.store.write(move |db| {
-            if operations::change(db, &op, &trail)? { Ok(None) } else { operations::get(db, op.id) }
-        });
-        if let Some(other) = written.await? {
-            self.op = other;
+        if !self.host.store.write(move |db| operations::change(db, &op, &trail)).await? {
             return Ok(false);
         }
         crate::domain::operation::publish(&self.host, std::slice::from_ref(&self.op));
@@ -182,14 +181,14 @@ impl Driver {
         if std::mem::take(&mut self.resumed) {
             self.note(reason::SERVER_RESTARTED, "The server was restarted; it goes on");
         }
+        let withdrawn = Operations::of(&self.host).waiter(self.op.id);
         loop {
+            // Before the look at what is stored, so that nothing in between is missed.
+            let withdrawn = withdrawn.notified();
+            tokio::pin!(withdrawn);
+            withdrawn.as_mut().enable();
             let stored = match self.stored().await? {
-                None => {
-                    let id = self.op.id;
-                    let withdrawn = self.host.store.read(move |db| operations::get(db, id)).await?;
-                    self.op = withdrawn.unwrap_or_else(|| self.op.clone());
-                    return Ok(());
-                }
+                None => return Ok(()),
                 Some(Ok(stored)) => stored,
                 Some(Err(why)) => {
                     let message = "The device is gone, or whoever asked may no longer wake it";
@@ -211,7 +210,10 @@ impl Driver {
                             .end(State::Expired, Some(reason::AGENT_OFFLINE), message.to_owned())
                             .await;
                     }
-                    None => tokio::time::sleep(AGENT_EVERY).await,
+                    None => tokio::select! {
+                        () = self.wait_for_agent(&stored.agents) => {}
+                        () = withdrawn => {}
+                    },
                 }
                 continue;
             };
@@ -235,7 +237,22 @@ impl Driver {
             let until = [deadline, self.progress.next_look, self.progress.next_packet().unwrap_or(deadline)];
             let pause = until.into_iter().min().unwrap_or(deadline) - self.now();
             let pause = u64::try_from(pause.clamp(10, LONGEST_PAUSE)).unwrap_or(10);
-            tokio::time::sleep(Duration::from_millis(pause)).await;
+            tokio::select! {
+                () = tokio::time::sleep(Duration::from_millis(pause)) => {}
+                () = withdrawn => {}
+            }
+        }
+    }
+
+    /// Waits until one of these agents is connected, the time to send anything is over, or it is time to look at what is
+    /// stored again: the device may have other agents by then. Nothing is read meanwhile, since very many may wait.
+    async fn wait_for_agent(&self, agents: &[i64]) {
+        for _ in 0..AGENT_LOOKS {
+            tokio::time::sleep(AGENT_EVERY).await;
+            let is_there = device_agent::first_online(&self.host.control, agents).is_some();
+            if is_there || self.now() >= self.op.deliver_by {
+                return;
+            }
         }
     }
 
