@@ -1,4 +1,5 @@
-//! The one state machine of operations: what is, what happened and when, to what is then and what is to be done.
+//! The state machine of operations: what is, what happened and when, to what is then and what is to be done. Wakes until
+//! online have a plan of their own (`wake_until`), and take from here alone how they are withdrawn.
 //!
 //! It does no I/O and knows no clock. Queue, agents, restart and time drive it; each step is stored before it counts. What
 //! cannot happen to an operation as it is changes nothing: an answer to what has ended, a second cancellation, a turn of
