@@ -1,8 +1,9 @@
 // The audit log: who did what, from where, and what was refused.
 import { html, nothing } from '../vendor/lit.js';
 import { base, get } from '../api.js';
+import { FilteredList } from '../filtered-list.js';
 import { has, t, whenExactly, whenFully } from '../i18n.js';
-import { Page, icon, problem, skeleton, state } from '../ui.js';
+import { icon, problem, skeleton, state } from '../ui.js';
 
 /** Entries of a page. */
 const PAGE = 100;
@@ -18,63 +19,30 @@ const shape = (outcome) => (outcome === 'done' ? 'online' : outcome === 'refused
 /** What was done, in words. @param {string} action */
 const said = (action) => (has(`action.${action}`) ? t(`action.${action}`) : action);
 
-export default class Audit extends Page {
-  /** @type {AuditEntry[]} */
-  entries = [];
-  /** @type {string | null} */
-  next = null;
-  busy = false;
-  /** What is asked for. The page's address holds it, so that a link shows the same. */
-  filter = Object.fromEntries(new URLSearchParams(location.search));
-
+/** @extends FilteredList<AuditEntry> */
+export default class Audit extends FilteredList {
   /** @override */
   get heading() {
     return t('nav.audit');
   }
 
-  get query() {
-    const { period, action, actor, outcome, user, address } = this.filter;
-    const since = PERIODS[/** @type {keyof typeof PERIODS} */ (period)];
-    return { action, actor, outcome, user, address, since: since ? Date.now() - since : undefined, limit: PAGE };
-  }
-
   /** @override */
-  async load() {
-    const { entries, next } = await get('admin/audit', this.query);
-    this.entries = entries;
-    this.next = next;
+  get path() {
+    return 'audit';
   }
 
-  more = async () => {
-    this.busy = true;
-    this.requestUpdate();
-    try {
-      const { entries, next } = await get('admin/audit', { ...this.query, before: this.next ?? undefined });
-      this.entries = [...this.entries, ...entries];
-      this.next = next;
-    } catch (error) {
-      this.failure = error;
-    }
-    this.busy = false;
-    this.requestUpdate();
-  };
-
-  /** @param {string} name @param {string} value */
-  #set(name, value) {
-    this.filter = { ...this.filter, [name]: value };
-    const kept = new URLSearchParams(Object.entries(this.filter).filter(([, value]) => value));
-    history.replaceState(null, '', `audit${kept.size > 0 ? `?${kept}` : ''}`);
-    void this.reload();
+  /** @override @param {string} filter */
+  label(filter) {
+    return t(`audit.${filter}`);
   }
 
-  /** @param {string} name @param {string[]} values @param {string} words */
-  #select(name, values, words) {
-    const change = (/** @type {Event} */ event) => this.#set(name, /** @type {HTMLSelectElement} */ (event.target).value);
-    return html`<label class="chip-select"><span class="unseen">${t(`audit.${name}`)}</span>
-      <select @change=${change}>
-        <option value="">${t(`audit.${name}.all`)}</option>
-        ${values.map((value) => html`<option value=${value} ?selected=${this.filter[name] === value}>${t(`${words}.${value}`)}</option>`)}
-      </select></label>`;
+  /** @override @param {string} [before] */
+  async read(before) {
+    const { period, action, actor, outcome, user, address } = this.filter;
+    const length = PERIODS[/** @type {keyof typeof PERIODS} */ (period)];
+    const since = length ? Date.now() - length : undefined;
+    const { entries, next } = await get('admin/audit', { action, actor, outcome, user, address, since, limit: PAGE, before });
+    return { list: entries, next };
   }
 
   /** @override */
@@ -85,20 +53,20 @@ export default class Audit extends Page {
         <a class="button" href=${from.href} download="audit.ndjson">${t('audit.export')}</a>
       </header>
       <search class="filters"><div class="chips">
-        ${this.#select('period', Object.keys(PERIODS).filter(Boolean), 'period')}
-        ${this.#select('action', ACTIONS, 'audit.actions')}
-        ${this.#select('actor', ACTORS, 'actor')}
-        ${this.#select('outcome', OUTCOMES, 'outcome')}
-        ${['user', 'address'].map((name) => (this.filter[name] ? html`<button class="chip" aria-pressed="true" @click=${() => this.#set(name, '')}>${t(`audit.${name}`)}: ${this.filter[name]} ${icon('close')}</button>` : nothing))}
+        ${this.select('period', Object.keys(PERIODS).filter(Boolean), (value) => t(`period.${value}`))}
+        ${this.select('action', ACTIONS, (value) => t(`audit.actions.${value}`))}
+        ${this.select('actor', ACTORS, (value) => t(`actor.${value}`))}
+        ${this.select('outcome', OUTCOMES, (value) => t(`outcome.${value}`))}
+        ${['user', 'address'].map((name) => (this.filter[name] ? html`<button class="chip" aria-pressed="true" @click=${() => this.set(name, '')}>${t(`audit.${name}`)}: ${this.filter[name]} ${icon('close')}</button>` : nothing))}
         <button class="chip" @click=${this.reload}>${t('refresh')}</button>
       </div></search>
       ${problem(this.failure, this.reload)} ${this.loaded ? this.#entries() : this.failure ? nothing : skeleton(10)}`;
   }
 
   #entries() {
-    if (this.entries.length === 0 && !this.next) return html`<div class="empty small"><p>${t('audit.none')}</p></div>`;
-    return html`<div class="rows audit"><ul aria-label=${this.heading}>${this.entries.map((entry) => this.#entry(entry))}</ul></div>
-      ${this.next ? html`<button class=${this.busy ? 'busy' : ''} aria-disabled=${this.busy} @click=${this.more}>${t('showMore')}</button>` : nothing}`;
+    if (this.list.length === 0 && !this.next) return html`<div class="empty small"><p>${t('audit.none')}</p></div>`;
+    return html`<div class="rows audit"><ul aria-label=${this.heading}>${this.list.map((entry) => this.#entry(entry))}</ul></div>
+      ${this.showMore()}`;
   }
 
   /** @param {AuditEntry} entry */
@@ -109,11 +77,11 @@ export default class Audit extends Page {
     return html`<li>
       <time class="quiet" datetime=${new Date(at).toISOString()} title=${whenFully(at)}>${whenExactly(at)}</time>
       <div class="what">${state(shape(outcome), t(`outcome.${outcome}`))}</div>
-      <div class="who">${userID ? html`<button class="plain link" title=${t(`actor.${actor}`)} @click=${() => this.#set('user', String(userID))}>${who}</button>` : html`<span class="quiet">${who}</span>`}</div>
+      <div class="who">${userID ? html`<button class="plain link" title=${t(`actor.${actor}`)} @click=${() => this.set('user', String(userID))}>${who}</button>` : html`<span class="quiet">${who}</span>`}</div>
       <div class="did"><span title=${action}>${said(action)}</span>${count > 1 ? html` <span class="tag">× ${count}</span>` : nothing}
         ${name ? html` <strong>${page && targetID ? html`<a href=${page}>${name}</a>` : name}</strong>` : nothing}
         ${detail ? html` <span class="quiet">${detail}</span>` : nothing}</div>
-      <div class="where quiet">${address ? html`<button class="plain link quiet" @click=${() => this.#set('address', address)}>${address}</button>` : nothing}</div>
+      <div class="where quiet">${address ? html`<button class="plain link quiet" @click=${() => this.set('address', address)}>${address}</button>` : nothing}</div>
     </li>`;
   }
 }
