@@ -1,7 +1,8 @@
 //! The agent itself: connects to a server and runs the commands' agent side on this machine.
 //!
 //! `dial` reaches the server, by `race` whichever of its addresses answers and by `proxy` the way round, `client` shakes
-//! hands, `enrol` makes the agent there, `runner` reads commands and answers them, `backoff` decides when to dial again,
+//! hands, `enrol` makes the agent there, `reach` is the same way for the command line,
+//! `runner` reads commands and answers them, `backoff` decides when to dial again,
 //! `network`, `probe`, `ping` and `neighbours` and `sweep` are the real network behind [`AgentContext`], `secret` and `secret_file` find and keep
 //! the agent's secret, `config` is its configuration file, `served` which commands that permits, `machine` what they may start, and `url` is the server's address. It knows nothing of the server's side: no database, no sessions, nor the server's configuration.
 //!
@@ -24,6 +25,7 @@ mod ping;
 mod probe;
 mod proxy;
 mod race;
+mod reach;
 mod runner;
 mod secret;
 mod secret_file;
@@ -50,6 +52,7 @@ pub use config::{AgentConfig, Checked};
 pub use enrol::{Enrolment, EnrolmentOptions};
 use machine::LocalMachine;
 use network::LocalNetwork;
+pub use reach::Reach;
 use runner::Ended;
 use secret::Secret;
 use secret_file::Mark;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::failure::Failure;
 use super::operator::{Asking, Operator};
 use super::output::{JsonLines, table_of, text};
-use super::{ConfigArguments, keep_files_private};
+use super::{ConfigArguments, keep_files_private, when};
 use crate::http::Method;
 
 const AUDIT: &str = "/api/admin/audit";
@@ -130,14 +130,12 @@ async fn newest(operator: &Operator, path: &str, limit: usize) -> Result<Value, 
 }
 
 fn row(entry: &Value) -> Vec<String> {
-    let at = entry["at"].as_i64().and_then(|at| jiff::Timestamp::from_millisecond(at).ok());
-    let time = at.map_or_else(String::new, |at| format!("{at:.0}"));
     let words = |keys: [&str; 3]| {
         let words = keys.map(|key| text(&entry[key]));
         words.into_iter().filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
     };
     vec![
-        time,
+        when::stamp(&entry["at"]),
         words(["actor", "actorID", "actorName"]),
         text(&entry["action"]),
         words(["target", "targetID", "targetName"]),

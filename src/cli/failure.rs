@@ -22,6 +22,11 @@ impl Failure {
         Self { message: message.to_string(), code: 1 }
     }
 
+    /// Somebody ended it with Ctrl-C; the exit status is the one shells use for that.
+    pub(super) fn interrupted(message: impl fmt::Display) -> Self {
+        Self { message: message.to_string(), code: 130 }
+    }
+
     pub(super) fn exit_code(&self) -> ExitCode {
         ExitCode::from(self.code)
     }

@@ -11,20 +11,27 @@ mod commands;
 mod completions;
 mod confidential;
 mod config;
+mod devices;
+mod discover;
 mod enroll;
 mod enrolment;
+mod events;
 mod failure;
 mod healthcheck;
 mod names;
 mod openapi;
+mod operations;
 mod operator;
 mod output;
 mod password;
 mod plugin_command;
 mod plugins;
+mod remote;
 mod secrets;
 mod serve;
 mod shares;
+mod sse;
+mod things;
 mod token;
 mod user;
 mod when;
@@ -62,6 +69,16 @@ enum Command {
     /// Show or check the configuration
     #[command(subcommand)]
     Config(config::Command),
+    /// Wake, see and manage devices, here or on another server
+    #[command(subcommand)]
+    Devices(devices::Command),
+    /// See and withdraw what is wanted of agents and devices, here or on another server
+    #[command(subcommand)]
+    Operations(operations::Command),
+    /// Look what is on an agent's networks, here or on another server
+    Discover(discover::Arguments),
+    /// Follow what happens, here or on another server
+    Events(events::Arguments),
     /// Manage users, whether the server runs or not
     #[command(subcommand)]
     User(user::Command),
@@ -180,6 +197,10 @@ pub fn main_as(name: &'static str, version: &'static str) -> ExitCode {
         Some(Command::Plugins(arguments)) => plugins::plugins(&arguments),
         Some(Command::Routes(arguments)) => plugins::routes(arguments),
         Some(Command::Config(command)) => config::run(command),
+        Some(Command::Devices(command)) => devices::run(command),
+        Some(Command::Operations(command)) => operations::run(command),
+        Some(Command::Discover(arguments)) => discover::run(arguments),
+        Some(Command::Events(arguments)) => events::run(arguments),
         Some(Command::User(command)) => user::run(command),
         Some(Command::Token(command)) => token::run(command),
         Some(Command::Agents(command)) => agents::run(command),

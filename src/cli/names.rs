@@ -45,10 +45,15 @@ pub(super) async fn for_owner(
 }
 
 fn unknown<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Failure {
+    let meant = meant(name, known);
+    Failure::new(format!("there is no user {name:?}; {meant}`netignite user list` shows all"))
+}
+
+/// The question whether the nearest of the known names is meant; nothing if none is near.
+pub(super) fn meant<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
     let alike = |known: &str| strsim::jaro_winkler(&name.to_lowercase(), &known.to_lowercase());
     let nearest = known.max_by(|a, b| alike(a).total_cmp(&alike(b))).filter(|known| alike(known) >= ALIKE);
-    let meant = nearest.map(|nearest| format!("did you mean {nearest:?}? ")).unwrap_or_default();
-    Failure::new(format!("there is no user {name:?}; {meant}`netignite user list` shows all"))
+    nearest.map(|nearest| format!("did you mean {nearest:?}? ")).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -17,13 +17,34 @@ pub(super) fn print(text: impl fmt::Display) -> Result<(), Failure> {
 }
 
 fn print_raw(text: &str) -> Result<(), Failure> {
-    let mut stdout = io::stdout().lock();
-    match writeln!(stdout, "{text}").and_then(|()| stdout.flush()) {
+    match write_line(text) {
         Err(e) if e.kind() != ErrorKind::BrokenPipe => {
             Err(Failure::new(format!("cannot write to standard output: {e}")))
         }
         _ => Ok(()),
     }
+}
+
+fn write_line(text: &str) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    writeln!(stdout, "{text}").and_then(|()| stdout.flush())
+}
+
+/// Prints one line of an answer that goes on, harmless for the terminal.
+pub(super) fn print_line(text: &str) -> io::Result<()> {
+    write_line(&printable(text))
+}
+
+/// Prints one line of an answer that goes on: a value as JSON.
+pub(super) fn print_json_line(value: &Value) -> io::Result<()> {
+    write_line(&shown_json(&value.to_string()))
+}
+
+/// Says in one line on standard error what goes on meanwhile.
+pub(super) fn note(text: &str) {
+    let line = printable(text);
+    // Whoever does not read it misses it.
+    let _ = writeln!(io::stderr(), "netignite: {line}");
 }
 
 /// Prints JSON for programs.
@@ -52,6 +73,14 @@ pub(super) fn table(head: &[&str], rows: &[Vec<String>]) -> String {
         cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
     };
     rows.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// What there is to know of one thing, a line each: what, and the value. What has no value is left out.
+pub(super) fn facts(facts: &[(&str, String)]) -> String {
+    let known = || facts.iter().filter(|(_, value)| !value.is_empty());
+    let width = known().map(|(what, _)| what.chars().count() + 1).max().unwrap_or(0);
+    let line = |(what, value): &(&str, String)| format!("{:width$}  {}", format!("{what}:"), Cell(value));
+    known().map(line).collect::<Vec<_>>().join("\n")
 }
 
 /// A table of a list that the API answered.

@@ -14,6 +14,12 @@ pub(super) fn told(at: &Value) -> String {
     at.as_i64().map_or_else(|| "never".to_owned(), |at| from_now(at, Clock::default().now()))
 }
 
+/// The same as a point in time, for logs.
+pub(super) fn stamp(at: &Value) -> String {
+    let at = at.as_i64().and_then(|at| jiff::Timestamp::from_millisecond(at).ok());
+    at.map_or_else(String::new, |at| format!("{at:.0}"))
+}
+
 fn from_now(at: Millis, now: Millis) -> String {
     let away = at.abs_diff(now);
     // Two of the next larger unit, so that nothing is told coarser than by half.

@@ -1,5 +1,5 @@
-//! A small HTTP client for the command line: one JSON request at a time to the server, over TCP or the local
-//! operator's Unix socket.
+//! A small HTTP client for the command line: one JSON request at a time to the server, over TCP, the local operator's
+//! Unix socket, or whatever connection the caller made.
 
 use std::io;
 use std::net::SocketAddr;
@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::Request;
 use hyper::body::{Body, Incoming};
-use hyper::client::conn::http1;
+use hyper::client::conn::http1::{self, SendRequest};
 use hyper::header::{ACCEPT, CONNECTION, CONTENT_TYPE, HOST};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
@@ -45,18 +45,23 @@ pub async fn request(
     path: &str,
     body: Option<&Value>,
 ) -> io::Result<(StatusCode, Value)> {
-    let exchange = async {
-        match target {
-            Target::Tcp(address) => {
-                let host = address.to_string();
-                send(TcpStream::connect(address).await?, build(&host, method, path, body)?, read_whole).await
-            }
-            Target::Unix(socket) => {
-                let stream = local_socket::connect(socket).await?;
-                send(stream, build("localhost", method, path, body)?, read_whole).await
-            }
-        }
-    };
+    request_with(target, build(&host_of(target), method, path, body)?).await
+}
+
+/// [`request`] with a request that has headers of its own.
+pub(crate) async fn request_with(
+    target: &Target,
+    request: Request<Full<Bytes>>,
+) -> io::Result<(StatusCode, Value)> {
+    timeout(TIMEOUT, exchange(target, request, read_whole)).await.map_err(|_| late())?
+}
+
+/// [`request_with`] over a connection that was made already.
+pub(crate) async fn request_over(
+    mut sender: SendRequest<Full<Bytes>>,
+    request: Request<Full<Bytes>>,
+) -> io::Result<(StatusCode, Value)> {
+    let exchange = async { read_whole(sender.send_request(request).await.map_err(io::Error::other)?).await };
     timeout(TIMEOUT, exchange).await.map_err(|_| late())?
 }
 
@@ -80,16 +85,45 @@ pub async fn download(
     path: &str,
     take: &mut impl FnMut(&[u8]) -> io::Result<()>,
 ) -> io::Result<Downloaded> {
-    let exchange = async |response| read_parts(response, take).await;
+    download_with(target, build(&host_of(target), Method::GET, path, None)?, take).await
+}
+
+/// [`download`] with a request that has headers of its own.
+pub(crate) async fn download_with(
+    target: &Target,
+    request: Request<Full<Bytes>>,
+    take: &mut impl FnMut(&[u8]) -> io::Result<()>,
+) -> io::Result<Downloaded> {
+    exchange(target, request, async |response| read_parts(response, take).await).await
+}
+
+/// [`download_with`] over a connection that was made already.
+pub(crate) async fn download_over(
+    mut sender: SendRequest<Full<Bytes>>,
+    request: Request<Full<Bytes>>,
+    take: &mut impl FnMut(&[u8]) -> io::Result<()>,
+) -> io::Result<Downloaded> {
+    let response = timeout(TIMEOUT, sender.send_request(request)).await.map_err(|_| late())?;
+    read_parts(response.map_err(io::Error::other)?, take).await
+}
+
+/// The value of the `Host` header for a target.
+fn host_of(target: &Target) -> String {
     match target {
-        Target::Tcp(address) => {
-            let stream = TcpStream::connect(address).await?;
-            send(stream, build(&address.to_string(), Method::GET, path, None)?, exchange).await
-        }
-        Target::Unix(socket) => {
-            let stream = local_socket::connect(socket).await?;
-            send(stream, build("localhost", Method::GET, path, None)?, exchange).await
-        }
+        Target::Tcp(address) => address.to_string(),
+        Target::Unix(_) => "localhost".to_owned(),
+    }
+}
+
+/// Connects, sends a request and has `read` read what is answered.
+async fn exchange<R>(
+    target: &Target,
+    request: Request<Full<Bytes>>,
+    read: impl AsyncFnOnce(hyper::Response<Incoming>) -> io::Result<R>,
+) -> io::Result<R> {
+    match target {
+        Target::Tcp(address) => send(TcpStream::connect(address).await?, request, read).await,
+        Target::Unix(socket) => send(local_socket::connect(socket).await?, request, read).await,
     }
 }
 

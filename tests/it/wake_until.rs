@@ -1,5 +1,6 @@
 //! Waking a device until it is seen: what proves it, why it fails, and what survives.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,9 +15,9 @@ use super::support::wait::until;
 use super::support::{Agent, Client, Reply, Server, sqlite};
 
 /// What an agent on the device's network sees.
-struct Lan {
+pub(super) struct Lan {
     /// When the first packet came.
-    woken: Option<Instant>,
+    pub(super) woken: Option<Instant>,
     packets: u32,
     /// How long after it the device answers; none for never.
     boots_after: Option<Duration>,
@@ -25,22 +26,27 @@ struct Lan {
 }
 
 #[derive(Clone, Copy, PartialEq)]
-enum Probe {
+pub(super) enum Probe {
     Answers,
     OtherMac,
     CannotTell,
     Lacking,
 }
 
-type Shared = Arc<Mutex<Lan>>;
+pub(super) type Shared = Arc<Mutex<Lan>>;
 
-fn lan(boots_after: Option<Duration>, probe: Probe) -> Shared {
+pub(super) fn lan(boots_after: Option<Duration>, probe: Probe) -> Shared {
     Arc::new(Mutex::new(Lan { woken: None, packets: 0, boots_after, probe }))
 }
 
 /// Connects an agent to this network; it answers until its task is aborted.
 async fn connect(server: &Server, agent: i64, lan: &Shared) -> tokio::task::JoinHandle<()> {
-    let Agent { mut socket } = Agent::connect(server.address(), agent, SECRET).await;
+    connect_at(server.address(), agent, lan).await
+}
+
+/// Connects an agent to this network, and to the server at an address.
+pub(super) async fn connect_at(address: SocketAddr, agent: i64, lan: &Shared) -> tokio::task::JoinHandle<()> {
+    let Agent { mut socket } = Agent::connect(address, agent, SECRET).await;
     let lan = lan.clone();
     tokio::spawn(async move {
         while let Some(Ok(frame)) = socket.next().await {
