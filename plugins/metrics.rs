@@ -151,6 +151,11 @@ impl Plugin for Metrics {
     const SUMMARY: &'static str = "Figures for Prometheus at /metrics";
     type Config = Config;
 
+    const KEYS: &'static [(&'static str, &'static str)] = &[
+        ("bind", "An address of their own, such as `127.0.0.1:9464`."),
+        ("enabled", "Whether there are metrics at all; it takes `bind` or `token`."),
+        ("token", "The bearer token that must be sent, of at least 16 characters."),
+    ];
     const LIVE: &'static [&'static str] = &["token"];
 
     fn listens(config: &Config) -> Vec<(&'static str, SocketAddr)> {

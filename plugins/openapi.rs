@@ -27,6 +27,7 @@ impl Plugin for OpenApi {
     const NAME: &'static str = "openapi";
     const SUMMARY: &'static str = "The API as an OpenAPI document, at /api/openapi.json";
     const LISTENS: bool = false;
+    const KEYS: &'static [(&'static str, &'static str)] = &[("enabled", "Whether the document is served.")];
     type Config = Config;
 
     fn new(config: Config, _: &Arc<Host>) -> Result<Option<Self>, PluginError> {

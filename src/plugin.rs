@@ -69,6 +69,9 @@ pub trait Plugin: Send + Sync + Sized + 'static {
     /// the server runs.
     const LIVE: &'static [&'static str] = &[];
 
+    /// What the keys of its section are for, a sentence each, for `netignite config keys`.
+    const KEYS: &'static [(&'static str, &'static str)] = &[];
+
     /// The SQL that makes its tables, one text a version: they are run before the first [`start`](Self::start) that needs
     /// them, in their order and each once. Every name they make begins with `plugin_<name>_`; what was released is never
     /// changed, only followed by another. See [`Tables`].
@@ -298,7 +301,7 @@ impl PluginEntry {
 #[doc(hidden)]
 #[track_caller]
 pub const fn section_of<P: Plugin>() -> PluginSection {
-    PluginSection::of::<P::Config>(P::NAME, P::LIVE, |section| {
+    PluginSection::of::<P::Config>(P::NAME, P::LIVE, P::KEYS, |section| {
         section::parse::<P::Config>(P::NAME, section).map(drop)
     })
 }

@@ -42,6 +42,7 @@ pub struct Dashboard {
 impl Plugin for Dashboard {
     const NAME: &'static str = "dashboard";
     const SUMMARY: &'static str = "The page for people, at /";
+    const KEYS: &'static [(&'static str, &'static str)] = &[("enabled", "Whether there is a page at all.")];
     type Config = Config;
 
     fn new(config: Config, _: &Arc<Host>) -> Result<Option<Self>, PluginError> {

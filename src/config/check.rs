@@ -7,14 +7,12 @@ use serde_json::Value;
 
 use super::error::ConfigError;
 use super::file::unknown_key;
-use super::keys::{SECTION, expected, is_secret, join, leaves, redacted};
+use super::keys::{self, SECTION, expected, is_secret, join, leaves, redacted};
 use super::layer::{Layer, Origin};
 use super::section::PluginSection;
 use super::{Config, Setting};
 use crate::json::expected_in_words;
 
-/// The largest number of what one user, or all, may have.
-const MOST: u32 = 1_000_000;
 /// The longest value an error shows, in characters.
 const SHOWN: usize = 60;
 
@@ -143,34 +141,18 @@ fn mentions_secret(message: &str, path: &str, section: &Value) -> bool {
 
 /// The first key whose value has the right type and is yet none.
 fn out_of_bounds(config: &Config) -> Option<&'static str> {
-    let limits = &config.limits;
-    let (audit, operations) = (&config.audit, &config.operations);
-    let bad: [(&'static str, bool); 17] = [
+    let no_name = config.log.file.as_ref().is_some_and(|file| file.file_name().is_none());
+    let bad = [
         ("allowedHosts", !config.allowed_hosts.iter().all(|host| is_host(host))),
         ("allowedOrigins", !config.allowed_origins.iter().all(|o| is_origin(o))),
-        ("audit.maxEntries", audit.max_entries > 0 && !(1000..=100_000_000).contains(&audit.max_entries)),
-        ("audit.retentionDays", audit.retention_days > 36_500),
-        (
-            "operations.maxEntries",
-            operations.max_entries > 0 && !(1000..=100_000_000).contains(&operations.max_entries),
-        ),
-        ("operations.retentionDays", operations.retention_days > 36_500),
         ("dataDirectory", config.data_directory.as_os_str().is_empty()),
-        ("limits.agentsPerUser", limits.agents_per_user > MOST),
-        ("limits.answers", limits.answers > MOST as usize),
-        ("limits.answersPerUser", limits.answers_per_user > MOST as usize),
-        ("limits.devicesPerUser", limits.devices_per_user > MOST),
-        ("limits.bodyBytes", !(1024..=16 * 1024 * 1024).contains(&limits.body_bytes)),
-        ("limits.bodySeconds", !(1..=3600).contains(&limits.body_seconds)),
-        ("limits.connections", limits.connections > MOST as usize),
-        ("limits.headerSeconds", !(1..=3600).contains(&limits.header_seconds)),
-        ("limits.idleSeconds", !(1..=86_400).contains(&limits.idle_seconds)),
-        ("limits.stopSeconds", limits.stop_seconds > 60),
+        ("log.file", no_name),
     ];
-    let log = &config.log;
-    let no_name = log.file.as_ref().is_some_and(|file| file.file_name().is_none());
-    let bad_log = [("log.file", no_name), ("log.keepDays", !(1..=3650).contains(&log.keep_days))];
-    bad.into_iter().chain(bad_log).find(|(_, bad)| *bad).map(|(key, _)| key)
+    let bad = bad.into_iter().find(|(_, bad)| *bad).map(|(key, _)| key);
+    let tree = serde_json::to_value(config).unwrap_or_default();
+    let value = |key: &str| key.split('.').try_fold(&tree, |value, name| value.get(name));
+    let numbers = || keys::all().iter().find(|key| value(&key.name).is_some_and(|value| !key.admits(value)));
+    bad.or_else(|| numbers().map(|key| key.name.as_str()))
 }
 
 /// Whether `text` is a host without a port.

@@ -189,7 +189,7 @@ fn json_or_text(text: &str) -> Value {
 }
 
 /// The variable of a key: `plugins.metrics.bindAddress` is `NETIGNITE_PLUGINS__METRICS__BIND_ADDRESS`.
-fn variable_of(key: &str) -> String {
+pub(super) fn variable_of(key: &str) -> String {
     let mut name = PREFIX.to_owned();
     for c in key.chars() {
         match c {

@@ -1,39 +1,101 @@
 //! What is known of configuration keys by their names: what each expects, which hold secrets, and which key somebody
 //! meant who mistyped one.
 
+use std::ops::RangeInclusive;
+use std::sync::LazyLock;
+
+use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
-/// What each key of the server itself expects, in words. Plugins check their own sections.
-const EXPECTED: &[(&str, &str)] = &[
-    ("allowedHosts", "a list of host names such as \"home.example\" and of addresses, without a port"),
-    ("allowedOrigins", "a list of origins such as \"https://home.example\", without a path"),
-    ("audit.maxEntries", "a whole number from 1000 to 100000000, or 0 for no bound"),
-    ("audit.retentionDays", "a whole number of days from 1 to 36500, or 0 for ever"),
-    ("auth.requireTotp", "a list of the roles \"user\" and \"admin\""),
-    ("dataDirectory", "the path of a directory"),
-    ("limits.agentsPerUser", "a whole number from 1 to 1000000, or 0 for no bound"),
-    ("limits.answers", "a whole number from 1 to 1000000, or 0 for no bound"),
-    ("limits.answersPerUser", "a whole number from 1 to 1000000, or 0 for no bound"),
-    ("limits.bodyBytes", "a whole number of bytes from 1024 to 16777216"),
-    ("limits.bodySeconds", "a whole number of seconds from 1 to 3600"),
-    ("limits.connections", "a whole number from 1 to 1000000, or 0 to choose from the process's file limit"),
-    ("limits.devicesPerUser", "a whole number from 1 to 1000000, or 0 for no bound"),
-    ("limits.headerSeconds", "a whole number of seconds from 1 to 3600"),
-    ("limits.idleSeconds", "a whole number of seconds from 1 to 86400"),
-    ("limits.stopSeconds", "a whole number of seconds from 0 to 60"),
-    ("log.file", "the path of a file, or null for none"),
-    ("log.format", "one of \"auto\", \"pretty\" and \"json\""),
-    ("log.keepDays", "a whole number of days from 1 to 3650"),
-    ("logLevel", "one of \"debug\", \"info\", \"warn\", \"error\" and \"critical\""),
-    ("operations.maxEntries", "a whole number from 1000 to 100000000, or 0 for no bound"),
-    ("operations.retentionDays", "a whole number of days from 1 to 36500, or 0 for ever"),
-    ("plugins", SECTION),
-    ("production", "true or false"),
-    ("secureCookies", "one of \"auto\", \"always\" and \"never\""),
-    ("server.host", "an IP address such as \"0.0.0.0\", \"127.0.0.1\" or \"::\", or \"localhost\""),
-    ("server.port", "a whole number from 0 to 65535"),
-    ("trustedProxies", "a list of networks such as \"10.0.0.0/8\" or single addresses such as \"192.0.2.1\""),
-];
+use super::Config;
+
+/// What the types say of one key of the server itself. Plugins check their own sections.
+#[derive(Debug)]
+pub(super) struct Key {
+    /// The key, nested by dots.
+    pub name: String,
+    /// What it is for.
+    pub meaning: String,
+    /// What it expects, in words.
+    pub expected: String,
+    /// Whether a reload changes it; otherwise it waits for a restart.
+    pub live: bool,
+    /// The bounds of a number.
+    range: Option<RangeInclusive<u64>>,
+    /// Whether 0 is good, whatever the bounds.
+    zero: bool,
+}
+
+impl Key {
+    fn of(name: &str, schema: &Value) -> Self {
+        let word = |name: &str| schema.get(name).and_then(Value::as_str);
+        let number = |name: &str| schema.get(name).and_then(Value::as_u64);
+        let range = number("minimum").zip(number("maximum")).map(|(from, to)| from..=to);
+        Self {
+            name: name.to_owned(),
+            meaning: word("description").unwrap_or_default().split_whitespace().collect::<Vec<_>>().join(" "),
+            expected: word("expected").map_or_else(|| in_words(schema, range.as_ref()), str::to_owned),
+            live: schema["live"] == true,
+            zero: word("zero").is_some(),
+            range,
+        }
+    }
+
+    /// Whether `value`, which has the key's type, is within its bounds.
+    pub(super) fn admits(&self, value: &Value) -> bool {
+        match (value.as_u64(), &self.range) {
+            (Some(0), Some(_)) if self.zero => true,
+            (Some(number), Some(range)) => range.contains(&number),
+            _ => true,
+        }
+    }
+}
+
+/// What a schema admits.
+fn in_words(schema: &Value, range: Option<&RangeInclusive<u64>>) -> String {
+    let words = choices(schema);
+    match (words.split_last(), range) {
+        (Some((last, [])), _) => last.clone(),
+        (Some((last, others)), _) => format!("one of {} and {last}", others.join(", ")),
+        (None, Some(range)) => {
+            let unit = schema["unit"].as_str().map(|unit| format!(" of {unit}")).unwrap_or_default();
+            let zero = schema["zero"].as_str().map(|zero| format!(", or 0 {zero}")).unwrap_or_default();
+            format!("a whole number{unit} from {} to {}{zero}", range.start(), range.end())
+        }
+        (None, None) if schema["type"] == "boolean" => "true or false".to_owned(),
+        (None, None) => SECTION.to_owned(),
+    }
+}
+
+/// The words that an enumeration of them has, in quotes.
+fn choices(schema: &Value) -> Vec<String> {
+    let list = |key: &str| schema[key].as_array().map(Vec::as_slice).unwrap_or_default();
+    let one = |schema: &Value| schema["const"].as_str().map(|word| format!("\"{word}\""));
+    let named = list("enum").iter().filter_map(Value::as_str).map(|word| format!("\"{word}\""));
+    named.chain(list("oneOf").iter().filter_map(one)).collect()
+}
+
+/// All keys of the server itself, sorted by name.
+pub(super) fn all() -> &'static [Key] {
+    static ALL: LazyLock<Vec<Key>> = LazyLock::new(|| {
+        let settings = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
+        let schema = settings.into_generator().into_root_schema_for::<Config>().to_value();
+        let mut found = Vec::new();
+        collect("", &schema, &mut found);
+        found.sort_by(|a, b| a.name.cmp(&b.name));
+        found
+    });
+    &ALL
+}
+
+fn collect(name: &str, schema: &Value, found: &mut Vec<Key>) {
+    match schema["properties"].as_object() {
+        Some(properties) => {
+            properties.iter().for_each(|(inner, schema)| collect(&join(name, inner), schema, found));
+        }
+        None => found.push(Key::of(name, schema)),
+    }
+}
 
 /// A key whose last part holds one of these words, in any case, holds a secret.
 const SECRET_WORDS: &[&str] =
@@ -49,11 +111,11 @@ pub(super) const REDACTED: &str = "[redacted]";
 pub(super) fn expected(key: &str) -> &'static str {
     let mut key = key;
     loop {
-        if let Ok(i) = EXPECTED.binary_search_by_key(&key, |(k, _)| k) {
-            return EXPECTED[i].1;
+        if let Some(found) = all().iter().find(|known| known.name == key) {
+            return &found.expected;
         }
         match key.rsplit_once('.') {
-            Some((parent, _)) if EXPECTED.iter().any(|(k, _)| *k == parent) => key = parent,
+            Some((parent, _)) if all().iter().any(|known| known.name == parent) => key = parent,
             _ => return SECTION,
         }
     }
@@ -118,17 +180,32 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use crate::config::Config;
 
     #[test]
-    fn every_key_says_what_it_expects() {
+    fn every_key_says_what_it_is_for_and_what_it_expects() {
         let tree = serde_json::to_value(Config::default()).unwrap();
-        let keys: Vec<String> = leaves(&tree).into_iter().map(|(key, _)| key).collect();
-        let described: Vec<&str> = EXPECTED.iter().map(|(key, _)| *key).collect();
-        assert!(described.is_sorted(), "looked up by binary search");
-        let mut keys: Vec<&str> = keys.iter().map(String::as_str).collect();
+        let mut keys: Vec<String> = leaves(&tree).into_iter().map(|(key, _)| key).collect();
         keys.sort_unstable();
-        assert_eq!(described, keys);
+        assert_eq!(all().iter().map(|key| key.name.clone()).collect::<Vec<_>>(), keys);
+        for key in all() {
+            assert!(key.meaning.ends_with('.'), "{} has no meaning", key.name);
+            assert!(key.name == "plugins" || key.expected != SECTION, "{} expects nothing", key.name);
+        }
+    }
+
+    #[test]
+    fn what_a_key_expects_follows_from_its_type() {
+        for (key, words) in [
+            ("logLevel", "one of \"debug\", \"info\", \"warn\", \"error\" and \"critical\""),
+            ("secureCookies", "one of \"auto\", \"always\" and \"never\""),
+            ("production", "true or false"),
+            ("limits.bodyBytes", "a whole number of bytes from 1024 to 16777216"),
+            ("limits.answers", "a whole number from 1 to 1000000, or 0 for no bound"),
+            ("server.port", "a whole number from 0 to 65535"),
+            ("limits", SECTION),
+        ] {
+            assert_eq!(expected(key), words, "{key}");
+        }
     }
 
     #[test]

@@ -1,15 +1,13 @@
-//! Which settings change while the server runs: those that are looked up whenever they are needed.
-//!
-//! A plugin names those of its section itself. All others are used once, at the start: what was bound, opened or started with them would have to be made anew,
-//! and every connection with it.
+//! What a configuration that was read again changes: the keys that `settings` marks as live, and those of its section that a
+//! plugin names itself. All others wait for a restart.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::keys::leaves;
+use super::keys::{self, leaves};
 use super::section::{PluginSection, registered};
-use super::settings::{Config, Limits};
+use super::settings::Config;
 
 /// What a configuration that was read again changes.
 #[derive(Debug)]
@@ -25,42 +23,21 @@ pub struct Reloaded {
 impl Config {
     /// This configuration, which is in force, with what `fresh` says of all that can change while running.
     pub fn reloaded(&self, fresh: &Self) -> Reloaded {
-        let Self {
-            allowed_hosts,
-            allowed_origins,
-            trusted_proxies,
-            secure_cookies,
-            production,
-            auth,
-            audit,
-            operations,
-            limits,
-            ..
-        } = fresh.clone();
-        let config = Self {
-            log_level: fresh.log_level,
-            allowed_hosts,
-            allowed_origins,
-            trusted_proxies,
-            secure_cookies,
-            production,
-            auth,
-            audit,
-            operations,
-            limits: Limits {
-                agents_per_user: limits.agents_per_user,
-                devices_per_user: limits.devices_per_user,
-                answers: limits.answers,
-                answers_per_user: limits.answers_per_user,
-                body_bytes: limits.body_bytes,
-                body_seconds: limits.body_seconds,
-                stop_seconds: limits.stop_seconds,
-                ..self.limits
-            },
-            plugins: self.plugins_with(&fresh.plugins, registered().as_deref().unwrap_or_default()),
-            ..self.clone()
-        };
+        let mut config = self.with_live(fresh).unwrap_or_else(|_| self.clone());
+        config.plugins = self.plugins_with(&fresh.plugins, registered().as_deref().unwrap_or_default());
         Reloaded { changed: differing(self, &config), waiting: differing(&config, fresh), config }
+    }
+
+    /// This configuration with the values that `fresh` has for the live keys.
+    fn with_live(&self, fresh: &Self) -> serde_json::Result<Self> {
+        let [mut tree, fresh] = [serde_json::to_value(self)?, serde_json::to_value(fresh)?];
+        for key in keys::all().iter().filter(|key| key.live) {
+            let pointer = format!("/{}", key.name.replace('.', "/"));
+            if let (Some(value), Some(fresh)) = (tree.pointer_mut(&pointer), fresh.pointer(&pointer)) {
+                *value = fresh.clone();
+            }
+        }
+        Ok(Self { new_database: self.new_database, ..serde_json::from_value(tree)? })
     }
 }
 

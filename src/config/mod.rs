@@ -4,7 +4,7 @@
 //! `NITRO_PORT`, `NODE_ENV`), the `NETIGNITE_…` variables, the command line's flags. figment merges them and remembers
 //! of each value which layer it came from, so that an error and `config show` can name the place to look at.
 //!
-//! `settings` holds the typed result, `keys` what is known of each key by name, `layer` one source of values, `file` and
+//! `settings` holds the typed result and all that is said of each key, `keys` reads that by name, `reference` lists it, `layer` one source of values, `file` and
 //! `env` make layers, `check` turns the merged layers into settings or one clear error, `live` says which settings change
 //! while running. Error texts never hold the value of a secret. Deliberately absent: any global.
 
@@ -15,6 +15,7 @@ mod file;
 mod keys;
 mod layer;
 mod live;
+mod reference;
 pub mod section;
 mod settings;
 
@@ -26,6 +27,7 @@ use serde_json::{Value, json};
 pub use error::ConfigError;
 pub use layer::Origin;
 pub use live::Reloaded;
+pub use reference::{Reference, reference};
 use section::PluginSection;
 
 pub use settings::{

@@ -20,6 +20,8 @@ pub struct PluginSection {
     pub check_config: fn(&Value) -> Result<(), String>,
     /// Keys that the plugin looks up when it needs them.
     pub live: &'static [&'static str],
+    /// What its keys are for.
+    pub meanings: &'static [(&'static str, &'static str)],
 }
 
 impl PluginSection {
@@ -28,10 +30,11 @@ impl PluginSection {
     pub const fn of<C: Serialize + DeserializeOwned + Default>(
         name: &'static str,
         live: &'static [&'static str],
+        meanings: &'static [(&'static str, &'static str)],
         check_config: fn(&Value) -> Result<(), String>,
     ) -> Self {
         let default_config = || serde_json::to_value(C::default()).unwrap_or_default();
-        Self { name, location: Location::caller(), default_config, check_config, live }
+        Self { name, location: Location::caller(), default_config, check_config, live, meanings }
     }
 }
 

@@ -1,4 +1,9 @@
-//! What can be configured, and its defaults.
+//! What can be configured: each key with its meaning, what it takes and its default.
+//!
+//! What stands at a field is all that is written of its key, in code: `keys` reads meaning, bounds and the rest out of the
+//! types' schema. `range` bounds a number, and beside it `zero` says what 0 means where it lies outside; `expected` says in
+//! words what other values there are; `live` marks the keys that are looked up whenever they are needed, so that a reload
+//! changes them. All others are used once, at the start: what was made with them would have to be made anew.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,23 +19,31 @@ use serde_json::Value;
 use super::keys::redacted;
 
 /// The whole configuration.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct Config {
     /// How much is logged.
+    #[schemars(extend("live" = true))]
     pub log_level: Level,
     /// Where the database, the first admin's credentials and the local socket lie.
+    #[schemars(extend("expected" = "the path of a directory"))]
     pub data_directory: PathBuf,
     /// Origins besides the server's own whose pages may write, such as `https://home.example`.
+    #[schemars(extend("expected" = "a list of origins such as \"https://home.example\", without a path", "live" = true))]
     pub allowed_origins: Vec<String>,
-    /// The hosts under which the server answers, names or addresses without a port; any if empty.
+    /// The hosts under which the server answers; any if empty. It keeps out pages that give their own name this server's
+    /// address (DNS rebinding). `/livez` and `/readyz` answer under any.
+    #[schemars(extend("expected" = "a list of host names such as \"home.example\" and of addresses, without a port", "live" = true))]
     pub allowed_hosts: Vec<String>,
     /// Networks of the proxies whose `X-Forwarded-*` headers are believed.
     #[serde(deserialize_with = "networks")]
+    #[schemars(with = "Vec<String>", extend("expected" = "a list of networks such as \"10.0.0.0/8\" or single addresses such as \"192.0.2.1\"", "live" = true))]
     pub trusted_proxies: Vec<IpNet>,
-    /// When cookies carry `Secure`.
+    /// When cookies carry `Secure`. `auto`: in production, and where a trusted proxy says that the client speaks https.
+    #[schemars(extend("live" = true))]
     pub secure_cookies: SecureCookies,
-    /// Whether this is production (`NODE_ENV=production`): cookies carry `Secure` unless `secure_cookies` says never.
+    /// Whether this is production (`NODE_ENV=production`): cookies carry `Secure` unless `secureCookies` says never.
+    #[schemars(extend("live" = true))]
     pub production: bool,
     /// What is asked of whoever logs in.
     pub auth: AuthConfig,
@@ -68,7 +81,7 @@ pub enum Level {
 }
 
 /// When cookies carry `Secure`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum SecureCookies {
     /// In production, and when a trusted proxy says that the client speaks https.
@@ -80,15 +93,16 @@ pub enum SecureCookies {
 }
 
 /// What is asked of whoever logs in.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct AuthConfig {
     /// The roles whose users must have a second factor.
+    #[schemars(extend("expected" = "a list of the roles \"user\" and \"admin\"", "live" = true))]
     pub require_totp: Vec<RoleWord>,
 }
 
 /// A role in the configuration.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum RoleWord {
     /// Users who are no admins.
@@ -98,32 +112,35 @@ pub enum RoleWord {
 }
 
 /// Where the server listens.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct ServerConfig {
     /// The address to bind. `localhost` is taken for 127.0.0.1; other names are not looked up, since what they mean
     /// may change while the server runs.
     #[serde(deserialize_with = "host")]
+    #[schemars(extend("expected" = "an IP address such as \"0.0.0.0\", \"127.0.0.1\" or \"::\", or \"localhost\""))]
     pub host: IpAddr,
     /// The port to bind; 0 lets the system choose one.
     pub port: u16,
 }
 
 /// How log lines look and where they go.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct LogConfig {
-    /// How lines on standard error look; in a file they are always JSON.
+    /// How lines on standard error look: `auto` is pretty on a terminal, else JSON. In a file they are always JSON.
     pub format: LogFormat,
     /// A file to log to besides standard error; none if absent. Each day has its own, the date written into the
     /// name: `./logs/netignite.log` makes `./logs/netignite.2030-01-31.log`.
+    #[schemars(extend("expected" = "the path of a file, or null for none"))]
     pub file: Option<PathBuf>,
     /// How many days' files are kept.
+    #[schemars(range(min = 1, max = 3650), extend("unit" = "days"))]
     pub keep_days: usize,
 }
 
 /// How log lines look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum LogFormat {
     /// Pretty on a terminal, else JSON.
@@ -135,49 +152,63 @@ pub enum LogFormat {
 }
 
 /// How much of the audit log is kept.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct AuditConfig {
-    /// Days an entry is kept; 0 keeps it for ever.
+    /// Days an entry is kept.
+    #[schemars(range(min = 1, max = 36_500), extend("unit" = "days", "zero" = "for ever", "live" = true))]
     pub retention_days: u32,
-    /// Entries that are kept at most; 0 for no bound. Beyond it goes what one actor has most of.
+    /// Entries that are kept at most. Beyond it goes what one actor has most of.
+    #[schemars(range(min = 1000, max = 100_000_000), extend("zero" = "for no bound", "live" = true))]
     pub max_entries: u32,
 }
 
 /// How many of the operations that have ended are kept.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct OperationsConfig {
-    /// Days one is kept; 0 keeps it for ever.
+    /// Days one is kept.
+    #[schemars(range(min = 1, max = 36_500), extend("unit" = "days", "zero" = "for ever", "live" = true))]
     pub retention_days: u32,
-    /// Operations that are kept at most; 0 for no bound. Beyond it go the oldest of whoever has most.
+    /// Operations that are kept at most. Beyond it go the oldest of whoever has most.
+    #[schemars(range(min = 1000, max = 100_000_000), extend("zero" = "for no bound", "live" = true))]
     pub max_entries: u32,
 }
 
 /// Bounds on what clients may use.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
 pub struct Limits {
-    /// Connections at once; 0 chooses from the process's file limit. One address may have half of them.
+    /// Connections at once. One address (IPv6: one /64 network) may have half of them, a trusted proxy all.
+    #[schemars(range(min = 1, max = 1_000_000), extend("zero" = "to choose from the process's file limit"))]
     pub connections: usize,
-    /// Agents that one user may have; 0 for no bound.
+    /// Agents that one user may have. Beyond it 409, code `quota_reached`.
+    #[schemars(range(min = 1, max = 1_000_000), extend("zero" = "for no bound", "live" = true))]
     pub agents_per_user: u32,
-    /// Devices that one user may have; 0 for no bound.
+    /// Devices that one user may have. Beyond it 409, code `quota_reached`.
+    #[schemars(range(min = 1, max = 1_000_000), extend("zero" = "for no bound", "live" = true))]
     pub devices_per_user: u32,
-    /// Answers that are under way to all users at once, until their last byte was written; 0 for no bound.
+    /// Answers that are under way to all users at once, until their last byte was written. Beyond it 503 with `Retry-After`.
+    #[schemars(range(min = 1, max = 1_000_000), extend("zero" = "for no bound", "live" = true))]
     pub answers: usize,
-    /// Answers that are under way to one user at once; 0 for no bound.
+    /// Answers that are under way to one user at once.
+    #[schemars(range(min = 1, max = 1_000_000), extend("zero" = "for no bound", "live" = true))]
     pub answers_per_user: usize,
-    /// Largest request body, in bytes.
+    /// The largest request body.
+    #[schemars(range(min = 1024, max = 16_777_216), extend("unit" = "bytes", "live" = true))]
     pub body_bytes: usize,
     /// Seconds until a request's headers must be there.
+    #[schemars(range(min = 1, max = 3600), extend("unit" = "seconds"))]
     pub header_seconds: u64,
     /// Seconds until a request's body must be there.
+    #[schemars(range(min = 1, max = 3600), extend("unit" = "seconds", "live" = true))]
     pub body_seconds: u64,
     /// Seconds a connection may idle between requests: longer than proxies let theirs, or they would send a request into
     /// one that is being closed.
+    #[schemars(range(min = 1, max = 86_400), extend("unit" = "seconds"))]
     pub idle_seconds: u64,
     /// Seconds agents' closing is spread over when the server stops.
+    #[schemars(range(min = 0, max = 60), extend("unit" = "seconds", "live" = true))]
     pub stop_seconds: u64,
 }
 

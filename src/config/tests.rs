@@ -23,7 +23,7 @@ struct Inner {
     password: String,
 }
 
-const SAMPLE: PluginSection = PluginSection::of::<Section>("sample", &[], |section| {
+const SAMPLE: PluginSection = PluginSection::of::<Section>("sample", &[], &[], |section| {
     section::parse::<Section>("sample", section).map(drop)
 });
 

@@ -353,6 +353,41 @@ fn the_sample_loads_and_names_every_key() {
     }
 }
 
+/// The reference of the manual, made of what the program says of its keys.
+fn reference() -> String {
+    let output = Program::new().run(&["config", "keys", "--json"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let keys: Vec<Value> = serde_json::from_slice(&output.stdout).unwrap();
+    let entry = |one: &Value| {
+        let word = |name: &str| one[name].as_str().unwrap_or_default().to_owned();
+        let (key, meaning, variable) = (word("key"), word("meaning"), word("variable"));
+        assert!(!meaning.is_empty(), "{key} does not say what it is for");
+        let expected = one["expected"].as_str().map(|text| format!(" Takes {text}.")).unwrap_or_default();
+        let live = if one["live"] == true { " Changed by `SIGHUP`." } else { "" };
+        format!("| `{key}` | `{}` | {meaning}{expected}{live} | `{variable}` |\n", one["default"])
+    };
+    keys.iter().map(entry).collect()
+}
+
+#[test]
+fn the_manual_has_every_key() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/configuration.md");
+    let manual = std::fs::read_to_string(&page).unwrap();
+    let (before, rest) = manual.split_once("<!-- keys -->\n").unwrap();
+    let (head, rest) = rest.split_once("|---|---|---|---|\n").unwrap();
+    let (_, after) = rest.split_once("<!-- end of keys -->").unwrap();
+    let made =
+        format!("{before}<!-- keys -->\n{head}|---|---|---|---|\n{}<!-- end of keys -->{after}", reference());
+    if std::env::var_os("MANUAL_UPDATE").is_some() {
+        std::fs::write(&page, &made).unwrap();
+    }
+    let manual = std::fs::read_to_string(&page).unwrap();
+    assert!(
+        manual == made,
+        "docs/configuration.md is old: run this test with MANUAL_UPDATE=1 and look at it"
+    );
+}
+
 #[test]
 fn a_plugins_section_is_checked_by_the_plugin() {
     let file = |section: &str| Program::with_file(&format!(r#"{{"plugins": {section}}}"#));
