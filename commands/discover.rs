@@ -59,6 +59,7 @@ impl Command for Discover {
     const TIMEOUT: Duration = Duration::from_secs(20);
     const IDEMPOTENT: bool = true;
     const CLASS: Class = Class::Question;
+    const CANCELABLE: bool = true;
 
     type Payload = Payload;
     type Reply = Discovered;
@@ -73,7 +74,8 @@ impl Command for Discover {
     }
 
     async fn run(agent: &AgentContext, payload: Payload) -> Result<Discovered, CommandError> {
-        let found = agent.network().sweep().await;
+        let swept = |done, total| agent.progress(Progress::of(done, total).saying(asked(done, total)));
+        let found = agent.network().sweep(&swept).await;
         let found = found.map_err(|e| {
             CommandError::new("network_error", format!("The networks cannot be looked through: {e}"))
         })?;
@@ -91,6 +93,11 @@ impl Command for Discover {
         let hosts = found.hosts.into_iter().take(limit).map(named).collect();
         Ok(Discovered { status: OkStatus::Ok, message, hosts, truncated })
     }
+}
+
+/// How far it is, for people.
+fn asked(done: u64, total: u64) -> String {
+    format!("{done} of {total} addresses asked for")
 }
 
 register_command!(Discover);

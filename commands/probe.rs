@@ -64,6 +64,7 @@ impl Command for Probe {
     const TIMEOUT: Duration = Duration::from_secs(7);
     const IDEMPOTENT: bool = true;
     const CLASS: Class = Class::Question;
+    const CANCELABLE: bool = true;
 
     type Payload = Payload;
     type Reply = Probed;

@@ -29,7 +29,7 @@ pub use crate::plugin::{
 pub use crate::registry::{
     AgentContext, AgentSecret, AgentSection, Class, Command, CommandError, Delayed, Empty, Look, MacAddress,
     Machine, Neighbour, Neighbourhood, Network, OkStatus, Online, Outcome, ProbeMethod, ProbeTarget, Program,
-    Reachability, SecretKeeper, SecureOn, SentTo, Sighting,
+    Progress, Reachability, SecretKeeper, SecureOn, SentTo, Sighting, Swept,
 };
 pub use crate::rest::{
     Access, Answer, Call, Form, HeaderMap, HeaderName, HeaderValue, Json, Method, NoBody, Raw, Route, Row,

@@ -24,10 +24,18 @@ use super::AgentError;
 use super::chatter::shown;
 use super::dial::{Dialler, Unreachable};
 use super::url::ServerUrl;
+use crate::model::agent_features::AgentFeatures;
 use crate::registry::Registry;
 
 /// A connection on which frames can be spoken.
 pub(super) type Socket = TokioIo<Upgraded>;
+
+/// A connection, and what both sides understand on it.
+#[derive(Debug)]
+pub(super) struct Connected {
+    pub(super) socket: Socket,
+    pub(super) features: AgentFeatures,
+}
 
 /// From the first packet to the server's `101`.
 const TIMEOUT: Duration = Duration::from_secs(15);
@@ -44,6 +52,8 @@ const ACCEPT: HeaderName = HeaderName::from_static("sec-websocket-accept");
 const ERROR_CODE: HeaderName = HeaderName::from_static("netignite-error");
 /// Where an agent says what it is.
 const ABOUT: HeaderName = HeaderName::from_static("netignite-agent");
+/// Where a server says which of the agent's features it understands.
+const FEATURES: HeaderName = HeaderName::from_static("netignite-features");
 /// The longest pause that a server can ask for.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
@@ -163,7 +173,7 @@ fn failed(why: impl fmt::Display) -> ConnectError {
 pub(super) struct Connector {
     dialler: Dialler,
     id: i64,
-    /// What the agent says of itself: its version and the commands it knows.
+    /// What the agent says of itself: its version, the commands it knows, and what else it understands.
     about: String,
 }
 
@@ -174,7 +184,8 @@ impl Connector {
     /// The host's name cannot be checked against a certificate.
     pub(super) fn new(url: ServerUrl, id: i64, registry: &Registry) -> Result<Self, AgentError> {
         let commands: Vec<_> = registry.iter().map(|entry| entry.name).collect();
-        let about = format!("{}; commands={}", crate::VERSION, commands.join(","));
+        let features = AgentFeatures::ALL.text().unwrap_or_default();
+        let about = format!("{}; commands={}; features={features}", crate::VERSION, commands.join(","));
         Ok(Self { dialler: Dialler::new(url)?, id, about })
     }
 
@@ -182,7 +193,7 @@ impl Connector {
     ///
     /// # Errors
     /// The server cannot be reached, or refuses.
-    pub(super) async fn connect(&self, secret: &SecretString) -> Result<Socket, ConnectError> {
+    pub(super) async fn connect(&self, secret: &SecretString) -> Result<Connected, ConnectError> {
         let late = || Unreachable::new("connecting", format_args!("no answer within {TIMEOUT:?}"));
         let answer = tokio::time::timeout(TIMEOUT, self.shake_hands(secret)).await;
         let answer = answer.unwrap_or_else(|_| Err(late().into()));
@@ -191,7 +202,7 @@ impl Connector {
         answer
     }
 
-    async fn shake_hands(&self, secret: &SecretString) -> Result<Socket, ConnectError> {
+    async fn shake_hands(&self, secret: &SecretString) -> Result<Connected, ConnectError> {
         let mut sender = self.dialler.dial().await?;
         let mut random = [0; 16];
         getrandom::fill(&mut random).map_err(failed)?;
@@ -204,8 +215,10 @@ impl Connector {
             status => return Err(ConnectError::Refused(status, refusal(response).await)),
         }
         check_upgrade(&response, &key)?;
+        let understood = response.headers().get(FEATURES).and_then(|list| list.to_str().ok());
+        let features = AgentFeatures::read(understood.unwrap_or_default());
         let upgraded = hyper::upgrade::on(response).await.map_err(failed)?;
-        Ok(TokioIo::new(upgraded))
+        Ok(Connected { socket: TokioIo::new(upgraded), features })
     }
 
     fn request(&self, key: &str, secret: &SecretString) -> Result<Request<Empty<Bytes>>, hyper::http::Error> {

@@ -2,7 +2,7 @@
 //!
 //! `dial` reaches the server, by `race` whichever of its addresses answers and by `proxy` the way round, `client` shakes
 //! hands, `enrol` makes the agent there, `reach` is the same way for the command line,
-//! `runner` reads commands and answers them, `backoff` decides when to dial again,
+//! `runner` reads commands and `work` has each run and answers it, `backoff` decides when to dial again,
 //! `network`, `probe`, `ping` and `neighbours` and `sweep` are the real network behind [`AgentContext`], `secret` and `secret_file` find and keep
 //! the agent's secret, `config` is its configuration file, `served` which commands that permits, `machine` what they may start, and `url` is the server's address. It knows nothing of the server's side: no database, no sessions, nor the server's configuration.
 //!
@@ -34,6 +34,7 @@ mod sweep;
 #[cfg(test)]
 mod tests;
 mod url;
+mod work;
 
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
@@ -47,7 +48,7 @@ use crate::model::shutdown::Shutdown;
 use crate::registry::{AgentContext, Registry};
 use backoff::Backoff;
 use chatter::{Chatter, Kind};
-use client::{ConnectError, Connector, Socket};
+use client::{ConnectError, Connected, Connector};
 pub use config::{AgentConfig, Checked};
 pub use enrol::{Enrolment, EnrolmentOptions};
 use machine::LocalMachine;
@@ -193,8 +194,8 @@ impl Agent {
         let (url, id) = (&self.url, self.id);
         let say = |line: &dyn Fn()| self.chatter.say(Kind::Connection, line);
         let mark = shutdown.run_until_cancelled(self.mark()).await?;
-        let socket = match shutdown.run_until_cancelled(self.connect()).await? {
-            Ok(socket) => socket,
+        let Connected { socket, features } = match shutdown.run_until_cancelled(self.connect()).await? {
+            Ok(connected) => connected,
             Err(e) => {
                 let delay = if e.lasts() { backoff.slow() } else { backoff.next() }.max(e.pause());
                 let again = delay.as_secs_f64();
@@ -208,7 +209,8 @@ impl Agent {
         };
         say(&|| tracing::info!("Agent {id} connected to {url}"));
         let since = Instant::now();
-        let ended = runner::run(socket, &self.served, &self.context, &self.chatter, shutdown).await;
+        let Self { served, context, chatter, .. } = self;
+        let ended = runner::run(socket, served, context, features, chatter, shutdown).await;
         backoff.connected_for(since.elapsed());
         if ended == Ended::Stopped {
             return None;
@@ -241,7 +243,7 @@ impl Agent {
 
     /// Connects with the secret; where the server has just handed over a new one, with the one before if it does not
     /// know the new one.
-    async fn connect(&self) -> Result<Socket, ConnectError> {
+    async fn connect(&self) -> Result<Connected, ConnectError> {
         let failed = |why: String| ConnectError::Secret(why);
         let secret = self.secret.clone();
         let read = tokio::task::spawn_blocking(move || secret.candidates()).await;

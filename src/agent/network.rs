@@ -15,7 +15,7 @@ use tokio::net::UdpSocket;
 use super::pace::Pace;
 use super::probe::Prober;
 use super::sweep::Sweeper;
-use crate::registry::{BoxFuture, Look, Neighbourhood, Network, SentTo, Sighting};
+use crate::registry::{BoxFuture, Look, Neighbourhood, Network, SentTo, Sighting, Swept};
 
 /// Broadcasts that may come at once, and how many a second from then on: whoever asks for more waits. A wake takes
 /// three.
@@ -100,8 +100,8 @@ impl Network for LocalNetwork {
         Box::pin(self.prober.probe(look))
     }
 
-    fn sweep(&self) -> BoxFuture<'_, io::Result<Neighbourhood>> {
-        Box::pin(self.sweeper.sweep())
+    fn sweep<'a>(&'a self, swept: Swept<'a>) -> BoxFuture<'a, io::Result<Neighbourhood>> {
+        Box::pin(self.sweeper.sweep(swept))
     }
 }
 

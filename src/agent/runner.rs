@@ -5,14 +5,16 @@
 //! nothing for [`SILENCE`] is given up: it pings every 25 s. What goes out is bounded, too: the server would close the
 //! connection over a reply that is too large, and all commands beside it would be lost.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
 use fastwebsockets::{CloseCode, Frame, OpCode, Payload, Role, WebSocket, WebSocketError};
+use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite, Join, ReadHalf, Sink, WriteHalf};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::time::timeout;
 use tokio_util::sync::DropGuard;
 use tokio_util::task::AbortOnDropHandle;
@@ -20,8 +22,10 @@ use tokio_util::task::AbortOnDropHandle;
 use super::chatter::{Chatter, Kind, shown};
 use super::pace::Pace;
 use super::served::Served;
+use super::work::Work;
+use crate::model::agent_features::AgentFeatures;
 use crate::model::shutdown::Shutdown;
-use crate::registry::{AgentContext, Class, CommandEntry, LARGEST_COMMAND, LARGEST_REPLY, error_reply};
+use crate::registry::{AgentContext, CANCEL, Class, CommandEntry, LARGEST_COMMAND, Running, error_reply};
 
 /// Without any frame for this long the server is gone.
 const SILENCE: Duration = Duration::from_secs(80);
@@ -94,8 +98,8 @@ impl fmt::Display for Ended {
 }
 
 /// What the writer is asked to send.
-enum Out {
-    Reply(String),
+pub(super) enum Out {
+    Text(String),
     Pong(Vec<u8>),
     Close(u16),
 }
@@ -105,6 +109,7 @@ pub(super) async fn run<S>(
     stream: S,
     served: &Served,
     context: &AgentContext,
+    features: AgentFeatures,
     chatter: &Arc<Chatter>,
     shutdown: &Shutdown,
 ) -> Ended
@@ -114,7 +119,7 @@ where
     let (read, write) = tokio::io::split(stream);
     let (out, queue) = mpsc::channel(AT_ONCE);
     let mut writer = AbortOnDropHandle::new(tokio::spawn(write_all(write, queue)));
-    let mut reader = Box::pin(Reader::new(read, served, context, chatter, out.clone()).run());
+    let mut reader = Box::pin(Reader::new(read, served, context, features, chatter, out.clone()).run());
 
     // The reader is never dropped while the connection lives: reading a frame cannot be taken up again.
     let ended = tokio::select! {
@@ -158,7 +163,7 @@ where
     while let Some(out) = queue.recv().await {
         let closing = matches!(out, Out::Close(_));
         let frame = match out {
-            Out::Reply(text) => Frame::text(Payload::Owned(text.into_bytes())),
+            Out::Text(text) => Frame::text(Payload::Owned(text.into_bytes())),
             Out::Pong(payload) => Frame::pong(Payload::Owned(payload)),
             Out::Close(code) => Frame::close(code, b""),
         };
@@ -180,12 +185,16 @@ struct Reader<'a, S> {
     socket: WebSocket<Join<ReadHalf<S>, Sink>>,
     served: &'a Served,
     context: &'a AgentContext,
+    /// What the server understands.
+    features: AgentFeatures,
     chatter: &'a Arc<Chatter>,
     pace: Pace,
     out: mpsc::Sender<Out>,
     /// Told when the connection ends: its commands end with it.
     over: Shutdown,
     _tells: DropGuard,
+    /// The commands that run and can be ended, by their IDs.
+    cancelable: Arc<Mutex<HashMap<u32, Running>>>,
     /// Room for commands that act or ask.
     room: Arc<Semaphore>,
     /// Room for those that keep the connection going, so that long work cannot crowd them out.
@@ -204,6 +213,7 @@ where
         read: ReadHalf<S>,
         served: &'a Served,
         context: &'a AgentContext,
+        features: AgentFeatures,
         chatter: &'a Arc<Chatter>,
         out: mpsc::Sender<Out>,
     ) -> Self {
@@ -218,11 +228,13 @@ where
             socket,
             served,
             context,
+            features,
             chatter,
             pace: Pace::new(FRAMES.0, FRAMES.1),
             out,
             _tells: over.clone().drop_guard(),
             over,
+            cancelable: Arc::default(),
             room: Arc::new(Semaphore::new(AT_ONCE)),
             control: Arc::new(Semaphore::new(AT_ONCE)),
             urgent: Arc::new(Semaphore::new(AT_ONCE)),
@@ -285,6 +297,13 @@ where
             });
             return Ok(());
         };
+        if name == CANCEL {
+            // One that has ended meanwhile was answered.
+            if let Some(running) = self.cancelable.lock().get(&id) {
+                running.cancel();
+            }
+            return Ok(());
+        }
         let refusal = match self.served.allowed().get(name) {
             None => self.served.refusal(name),
             Some(entry) => {
@@ -296,14 +315,7 @@ where
                 };
                 match room.clone().try_acquire_owned() {
                     Ok(permit) => {
-                        let context = self.context.clone().with_config(self.served.section(entry.name));
-                        let chatter = self.chatter.clone();
-                        let work = work(entry, id, json.to_owned(), context, chatter, self.out.clone());
-                        let over = self.over.clone();
-                        tokio::spawn(async move {
-                            over.run_until_cancelled(work).await;
-                            drop(permit);
-                        });
+                        self.start(entry, id, json, permit);
                         return Ok(());
                     }
                     Err(_) => "Too many commands at once".to_owned(),
@@ -311,47 +323,42 @@ where
             }
         };
         self.chatter.say(Kind::Refused, || tracing::warn!(command = shown(name), "{refusal}"));
-        let reply = Out::Reply(format!("{name}:{id}:{}", error_reply(&refusal)));
+        let reply = Out::Text(format!("{name}:{id}:{}", error_reply(&refusal)));
         self.out.send(reply).await.map_err(|_| Ended::Lost("closed".into()))
+    }
+}
+
+impl<S> Reader<'_, S> {
+    /// Starts a command, which keeps its place until it has ended.
+    fn start(&self, entry: &'static CommandEntry, id: u32, json: &str, place: OwnedSemaphorePermit) {
+        let running = Running::default();
+        let cancelable = entry.cancelable.then(|| self.cancelable.clone());
+        if let Some(cancelable) = &cancelable {
+            cancelable.lock().insert(id, running.clone());
+        }
+        let work = Work {
+            entry,
+            id,
+            json: json.to_owned(),
+            context: self.context.clone().with_config(self.served.section(entry.name)),
+            running,
+            chatter: self.chatter.clone(),
+            out: self.out.clone(),
+            reports: self.features.progress,
+        };
+        let over = self.over.clone();
+        tokio::spawn(async move {
+            over.run_until_cancelled(work.run()).await;
+            if let Some(cancelable) = cancelable {
+                cancelable.lock().remove(&id);
+            }
+            drop(place);
+        });
     }
 }
 
 fn is_control(opcode: OpCode) -> bool {
     matches!(opcode, OpCode::Ping | OpCode::Pong | OpCode::Close)
-}
-
-/// Runs one command and sends its reply. A command that panics, or takes longer than anyone waits for it, is
-/// answered too.
-async fn work(
-    entry: &'static CommandEntry,
-    id: u32,
-    json: String,
-    context: AgentContext,
-    chatter: Arc<Chatter>,
-    out: mpsc::Sender<Out>,
-) {
-    // A task of its own keeps a panic from taking the connection with it.
-    let command = tokio::spawn(async move { (entry.run)(&context, json.as_bytes()).await });
-    let reply = match timeout(entry.timeout, AbortOnDropHandle::new(command)).await {
-        Ok(Ok(reply)) => reply,
-        Ok(Err(e)) => {
-            chatter.say(Kind::Failed, || tracing::error!(command = entry.name, "the command failed: {e}"));
-            error_reply("The command failed on the agent; the agent's log says more")
-        }
-        Err(_) => error_reply(&format!("The command took longer than {:?}", entry.timeout)),
-    };
-    let mut message = format!("{}:{id}:{reply}", entry.name);
-    if message.len() > LARGEST_REPLY {
-        let why = format!(
-            "The reply is too large: {} bytes, and a reply may have {LARGEST_REPLY} at most",
-            message.len()
-        );
-        chatter.say(Kind::TooLarge, || tracing::warn!(command = entry.name, id, "{why}"));
-        message = format!("{}:{id}:{}", entry.name, error_reply(&why));
-    }
-    chatter.say(Kind::Answered, || tracing::debug!(command = entry.name, id, "answered"));
-    // Fails only when the connection has ended, and then nobody waits.
-    let _ = out.send(Out::Reply(message)).await;
 }
 
 /// How a close frame's payload ends the connection.

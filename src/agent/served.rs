@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use serde_json::{Map, Value};
 
 use super::AgentError;
-use crate::registry::{CommandEntry, Registry, SectionValue};
+use crate::registry::{CommandEntry, Registry, SectionValue, UNKNOWN_COMMAND};
 
 /// What keeps the connection going.
 const HEARTBEAT: &str = "HEARTBEAT";
@@ -102,7 +102,7 @@ impl Served {
     /// Why a command does not run.
     pub(super) fn refusal(&self, name: &str) -> String {
         match self.all.get(name) {
-            None => "Unknown command".to_owned(),
+            None => UNKNOWN_COMMAND.to_owned(),
             Some(entry) if entry.opt_in => format!(
                 "{name} is not allowed on this machine; whoever runs its agent can allow it with --allow {name}"
             ),

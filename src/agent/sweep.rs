@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use super::neighbours::Table;
 use super::network::interfaces;
 use super::pace::Pace;
-use crate::registry::{Neighbour, Neighbourhood};
+use crate::registry::{Neighbour, Neighbourhood, Swept};
 
 /// The largest part of a network that is looked through: 1,022 hosts.
 const PREFIX: u32 = 22;
@@ -43,20 +43,23 @@ impl Sweeper {
         Self { turn: Mutex::const_new(()), pace: Pace::new(RATE.0, RATE.1) }
     }
 
-    /// Looks through this machine's networks.
+    /// Looks through this machine's networks, and says to `swept` how far that is. Dropped, it ends.
     ///
     /// # Errors
     /// The interfaces cannot be read, or no socket can be opened.
-    pub(super) async fn sweep(&self) -> io::Result<Neighbourhood> {
+    pub(super) async fn sweep(&self, swept: Swept<'_>) -> io::Result<Neighbourhood> {
         let _turn = self.turn.lock().await;
         let networks = networks(&interfaces().await?);
         let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).await?;
         let end = Instant::now() + TIME;
+        let hosts = || networks.iter().flat_map(Part::hosts);
+        let total = hosts().count() as u64;
         let asking = async {
-            for address in networks.iter().flat_map(Part::hosts) {
+            for (done, address) in (1..).zip(hosts()) {
                 self.pace.turn().await;
                 // Whether it left says nothing: the neighbour table does.
                 let _ = socket.send_to(&[], (address, PORT)).await;
+                swept(done, total);
             }
         };
         let whole = timeout_at(end - LAST, asking).await.is_ok() && networks.iter().all(|part| part.whole);

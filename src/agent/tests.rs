@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::result_large_err)]
 
 mod refusals;
+mod running;
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -17,6 +18,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 use tokio_tungstenite::tungstenite::protocol::frame::{Frame, Utf8Bytes};
 
 use super::*;
+use crate::model::agent_features::AgentFeatures;
 use crate::registry::{Class, Command, CommandEntry, CommandError, Empty, Outcome};
 
 /// Waits for something that must happen soon.
@@ -92,7 +94,7 @@ impl Running {
     /// Starts agent 7 with the secret `s3:cret`.
     fn start(base: &str) -> Self {
         let mut entries: Vec<_> = Registry::build().unwrap().iter().collect();
-        entries.extend([&WAIT, &PANIC, &LARGE]);
+        entries.extend([&WAIT, &PANIC, &LARGE, &running::COUNT, &running::MIND]);
         let url = ServerUrl::parse(base).unwrap();
         let registry = Registry::from_entries(entries).unwrap();
         let agent = Agent {
@@ -385,7 +387,7 @@ async fn a_server_that_only_listens_is_given_up_and_one_that_pings_is_not() {
         std::future::pending().await
     };
     let ended = tokio::select! {
-        ended = runner::run(ours, &served, &context, &chatter, &shutdown) => ended,
+        ended = runner::run(ours, &served, &context, AgentFeatures::ALL, &chatter, &shutdown) => ended,
         () = server => unreachable!(),
     };
     assert_eq!(ended, Ended::Silent);

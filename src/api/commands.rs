@@ -59,6 +59,8 @@ pub(crate) struct CommandView {
     /// Whether sending it again does no harm.
     idempotent: bool,
     class: Class,
+    /// Whether it can be ended while it runs.
+    cancelable: bool,
     /// The JSON Schema of the payload.
     payload: Value,
     /// The JSON Schema of the reply.
@@ -73,6 +75,7 @@ impl From<&CommandEntry> for CommandView {
             timeout: u64::try_from(entry.timeout.as_millis()).unwrap_or(u64::MAX),
             idempotent: entry.idempotent,
             class: entry.class,
+            cancelable: entry.cancelable,
             payload: (entry.payload_schema)(),
             reply: (entry.reply_schema)(),
         }

@@ -67,14 +67,17 @@ pub(super) fn routes() -> Vec<Route> {
             .param::<String>("id", "The operation's UUID")
             .fails(&[f::NOT_FOUND, f::INVALID_ID])
             .handler(get),
-        Route::post("/api/operations/{id}/cancel", "Withdraw an operation that was not sent yet")
-            .signed_in()
-            .tag(OPERATIONS)
-            .admin_mode()
-            .param::<String>("id", "The operation's UUID")
-            .fails(&[f::NOT_FOUND, f::INVALID_ID, f::NOT_ALLOWED, f::OPERATION_ENDED, f::OPERATION_RUNNING])
-            .fails_with::<OperationView>()
-            .handler(withdraw),
+        Route::post(
+            "/api/operations/{id}/cancel",
+            "Withdraw an operation, or have its agent end it where the command can be ended",
+        )
+        .signed_in()
+        .tag(OPERATIONS)
+        .admin_mode()
+        .param::<String>("id", "The operation's UUID")
+        .fails(&[f::NOT_FOUND, f::INVALID_ID, f::NOT_ALLOWED, f::OPERATION_ENDED, f::OPERATION_RUNNING])
+        .fails_with::<OperationView>()
+        .handler(withdraw),
     ]
 }
 
@@ -328,6 +331,11 @@ async fn withdraw(call: Call, _: NoBody) -> Result<Answer<OperationView>> {
         Canceled::Ended(seen) => {
             let message = "The operation is over: there is nothing left to withdraw";
             Err(Error::conflict("operation_ended", message).with_data(about(seen)))
+        }
+        Canceled::Asked(seen) => {
+            let message =
+                "Its agent was asked to end the operation and has not answered yet: wait for its end";
+            Err(Error::conflict("operation_running", message).with_data(about(seen)))
         }
         Canceled::Running(seen) => {
             let message = "The operation was sent and cannot be taken back: wait for its end";

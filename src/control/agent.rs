@@ -11,31 +11,30 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use fastwebsockets::{Frame, OpCode, Payload};
+use fastwebsockets::{Frame, Payload};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use super::close::Why;
+use super::command::{Outcome, Requester};
 use super::core::{Core, Due, Task};
 use super::dispatch::DispatchError;
 use super::frame::Incoming;
-use super::line::{Ends, Line, Next, Outcome, Requester};
+use super::line::{Ends, Next};
 use super::message::{self, Message};
 use super::outlet::{Outlet, Sent};
-use super::state::{Connection, HEARTBEAT, Heard, Link, SILENCE, State, close_frame, fresh_id};
-use super::wheel::{Moment, millis};
+use super::state::{Connection, Heard, Link, State, close_frame, fresh_id};
+use super::upkeep::spread;
+use super::wheel::millis;
 use super::windows::Windows;
 use crate::clock::Millis;
 use crate::model::agent_about::{AgentAbout, BASE_COMMANDS, Supported};
+use crate::model::agent_features::AgentFeatures;
 use crate::model::credential::{Credential, SecretDigest};
 use crate::model::event::Event;
 use crate::model::presence::{Conflict, Presence, PresenceState};
-use crate::registry::CommandEntry;
+use crate::registry::{CANCEL, CommandEntry, PROGRESS};
 
-/// Every beat pings, more often than the 25 s that proxies are promised.
-const BEAT_EVERY: Duration = Duration::from_secs(20);
-/// Every so many beats, which is once a minute, the ping goes out with a heartbeat, in one write.
-const BEATS_A_HEARTBEAT: u8 = 3;
 /// How long a peer that reads nothing of what is queued for it is waited for.
 const STALLED: Duration = Duration::from_secs(10);
 
@@ -47,12 +46,14 @@ pub(super) struct Admitted {
     pub(super) retired: Option<Millis>,
     /// That its connections replace each other, if it is time to report that.
     pub(super) conflict: Option<Conflict>,
+    /// What it understands beyond commands.
+    pub(super) features: AgentFeatures,
 }
 
 /// One agent.
 pub(super) struct Agent {
     id: i64,
-    state: Mutex<State>,
+    pub(super) state: Mutex<State>,
 }
 
 impl Agent {
@@ -101,7 +102,7 @@ impl Agent {
         if came {
             core.emit(Event::AgentOnline { agent: self.id });
         }
-        Some(Admitted { epoch, retired, conflict })
+        Some(Admitted { epoch, retired, conflict, features: state.features() })
     }
 
     /// Gives an epoch its socket. If the epoch is over already, the socket is told why; false.
@@ -115,7 +116,13 @@ impl Agent {
             return false;
         }
         state.last_seen = core.now();
-        state.link = Link::Connected(Connection { outlet, reader: None, broken: None, heartbeat: None });
+        state.link = Link::Connected(Connection {
+            outlet,
+            reader: None,
+            broken: None,
+            heartbeat: None,
+            no_cancel: false,
+        });
         self.pump(core, &mut state);
         true
     }
@@ -139,7 +146,7 @@ impl Agent {
         self.state.lock().fail_commands();
     }
 
-    fn take_offline(
+    pub(super) fn take_offline(
         &self,
         core: &Core,
         mut state: parking_lot::MutexGuard<'_, State>,
@@ -236,7 +243,7 @@ impl Agent {
     }
 
     /// Sends what the window allows and sees to it that the wheel looks at the deadlines.
-    fn pump(self: &Arc<Self>, core: &Core, state: &mut State) {
+    pub(super) fn pump(self: &Arc<Self>, core: &Core, state: &mut State) {
         let windows = Windows::of(state.kind);
         if let Link::Connected(Connection { heartbeat, broken: None, .. }) = state.link {
             let now = core.now();
@@ -260,7 +267,7 @@ impl Agent {
     }
 
     /// Writes a frame. A broken connection is ended by its reading side.
-    fn send(self: &Arc<Self>, state: &mut State, frame: &[u8]) {
+    pub(super) fn send(self: &Arc<Self>, state: &mut State, frame: &[u8]) {
         let Link::Connected(connection) = &mut state.link else { return };
         if connection.broken.is_some() {
             return;
@@ -291,6 +298,18 @@ impl Agent {
                     self.finish(core, epoch, Heard::Malformed, &[]);
                     return ControlFlow::Continue(());
                 };
+                match reply.command {
+                    name if name == PROGRESS.as_bytes() => {
+                        drop(state);
+                        self.progressed(core, epoch, reply.id, reply.json);
+                        return ControlFlow::Continue(());
+                    }
+                    name if name == CANCEL.as_bytes() => {
+                        state.hear_of_cancel(reply.json);
+                        return ControlFlow::Continue(());
+                    }
+                    _ => {}
+                }
                 let heard = state.hear(reply.id, |command| core.answers(reply.command, command));
                 if matches!(heard, Heard::Reply(_)) {
                     self.pump(core, &mut state);
@@ -359,64 +378,6 @@ impl Agent {
     /// Why the connection of an epoch broke, if it did and is still to be ended.
     pub(super) fn broken(&self, epoch: u32) -> Option<Why> {
         self.state.lock().connection(epoch).and_then(|connection| connection.broken)
-    }
-
-    /// The wheel's look at a connection: heartbeat, ping, and the end of a dead one.
-    pub(super) fn keep_alive(self: &Arc<Self>, core: &Core, epoch: u32) {
-        let mut state = self.state.lock();
-        if state.epoch != epoch || !state.is_online() {
-            return;
-        }
-        let now = core.now();
-        state.last_seen = state.last_seen.max(core.awake_since());
-        if now >= state.last_seen + millis(SILENCE) {
-            return self.take_offline(core, state, Why::Silent, None);
-        }
-        if state.by_old && !state.old_is_good(core.clock.now()) {
-            return self.take_offline(core, state, Why::SecretChanged, None);
-        }
-        if now >= state.next_beat {
-            state.next_beat = next_round(state.next_beat, now, millis(BEAT_EVERY));
-            self.beat(&mut state);
-        }
-        core.timer.at(state.next_look(), Due { agent: self.clone(), task: Task::KeepAlive(epoch) });
-    }
-
-    /// Sends a ping, and a heartbeat with it when one is due.
-    fn beat(self: &Arc<Self>, state: &mut State) {
-        let Link::Connected(connection) = &mut state.link else { return };
-        let mut bytes = message::frame(Frame::new(true, OpCode::Ping, None, Payload::Borrowed(&[])));
-        match state.until_heartbeat.checked_sub(1) {
-            Some(fewer) => state.until_heartbeat = fewer,
-            None => {
-                state.until_heartbeat = BEATS_A_HEARTBEAT - 1;
-                if let Some(unanswered) = connection.heartbeat.take() {
-                    state.line.get_or_insert_default().expect_late(unanswered, HEARTBEAT);
-                }
-                let none = Line::default();
-                let line = state.line.as_deref().unwrap_or(&none);
-                let id = fresh_id(&mut state.last_id, None, line);
-                connection.heartbeat = Some(id);
-                bytes.extend_from_slice(&message::encode(HEARTBEAT, id, "{}"));
-            }
-        }
-        self.send(state, &bytes);
-    }
-
-    /// The wheel's look at the commands in flight.
-    pub(super) fn deadlines(self: &Arc<Self>, core: &Core) {
-        let mut state = self.state.lock();
-        let Some(line) = &mut state.line else { return };
-        let now = core.now();
-        if line.armed.is_some_and(|armed| armed <= now) {
-            line.armed = None;
-        }
-        let expired = line.expire(now);
-        self.pump(core, &mut state);
-        drop(state);
-        for (command, error) in expired {
-            command.finish(&Err(error));
-        }
     }
 
     /// Has the IDs go on after `id`.
@@ -493,17 +454,4 @@ async fn flush(agent: Arc<Agent>, epoch: u32) {
             Err(_) => return agent.give_up(epoch, Why::Stalled),
         }
     }
-}
-
-/// When an agent's first beat comes, counted from its connecting, and how many come before the one with a heartbeat:
-/// spread evenly, because a restart brings all agents back within seconds of each other.
-fn spread(agent: i64) -> (u64, u8) {
-    let hash = agent.cast_unsigned().wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    let until_heartbeat = (hash & 0xffff) % u64::from(BEATS_A_HEARTBEAT);
-    (1 + (hash >> 32) % millis(BEAT_EVERY), until_heartbeat as u8)
-}
-
-/// A round after `last`, or after `now` if rounds were missed.
-fn next_round(last: Moment, now: Moment, every: u64) -> Moment {
-    if last + every > now { last + every } else { now + every }
 }

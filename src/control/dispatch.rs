@@ -1,9 +1,12 @@
 //! Sending a command to an agent and waiting for its reply.
 
-use super::line::{Outcome, Requester};
+use super::cancel::Waiting;
+use super::command::{Outcome, Requester};
 use super::{Control, message};
 use crate::model::event::{CommandOutcome, Event};
-use crate::registry::{Command, CommandEntry, CommandError, ReplyError, decode, encode_payload};
+use crate::registry::{
+    Command, CommandEntry, CommandError, ReplyError, UNKNOWN_COMMAND, decode, encode_payload,
+};
 use tokio::time::Instant;
 
 /// How much of what is wrong with a reply is kept for the log.
@@ -48,7 +51,7 @@ impl From<ReplyError> for DispatchError {
 impl DispatchError {
     /// Whether the agent answered in the protocol's words that it does not know the command.
     pub(super) fn is_unknown_command(&self) -> bool {
-        matches!(self, Self::Failed(said) if said.message == "Unknown command")
+        matches!(self, Self::Failed(said) if said.message == UNKNOWN_COMMAND)
     }
 
     pub(super) fn outcome(&self) -> CommandOutcome {
@@ -106,7 +109,8 @@ impl Control {
     }
 
     /// Sends a command whose payload was checked with [`CommandEntry::check_payload`] and waits for its reply, which
-    /// comes checked too. Its time-out runs from when its frame is sent; dropping the future gives the command up.
+    /// comes checked too. Its time-out runs from when its frame is sent; dropping the future gives the command up, and has
+    /// an agent that understands it end what can be ended.
     ///
     /// # Errors
     /// See [`DispatchError`].
@@ -139,7 +143,8 @@ impl Control {
         check_payload(entry, &payload)?;
         let agent = self.find(agent).filter(|_| !self.is_stopping()).ok_or(DispatchError::Offline)?;
         let outcome = agent.ask(&self.core, entry, payload, requester)?;
-        outcome.await.unwrap_or(Err(DispatchError::Disconnected))
+        let waiting = Waiting::new(agent, entry, outcome);
+        waiting.await.unwrap_or(Err(DispatchError::Disconnected))
     }
 }
 

@@ -15,18 +15,18 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
+use super::command::{Command, Outcome, Requester, Waiter};
 use super::dispatch::DispatchError;
 use super::message;
+use super::report::Rate;
 use super::wheel::{Moment, millis};
 use super::windows::{Window, Windows};
-use crate::registry::{Class, CommandEntry};
+use crate::registry::{CANCEL, Class, CommandEntry, Progress};
 
 /// Commands that may wait for one agent, and control commands that may be under way to it.
 pub(super) const MAX_WAITING: usize = 64;
-/// Callers that may share one question.
-const MAX_SHARED: usize = 1024;
 /// Replies still expected of commands that timed out; more are forgotten, oldest first.
 const MAX_LATE: usize = 64;
 
@@ -34,70 +34,6 @@ const MAX_LATE: usize = 64;
 pub const MAX_WAIT: Duration = Duration::from_secs(25);
 /// How many turns of others' actions a question lets pass.
 const OVERTAKEN: u64 = 8;
-
-/// For whom a command is sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Requester {
-    /// A user, in a session or with a token.
-    User(i64),
-    /// The local operator.
-    Operator,
-    /// The server itself: its plugins.
-    Server,
-    /// The agent's queue of operations, whoever made them: they keep their order.
-    Queue,
-}
-
-/// What a caller gets.
-pub(super) type Outcome = Result<String, DispatchError>;
-
-/// A command on its way.
-pub(super) struct Command {
-    pub(super) entry: &'static CommandEntry,
-    payload: String,
-    callers: Vec<oneshot::Sender<Outcome>>,
-    /// Told its ID when its turn comes, where what it sends is given only then.
-    granted: Option<oneshot::Sender<u32>>,
-    /// Gets a reply that comes late.
-    late: Option<oneshot::Sender<Outcome>>,
-    /// Who asked first.
-    requester: Requester,
-    /// Whether others have joined.
-    shared: bool,
-    turn: u64,
-    /// When it is given up if it was not sent.
-    give_up: Moment,
-}
-
-impl Command {
-    /// Whether nobody waits for the reply any more.
-    fn is_abandoned(&self) -> bool {
-        self.callers.iter().all(oneshot::Sender::is_closed)
-    }
-
-    fn is(&self, entry: &CommandEntry, payload: &str) -> bool {
-        self.entry.name == entry.name && self.payload == payload && self.late.is_none()
-    }
-
-    /// Lets another caller wait for the same reply.
-    fn join(&mut self, caller: oneshot::Sender<Outcome>, requester: Requester) -> Result<(), DispatchError> {
-        self.callers.retain(|c| !c.is_closed());
-        if self.callers.len() >= MAX_SHARED {
-            return Err(DispatchError::Busy);
-        }
-        self.callers.push(caller);
-        self.shared |= self.requester != requester;
-        Ok(())
-    }
-
-    /// Gives everyone who waits the outcome.
-    pub(super) fn finish(self, outcome: &Outcome) {
-        for caller in self.callers {
-            // A caller that went away needs no answer.
-            let _ = caller.send(outcome.clone());
-        }
-    }
-}
 
 /// The turn of a requester's next command in a line that has come to `current`.
 fn next_turn(line: &VecDeque<Command>, current: u64, requester: Requester) -> u64 {
@@ -112,12 +48,22 @@ fn insert(line: &mut VecDeque<Command>, command: Command) {
 }
 
 /// A command whose frame was sent.
-struct Flight {
-    id: u32,
-    deadline: Moment,
+pub(super) struct Flight {
+    pub(super) id: u32,
+    pub(super) deadline: Moment,
     /// Whether its frame was sent: one that was granted its turn waits for what to send.
     sent: bool,
-    command: Command,
+    /// Whether the agent was asked to end it.
+    canceled: bool,
+    /// How often it says how far it is.
+    pub(super) rate: Rate,
+    pub(super) command: Command,
+}
+
+impl Flight {
+    fn new(id: u32, deadline: Moment, sent: bool, command: Command) -> Self {
+        Self { id, deadline, sent, canceled: false, rate: Rate::default(), command }
+    }
 }
 
 /// A reply that is still expected of a command that timed out.
@@ -126,9 +72,6 @@ struct Late {
     name: &'static str,
     waiter: Option<Waiter>,
 }
-
-/// Who waits for a reply that comes late.
-pub(super) type Waiter = (&'static CommandEntry, oneshot::Sender<Outcome>);
 
 /// What became of the next command in line.
 pub(super) enum Next {
@@ -143,6 +86,7 @@ pub(super) struct Ends {
     pub(super) granted: oneshot::Receiver<u32>,
     pub(super) outcome: oneshot::Receiver<Outcome>,
     pub(super) late: oneshot::Receiver<Outcome>,
+    pub(super) reports: watch::Receiver<Option<Progress>>,
 }
 
 /// How long a command that was granted its turn may take to say what is sent.
@@ -163,6 +107,8 @@ pub(super) struct Line {
     late: VecDeque<Late>,
     /// When the wheel looks at the deadlines next.
     pub(super) armed: Option<Moment>,
+    /// How often the agent says how far its commands are.
+    pub(super) rate: Rate,
 }
 
 impl Line {
@@ -177,7 +123,9 @@ impl Line {
         let (caller, outcome) = oneshot::channel();
         let give_up = now + millis(MAX_WAIT);
         if entry.class == Class::Question {
-            if let Some(flight) = self.flights.iter_mut().find(|f| f.command.is(entry, &payload)) {
+            if let Some(flight) =
+                self.flights.iter_mut().find(|f| !f.canceled && f.command.is(entry, &payload))
+            {
                 return flight.command.join(caller, requester).map(|()| outcome);
             }
             if let Some(at) = self.questions.iter().position(|c| c.is(entry, &payload)) {
@@ -199,8 +147,10 @@ impl Line {
         let line = self.waiting(entry);
         let turn = next_turn(line, current, requester);
         let callers = vec![caller];
-        let (granted, late, shared) = (None, None, false);
-        insert(line, Command { entry, payload, callers, granted, late, requester, shared, turn, give_up });
+        let (granted, late, reports, shared) = (None, None, None, false);
+        let command =
+            Command { entry, payload, callers, granted, late, reports, requester, shared, turn, give_up };
+        insert(line, command);
         Ok(outcome)
     }
 
@@ -218,19 +168,21 @@ impl Line {
         let (caller, outcome) = oneshot::channel();
         let (grant, granted) = oneshot::channel();
         let (late_caller, late) = oneshot::channel();
+        let (reporter, reports) = watch::channel(None);
         let command = Command {
             entry,
             payload: String::new(),
             callers: vec![caller],
             granted: Some(grant),
             late: Some(late_caller),
+            reports: Some(reporter),
             requester,
             shared: false,
             turn,
             give_up: now + millis(MAX_WAIT),
         };
         insert(line, command);
-        Ok(Ends { granted, outcome, late })
+        Ok(Ends { granted, outcome, late, reports })
     }
 
     /// Says what the command sends that was granted its turn under `id`: its frame. None if it has lost its turn.
@@ -363,12 +315,12 @@ impl Line {
         if let Some(granted) = command.granted.take() {
             // Whoever lined up may be gone by now; then the place is given back by time.
             let deadline = now + if granted.send(id).is_ok() { millis(GRANTED) } else { 0 };
-            self.flights.push(Flight { id, deadline, sent: false, command });
+            self.flights.push(Flight::new(id, deadline, false, command));
             return Some(Next::Granted);
         }
         let frame = message::encode(command.entry.name, id, &command.payload);
         let deadline = now + millis(command.entry.timeout);
-        self.flights.push(Flight { id, deadline, sent: true, command });
+        self.flights.push(Flight::new(id, deadline, true, command));
         Some(Next::Frame(frame))
     }
 
@@ -406,6 +358,24 @@ impl Line {
         let command = next?.pop_front()?;
         self.turn = self.turn.max(command.turn);
         Some(command)
+    }
+
+    /// What has the agent end those commands in flight of which `which` says so, and which can be ended: their frames.
+    pub(super) fn stop(&mut self, which: impl Fn(&Flight) -> bool) -> Vec<u8> {
+        let mut frames = Vec::new();
+        for flight in &mut self.flights {
+            let can = flight.sent && !flight.canceled && flight.command.entry.cancelable;
+            if can && which(flight) {
+                flight.canceled = true;
+                frames.extend_from_slice(&message::encode(CANCEL, flight.id, "{}"));
+            }
+        }
+        frames
+    }
+
+    /// The command in flight under `id`.
+    pub(super) fn flight(&mut self, id: u32) -> Option<&mut Flight> {
+        self.flights.iter_mut().find(|f| f.id == id && f.sent)
     }
 
     /// Whether an ID is in flight or may still be answered.

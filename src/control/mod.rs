@@ -21,7 +21,9 @@
 
 mod about;
 mod agent;
+mod cancel;
 mod close;
+mod command;
 mod conflict;
 mod connection;
 mod core;
@@ -34,10 +36,12 @@ mod line;
 #[doc(hidden)]
 pub mod message;
 mod outlet;
+mod report;
 mod state;
 #[cfg(test)]
 mod tests;
 mod turn;
+mod upkeep;
 mod wheel;
 mod windows;
 
@@ -49,6 +53,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed, Ordering::SeqCst};
 use std::time::Duration;
 
 use bytes::Bytes;
+use hyper::header::{HeaderName, HeaderValue};
 use hyper::{HeaderMap, Method, Response, Version};
 use parking_lot::RwLock;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -64,13 +69,16 @@ use self::core::{Core, Due, Task};
 use self::outlet::{FAREWELL, Outlet, Sink};
 use crate::clock::{Clock, Millis};
 use crate::error::{Error, Kind, Result};
+use crate::model::agent_features::AgentFeatures;
 use crate::model::audit::{Action, SubjectKind};
 use crate::model::event::Event;
 use crate::model::shutdown::Shutdown;
 
+pub use self::cancel::Canceler;
+pub use self::command::Requester;
 pub use self::core::Counters;
 pub use self::dispatch::DispatchError;
-pub use self::line::{MAX_WAIT, Requester};
+pub use self::line::MAX_WAIT;
 pub use self::message::fits;
 pub use self::turn::{InLine, Sent, Turn};
 pub use crate::model::agent::AgentKind;
@@ -79,6 +87,8 @@ pub use crate::model::credential::{Credential, OldSecret, SecretDigest};
 pub use crate::model::presence::Conflict;
 pub use crate::model::presence::{Presence, PresenceState};
 
+/// Where the server says which of an agent's features it understands.
+const FEATURES: HeaderName = HeaderName::from_static("netignite-features");
 /// Entries of the wheel that are worked off before other tasks get their turn.
 const BATCH: usize = 64;
 /// A tick that comes so late does because the process stood still.
@@ -272,7 +282,7 @@ impl Control {
         if self.is_stopping() {
             return Err(stopping().into());
         }
-        let (answer, claim) = handshake::judge(method, version, headers, origin_ok)?;
+        let (mut answer, claim) = handshake::judge(method, version, headers, origin_ok)?;
         let agent = self.find(claim.id);
         let known = agent.is_some();
         let admitted = match &agent {
@@ -285,10 +295,14 @@ impl Control {
                 epoch: 0,
                 retired: None,
                 conflict: None,
+                features: AgentFeatures::default(),
             }),
         };
         match (agent, admitted) {
-            (Some(agent), Some(Admitted { epoch, retired, conflict })) => {
+            (Some(agent), Some(Admitted { epoch, retired, conflict, features })) => {
+                if let Some(understood) = features.text() {
+                    answer.headers_mut().insert(FEATURES, HeaderValue::from_static(understood));
+                }
                 let core = self.core.clone();
                 let ticket = Ticket { core, agent, epoch, attached: false, retired, conflict };
                 // Whoever is admitted while the last connections are closed would miss its close frame.

@@ -11,17 +11,19 @@ use std::time::Duration;
 use fastwebsockets::Frame;
 
 use super::close::Why;
+use super::command::{Command, Waiter};
 use super::conflict::Replacements;
 use super::dispatch::DispatchError;
-use super::line::{Command, Line, Waiter};
+use super::line::Line;
 use super::message;
 use super::outlet::Outlet;
 use super::wheel::{Moment, millis};
 use crate::clock::Millis;
 use crate::model::agent::AgentKind;
 use crate::model::agent_about::{AgentAbout, BASE_COMMANDS, Supported};
+use crate::model::agent_features::AgentFeatures;
 use crate::model::credential::{Credential, OldSecret, SecretDigest};
-use crate::registry::{Class, CommandEntry};
+use crate::registry::{Class, CommandEntry, LARGEST_PROGRESS, UNKNOWN_COMMAND, error_in};
 
 /// The command that keeps a connection going; known here by name alone.
 pub(super) const HEARTBEAT: &str = "HEARTBEAT";
@@ -83,6 +85,8 @@ pub(super) struct Connection {
     pub(super) broken: Option<Why>,
     /// The newest heartbeat, until it is answered.
     pub(super) heartbeat: Option<u32>,
+    /// Whether it answered not to know `CANCEL`, whatever it said in its handshake.
+    pub(super) no_cancel: bool,
 }
 
 /// What became of something an agent said.
@@ -203,6 +207,28 @@ impl State {
         match said {
             Supported::Unknown if BASE_COMMANDS.contains(&command) => Supported::Yes,
             said => said,
+        }
+    }
+
+    /// What its newest connection said it understands beyond commands.
+    pub(super) fn features(&self) -> AgentFeatures {
+        self.about.as_ref().map(|about| about.features()).unwrap_or_default()
+    }
+
+    /// Whether the agent can be asked to end a command.
+    pub(super) fn takes_cancel(&self) -> bool {
+        let connected =
+            matches!(self.link, Link::Connected(Connection { no_cancel: false, broken: None, .. }));
+        connected && self.features().cancel
+    }
+
+    /// Takes in what the agent answers to `CANCEL`, to which nothing is to be answered: that it does not know it.
+    pub(super) fn hear_of_cancel(&mut self, json: &[u8]) {
+        if json.len() <= LARGEST_PROGRESS
+            && let Link::Connected(connection) = &mut self.link
+            && !connection.no_cancel
+        {
+            connection.no_cancel = error_in(json).is_some_and(|said| said.message == UNKNOWN_COMMAND);
         }
     }
 

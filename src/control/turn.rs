@@ -7,16 +7,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 
 use super::Control;
 use super::agent::Agent;
+use super::cancel::Canceler;
+use super::command::{Outcome, Requester};
 use super::core::Core;
 use super::dispatch::{DispatchError, check_payload};
-use super::line::{Ends, Outcome, Requester};
+use super::line::Ends;
 use crate::model::event::{CommandOutcome, Event};
-use crate::registry::CommandEntry;
+use crate::registry::{CommandEntry, Progress};
 
 /// A command in line. Dropped, it leaves.
 pub struct InLine {
@@ -30,15 +32,18 @@ pub struct Turn {
     id: u32,
     outcome: oneshot::Receiver<Outcome>,
     late: oneshot::Receiver<Outcome>,
+    reports: watch::Receiver<Option<Progress>>,
     used: bool,
 }
 
 /// A command whose frame was written.
 pub struct Sent {
     place: Place,
+    id: u32,
     at: Instant,
     outcome: oneshot::Receiver<Outcome>,
     late: oneshot::Receiver<Outcome>,
+    reports: watch::Receiver<Option<Progress>>,
 }
 
 struct Place {
@@ -70,9 +75,9 @@ impl InLine {
     /// # Errors
     /// It did not come: the connection ended, or others' commands filled the line. Nothing was sent.
     pub async fn turn(self) -> Result<Turn, DispatchError> {
-        let Self { place, ends: Ends { granted, outcome, late } } = self;
+        let Self { place, ends: Ends { granted, outcome, late, reports } } = self;
         match granted.await {
-            Ok(id) => Ok(Turn { place, id, outcome, late, used: false }),
+            Ok(id) => Ok(Turn { place, id, outcome, late, reports, used: false }),
             Err(_) => match outcome.await {
                 Ok(Err(error)) => Err(error),
                 _ => Err(DispatchError::Disconnected),
@@ -98,9 +103,11 @@ impl Turn {
         let (_, no_late) = oneshot::channel();
         Ok(Sent {
             place,
+            id: self.id,
             at: Instant::now(),
             outcome: std::mem::replace(&mut self.outcome, nothing),
             late: std::mem::replace(&mut self.late, no_late),
+            reports: self.reports.clone(),
         })
     }
 }
@@ -114,12 +121,28 @@ impl Drop for Turn {
 }
 
 impl Sent {
-    /// Waits for the answer, or for the end of its time or of the connection.
+    /// What has its agent end it; none for a command that cannot be ended.
+    pub fn canceler(&self) -> Option<Canceler> {
+        let Place { agent, entry, .. } = &self.place;
+        entry.cancelable.then(|| Canceler::new(agent.clone(), self.id))
+    }
+
+    /// Waits for the answer, or for the end of its time or of the connection; `report` gets how far it is meanwhile.
     ///
     /// # Errors
     /// See [`DispatchError`].
-    pub async fn outcome(&mut self) -> Result<String, DispatchError> {
-        let result = (&mut self.outcome).await.unwrap_or(Err(DispatchError::Disconnected));
+    pub async fn outcome(&mut self, mut report: impl FnMut(Progress)) -> Result<String, DispatchError> {
+        let Self { outcome, reports, .. } = self;
+        let result = loop {
+            tokio::select! {
+                biased;
+                result = &mut *outcome => break result.unwrap_or(Err(DispatchError::Disconnected)),
+                Ok(()) = reports.changed() => {
+                    let newest = reports.borrow_and_update().clone();
+                    newest.into_iter().for_each(&mut report);
+                }
+            }
+        };
         let outcome = result.as_ref().map_or_else(DispatchError::outcome, |_| CommandOutcome::Ok);
         let command = self.place.entry.name;
         let (agent, took) = (self.place.agent.id(), self.at.elapsed());

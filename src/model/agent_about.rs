@@ -1,9 +1,11 @@
-//! What an agent says of itself in its handshake: `NetIgnite-Agent: <version>; commands=A,B`.
+//! What an agent says of itself in its handshake: `NetIgnite-Agent: <version>; commands=A,B; features=progress,cancel`.
 //!
 //! A fleet says the same few things over and over, so whoever remembers them keeps each once and shares it. The part of
 //! a list of agents that shows it is written once, too.
 
 use serde::Serialize;
+
+use super::agent_features::AgentFeatures;
 
 /// The longest header that is read.
 pub const LONGEST: usize = 4096;
@@ -47,6 +49,7 @@ pub struct AgentAbout {
     version: Box<str>,
     /// Sorted; none if it does not say.
     commands: Option<Box<[Box<str>]>>,
+    features: AgentFeatures,
     json: Box<str>,
 }
 
@@ -63,9 +66,12 @@ impl AgentAbout {
         if version.is_empty() || version.len() > LONGEST_VERSION || !visible {
             return None;
         }
-        let mut commands = None;
+        let (mut commands, mut features) = (None, AgentFeatures::default());
         for parameter in parts.filter(|part| !part.is_empty()) {
             let (name, value) = parameter.split_once('=')?;
+            if name.trim().eq_ignore_ascii_case("features") {
+                features = AgentFeatures::read(value);
+            }
             if !name.trim().eq_ignore_ascii_case("commands") {
                 continue;
             }
@@ -80,7 +86,7 @@ impl AgentAbout {
             commands = Some(names.into_boxed_slice());
         }
         let json = written(Some(version), commands.as_deref());
-        Some(Self { version: version.into(), commands, json: json.into() })
+        Some(Self { version: version.into(), commands, features, json: json.into() })
     }
 
     /// Its version.
@@ -91,6 +97,11 @@ impl AgentAbout {
     /// The commands that it has and that its configuration allows, sorted; none if it does not say.
     pub fn commands(&self) -> Option<&[Box<str>]> {
         self.commands.as_deref()
+    }
+
+    /// What it understands beyond commands.
+    pub fn features(&self) -> AgentFeatures {
+        self.features
     }
 
     /// Whether it has a command, as far as it says so.
@@ -142,6 +153,9 @@ mod tests {
         assert_eq!(silent.json(), r#""version":"esp32-2.0","commands":null"#);
         assert_eq!(written(None, None), AgentAbout::no_json());
         assert_eq!(AgentAbout::parse("1; commands=").unwrap().supports("WAKEUP"), Supported::No);
+        assert_eq!(about.features(), AgentFeatures::default());
+        let able = AgentAbout::parse("1; features=cancel,later; commands=A").unwrap();
+        assert_eq!(able.features(), AgentFeatures { progress: false, cancel: true });
     }
 
     #[test]

@@ -8,6 +8,7 @@ pub mod access;
 pub mod account;
 pub mod agent;
 pub mod agent_about;
+pub mod agent_features;
 pub mod audit;
 pub mod credential;
 pub mod device_presence;

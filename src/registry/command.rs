@@ -17,6 +17,7 @@ use serde::de::DeserializeOwned;
 
 use super::context::AgentContext;
 use super::section::{AgentSection, Section};
+use super::wire::CANCELED;
 use crate::error::FieldError;
 use crate::{json, text};
 
@@ -61,6 +62,9 @@ pub trait Command: Send + Sync + 'static {
     const INTERNAL: bool = false;
     /// Whether an agent runs it only where its own configuration allows it: `allow`, or `--allow`.
     const OPT_IN: bool = false;
+    /// Whether it can be ended while it runs, without harm: once nobody waits for it, or where its operation is canceled.
+    /// See [`AgentContext::cancelled`].
+    const CANCELABLE: bool = false;
 
     /// What the server sends. Its JSON must be an object.
     type Payload: Serialize + DeserializeOwned + JsonSchema + Send + 'static;
@@ -104,6 +108,16 @@ impl CommandError {
     /// ```
     pub fn new(code: &'static str, message: impl Into<String>) -> Self {
         Self { code: Some(Cow::Borrowed(code)), message: message.into() }
+    }
+
+    /// That the command ended because it was canceled.
+    pub fn canceled() -> Self {
+        Self::new(CANCELED, "The command was canceled")
+    }
+
+    /// Whether it says that the command ended because it was canceled.
+    pub fn is_canceled(&self) -> bool {
+        self.code.as_deref() == Some(CANCELED)
     }
 
     /// As an agent said it: a code that is none counts as not said.
@@ -159,6 +173,8 @@ pub struct CommandEntry {
     pub internal: bool,
     /// See [`Command::OPT_IN`].
     pub opt_in: bool,
+    /// See [`Command::CANCELABLE`].
+    pub cancelable: bool,
     /// The command's section of an agent's configuration, if it has one.
     pub section: Option<Section>,
     /// Where `register_command!` stands.
@@ -194,6 +210,7 @@ impl CommandEntry {
             urgent: C::URGENT,
             internal: C::INTERNAL,
             opt_in: C::OPT_IN,
+            cancelable: C::CANCELABLE,
             section: None,
             location: Location::caller(),
             payload_schema: schema_of::<C::Payload>,
@@ -307,6 +324,13 @@ struct Verdict {
     code: serde_json::Value,
 }
 
+/// The error that a reply is, whatever command it belongs to; none for any other.
+pub fn error_in(json: &[u8]) -> Option<CommandError> {
+    let Verdict { status, message, code } = serde_json::from_slice(json).ok()?;
+    let code = if let serde_json::Value::String(code) = code { Some(code) } else { None };
+    (status? == "ERROR").then(|| CommandError::said(code, message.unwrap_or_default()))
+}
+
 fn check_reply<C: Command>(json: &[u8]) -> Result<String, ReplyError> {
     let json = looked_through(json).map_err(|e| ReplyError::Bad(e.to_string()))?;
     let opens = json.iter().find(|b| !b.is_ascii_whitespace());
@@ -352,8 +376,8 @@ fn run<'a, C: Command>(agent: &'a AgentContext, json: &'a [u8]) -> BoxFuture<'a,
     })
 }
 
-/// The reply `{"status":"ERROR","code":…,"message":…}`.
-fn failure_reply(error: &CommandError) -> String {
+/// The reply `{"status":"ERROR","code":…,"message":…}`: a command's error on the wire.
+pub fn failure_reply(error: &CommandError) -> String {
     match &error.code {
         Some(code) if is_code(code) => {
             serde_json::json!({ "status": "ERROR", "code": code, "message": error.message }).to_string()

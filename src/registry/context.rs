@@ -4,6 +4,7 @@
 //! capability is a new trait here and a field of [`AgentContext`].
 
 use std::fmt;
+use std::future::Future;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::command::{BoxFuture, CommandError};
 use super::machine::Machine;
+use super::running::{Progress, Running};
 use super::secret::AgentSecret;
 use super::section::{AgentSection, SectionValue};
 use super::target::ProbeTarget;
@@ -168,6 +170,9 @@ pub struct Neighbourhood {
     pub whole: bool,
 }
 
+/// Hears how far a sweep is: how many of how many addresses were asked for.
+pub type Swept<'a> = &'a (dyn Fn(u64, u64) + Send + Sync);
+
 /// The agent's network.
 pub trait Network: Send + Sync {
     /// Sends one UDP datagram to `port` of everybody on each of the agent's networks, or of whom `to` names alone, and
@@ -180,8 +185,9 @@ pub trait Network: Send + Sync {
     ) -> BoxFuture<'a, io::Result<Vec<SentTo>>>;
     /// Looks whether a host is up.
     fn probe<'a>(&'a self, look: &'a Look) -> BoxFuture<'a, io::Result<Sighting>>;
-    /// Looks who is on the agent's networks. It takes seconds, and one is done at a time.
-    fn sweep(&self) -> BoxFuture<'_, io::Result<Neighbourhood>>;
+    /// Looks who is on the agent's networks, and says to `swept` how far that is. It takes seconds, and one is done at a
+    /// time; dropped, it ends.
+    fn sweep<'a>(&'a self, swept: Swept<'a>) -> BoxFuture<'a, io::Result<Neighbourhood>>;
 }
 
 /// Where the agent keeps what it proves itself with.
@@ -198,12 +204,13 @@ pub struct AgentContext {
     keeper: Option<Arc<dyn SecretKeeper>>,
     machine: Option<Arc<dyn Machine>>,
     config: Option<SectionValue>,
+    running: Running,
 }
 
 impl AgentContext {
     /// A context on `network`.
     pub fn new(network: Arc<dyn Network>) -> Self {
-        Self { network, keeper: None, machine: None, config: None }
+        Self { network, keeper: None, machine: None, config: None, running: Running::default() }
     }
 
     /// The same with somewhere to keep a new secret.
@@ -222,6 +229,33 @@ impl AgentContext {
     #[must_use]
     pub fn with_config(self, config: Option<SectionValue>) -> Self {
         Self { config, ..self }
+    }
+
+    /// The same for one run of a command.
+    #[must_use]
+    pub fn with_running(self, running: Running) -> Self {
+        Self { running, ..self }
+    }
+
+    /// Reports how far the command is: a text, or [`Progress::of`] how much of how much. Never waits. At most four
+    /// reports a second are sent, the newest each time, and none to a server that does not understand them.
+    pub fn progress(&self, progress: impl Into<Progress>) {
+        self.running.report(progress.into());
+    }
+
+    /// Waits until the command is to end, because nobody waits for it any more or somebody canceled it. That is so for
+    /// commands that are [`CANCELABLE`](super::Command::CANCELABLE) alone.
+    ///
+    /// From the first call of this or [`is_cancelled`](Self::is_cancelled) on, a command ends by itself, within two
+    /// seconds, and answers what it likes, such as [`CommandError::canceled`]. One that never looks is dropped at its
+    /// next `.await`.
+    pub fn cancelled(&self) -> impl Future<Output = ()> + Send + use<> {
+        self.running.watch()
+    }
+
+    /// Whether the command is to end; see [`cancelled`](Self::cancelled).
+    pub fn is_cancelled(&self) -> bool {
+        self.running.look()
     }
 
     /// The command's section of the agent's configuration, of the type it was registered with; the defaults where the

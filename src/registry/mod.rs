@@ -7,6 +7,7 @@ mod command;
 mod context;
 mod machine;
 pub mod origin;
+mod running;
 mod secret;
 mod section;
 mod target;
@@ -18,18 +19,21 @@ use std::time::Duration;
 
 pub use command::{
     BoxFuture, Class, Command, CommandEntry, CommandError, ReplyError, decode, decode_object, encode_payload,
-    error_reply,
+    error_in, error_reply, failure_reply,
 };
 pub use context::{
     AgentContext, Look, Neighbour, Neighbourhood, Network, Online, ProbeMethod, Reachability, SecretKeeper,
-    SentTo, Sighting,
+    SentTo, Sighting, Swept,
 };
 pub use machine::{Delayed, Machine, Program};
+pub use running::{Progress, Running};
 pub use secret::{AgentSecret, InvalidSecret};
 pub use section::{AgentSection, Section, SectionValue};
 pub use target::{InvalidTarget, ProbeTarget};
 pub use types::{Empty, InvalidMac, MacAddress, OkStatus, Outcome, SecureOn};
-pub use wire::{LARGEST_COMMAND, LARGEST_REPLY};
+pub use wire::{
+    CANCEL, CANCELED, LARGEST_COMMAND, LARGEST_PROGRESS, LARGEST_REPLY, PROGRESS, UNKNOWN_COMMAND,
+};
 
 /// Every command the binary was built with, sorted by name.
 #[derive(Debug, Clone)]
@@ -52,6 +56,8 @@ pub enum RegistryError {
     Duplicate(&'static CommandEntry, &'static CommandEntry),
     /// A name is not upper case with underscores, or longer than 32 characters.
     BadName(&'static CommandEntry),
+    /// The protocol itself has a frame of its name.
+    ReservedName(&'static CommandEntry),
     /// It has no summary, or not one line of it.
     BadSummary(&'static CommandEntry),
     /// Its time-out is none that the server can keep.
@@ -71,6 +77,11 @@ impl fmt::Display for RegistryError {
             Self::BadName(e) => write!(
                 f,
                 "the command name {:?} registered at {} is not 1 to 32 characters of A-Z, 0-9 and _",
+                e.name, e.location
+            ),
+            Self::ReservedName(e) => write!(
+                f,
+                "the command name {} registered at {} is a frame of the agent protocol itself; choose another",
                 e.name, e.location
             ),
             Self::BadSummary(e) => write!(
@@ -117,6 +128,9 @@ impl Registry {
             let good = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_';
             if entry.name.is_empty() || entry.name.len() > 32 || !entry.name.bytes().all(good) {
                 return Err(RegistryError::BadName(entry));
+            }
+            if [CANCEL, PROGRESS].contains(&entry.name) {
+                return Err(RegistryError::ReservedName(entry));
             }
             let summary = entry.summary.trim();
             if summary.is_empty() || summary.chars().count() > 100 || summary.contains(char::is_control) {
@@ -180,6 +194,8 @@ mod tests {
     fn a_command_that_cannot_be_served_is_refused_with_its_place_and_what_to_do() {
         for (entry, words) in [
             (entry!("lower", "A command", 5, Empty), "A-Z, 0-9 and _"),
+            (entry!("CANCEL", "A command", 5, Empty), "choose another"),
+            (entry!("PROGRESS", "A command", 5, Empty), "choose another"),
             (entry!("EMPTY", " ", 5, Empty), "one line"),
             (entry!("LINES", "Two\nlines", 5, Empty), "one line"),
             (entry!("SLOW", "A command", 61, Empty), "Class::Long"),

@@ -123,7 +123,8 @@ pub fn insert(db: &Conn, new: &Operation) -> Result<()> {
 pub fn save(db: &Conn, now: &Operation) -> Result<bool> {
     let changed = db.execute(
         "UPDATE operations SET state = ?3, reason = ?4, message = ?5, said = ?6, result = ?7, evidence = ?8, \
-         progress = ?9, attempts = ?10, startedAt = ?11, endedAt = ?12, notBefore = ?13, dueAt = ?14, version = ?15 \
+         progress = ?9, attempts = ?10, startedAt = ?11, endedAt = ?12, notBefore = ?13, dueAt = ?14, version = ?15, \
+         maxAttempts = ?16 \
          WHERE key = ?1 AND version = ?2",
         libsql::params![
             now.id.key(),
@@ -141,6 +142,7 @@ pub fn save(db: &Conn, now: &Operation) -> Result<bool> {
             now.not_before,
             now.due_at,
             now.version,
+            now.max_attempts,
         ],
     )?;
     if changed == 0 {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use crate::registry::{
-    AgentContext, BoxFuture, Look, Neighbourhood, Network, Reachability, SentTo, Sighting,
+    AgentContext, BoxFuture, Look, Neighbourhood, Network, Reachability, SentTo, Sighting, Swept,
 };
 
 /// A datagram that was broadcast.
@@ -74,7 +74,7 @@ impl Network for FakeNetwork {
         Box::pin(async { Ok(self.found.into()) })
     }
 
-    fn sweep(&self) -> BoxFuture<'_, io::Result<Neighbourhood>> {
+    fn sweep<'a>(&'a self, _: Swept<'a>) -> BoxFuture<'a, io::Result<Neighbourhood>> {
         Box::pin(async { Ok(Neighbourhood { hosts: Vec::new(), whole: true }) })
     }
 }

@@ -25,7 +25,8 @@ async fn start(directory: &Path, server: &Played, config: Value, arguments: &[&s
 /// The commands that the agent said it has.
 fn said(connection: &Connection) -> Vec<String> {
     let (_, said) = connection.headers.iter().find(|(name, _)| name == "netignite-agent").unwrap();
-    said.split_once("; commands=").unwrap().1.split(',').map(str::to_owned).collect()
+    let said = said.split_once("; commands=").unwrap().1;
+    said.split_once(";").map_or(said, |(commands, _)| commands).split(',').map(str::to_owned).collect()
 }
 
 async fn ask(connection: &mut Connection, name: &str, payload: Value) -> Value {

@@ -339,6 +339,8 @@ async fn the_agent_says_what_it_is_and_which_commands_it_knows() {
     let (_, said) = connection.headers.iter().find(|(name, _)| name == "netignite-agent").unwrap();
     let (version, commands) = said.split_once("; commands=").unwrap();
     assert_eq!(version, netignite::VERSION);
+    let (commands, features) = commands.split_once("; features=").unwrap();
+    assert_eq!(features, "progress,cancel");
     let commands: Vec<_> = commands.split(',').collect();
     for known in ["GET_STATUS", "HEARTBEAT", "ROTATE_SECRET", "WAKEUP"] {
         assert!(commands.contains(&known), "{said}");

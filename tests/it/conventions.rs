@@ -239,4 +239,16 @@ fn the_guide_to_commands_shows_a_command_that_is_built() {
         read("docs/commands.md").contains(&format!("```rust\n{command}```")),
         "docs/commands.md and examples/custom-command/src/tail_log.rs differ: copy the one into the other"
     );
+    // A part of one, which stands in its file a step further to the right.
+    let command = read("tests/plugin_kit/count_down.rs");
+    let run: String = command
+        .split_inclusive('\n')
+        .skip_while(|line| !line.starts_with("    async fn run"))
+        .take_while(|line| *line != "}\n")
+        .map(|line| line.strip_prefix("    ").unwrap_or(line))
+        .collect();
+    assert!(
+        read("docs/commands.md").contains(&format!("```rust\n{run}```")),
+        "docs/commands.md and tests/plugin_kit/count_down.rs differ: copy the one into the other"
+    );
 }

@@ -5,6 +5,7 @@ mod support;
 
 mod adoption;
 mod agent_about;
+mod agent_cancel;
 mod agent_commands;
 mod agent_config;
 mod agent_connection;
@@ -16,6 +17,7 @@ mod agent_hostile;
 mod agent_line;
 mod agent_networks;
 mod agent_program;
+mod agent_progress;
 mod agent_refusals;
 mod agent_time;
 mod agent_way;

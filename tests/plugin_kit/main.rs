@@ -2,6 +2,7 @@
 //! for the whole binary, so it holds nothing else.
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, unreachable_pub)]
 
+mod count_down;
 mod notes;
 
 use std::sync::atomic::Ordering::SeqCst;
@@ -211,4 +212,40 @@ async fn a_target_that_is_private_or_redirects_or_is_too_large_is_refused_or_ans
     let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let silent = format!("http://{}/", silent.local_addr().unwrap());
     assert!(host.web().private(true).within(Duration::from_millis(200)).get(&silent).await.is_err());
+}
+
+/// An operation as it is now.
+async fn operation(admin: &netignite::testkit::Client, id: &str) -> JsonValue {
+    admin.get(&format!("/api/operations/{id}")).await.data()
+}
+
+#[tokio::test]
+async fn a_command_that_runs_on_the_real_agent_is_canceled_and_ends() {
+    let _turn = TURN.lock().await;
+    let server = TestServer::fresh([]).await;
+    let admin = server.admin().await;
+    let agent = server.real_agent(&admin).await;
+    let begin = async |seconds: u64| {
+        let body = json!({"kind": "command", "agentID": agent.id, "command": "COUNT_DOWN", "payload": {"seconds": seconds}});
+        let id = admin.post("/api/operations", body).await.data()["id"].as_str().unwrap().to_owned();
+        until("the command to run", async || {
+            (operation(&admin, &id).await["state"] == "running").then_some(())
+        })
+        .await;
+        id
+    };
+    let id = begin(50).await;
+    let began = Instant::now();
+    // It may be running before its frame was written; then it is asked again.
+    let canceled = until("the end", async || {
+        let reply = admin.post(&format!("/api/operations/{id}/cancel"), json!({})).await;
+        (reply.status == 200).then_some(reply)
+    })
+    .await;
+    assert_eq!(canceled.data()["state"], "canceled", "{canceled}");
+    assert!(began.elapsed() < Duration::from_secs(30));
+    // The agent has room and serves on.
+    let id = begin(1).await;
+    until("the other's end", async || (operation(&admin, &id).await["state"] == "succeeded").then_some(()))
+        .await;
 }

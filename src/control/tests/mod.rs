@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod autobahn;
+mod cancels;
 mod corpus;
 mod epochs;
 mod frames;
@@ -60,6 +61,7 @@ macro_rules! command {
             const TIMEOUT: Duration = Duration::from_secs($timeout);
             const CLASS: Class = Class::$class;
             const URGENT: bool = $urgent;
+            const CANCELABLE: bool = matches!(Class::$class, Class::Question);
             type Payload = Text;
             type Reply = Text;
             async fn run(_: &AgentContext, payload: Text) -> Result<Text, CommandError> {
@@ -129,8 +131,20 @@ pub(super) fn headers(id: i64, secret: &str) -> HeaderMap {
 }
 
 pub(super) fn admit(control: &Arc<Control>, id: i64, secret: &str) -> Result<Ticket> {
+    admit_saying(control, id, secret, None)
+}
+
+pub(super) fn admit_saying(
+    control: &Arc<Control>,
+    id: i64,
+    secret: &str,
+    about: Option<&'static str>,
+) -> Result<Ticket> {
     let peer = Some([192, 0, 2, 7].into());
-    let headers = headers(id, secret);
+    let mut headers = headers(id, secret);
+    if let Some(about) = about {
+        headers.insert("netignite-agent", HeaderValue::from_static(about));
+    }
     let admitted = control.admit(&Method::GET, Version::HTTP_11, &headers, peer, false);
     admitted.map(|(_, ticket)| ticket).map_err(|refused| refused.error)
 }

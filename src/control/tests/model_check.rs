@@ -10,7 +10,7 @@ use super::model::{AGENTS, Model, Step, id, window};
 use super::peer::{CLOSE, PING, PONG, TEXT, encode};
 use super::wire::Wire;
 use super::*;
-use crate::control::line::Outcome;
+use crate::control::command::Outcome;
 
 /// A command on its way.
 pub(super) struct Flight {

@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::{Command, Control, DispatchError, SECRET, Text, admit};
+use super::{Command, Control, DispatchError, SECRET, Text, Ticket, admit, admit_saying};
 
 pub(super) const TEXT: u8 = 1;
 pub(super) const CLOSE: u8 = 8;
@@ -47,7 +47,15 @@ impl Agent {
 
     /// Connects agent `id` over a connection that holds only so many bytes in flight.
     pub(super) fn connect_narrow(control: &Arc<Control>, id: i64, capacity: usize) -> Self {
-        let ticket = admit(control, id, SECRET).expect("admitted");
+        Self::join(control, admit(control, id, SECRET).expect("admitted"), capacity)
+    }
+
+    /// Connects agent `id`, which says this of itself.
+    pub(super) fn connect_saying(control: &Arc<Control>, id: i64, about: &'static str) -> Self {
+        Self::join(control, admit_saying(control, id, SECRET, Some(about)).expect("admitted"), 1 << 20)
+    }
+
+    fn join(control: &Arc<Control>, ticket: Ticket, capacity: usize) -> Self {
         let (stream, server) = tokio::io::duplex(capacity);
         let (read, write) = tokio::io::split(server);
         control.attach_transport(ticket, read, write, Bytes::new(), ());

@@ -1,7 +1,8 @@
 //! Fair shares of an agent's line.
 
 use super::*;
-use crate::control::line::{Line, MAX_WAITING, Next, Outcome};
+use crate::control::command::Outcome;
+use crate::control::line::{Line, MAX_WAITING, Next};
 use crate::control::windows::Windows;
 use crate::registry::CommandEntry;
 use tokio::sync::oneshot::Receiver;

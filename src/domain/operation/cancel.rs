@@ -1,13 +1,19 @@
-//! Withdraws operations.
+//! Withdraws operations: what was not sent at once; what runs by asking its agent to end it, where the command can be ended
+//! and the agent understands that. It is canceled once the agent has answered that it ended it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::time::Duration;
 
 use super::Operations;
 use super::ledger::apply;
 use super::machine::Input;
-use super::read::{Seen, Sight, not_found};
+use super::read::{self, Seen, Sight, not_found};
+use crate::control::Canceler;
 use crate::domain::By;
 use crate::error::{Error, Kind, Result};
-use crate::model::audit::{Action, SubjectKind};
-use crate::model::operation::{OperationId, State};
+use crate::model::audit::{Action, Entry, Noted, SubjectKind};
+use crate::model::operation::{Operation, OperationId, State};
 use crate::store::{Conn, operations};
 
 /// What came of it.
@@ -19,15 +25,49 @@ pub enum Canceled {
     Ended(Seen),
     /// It was sent and cannot be taken back.
     Running(Seen),
+    /// Its agent was asked to end it, and has not answered yet.
+    Asked(Seen),
 }
 
-/// Withdraws an operation that was not sent.
+/// For how long an agent's answer is waited for.
+const ANSWER: Duration = Duration::from_secs(5);
+
+/// What has an agent end an operation that was sent.
+pub(super) struct Cancel {
+    canceler: Canceler,
+    asked: AtomicBool,
+}
+
+impl Cancel {
+    /// Whether the agent was asked.
+    pub(super) fn was_asked(&self) -> bool {
+        self.asked.load(Relaxed)
+    }
+}
+
+impl Operations {
+    /// Keeps what has its agent end an operation, until it is [forgotten](Self::forget_canceler).
+    pub(super) fn keep_canceler(&self, id: OperationId, canceler: Canceler) -> Arc<Cancel> {
+        let cancel = Arc::new(Cancel { canceler, asked: AtomicBool::new(false) });
+        self.cancelers.lock().insert(id, cancel.clone());
+        cancel
+    }
+
+    pub(super) fn forget_canceler(&self, id: OperationId) {
+        self.cancelers.lock().remove(&id);
+    }
+}
+
+/// Withdraws an operation that was not sent, or has its agent end it.
 ///
 /// # Errors
 /// The caller sees no such operation, or may not withdraw it; the database refuses.
 pub async fn cancel(by: &By, id: OperationId) -> Result<Canceled> {
     let (sight, may, now) = (Sight::of(by), Sight::to_cancel(by), by.now());
-    let entry = by.entry(Action::OperationCancel);
+    let operations = Operations::of(&by.host);
+    let cancel = operations.cancelers.lock().get(&id).cloned();
+    let cancel = cancel.filter(|cancel| cancel.canceler.is_understood());
+    let (entry, asks) = (by.entry(Action::OperationCancel), cancel.clone());
     let withdraw = move |db: &Conn| {
         let operation = operations::get(db, id)?.ok_or_else(not_found)?;
         let seen = sight.see(db, operation.clone())?.ok_or_else(not_found)?;
@@ -40,30 +80,54 @@ pub async fn cancel(by: &By, id: OperationId) -> Result<Canceled> {
                      it is about",
             ));
         }
-        let after = apply(db, &seen.operation, &Input::Cancel, now)?;
-        Ok(match after {
-            Some(operation) => {
-                let mut entry = entry;
-                match (operation.device, operation.agent) {
-                    (Some(device), _) => entry.on(SubjectKind::Device, device, ""),
-                    (None, agent) => entry.on(SubjectKind::Agent, agent, ""),
-                }
-                entry.detail = Some(operation.command.clone());
-                let noted = crate::model::audit::Noted { entry, only_if_there: false };
-                crate::store::audit::insert_noted(db, &noted)?;
-                Canceled::Done(Seen { operation, ..seen })
-            }
-            None if seen.operation.state == State::Running => Canceled::Running(seen),
-            None => Canceled::Ended(seen),
-        })
+        if let Some(operation) = apply(db, &seen.operation, &Input::Cancel, now)? {
+            note(db, entry, &operation)?;
+            return Ok(Canceled::Done(Seen { operation, ..seen }));
+        }
+        if seen.operation.state != State::Running {
+            return Ok(Canceled::Ended(seen));
+        }
+        let Some(asks) = asks else { return Ok(Canceled::Running(seen)) };
+        // Of several who ask, the first is noted.
+        if !asks.asked.swap(true, Relaxed)
+            && let Some(operation) = apply(db, &seen.operation, &Input::CancelSent, now)?
+        {
+            note(db, entry, &operation)?;
+            return Ok(Canceled::Asked(Seen { operation, ..seen }));
+        }
+        Ok(Canceled::Asked(seen))
     };
     let canceled = by.write(withdraw).await?;
-    if let Canceled::Done(seen) = &canceled {
-        let operations = Operations::of(&by.host);
-        operations.published(&by.host, &seen.operation);
-        if let Some(agent) = seen.operation.agent {
-            operations.look_at(agent);
+    match &canceled {
+        Canceled::Done(seen) => {
+            operations.published(&by.host, &seen.operation);
+            if let Some(agent) = seen.operation.agent {
+                operations.look_at(agent);
+            }
         }
+        Canceled::Asked(seen) => {
+            operations.published(&by.host, &seen.operation);
+            if let Some(cancel) = cancel {
+                cancel.canceler.cancel();
+            }
+            let seen = read::wait(by, id, ANSWER).await?;
+            return Ok(match seen.operation.state {
+                State::Canceled => Canceled::Done(seen),
+                _ if seen.operation.is_live() => Canceled::Asked(seen),
+                _ => Canceled::Ended(seen),
+            });
+        }
+        Canceled::Ended(_) | Canceled::Running(_) => {}
     }
     Ok(canceled)
+}
+
+/// Notes in the audit log that an operation was canceled.
+fn note(db: &Conn, mut entry: Entry, operation: &Operation) -> Result<()> {
+    match (operation.device, operation.agent) {
+        (Some(device), _) => entry.on(SubjectKind::Device, device, ""),
+        (None, agent) => entry.on(SubjectKind::Agent, agent, ""),
+    }
+    entry.detail = Some(operation.command.clone());
+    crate::store::audit::insert_noted(db, &Noted { entry, only_if_there: false })
 }

@@ -23,6 +23,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
+use self::cancel::Cancel;
 use self::ledger::Ledger;
 use super::By;
 use crate::auth::Caller;
@@ -48,6 +49,8 @@ pub struct Operations {
     stand_ins: Mutex<HashSet<i64>>,
     /// What stands in an agent's line, or was sent.
     under_way: Mutex<HashSet<OperationId>>,
+    /// What has the agents end what was sent and can be ended.
+    cancelers: Mutex<HashMap<OperationId, Arc<Cancel>>>,
     /// When something is due first.
     first_due: AtomicI64,
     /// Who waits for the end of an operation.
@@ -65,6 +68,7 @@ impl Default for Operations {
             backlog: Mutex::default(),
             stand_ins: Mutex::default(),
             under_way: Mutex::default(),
+            cancelers: Mutex::default(),
             first_due: AtomicI64::new(Millis::MAX),
             waiters: Mutex::default(),
             recorded: record::Recorded::default(),

@@ -249,7 +249,11 @@ async fn send(
         operations.step(running, Input::Unsent).await?;
         return Ok(None);
     };
-    let outcome = sent.outcome().await;
+    let canceler = sent.canceler().map(|canceler| operations.keep_canceler(running.id, canceler));
+    let outcome = sent.outcome(|_| {}).await;
+    if canceler.is_some() {
+        operations.forget_canceler(running.id);
+    }
     if host.shutdown.is_cancelled() && matches!(outcome, Err(DispatchError::Disconnected)) {
         // The next start finds it running.
         return Ok(None);
@@ -261,6 +265,12 @@ async fn send(
         }
         Err(DispatchError::Disconnected | DispatchError::Offline | DispatchError::Busy) => {
             operations.step(running, Input::Lost(reason::CONNECTION_LOST)).await?;
+            Ok(None)
+        }
+        Err(DispatchError::Failed(said))
+            if said.is_canceled() && canceler.is_some_and(|canceler| canceler.was_asked()) =>
+        {
+            store_answer(operations, running, Reply::Canceled).await;
             Ok(None)
         }
         answered => {

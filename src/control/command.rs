@@ -1,0 +1,83 @@
+//! A command on its way to an agent, and who waits for it.
+
+use tokio::sync::{oneshot, watch};
+
+use super::dispatch::DispatchError;
+use super::wheel::Moment;
+use crate::registry::{CommandEntry, Progress};
+
+/// Callers that may share one question.
+const MAX_SHARED: usize = 1024;
+
+/// For whom a command is sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Requester {
+    /// A user, in a session or with a token.
+    User(i64),
+    /// The local operator.
+    Operator,
+    /// The server itself: its plugins.
+    Server,
+    /// The agent's queue of operations, whoever made them: they keep their order.
+    Queue,
+}
+
+/// What a caller gets.
+pub(super) type Outcome = Result<String, DispatchError>;
+
+/// A command on its way.
+pub(super) struct Command {
+    pub(super) entry: &'static CommandEntry,
+    pub(super) payload: String,
+    pub(super) callers: Vec<oneshot::Sender<Outcome>>,
+    /// Told its ID when its turn comes, where what it sends is given only then.
+    pub(super) granted: Option<oneshot::Sender<u32>>,
+    /// Gets a reply that comes late.
+    pub(super) late: Option<oneshot::Sender<Outcome>>,
+    /// Gets how far it is, where somebody listens.
+    pub(super) reports: Option<watch::Sender<Option<Progress>>>,
+    /// Who asked first.
+    pub(super) requester: Requester,
+    /// Whether others have joined.
+    pub(super) shared: bool,
+    pub(super) turn: u64,
+    /// When it is given up if it was not sent.
+    pub(super) give_up: Moment,
+}
+
+impl Command {
+    /// Whether nobody waits for the reply any more.
+    pub(super) fn is_abandoned(&self) -> bool {
+        self.callers.iter().all(oneshot::Sender::is_closed)
+    }
+
+    pub(super) fn is(&self, entry: &CommandEntry, payload: &str) -> bool {
+        self.entry.name == entry.name && self.payload == payload && self.late.is_none()
+    }
+
+    /// Lets another caller wait for the same reply.
+    pub(super) fn join(
+        &mut self,
+        caller: oneshot::Sender<Outcome>,
+        requester: Requester,
+    ) -> Result<(), DispatchError> {
+        self.callers.retain(|c| !c.is_closed());
+        if self.callers.len() >= MAX_SHARED {
+            return Err(DispatchError::Busy);
+        }
+        self.callers.push(caller);
+        self.shared |= self.requester != requester;
+        Ok(())
+    }
+
+    /// Gives everyone who waits the outcome.
+    pub(super) fn finish(self, outcome: &Outcome) {
+        for caller in self.callers {
+            // A caller that went away needs no answer.
+            let _ = caller.send(outcome.clone());
+        }
+    }
+}
+
+/// Who waits for a reply that comes late.
+pub(super) type Waiter = (&'static CommandEntry, oneshot::Sender<Outcome>);
