@@ -5,6 +5,7 @@
 //! Configuration and logging come first and are the command line's business; everything after them is here.
 //! [`open`] ends before the plugins: it is all that a command needs that works on the database of a stopped server.
 
+mod first_link;
 mod routes;
 
 use std::fmt;
@@ -102,6 +103,8 @@ pub struct Opened {
     /// The host.
     pub host: Arc<Host>,
     lock: Arc<DataLock>,
+    /// Whether there was no user before.
+    first: bool,
 }
 
 impl Opened {
@@ -138,7 +141,9 @@ pub async fn open(lock: DataLock, config: Config, log_level: LogLevel) -> Result
     let step = Step::begin("first admin");
     let passwords = Passwords::new()
         .map_err(|e| StartError(format!("cannot start the threads that hash passwords: {e}")))?;
-    match make_first_admin(&store, &passwords, &directory).await? {
+    let credentials = make_first_admin(&store, &passwords, &directory).await?;
+    let first = credentials.is_some();
+    match credentials {
         Some(path) => {
             step.done("created");
             warn!(
@@ -198,7 +203,7 @@ pub async fn open(lock: DataLock, config: Config, log_level: LogLevel) -> Result
     });
     host.control.load(credentials);
     step.done(format_args!("{count} loaded"));
-    Ok(Opened { host, lock: Arc::new(lock) })
+    Ok(Opened { host, lock: Arc::new(lock), first })
 }
 
 /// An empty or missing database beside its key is one that was lost: a new one in its place would hide that.
@@ -250,6 +255,8 @@ pub struct Running {
     opened: Opened,
     plugins: Plugins,
     address: SocketAddr,
+    /// The URL of the page at `/`, where there is one.
+    page: Option<String>,
     /// The listeners and what works in the background.
     doors: Vec<JoinHandle<()>>,
     socket: PathBuf,
@@ -293,10 +300,11 @@ pub async fn start(config: Config, log_level: LogLevel) -> Result<Running, Start
     let socket_identity = Arc::new(parking_lot::Mutex::new(local_socket::identity(&socket)));
     doors.push(watch_over(&opened, &router, &socket, &socket_identity));
     step.done(format_args!("http://{address}"));
-    if router.find(&Method::GET, "/").is_ok() {
-        info!("open {} in a browser", page(address));
+    let page = router.find(&Method::GET, "/").is_ok().then(|| page(address));
+    if let Some(page) = &page {
+        info!("open {page} in a browser");
     }
-    Ok(Running { opened, plugins, address, doors, socket, socket_identity })
+    Ok(Running { opened, plugins, address, page, doors, socket, socket_identity })
 }
 
 /// The URL of the page at `/`, for a browser on this machine.
@@ -437,6 +445,9 @@ where
     let _too_large =
         signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw())).map_err(StartError::new)?;
     let running = start(config, log_level).await?;
+    if let Some(page) = running.page.as_deref().filter(|_| running.opened.first) {
+        first_link::hand_over(running.host(), page).await;
+    }
     let reloads = async {
         while hangup.recv().await.is_some() {
             reload(running.host(), read.clone()).await;

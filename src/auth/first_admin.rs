@@ -1,6 +1,9 @@
 //! The first admin: made when there is no user at all, with a random password that only a file of the data directory
 //! tells.
 //!
+//! A server that has a page also makes a link with which the first admin chooses a password there, once and for a day. It
+//! is shown on a terminal, where nothing keeps it, and else written to a file beside that of the password.
+//!
 //! The file is complete and on disk before the user is: whatever interrupts a start, the next one either finds no
 //! user and writes a new password, or finds the user and the file that belongs to it.
 
@@ -20,6 +23,11 @@ pub use crate::model::account::{FIRST_ADMIN as ID, FIRST_ADMIN_NAME as USERNAME}
 /// Where the first admin's credentials lie.
 pub fn credentials_path(data_directory: &Path) -> PathBuf {
     data_directory.join("initial_admin_credentials")
+}
+
+/// Where the link lies with which the first admin chooses a password, where no terminal shows it.
+pub fn link_path(data_directory: &Path) -> PathBuf {
+    data_directory.join("initial_admin_link")
 }
 
 /// A random password of 192 bits, in characters that survive copy and paste.
@@ -43,16 +51,29 @@ pub fn write_credentials(data_directory: &Path, password: &SecretString) -> io::
     Ok(path)
 }
 
-/// Removes the credentials file after its password was changed. Says whether there was one.
+/// Writes the link's file, as [`write_credentials`].
 ///
 /// # Errors
-/// The file is there and cannot be removed.
+/// The file cannot be written.
+pub fn write_link(data_directory: &Path, link: &SecretString) -> io::Result<PathBuf> {
+    let path = link_path(data_directory);
+    let text = Zeroizing::new(format!("{}\n", link.expose_secret()));
+    files::replace(&path, text.as_bytes())?;
+    Ok(path)
+}
+
+/// Removes the files of credentials and link after the password was changed. Says whether there were credentials.
+///
+/// # Errors
+/// A file is there and cannot be removed.
 pub fn remove_credentials(data_directory: &Path) -> io::Result<bool> {
-    match fs::remove_file(credentials_path(data_directory)) {
+    let credentials = match fs::remove_file(credentials_path(data_directory)) {
         Ok(()) => Ok(true),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(e) => Err(e),
-    }
+    };
+    files::remove_if_there(&link_path(data_directory))?;
+    credentials
 }
 
 #[cfg(test)]

@@ -15,6 +15,8 @@ use crate::text::bare;
 
 /// How long a token is good: an hour.
 pub const LIFETIME: Millis = 60 * 60 * 1000;
+/// How long the token of a first start is good: a day.
+pub const FIRST_LIFETIME: Millis = 24 * LIFETIME;
 
 /// The hash under which a reset is kept: the SHA-256 of its token.
 #[derive(Clone, Copy, PartialEq, Eq)]

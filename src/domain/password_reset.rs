@@ -1,16 +1,21 @@
 //! A forgotten password: whoever may manage the user makes a one-time token, with which the user chooses a new one.
 
+use std::sync::Arc;
+
 use secrecy::{ExposeSecret, SecretString};
 
 use super::By;
 use super::failed::log_failed;
 use super::new_password::NewPassword;
 use super::user::{check_may_manage, not_found};
+use crate::auth::Caller;
+use crate::auth::first_admin;
 use crate::auth::reset::{self, ResetKey};
 use crate::auth::second_factor;
 use crate::clock::Millis;
 use crate::error::{Error, Kind, Result};
 use crate::host::Host;
+use crate::model::access::Access;
 use crate::model::audit::{Action, SubjectKind};
 use crate::model::permission::{Scope, allowed, to_manage};
 use crate::store::password_resets::ResetRow;
@@ -33,8 +38,28 @@ pub async fn issue(by: &By, id: i64) -> Result<(SecretString, Millis)> {
             "Your own password is changed in your account, with your current one, and not with a reset",
         ));
     }
+    make(by, id, reset::LIFETIME).await
+}
+
+/// Makes the token with which the first admin chooses a password after the first start. It is the local operator who
+/// starts a server.
+///
+/// # Errors
+/// There is no first admin; the database refuses.
+pub async fn issue_first(host: &Arc<Host>) -> Result<SecretString> {
+    let by = By {
+        host: host.clone(),
+        caller: Caller::Operator,
+        address: None,
+        admin_mode: true,
+        access: Access::Public,
+    };
+    make(&by, first_admin::ID, reset::FIRST_LIFETIME).await.map(|(token, _)| token)
+}
+
+async fn make(by: &By, id: i64, lifetime: Millis) -> Result<(SecretString, Millis)> {
     let (token, key) = reset::fresh()?;
-    let expires_at = by.now() + reset::LIFETIME;
+    let expires_at = by.now() + lifetime;
     let caller = by.caller.clone();
     by.change(Action::PasswordResetIssue, move |db, entry| {
         let user = users::get(db, id)?.ok_or_else(not_found)?;

@@ -1,12 +1,9 @@
 // Every page, on a desk and on a phone, light and dark, in both languages: nothing violates the policy or reaches
 // another host, nothing is wider than the screen, axe finds nothing serious, no word is missing.
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { after, before, test } from 'node:test';
-import { DESKTOP, PASSWORD, PHONE, Server, open, picture, quit, until } from './support.js';
+import { DESKTOP, PASSWORD, PHONE, Server, accessible, open, picture, quit, until } from './support.js';
 
-const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const NAMES = ['Workstation', 'Media NAS', 'Backup server', 'Anna’s laptop', 'Label printer', 'Build box', 'Render node 1', 'Render node 2', 'Piano room PC', 'Cellar server'];
 const TYPES = ['desktop', 'nas', 'server', 'laptop', 'printer'];
 
@@ -69,20 +66,9 @@ const pages = {
   'no/such/page': { there: 'h1' },
 };
 
-/** The faults of a page that axe calls serious or worse. */
-async function faults(page) {
-  await page.evaluate(axe);
-  const { violations } = await page.evaluate(() => window.axe.run(document, { resultTypes: ['violations'] }));
-  return violations
-    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-    .map(({ id, nodes }) => `${id}: ${nodes.slice(0, 3).map(({ html, failureSummary }) => `${html} ${failureSummary}`).join(' | ')}`);
-}
-
 /** What holds of every page at any time. */
 async function check(page, name) {
-  assert.deepEqual(await faults(page), [], name);
-  const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
-  assert.ok(overflow <= 0, `${name} is ${overflow} px too wide`);
+  await accessible(page, name);
   const text = await page.evaluate(() => document.body.innerText);
   assert.doesNotMatch(text, /\b(?:[a-z]+\.)+[a-z_]+\b(?<!\.(?:local|txt|x))(?=\s|$)|undefined|\[object|NaN|\{\w+\}/, `${name}: a word is missing`);
 }

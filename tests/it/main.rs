@@ -45,6 +45,7 @@ mod enroll;
 mod enrolment;
 mod environment;
 mod events;
+mod first_link;
 mod generations;
 mod golden;
 mod greed;

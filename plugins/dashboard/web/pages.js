@@ -20,6 +20,7 @@ export const pages = [
   { path: 'server', load: () => import('./pages/server.js'), nav: 'server', needs: 'server:admin' },
   { path: 'account', load: () => import('./pages/account.js') },
   { path: 'reset', load: () => import('./pages/reset.js'), open: true },
+  { path: 'welcome', load: () => import('./pages/welcome.js'), open: true },
 ];
 
 /** What a placeholder stands for: a number, and `:uuid` a UUID. */
