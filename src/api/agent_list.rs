@@ -1,33 +1,81 @@
 //! `GET /api/agents` and `/api/agents/status`: lists that pages ask for every few seconds.
 //!
 //! What the database says of an agent is written as JSON once and kept until something is written; what changes by
-//! itself, the presence, is put in each time it is asked for. Of a long list only the beginning is kept.
+//! itself, the presence, is put in each time it is asked for. Of a long list only the beginning is kept; pages of it are
+//! read each time.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+use hyper::header::LINK;
+use schemars::JsonSchema;
 
 use super::agents::AgentView;
 use super::events::{EVENT_ID, SAYS_EVENT_ID, event_id};
 use super::ids::AskedIds;
 use super::ids::asked_ids;
+use super::link::{SAYS_LINK, next_page};
+use super::list_query::{Filter, PageQuery, asked, cursor, id, word};
 use super::pages::List;
 use super::tags::AGENTS;
 use crate::domain::Snapshot;
-use crate::domain::agent_list::{self, AgentsOf, Seen};
+use crate::domain::agent_list::{self, AgentFilter, AgentsOf, Seen};
+use crate::domain::page::Needles;
 use crate::error::{Error, Result};
+use crate::model::agent::AgentKind;
 use crate::model::agent_about::AgentAbout;
 use crate::model::permission::Permission as P;
 use crate::model::presence::PresenceState;
 use crate::rest::{Answer, Call, NoBody, Route};
 
+/// The query of the list.
+#[derive(JsonSchema)]
+#[allow(dead_code)]
+struct ListQuery {
+    /// Only agents in this state.
+    state: Option<PresenceState>,
+    /// Only agents of this type.
+    #[serde(rename = "type")]
+    kind: Option<AgentKind>,
+    /// Only agents of this user.
+    #[serde(rename = "ownerID")]
+    #[schemars(range(min = 1))]
+    owner_id: Option<i64>,
+}
+
+/// Which agents are asked for, whatever they do, and in which state.
+#[derive(Default)]
+struct Asked(AgentFilter, Option<PresenceState>);
+
+impl Filter for Asked {
+    const NAME: &'static str = "agents";
+
+    fn look_for(&mut self, needles: Option<Needles>) {
+        self.0.needles = needles;
+    }
+
+    fn take(&mut self, key: &str, value: &str) -> Result<bool, String> {
+        match key {
+            "state" => self.1 = Some(word(value, "online or offline")?),
+            "type" => self.0.kind = Some(word(value, "server or microcontroller")?),
+            "ownerID" => self.0.owner = Some(id(value)?),
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+}
+
 /// The routes.
 pub(super) fn routes() -> Vec<Route> {
     vec![
-        Route::get("/api/agents", "List agents")
+        Route::get("/api/agents", "List agents, whole or in pages")
             .needs(&[P::AgentsRead])
             .tag(AGENTS)
             .admin_mode()
+            .query::<ListQuery>()
+            .query::<PageQuery>()
             .sends(EVENT_ID, SAYS_EVENT_ID)
+            .sends(LINK, SAYS_LINK)
             .handler(list),
         Route::get("/api/agents/status", "Which agents are connected")
             .needs(&[P::AgentsRead])
@@ -111,6 +159,21 @@ impl AsRef<[u8]> for StoredAgents {
 
 async fn list(call: Call, _: NoBody) -> Result<Answer<List<AgentView>>> {
     let (name, event_id) = event_id(&call);
+    let message = "Agents retrieved successfully.";
+    if let Some((Asked(filter, state), page)) = asked::<Asked>(&call)? {
+        let (rows, next) = agent_list::page(&call, filter, state, &page).await?;
+        let seen = agent_list::seen(&call);
+        let views = rows.into_iter().map(|row| {
+            let (presence, about) = seen(row.id);
+            AgentView::without_presence(row).now(presence, about.as_deref())
+        });
+        let mut answer = Answer::ok(message, List::whole(views)?).header(name, event_id);
+        let cursor = next.map(|next| cursor(Asked::NAME, page.sort, &next));
+        if let Some(link) = cursor.and_then(|cursor| next_page(&call, &cursor)) {
+            answer = answer.header(LINK, link);
+        }
+        return Ok(answer);
+    }
     let agents = agent_list::kept(&call, StoredAgents::read).await?;
     let (rows, seen) = (agent_list::rows(&call), agent_list::seen(&call));
     let first = agents.with_presence(&seen)?;
@@ -123,7 +186,7 @@ async fn list(call: Call, _: NoBody) -> Result<Answer<List<AgentView>>> {
         })
     };
     let list = List::begun(&call, first, agents.rest.clone(), Arc::new(append));
-    Ok(Answer::ok("Agents retrieved successfully.", list).header(name, event_id))
+    Ok(Answer::ok(message, list).header(name, event_id))
 }
 
 async fn status(call: Call, _: NoBody) -> Result<Answer<BTreeMap<i64, PresenceState>>> {

@@ -1,4 +1,5 @@
-//! `/api/devices`: the devices a caller owns and, to see, those shared with them; or, in admin mode, everyone's.
+//! `/api/devices`: the devices a caller owns and, to see, those shared with them; or, in admin mode, everyone's. Their list
+//! is beside this.
 
 use schemars::JsonSchema;
 use secrecy::ExposeSecret;
@@ -6,18 +7,15 @@ use serde::{Deserialize, Serialize};
 
 use super::check::{ADDRESS, Check, DESCRIPTION, ID, MAC_ADDRESS, NAME, PORT, Rule};
 use super::device_options::{OptionsBody, OptionsView};
-use super::events::{EVENT_ID, SAYS_EVENT_ID, event_id};
 use super::field::Field;
 use super::owner::OwnerQuery;
 use super::owner::owner_of_new;
-use super::pages::List;
 use super::tags::DEVICES;
-use crate::domain::Snapshot;
 use crate::domain::device::{
     self, DeviceDetail, DeviceKind, DeviceOptions, DeviceRow, NewDevice, SecureOnChange, SharedBy,
 };
+use crate::error::Result;
 use crate::error::failures as f;
-use crate::error::{Error, Result};
 use crate::model::audit::SubjectKind;
 use crate::model::device_presence::DevicePresence;
 use crate::model::permission::Permission as P;
@@ -27,26 +25,9 @@ use crate::rest::{Answer, Call, Json, NoBody, Route};
 const DEVICE: &str =
     r#"{"name": "Tower", "type": "desktop", "macAddress": "AA:BB:CC:DD:EE:0F", "port": 9, "agentID": 1}"#;
 
-/// The query of the list.
-#[derive(JsonSchema)]
-#[serde(rename_all = "camelCase")]
-#[allow(dead_code)]
-struct ListQuery {
-    /// Only the caller's favourites.
-    #[schemars(extend("type" = "boolean"))]
-    only_favorites: Option<bool>,
-}
-
 /// The routes.
 pub(super) fn routes() -> Vec<Route> {
     vec![
-        Route::get("/api/devices", "List devices")
-            .needs(&[P::DevicesRead])
-            .tag(DEVICES)
-            .admin_mode()
-            .query::<ListQuery>()
-            .sends(EVENT_ID, SAYS_EVENT_ID)
-            .handler(list),
         Route::post("/api/devices", "Create a device")
             .needs(&[P::DevicesWrite])
             .tag(DEVICES)
@@ -285,20 +266,6 @@ fn clearable(
         Field::Value(same) if stored.as_ref() == Some(&same) => Some(stored),
         given => check.required(name, given, rule).map(Some),
     }
-}
-
-async fn list(call: Call, _: NoBody) -> Result<Answer<List<DeviceView>>> {
-    let (name, event_id) = event_id(&call);
-    let find = device::ids(&call, call.query_flag("onlyFavorites")?);
-    let rows = device::rows(&call);
-    let append = move |db: &Snapshot, ids: &[i64], json: &mut Vec<u8>| {
-        rows(db, ids)?.into_iter().try_for_each(|row| {
-            json.push(b',');
-            serde_json::to_writer(&mut *json, &DeviceView::from(row)).map_err(Error::internal)
-        })
-    };
-    let list = List::read(&call, find, append).await?;
-    Ok(Answer::ok("Devices retrieved successfully.", list).header(name, event_id))
 }
 
 async fn create(call: Call, Json(body): Json<DeviceBody>) -> Result<Answer<i64>> {

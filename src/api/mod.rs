@@ -13,6 +13,7 @@ mod audit_filter;
 mod auth;
 mod check;
 pub(crate) mod commands;
+mod device_list;
 mod device_options;
 mod device_status;
 mod devices;
@@ -22,6 +23,8 @@ mod events;
 mod field;
 mod given_shares;
 mod ids;
+mod link;
+mod list_query;
 mod log_level;
 mod operation_query;
 mod operation_view;
@@ -57,6 +60,7 @@ pub fn table() -> Vec<Route> {
         agent_connection::routes(),
         auth::routes(),
         password_reset::routes(),
+        device_list::routes(),
         devices::routes(),
         device_status::routes(),
         wakeup::routes(),

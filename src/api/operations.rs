@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::check::{Check, FLAG, ID, Rule};
 use super::field::Field;
+use super::link::{SAYS_LINK, next_page};
 use super::operation_query::{OperationQuery, asked};
 use super::operation_view::{OperationView, TrailView};
 use super::prefer::{self, Prefer};
@@ -38,7 +39,7 @@ pub(super) fn routes() -> Vec<Route> {
             .tag(OPERATIONS)
             .admin_mode()
             .query::<OperationQuery>()
-            .sends(LINK, "The next page, while there is one")
+            .sends(LINK, SAYS_LINK)
             .handler(list),
         described(Route::post(
             "/api/operations",
@@ -303,20 +304,10 @@ async fn list(call: Call, _: NoBody) -> Result<Answer<Vec<OperationView>>> {
     let (page, next) = read::list(&call, filter).await?;
     let views = page.into_iter().map(OperationView::of).collect();
     let mut answer = Answer::ok("Operations retrieved successfully.", views);
-    if let Some(link) = next.and_then(|next| next_page(&call, next)) {
+    if let Some(link) = next.and_then(|next| next_page(&call, &next.to_string())) {
         answer = answer.header(LINK, link);
     }
     Ok(answer)
-}
-
-/// Where the next page is: the same query from there on.
-fn next_page(call: &Call, next: OperationId) -> Option<HeaderValue> {
-    let mut query = form_urlencoded::Serializer::new(String::new());
-    for (key, value) in call.queries().filter(|(key, _)| key != "cursor") {
-        query.append_pair(&key, &value);
-    }
-    query.append_pair("cursor", &next.to_string());
-    HeaderValue::from_str(&format!("</api/operations?{}>; rel=\"next\"", query.finish())).ok()
 }
 
 async fn get(call: Call, _: NoBody) -> Result<Answer<TrailView>> {

@@ -9,10 +9,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::Serialize;
 use tokio::sync::mpsc;
 
 use crate::domain::{Reader, Snapshot};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::rest::{Call, Data};
 
 /// About how many bytes a part has.
@@ -57,6 +58,19 @@ impl<T> List<T> {
         });
         let (json, rest) = first.await?;
         Ok(Self::begun(call, json, rest, append))
+    }
+
+    /// The list of these objects, none of which is left to be read.
+    ///
+    /// # Errors
+    /// They cannot be written as JSON.
+    pub(super) fn whole(objects: impl Iterator<Item = T>) -> Result<Self>
+    where
+        T: Serialize,
+    {
+        let objects: Vec<T> = objects.collect();
+        let json = serde_json::to_vec(&objects).map_err(Error::internal)?;
+        Ok(Self { json, rest: None, of: PhantomData })
     }
 
     /// The list that begins with the objects in `json`, each after a comma, and goes on with those of the IDs `rest`.

@@ -4,6 +4,7 @@ use hyper::header::LINK;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::link::{SAYS_LINK, next_page};
 use super::operation_view::OperationView;
 use super::tags::DEVICES;
 use crate::clock::Millis;
@@ -12,7 +13,7 @@ use crate::error::failures as f;
 use crate::error::{Error, FieldError, Result};
 use crate::model::device_presence::DevicePresence;
 use crate::model::permission::Permission as P;
-use crate::rest::{Answer, Call, HeaderValue, NoBody, Route};
+use crate::rest::{Answer, Call, NoBody, Route};
 
 /// Entries of a page, unless the query says otherwise, and at most.
 const USUAL: usize = 100;
@@ -29,7 +30,7 @@ pub(super) fn routes() -> Vec<Route> {
         .tag(DEVICES)
         .admin_mode()
         .query::<TimelineQuery>()
-        .sends(LINK, "The next page, while there is one")
+        .sends(LINK, SAYS_LINK)
         .fails(&[f::NOT_FOUND])
         .handler(show),
     ]
@@ -98,18 +99,8 @@ async fn show(call: Call, _: NoBody) -> Result<Answer<Vec<EntryView>>> {
     let (page, next) = timeline(&call, id, from, limit).await?;
     let mut answer =
         Answer::ok("Timeline retrieved successfully.", page.into_iter().map(EntryView::from).collect());
-    if let Some(link) = next.and_then(|next| next_page(&call, next)) {
+    if let Some(link) = next.and_then(|next| next_page(&call, &next.to_string())) {
         answer = answer.header(LINK, link);
     }
     Ok(answer)
-}
-
-/// Where the next page is: the same query from there on.
-fn next_page(call: &Call, next: Cursor) -> Option<HeaderValue> {
-    let mut query = form_urlencoded::Serializer::new(String::new());
-    for (key, value) in call.queries().filter(|(key, _)| key != "cursor") {
-        query.append_pair(&key, &value);
-    }
-    query.append_pair("cursor", &next.to_string());
-    HeaderValue::from_str(&format!("<{}?{}>; rel=\"next\"", call.path, query.finish())).ok()
 }

@@ -10,6 +10,7 @@ use crate::clock::Millis;
 use crate::error::Result;
 use crate::model::agent::AgentKind;
 use crate::model::credential::{Credential, OldSecret, SecretDigest};
+use crate::model::search;
 
 /// An agent, without its secret.
 #[derive(Debug, Clone)]
@@ -115,8 +116,14 @@ pub fn get(db: &Conn, whose: Whose, id: i64) -> Result<Option<AgentRow>> {
 /// A conflict if the owner is gone; the database refuses.
 pub fn insert(db: &Conn, agent: &NewAgent) -> Result<i64> {
     db.execute(
-        "INSERT INTO agents (name, type, description, secret, ownerID) VALUES (?1, ?2, ?3, X'', ?4)",
-        libsql::params![agent.name.as_str(), agent.kind.word(), agent.description.as_str(), agent.owner,],
+        "INSERT INTO agents (name, type, description, secret, ownerID, search) VALUES (?1, ?2, ?3, X'', ?4, ?5)",
+        libsql::params![
+            agent.name.as_str(),
+            agent.kind.word(),
+            agent.description.as_str(),
+            agent.owner,
+            search::text(&agent.name, None, None),
+        ],
     )?;
     let id = db.last_insert_rowid();
     set_secret(db, id, &agent.secret)?;
@@ -193,12 +200,13 @@ pub fn update(db: &Conn, agent: &AgentRow) -> Result<bool> {
     let changed = |new: &str, old: &str| (new != old).then(|| new.to_owned());
     db.execute(
         "UPDATE agents SET name = coalesce(?2, name), type = coalesce(?3, type), \
-         description = coalesce(?4, description) WHERE id = ?1",
+         description = coalesce(?4, description), search = ?5 WHERE id = ?1",
         libsql::params![
             agent.id,
             changed(&agent.name, &stored.name),
             changed(agent.kind.word(), stored.kind.word()),
             changed(&agent.description, &stored.description),
+            search::text(&agent.name, None, None),
         ],
     )?;
     Ok(true)

@@ -3,54 +3,14 @@
 use std::net::Ipv4Addr;
 use std::num::NonZeroU16;
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
 use super::device_agents;
 use super::device_options::{self, DeviceOptions, SecureOnChange, option_columns};
 use super::reach::share_on_device;
 use super::{Conn, Reach, Right, Row, Whose};
 use crate::clock::Millis;
 use crate::error::{Error, Kind, Result};
-
-/// What a device is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum DeviceKind {
-    /// A server.
-    Server,
-    /// A desktop computer.
-    Desktop,
-    /// A laptop.
-    Laptop,
-    /// A printer.
-    Printer,
-    /// A network-attached storage.
-    Nas,
-}
-
-impl DeviceKind {
-    fn stored(self) -> &'static str {
-        match self {
-            Self::Server => "server",
-            Self::Desktop => "desktop",
-            Self::Laptop => "laptop",
-            Self::Printer => "printer",
-            Self::Nas => "nas",
-        }
-    }
-
-    /// An unknown word reads as a desktop: the kind decides nothing but a picture.
-    fn from_stored(word: &str) -> Self {
-        match word {
-            "server" => Self::Server,
-            "laptop" => Self::Laptop,
-            "printer" => Self::Printer,
-            "nas" => Self::Nas,
-            _ => Self::Desktop,
-        }
-    }
-}
+pub use crate::model::device::DeviceKind;
+use crate::model::search;
 
 /// A device.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -160,12 +120,13 @@ macro_rules! owner_name {
     };
 }
 
-/// Whether a device is one of [`Reach::only`].
+/// Whether a device is one of those of a JSON array; of all where there is none.
 macro_rules! among {
     ($only:literal) => {
         concat!("(", $only, " IS NULL OR id IN (SELECT value FROM json_each(", $only, ")))")
     };
 }
+pub(super) use among;
 
 /// Whether a device is within a [`Reach`], but for [`among`]: its owner in ?2, its time in ?4, its right in ?5. What is
 /// one's own is found so before shares are looked at.
@@ -328,17 +289,18 @@ pub fn to_wake(db: &Conn, reach: &Reach, id: i64) -> Result<Option<WakeRow>> {
 pub fn insert(db: &Conn, device: &NewDevice) -> Result<i64> {
     check_agent(db, device.owner, device.agent_id)?;
     db.execute(
-        "INSERT INTO devices (name, type, description, macAddress, port, agentID, ownerID, address) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        "INSERT INTO devices (name, type, description, macAddress, port, agentID, ownerID, address, search) \
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
         libsql::params![
             device.name.as_str(),
-            device.kind.stored(),
+            device.kind.word(),
             device.description.as_deref(),
             device.mac_address.as_str(),
             device.port,
             device.agent_id,
             device.owner,
             device.address.as_deref(),
+            search::text(&device.name, device.address.as_deref(), Some(&device.mac_address)),
         ],
     )?;
     let id = db.last_insert_rowid();
@@ -364,17 +326,18 @@ pub fn update(db: &Conn, device: &DeviceRow) -> Result<bool> {
     db.execute(
         "UPDATE devices SET name = coalesce(?2, name), type = coalesce(?3, type), \
          macAddress = coalesce(?4, macAddress), port = coalesce(?5, port), \
-         description = iif(?6, ?7, description), address = iif(?8, ?9, address) WHERE id = ?1",
+         description = iif(?6, ?7, description), address = iif(?8, ?9, address), search = ?10 WHERE id = ?1",
         libsql::params![
             device.id,
             changed(&device.name, &stored.name),
-            changed(device.kind.stored(), stored.kind.stored()),
+            changed(device.kind.word(), stored.kind.word()),
             changed(&device.mac_address, &stored.mac_address),
             device.port.filter(|_| device.port != stored.port),
             device.description != stored.description,
             device.description.as_deref(),
             device.address != stored.address,
             device.address.as_deref(),
+            search::text(&device.name, device.address.as_deref(), Some(&device.mac_address)),
         ],
     )?;
     device_options::put(db, device.id, stored.owner, &device.options, &stored.options)?;

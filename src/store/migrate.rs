@@ -18,6 +18,7 @@ use super::data_keys;
 use super::error::StoreError;
 use super::file;
 use super::mark::{self, Mark, Verdict};
+use super::page;
 use crate::vault::{Given, Vault};
 
 /// Marks the file as a database of ours, in SQLite's header: "NIGN".
@@ -34,6 +35,7 @@ const MIGRATIONS: &[Migration] = &[
     operations,
     device_presence,
     plugins,
+    lists,
 ];
 
 /// The newest version of the schema.
@@ -89,6 +91,13 @@ fn device_presence(db: &Conn) -> Result<(), StoreError> {
 /// Version 9: which version the tables of each plugin have.
 fn plugins(db: &Conn) -> Result<(), StoreError> {
     db.batch(include_str!("migrations/0009_plugins.sql"))
+}
+
+/// Version 10: what lists are searched and sorted by.
+fn lists(db: &Conn) -> Result<(), StoreError> {
+    db.batch(include_str!("migrations/0010_lists.sql"))?;
+    page::fill(db)?;
+    db.batch(include_str!("migrations/0010_lists_by.sql"))
 }
 
 /// What a file holds before anything is changed.

@@ -57,6 +57,7 @@ mod keys_interrupted;
 mod lacking;
 mod left_alone;
 mod limits;
+mod lists;
 mod login_security;
 mod mac_addresses;
 mod messages;

@@ -1,0 +1,177 @@
+//! The query of a list that is asked for in pages: how many, from where on, sorted how, and which.
+//!
+//! A list of which none of these keys is asked for is answered whole.
+
+use std::collections::HashSet;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::de::DeserializeOwned;
+
+use crate::domain::page::{Asked, Needles, Order, Place, Sort};
+use crate::error::{Error, FieldError, Result};
+use crate::model::id::parse_id;
+use crate::rest::Call;
+
+/// Rows of a page, unless the query says otherwise, and at most.
+const USUAL: usize = 100;
+const MOST: usize = 500;
+/// The most characters that are looked for.
+const LONGEST: usize = 255;
+/// The longest cursor: a folded name and an address, each of 256 characters, and a MAC address.
+const LONGEST_CURSOR: usize = 4096;
+/// Words of `sort`, without the sign.
+const ORDERS: [(&str, Order); 4] =
+    [("id", Order::Id), ("name", Order::Name), ("type", Order::Kind), ("state", Order::State)];
+
+/// The keys that every list has.
+#[derive(schemars::JsonSchema)]
+#[allow(dead_code)]
+pub(super) struct PageQuery {
+    /// How many; 100 unless given. This or any of the following keys has the list answered in pages.
+    #[schemars(range(min = 1, max = 500))]
+    limit: Option<u32>,
+    /// Where to go on: out of the `Link` of an earlier answer.
+    cursor: Option<String>,
+    /// What names hold, and of devices addresses and MAC addresses in any notation; without regard to case and accents.
+    #[schemars(length(max = 255), regex(pattern = r"^[^\x00-\x1f\x7f-\x9f]*$"))]
+    q: Option<String>,
+    /// What it is sorted by, from the least on or, with `-`, from the greatest; `id` unless given.
+    #[schemars(extend("enum" = ["id", "-id", "name", "-name", "type", "-type", "state", "-state"]))]
+    sort: Option<String>,
+}
+
+/// The keys of a list's own, taken one at a time.
+pub(super) trait Filter: Default {
+    /// The list's name, which its cursors are good for.
+    const NAME: &'static str;
+
+    /// What is looked for.
+    fn look_for(&mut self, needles: Option<Needles>);
+
+    /// Takes a key, and tells whether it is known; what was expected if its value is none.
+    fn take(&mut self, key: &str, value: &str) -> Result<bool, String>;
+}
+
+/// What the query asks for; none if that is the whole list. Keys that are none are passed over, as in other lists.
+///
+/// # Errors
+/// 400 naming every key whose value is none, or that comes twice.
+pub(super) fn asked<F: Filter>(call: &Call) -> Result<Option<(F, Asked)>> {
+    let mut filter = F::default();
+    let sort = Sort { order: Order::Id, descending: false };
+    let mut asked = Asked { sort, after: None, limit: USUAL };
+    let (mut cursor, mut wrong, mut seen) = (None, Vec::new(), HashSet::new());
+    for (key, value) in call.queries() {
+        let taken = match &*key {
+            "cursor" => {
+                cursor = Some(value.into_owned());
+                Ok(true)
+            }
+            "limit" => number(&value).map(|limit| asked.limit = limit).map(|()| true),
+            "sort" => sorted(&value).map(|sort| asked.sort = sort).map(|()| true),
+            "q" => needles(&value).map(|needles| filter.look_for(needles)).map(|()| true),
+            key => filter.take(key, &value),
+        };
+        let taken = match taken {
+            Ok(true) if !seen.insert(key.clone()) => Err("this key once".to_owned()),
+            Ok(_) => Ok(()),
+            Err(expected) => Err(expected),
+        };
+        if let Err(expected) = taken {
+            wrong.push(FieldError::new(key, format!("expected {expected}")));
+        }
+    }
+    if let Some(cursor) = cursor {
+        asked.after = place(F::NAME, asked.sort, &cursor);
+        if asked.after.is_none() && wrong.is_empty() {
+            let expected = "expected the cursor of an earlier answer of this list, sorted the same way";
+            wrong.push(FieldError::new("cursor", expected));
+        }
+    }
+    if wrong.is_empty() {
+        Ok((!seen.is_empty()).then_some((filter, asked)))
+    } else {
+        Err(Error::invalid_fields("Invalid query", wrong))
+    }
+}
+
+fn number(text: &str) -> Result<usize, String> {
+    let limit = text.parse().ok().filter(|limit| (1..=MOST).contains(limit));
+    limit.ok_or_else(|| format!("a whole number from 1 to {MOST}"))
+}
+
+fn sorted(text: &str) -> Result<Sort, String> {
+    let (word, descending) = text.strip_prefix('-').map_or((text, false), |word| (word, true));
+    let found = ORDERS.iter().find(|(known, _)| *known == word);
+    let expected = || "id, name, type or state, with - before it for the greatest first".to_owned();
+    found.map(|(_, order)| Sort { order: *order, descending }).ok_or_else(expected)
+}
+
+fn needles(text: &str) -> Result<Option<Needles>, String> {
+    if text.chars().count() > LONGEST || text.chars().any(char::is_control) {
+        return Err(format!("at most {LONGEST} characters, and no control characters"));
+    }
+    Ok(Needles::of(text))
+}
+
+/// An ID.
+pub(super) fn id(text: &str) -> Result<i64, String> {
+    parse_id(text).ok_or_else(|| "an ID, a whole number".to_owned())
+}
+
+/// Yes or no.
+pub(super) fn flag(text: &str) -> Result<bool, String> {
+    text.parse().map_err(|_| "true or false".to_owned())
+}
+
+/// One of the words of an enum.
+pub(super) fn word<T: DeserializeOwned>(text: &str, expected: &str) -> Result<T, String> {
+    serde_json::from_value(text.into()).map_err(|_| expected.to_owned())
+}
+
+/// A place as clients are given it, to send it back: which list, how it is sorted, and the place, with a checksum, so
+/// that one that was cut off or made up is noticed. What it leads to is within the caller's reach whatever it says.
+pub(super) fn cursor(list: &str, sort: Sort, place: &Place) -> String {
+    let text = format!("{}{}\n{}", head(list, sort), place.id, place.value);
+    let mut bytes = crc32fast::hash(text.as_bytes()).to_le_bytes().to_vec();
+    bytes.extend_from_slice(text.as_bytes());
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+fn head(list: &str, sort: Sort) -> String {
+    let word = ORDERS.iter().find(|(_, order)| *order == sort.order).map_or("", |(word, _)| word);
+    format!("{list}\n{}{word}\n", if sort.descending { "-" } else { "" })
+}
+
+/// The place of a cursor of this list, sorted this way.
+fn place(list: &str, sort: Sort, cursor: &str) -> Option<Place> {
+    let bytes = (cursor.len() <= LONGEST_CURSOR).then(|| URL_SAFE_NO_PAD.decode(cursor).ok()).flatten()?;
+    let (sum, text) = bytes.split_first_chunk()?;
+    if *sum != crc32fast::hash(text).to_le_bytes() {
+        return None;
+    }
+    let (id, value) = std::str::from_utf8(text).ok()?.strip_prefix(&head(list, sort))?.split_once('\n')?;
+    Some(Place { value: value.to_owned(), id: id.parse().ok()? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_comes_back_as_it_was_given_to_its_list_alone() {
+        let sort = |order, descending| Sort { order, descending };
+        let by_name = sort(Order::Name, true);
+        let there = Place { value: "ä\u{1}\n\u{1}AB:CD".to_owned(), id: 7 };
+        let text = cursor("devices", by_name, &there);
+        assert!(text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)), "{text}");
+        assert_eq!(place("devices", by_name, &text), Some(there));
+        assert_eq!(place("agents", by_name, &text), None);
+        assert_eq!(place("devices", sort(Order::Name, false), &text), None);
+        assert_eq!(place("devices", sort(Order::Id, true), &text), None);
+        for junk in ["", "7", "AAAA", "AAAAAAAA", &text[1..], &text[..text.len() - 1], &format!("{text}A")] {
+            assert_eq!(place("devices", by_name, junk), None, "{junk}");
+        }
+    }
+}
