@@ -12,7 +12,7 @@ use super::devices::DeviceView;
 use super::tags::EVENTS;
 use crate::clock::Millis;
 use crate::domain::device::{DeviceDetail, SharedBy};
-use crate::domain::live::{self, Item, Listening, Occurrence, Subject, View};
+use crate::domain::live::{self, Item, Listening, Occurrence, OperationProgress, Subject, View};
 use crate::error::failures as f;
 use crate::error::{Error, FieldError, Result};
 use crate::http::Flow;
@@ -149,7 +149,25 @@ struct EventView {
 enum DataView {
     Agent(AgentView),
     Device(Box<DeviceView>),
+    Progress(ProgressView),
     Gone(GoneView),
+}
+
+/// How far an operation is.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ProgressView {
+    id: String,
+    #[serde(rename = "agentID")]
+    agent_id: Option<i64>,
+    #[serde(rename = "deviceID")]
+    device_id: Option<i64>,
+    command: String,
+    /// What the agent is doing, if it says so.
+    message: String,
+    /// How much of how much is done, if the agent says so.
+    done: Option<u64>,
+    total: Option<u64>,
 }
 
 /// What is left of something that was deleted.
@@ -178,12 +196,27 @@ pub(crate) fn show(event: &Occurrence, view: View) -> Result<Bytes> {
             let detail = DeviceDetail { row, secure_on: None, presence: detail.presence.clone() };
             DataView::Device(Box::new(detail.into()))
         }
+        Subject::Progress(OperationProgress { operation, agent, device, command, progress }) => {
+            DataView::Progress(ProgressView {
+                id: operation.to_string(),
+                agent_id: *agent,
+                device_id: *device,
+                command: command.clone(),
+                message: progress.message.clone(),
+                done: progress.done,
+                total: progress.total,
+            })
+        }
         Subject::Gone(id) => DataView::Gone(GoneView { id: *id, deleted: true }),
     };
     let kind = event.kind.name();
     let mut text = String::with_capacity(512);
     // Writing to a text does not fail.
-    let _ = write!(text, "id: {}\nevent: {kind}\ndata: ", event.id);
+    if !matches!(event.subject, Subject::Progress(_)) {
+        // Of what is not kept nobody can go on after it.
+        let _ = writeln!(text, "id: {}", event.id);
+    }
+    let _ = write!(text, "event: {kind}\ndata: ");
     let mut text = text.into_bytes();
     let shown = EventView { r#type: kind, at: event.at, data };
     serde_json::to_writer(&mut text, &shown).map_err(Error::internal)?;

@@ -122,6 +122,8 @@ pub enum EventType {
     DeviceChanged,
     /// An operation was made or changed.
     OperationChanged,
+    /// How far an operation is.
+    OperationProgress,
 }
 
 impl EventType {
@@ -133,6 +135,7 @@ impl EventType {
         Self::DevicePresence,
         Self::DeviceChanged,
         Self::OperationChanged,
+        Self::OperationProgress,
     ];
 
     /// Its name.
@@ -144,6 +147,7 @@ impl EventType {
             Self::DevicePresence => "device.presence",
             Self::DeviceChanged => "device.changed",
             Self::OperationChanged => "operation.changed",
+            Self::OperationProgress => "operation.progress",
         }
     }
 

@@ -10,10 +10,11 @@
 //! caught up. Twice a second it is looked whether whoever reads still may.
 
 mod occurrence;
+mod progress;
+mod shown;
 mod sight;
 mod stream;
 
-use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -29,9 +30,11 @@ use super::By;
 use crate::error::{Error, Kind, Result};
 use crate::host::Host;
 use crate::model::event::{EventId, EventType};
-use crate::model::reach::Right;
 use crate::model::shutdown::Shutdown;
 pub use occurrence::{Occurrence, Subject};
+pub use progress::OperationProgress;
+pub(super) use progress::progressed;
+use shown::Shown;
 use sight::Sight;
 pub use sight::View;
 pub use stream::Item;
@@ -67,6 +70,8 @@ struct Live {
 struct Registry {
     /// Whether events are passed on.
     running: bool,
+    /// Makes what is sent of an event.
+    show: Option<Show>,
     /// Up to which event they were.
     passed_on: u64,
     last_key: u64,
@@ -197,7 +202,10 @@ async fn catch_up(host: &Arc<Host>, live: &Live, stream: &Arc<Stream>, mut done:
 /// Passes events on until `shutdown` is told; then every stream ends.
 pub async fn run(host: Arc<Host>, show: Show, shutdown: Shutdown) {
     let live = host.remembered.get(Live::default);
-    live.registry.lock().running = true;
+    {
+        let mut registry = live.registry.lock();
+        (registry.running, registry.show) = (true, Some(show));
+    }
     tokio::select! {
         () = shutdown.cancelled() => {}
         () = live.pass_on_all(&host, show) => {}
@@ -345,14 +353,18 @@ impl Registry {
         }
     }
 
-    /// Puts an event into the queues of all who may see it. Those whose readers are to be woken are added to `stirred`.
-    fn deliver(&mut self, event: &Occurrence, show: Show, stirred: &mut Vec<Arc<Stream>>) {
-        let shown = Shown { event, show, views: Default::default() };
+    /// The streams of those who may see an event, and of some others.
+    fn readers<'a>(&'a self, event: &'a Occurrence) -> impl Iterator<Item = &'a Arc<Stream>> {
         let users = std::iter::once(event.audience.owner).chain(
             event.audience.shared.iter().map(|(user, _)| *user).filter(|user| *user != event.audience.owner),
         );
-        let narrow = users.filter_map(|user| self.narrow.get(&user)).flatten();
-        for stream in narrow.chain(&self.wide) {
+        users.filter_map(|user| self.narrow.get(&user)).flatten().chain(&self.wide)
+    }
+
+    /// Puts an event into the queues of all who may see it. Those whose readers are to be woken are added to `stirred`.
+    fn deliver(&mut self, event: &Occurrence, show: Show, stirred: &mut Vec<Arc<Stream>>) {
+        let shown = Shown::new(event, show);
+        for stream in self.readers(event) {
             if event.id.number <= stream.after.load(Relaxed) {
                 continue;
             }
@@ -362,27 +374,5 @@ impl Registry {
             }
         }
         self.passed_on = event.id.number;
-    }
-}
-
-/// An event as it is shown, made once a view.
-struct Shown<'a> {
-    event: &'a Occurrence,
-    show: Show,
-    views: [OnceCell<Option<Bytes>>; 3],
-}
-
-impl Shown<'_> {
-    fn of(&self, view: View) -> Option<Bytes> {
-        let at = match view {
-            View::Whole => 0,
-            View::Shared(Right::View) => 1,
-            View::Shared(Right::Wake) => 2,
-        };
-        let made = self.views[at].get_or_init(|| {
-            let shown = (self.show)(self.event, view);
-            shown.inspect_err(|e| tracing::error!("an event cannot be shown: {e}")).ok()
-        });
-        made.clone()
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use super::progress::OperationProgress;
 use crate::clock::Millis;
 use crate::domain::agent::{AgentDetail, AgentRow};
 use crate::domain::device::{DeviceDetail, DeviceRow};
@@ -38,6 +39,8 @@ pub enum Subject {
     Device(DeviceRow),
     /// A device with whether it is there.
     DeviceDetail(DeviceDetail),
+    /// An operation, and how far it is.
+    Progress(OperationProgress),
     /// What was of this ID, and is no more.
     Gone(i64),
 }

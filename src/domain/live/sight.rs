@@ -58,6 +58,7 @@ impl Sight {
         let Audience { owner, device, shared } = &event.audience;
         let of_agent =
             matches!(event.kind, EventType::AgentOnline | EventType::AgentOffline | EventType::AgentChanged);
+        let of_agent = of_agent || event.kind == EventType::OperationProgress && device.is_none();
         let whose = if of_agent { self.agents? } else { self.devices? };
         if let Some(only) = &self.only
             && !device.is_some_and(|device| only.contains(&device))

@@ -119,6 +119,17 @@ impl Stream {
         !std::mem::replace(&mut queue.stirred, true)
     }
 
+    /// Whether it gets what happens now.
+    pub(super) fn has_caught_up(&self) -> bool {
+        self.after.load(Relaxed) < u64::MAX
+    }
+
+    /// As [`put`](Self::put), where little waits already: for what can be left out.
+    pub(super) fn offer(&self, item: Item) -> bool {
+        let has_room = self.queue.lock().waiting.len() <= ENOUGH;
+        has_room && self.put(item)
+    }
+
     /// Wakes the reader, if it waits.
     pub(super) fn wake(&self) {
         let mut queue = self.queue.lock();

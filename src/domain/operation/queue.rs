@@ -12,7 +12,7 @@ use tokio::time::sleep;
 use super::Operations;
 use super::machine::{Input, Reply};
 use crate::control::{DispatchError, InLine, Requester};
-use crate::domain::wake;
+use crate::domain::{live, wake};
 use crate::error::Result;
 use crate::host::Host;
 use crate::model::operation::{Operation, OperationKind, reason};
@@ -250,7 +250,7 @@ async fn send(
         return Ok(None);
     };
     let canceler = sent.canceler().map(|canceler| operations.keep_canceler(running.id, canceler));
-    let outcome = sent.outcome(|_| {}).await;
+    let outcome = sent.outcome(|progress| live::progressed(host, &running, progress)).await;
     if canceler.is_some() {
         operations.forget_canceler(running.id);
     }
