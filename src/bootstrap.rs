@@ -30,7 +30,7 @@ use crate::auth::password::Passwords;
 use crate::auth::session::Sessions;
 use crate::auth::throttle::Throttle;
 use crate::auth::tokens::Tokens;
-use crate::clock::Clock;
+use crate::clock::{Clock, Millis};
 use crate::config::{Config, ConfigError};
 use crate::control::Control;
 use crate::domain::operation::{self, Operations};
@@ -141,7 +141,7 @@ pub async fn open(lock: DataLock, config: Config, log_level: LogLevel) -> Result
     let step = Step::begin("first admin");
     let passwords = Passwords::new()
         .map_err(|e| StartError(format!("cannot start the threads that hash passwords: {e}")))?;
-    let credentials = make_first_admin(&store, &passwords, &directory).await?;
+    let credentials = make_first_admin(&store, &passwords, &directory, clock.now()).await?;
     let first = credentials.is_some();
     match credentials {
         Some(path) => {
@@ -236,6 +236,7 @@ async fn make_first_admin(
     store: &Store,
     passwords: &Passwords,
     directory: &Path,
+    now: Millis,
 ) -> Result<Option<PathBuf>, StartError> {
     if store.read(users::count).await.map_err(StartError::new)? > 0 {
         return Ok(None);
@@ -246,7 +247,7 @@ async fn make_first_admin(
         StartError(format!("cannot write {}: {e}; {}", path.display(), files::remedy(&e)))
     })?;
     let hash = passwords.hash(password).await.map_err(StartError::new)?;
-    store.write(move |db| users::insert_first_admin(db, &hash)).await.map_err(StartError::new)?;
+    store.write(move |db| users::insert_first_admin(db, &hash, now)).await.map_err(StartError::new)?;
     Ok(Some(path))
 }
 

@@ -8,9 +8,9 @@ use super::field::Field;
 use super::role::{ROLE, RoleName};
 use super::tags::USERS;
 use super::username::new_username;
-use crate::auth::accounts::Account;
 use crate::auth::permission::Role;
-use crate::domain::user;
+use crate::clock::Millis;
+use crate::domain::user::{self, Listed};
 use crate::domain::user_change::{UserChange, change_user};
 use crate::error::Result;
 use crate::error::failures::{self as f, Failure};
@@ -69,6 +69,7 @@ const SUPERADMIN: Rule<bool, bool> = Rule::new("true or false", Some);
 
 /// A user as it is shown.
 #[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct UserView {
     id: i64,
     username: String,
@@ -76,11 +77,18 @@ pub(super) struct UserView {
     /// Whether the admin also grants and takes the roles admin and superadmin.
     superadmin: bool,
     favorites: Vec<i64>,
+    /// When the user was made, in milliseconds since the epoch; null where that is not known, as for users of a database
+    /// of the original server.
+    created_at: Option<Millis>,
+    /// When the user logged in last; null where that is not known.
+    last_login: Option<Millis>,
 }
 
-impl From<Account> for UserView {
-    fn from(account: Account) -> Self {
+impl From<Listed> for UserView {
+    fn from(Listed { account, created_at, last_login }: Listed) -> Self {
         Self {
+            created_at,
+            last_login,
             id: account.id,
             username: account.username,
             role: account.role.into(),

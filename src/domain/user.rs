@@ -8,30 +8,31 @@ use super::By;
 use super::count::counted;
 use crate::auth::Caller;
 use crate::error::{Error, Result};
-use crate::model::account::Account;
 use crate::model::audit::{Action, SubjectKind};
 use crate::model::permission::{Permission, Role, Scope, to_manage};
 use crate::store::Conn;
 use crate::store::users::{self, NewUser, UserRow};
 
+pub use crate::store::users::Listed;
+
 /// All users, by ID.
 ///
 /// # Errors
 /// The caller may not; the database cannot be read.
-pub async fn list(by: &By) -> Result<Vec<Account>> {
+pub async fn list(by: &By) -> Result<Vec<Listed>> {
     by.caller.require(Permission::UsersRead)?;
     let now = by.now();
-    by.reader().read(move |db| users::accounts(db, now)).await
+    by.reader().read(move |db| users::all_listed(db, now)).await
 }
 
 /// One user.
 ///
 /// # Errors
 /// The caller may not; there is no such user; the database cannot be read.
-pub async fn get(by: &By, id: i64) -> Result<Account> {
+pub async fn get(by: &By, id: i64) -> Result<Listed> {
     by.caller.require(Permission::UsersRead)?;
     let now = by.now();
-    by.host.store.read(move |db| users::account(db, id, now)).await?.ok_or_else(not_found)
+    by.host.store.read(move |db| users::listed(db, id, now)).await?.ok_or_else(not_found)
 }
 
 /// Makes a user and answers the ID.
@@ -41,7 +42,7 @@ pub async fn get(by: &By, id: i64) -> Result<Account> {
 pub async fn create(by: &By, username: String, password: SecretString, role: Role) -> Result<i64> {
     check_may_grant(&by.caller, role)?;
     let password_hash = by.host.passwords.hash_new(&username, password).await?.into();
-    let user = NewUser { username, password_hash, role };
+    let user = NewUser { username, password_hash, role, created_at: by.now() };
     by.change(Action::UserCreate, move |db, entry| {
         let id = users::insert(db, &user)?;
         entry.on(SubjectKind::User, id, user.username);

@@ -36,6 +36,7 @@ const MIGRATIONS: &[Migration] = &[
     device_presence,
     plugins,
     lists,
+    user_times,
 ];
 
 /// The newest version of the schema.
@@ -98,6 +99,11 @@ fn lists(db: &Conn) -> Result<(), StoreError> {
     db.batch(include_str!("migrations/0010_lists.sql"))?;
     page::fill(db)?;
     db.batch(include_str!("migrations/0010_lists_by.sql"))
+}
+
+/// Version 11: when users were made and logged in last.
+fn user_times(db: &Conn) -> Result<(), StoreError> {
+    db.batch(include_str!("migrations/0011_user_times.sql"))
 }
 
 /// What a file holds before anything is changed.

@@ -1,6 +1,6 @@
 //! The table of sessions. What is stored of a cookie's token is its hash alone.
 
-use super::{Conn, Row};
+use super::{Conn, Row, users};
 use crate::clock::Millis;
 use crate::error::Result;
 
@@ -64,7 +64,7 @@ pub fn of_user(db: &Conn, user: i64) -> Result<Vec<SessionRow>> {
     Ok(found.into_iter().flatten().collect())
 }
 
-/// Inserts a session. Answers whether its user still exists; if not, nothing was inserted.
+/// Inserts the session of a user who logs in. Answers whether the user still exists; if not, nothing was inserted.
 ///
 /// # Errors
 /// The database refuses.
@@ -82,6 +82,7 @@ pub fn insert(db: &Conn, session: &SessionRow) -> Result<bool> {
             session.user_agent.as_deref(),
         ],
     )?;
+    users::logged_in(db, session.user, session.created)?;
     Ok(inserted == 1)
 }
 

@@ -27,6 +27,17 @@ pub struct UserRow {
     pub favorites: Vec<i64>,
 }
 
+/// A user as whoever manages users sees one.
+#[derive(Debug, Clone)]
+pub struct Listed {
+    /// The user.
+    pub account: Account,
+    /// When the user was made; none where that is not known, as for those of an adopted database.
+    pub created_at: Option<Millis>,
+    /// When the user logged in last; none where that is not known.
+    pub last_login: Option<Millis>,
+}
+
 /// A user to be inserted.
 #[derive(Debug, Clone)]
 pub struct NewUser {
@@ -36,6 +47,8 @@ pub struct NewUser {
     pub password_hash: SecretString,
     /// The role.
     pub role: Role,
+    /// When the user is made.
+    pub created_at: Millis,
 }
 
 /// How much a user owns.
@@ -86,7 +99,8 @@ macro_rules! select_accounts {
             share_on_device!("users.id", "?1"),
             " IS NOT NULL) AS BLOB), \
              (SELECT min(expires) FROM shares WHERE userID = users.id AND expires > ?1), \
-             EXISTS (SELECT 1 FROM second_factors WHERE userID = users.id AND confirmed IS NOT NULL) FROM users ",
+             EXISTS (SELECT 1 FROM second_factors WHERE userID = users.id AND confirmed IS NOT NULL), createdAt, lastLogin \
+             FROM users ",
             $rest
         )
     };
@@ -116,12 +130,32 @@ pub fn account(db: &Conn, id: i64, at: Millis) -> Result<Option<Account>> {
     db.query_one(select_accounts!("WHERE users.id = ?2"), [at, id], read_account)
 }
 
-/// Everyone as [`account`], by ID.
+fn read_listed(row: &Row) -> Result<Listed> {
+    Ok(Listed { account: read_account(row)?, created_at: row.opt_int(8)?, last_login: row.opt_int(9)? })
+}
+
+/// The user of an ID as [`account`], with what whoever manages users sees besides.
 ///
 /// # Errors
 /// The database refuses.
-pub fn accounts(db: &Conn, at: Millis) -> Result<Vec<Account>> {
-    db.query(select_accounts!("ORDER BY users.id"), [at], read_account)
+pub fn listed(db: &Conn, id: i64, at: Millis) -> Result<Option<Listed>> {
+    db.query_one(select_accounts!("WHERE users.id = ?2"), [at, id], read_listed)
+}
+
+/// Everyone as [`listed`], by ID.
+///
+/// # Errors
+/// The database refuses.
+pub fn all_listed(db: &Conn, at: Millis) -> Result<Vec<Listed>> {
+    db.query(select_accounts!("ORDER BY users.id"), [at], read_listed)
+}
+
+/// Notes when a user logged in last.
+///
+/// # Errors
+/// The database refuses.
+pub fn logged_in(db: &Conn, id: i64, at: Millis) -> Result<()> {
+    db.execute("UPDATE users SET lastLogin = ?2 WHERE id = ?1", [id, at]).map(drop)
 }
 
 /// The user of an ID.
@@ -193,12 +227,13 @@ pub fn owned_counts(db: &Conn, id: i64) -> Result<Owned> {
 pub fn insert(db: &Conn, user: &NewUser) -> Result<i64> {
     check_name_is_free(db, &user.username, None)?;
     db.execute(
-        "INSERT INTO users (username, password_hash, role, superadmin) VALUES (?1, ?2, ?3, ?4)",
+        "INSERT INTO users (username, password_hash, role, superadmin, createdAt) VALUES (?1, ?2, ?3, ?4, ?5)",
         libsql::params![
             user.username.as_str(),
             user.password_hash.expose_secret(),
             user.role.stored(),
             user.role == Role::Superadmin,
+            user.created_at,
         ],
     )?;
     Ok(db.last_insert_rowid())
@@ -208,11 +243,11 @@ pub fn insert(db: &Conn, user: &NewUser) -> Result<i64> {
 ///
 /// # Errors
 /// The database refuses.
-pub fn insert_first_admin(db: &Conn, password_hash: &str) -> Result<bool> {
+pub fn insert_first_admin(db: &Conn, password_hash: &str, now: Millis) -> Result<bool> {
     let inserted = db.execute(
-        "INSERT INTO users (id, username, password_hash, role, superadmin) \
-         SELECT ?1, ?2, ?3, 'admin', 1 WHERE NOT EXISTS (SELECT 1 FROM users)",
-        libsql::params![FIRST_ADMIN, FIRST_ADMIN_NAME, password_hash],
+        "INSERT INTO users (id, username, password_hash, role, superadmin, createdAt) \
+         SELECT ?1, ?2, ?3, 'admin', 1, ?4 WHERE NOT EXISTS (SELECT 1 FROM users)",
+        libsql::params![FIRST_ADMIN, FIRST_ADMIN_NAME, password_hash, now],
     )?;
     Ok(inserted == 1)
 }

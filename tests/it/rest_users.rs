@@ -20,6 +20,79 @@ async fn login(server: &Server, username: &str, password: &str) -> Reply {
     server.anonymous().post("/api/auth/login", body).await
 }
 
+/// Users without when they were made and logged in last.
+fn without_times(mut users: Value) -> Value {
+    let without = |user: &mut Value| {
+        let user = user.as_object_mut().expect("a user");
+        assert!(user.remove("createdAt").is_some() && user.remove("lastLogin").is_some());
+    };
+    match &mut users {
+        Value::Array(all) => all.iter_mut().for_each(without),
+        one => without(one),
+    }
+    users
+}
+
+#[tokio::test]
+async fn users_are_shown_with_when_they_were_made_and_logged_in_last() {
+    let server = Server::start().await;
+    let clock = &server.host().clock;
+    let begun = clock.now();
+    let admin = server.superadmin().await;
+    let id = admin.post("/api/admin/users", new_user("ann", "user")).await.expect(201).id();
+    let times = async || {
+        let user = admin.get(&path(id)).await.expect(200);
+        let list = admin.get("/api/admin/users").await.expect(200);
+        assert_eq!(&list.data()[1], user.data());
+        (user.data()["createdAt"].as_i64(), user.data()["lastLogin"].as_i64())
+    };
+    let (created, never) = times().await;
+    let created = created.expect("a time");
+    assert!((begun - 60_000..=clock.now()).contains(&created));
+    assert_eq!(never, None, "not logged in yet");
+    login(&server, "ann", "not the password of ann").await.expect(401);
+    assert_eq!(times().await, (Some(created), None));
+
+    let before = clock.now();
+    login(&server, "ann", PASSWORD).await.expect(200);
+    let (same, first) = times().await;
+    let first = first.expect("a time");
+    assert_eq!(same, Some(created));
+    assert!((before..=clock.now()).contains(&first));
+    login(&server, "ann", PASSWORD).await.expect(200);
+    let (_, second) = times().await;
+    assert!(second >= Some(first));
+    // What is sent back is passed over, and a change changes neither.
+    let mut user = admin.get(&path(id)).await.expect(200).data().clone();
+    (user["createdAt"], user["lastLogin"], user["role"]) = (json!(1), json!(1), json!("admin"));
+    admin.put(&path(id), user).await.expect(200);
+    assert_eq!(times().await, (Some(created), second));
+
+    let list = admin.get("/api/admin/users").await.expect(200);
+    assert!(list.data()[0]["createdAt"].as_i64().is_some_and(|at| at <= begun), "{}", list.text);
+    assert!(list.data()[0]["lastLogin"].as_i64().is_some_and(|at| at >= begun), "{}", list.text);
+    // A restart forgets nothing.
+    let directory = server.stop().await;
+    let server = Server::start_in(directory, |_| {}).await;
+    let again = Client::login(server.address(), "admin", &admin.password).await;
+    assert_eq!(again.get("/api/admin/users").await.expect(200).data()[1], list.data()[1]);
+}
+
+#[tokio::test]
+async fn nobody_knows_when_users_of_the_original_server_were_made() {
+    let directory = tempfile::tempdir().unwrap();
+    let original = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/original.sqlite");
+    std::fs::copy(original, netignite::store::database_path(directory.path())).unwrap();
+    let server = Server::start_in(directory, |_| {}).await;
+    let admin = Client::login(server.address(), "admin", "123456").await;
+    let list = admin.get("/api/admin/users").await.expect(200);
+    let users = list.data().as_array().unwrap();
+    assert!(users.iter().all(|user| user["createdAt"] == Value::Null), "{}", list.text);
+    for user in users {
+        assert_eq!(user["lastLogin"].is_i64(), user["username"] == "admin", "{user}");
+    }
+}
+
 #[tokio::test]
 async fn a_user_is_created_shown_listed_changed_and_deleted() {
     let server = Server::start().await;
@@ -27,10 +100,10 @@ async fn a_user_is_created_shown_listed_changed_and_deleted() {
     let reply = admin.post("/api/admin/users", new_user("ann", "user")).await.expect(201);
     let id = reply.id();
     let ann = json!({"id": id, "username": "ann", "role": "user", "superadmin": false, "favorites": []});
-    assert_eq!(admin.get(&path(id)).await.expect(200).data(), &ann);
+    assert_eq!(without_times(admin.get(&path(id)).await.expect(200).data().clone()), ann);
     let list = admin.get("/api/admin/users").await.expect(200);
     let first = json!({"id": 1, "username": "admin", "role": "admin", "superadmin": true, "favorites": []});
-    assert_eq!(list.data(), &json!([first, ann]));
+    assert_eq!(without_times(list.data().clone()), json!([first, ann]));
     assert!(!list.text.contains("argon2") && !list.text.contains("password"));
     login(&server, "ann", PASSWORD).await.expect(200);
 
@@ -38,7 +111,7 @@ async fn a_user_is_created_shown_listed_changed_and_deleted() {
         json!({"username": "anna", "role": "admin", "favorites": [3], "password": "another long password"});
     admin.put(&path(id), change).await.expect(200);
     let anna = json!({"id": id, "username": "anna", "role": "admin", "superadmin": false, "favorites": []});
-    assert_eq!(admin.get(&path(id)).await.expect(200).data(), &anna);
+    assert_eq!(without_times(admin.get(&path(id)).await.expect(200).data().clone()), anna);
     login(&server, "anna", "another long password").await.expect(200);
 
     assert_eq!(admin.delete(&path(id)).await.expect(200).data(), &Value::Null);
@@ -89,7 +162,7 @@ async fn fields_are_validated_and_absent_ones_stay() {
     let nothing = json!({"role": null, "superadmin": null, "password": null});
     admin.put(&path(id), nothing).await.expect(200);
     let ann = json!({"id": id, "username": "ann", "role": "user", "superadmin": false, "favorites": []});
-    assert_eq!(admin.get(&path(id)).await.expect(200).data(), &ann);
+    assert_eq!(without_times(admin.get(&path(id)).await.expect(200).data().clone()), ann);
     login(&server, "ann", PASSWORD).await.expect(200);
 }
 

@@ -373,7 +373,7 @@ async fn shares_are_bounded_for_a_thing_and_for_a_user() {
     let made = server.host().store.write(|db| {
         (0..100).try_for_each(|n| {
             let (username, password_hash) = (format!("user {n}"), "none".to_owned().into());
-            users::insert(db, &NewUser { username, password_hash, role: Role::User }).map(drop)
+            users::insert(db, &NewUser { username, password_hash, role: Role::User, created_at: 1 }).map(drop)
         })
     });
     made.await.unwrap();

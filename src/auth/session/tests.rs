@@ -32,7 +32,12 @@ async fn new_user(store: &Store, name: &str) -> i64 {
     let name = name.to_owned();
     store
         .write(move |db| {
-            let new = NewUser { username: name, password_hash: String::new().into(), role: Role::User };
+            let new = NewUser {
+                username: name,
+                password_hash: String::new().into(),
+                role: Role::User,
+                created_at: 1,
+            };
             users::insert(db, &new)
         })
         .await

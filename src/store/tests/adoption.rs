@@ -266,6 +266,7 @@ async fn no_number_is_given_twice() {
                     username: "new".into(),
                     password_hash: "h".to_owned().into(),
                     role: Role::User,
+                    created_at: 1,
                 },
             )?;
             let agent = agents::insert(

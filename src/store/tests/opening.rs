@@ -168,7 +168,7 @@ async fn a_copy_that_cannot_be_made_stops_the_start() {
 #[tokio::test]
 async fn closing_does_what_is_queued_and_refuses_what_comes_later() {
     let (directory, store) = fresh().await;
-    store.write(|db| users::insert_first_admin(db, "h")).await.unwrap();
+    store.write(|db| users::insert_first_admin(db, "h", 1)).await.unwrap();
     let held = hold_writer(&store).await;
     let mut queued = Box::pin(store.write(|db| users::set_password_hash(db, 1, "later")));
     queue(queued.as_mut());

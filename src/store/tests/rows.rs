@@ -104,12 +104,17 @@ proptest! {
             vec![Value::Blob(raw_text.clone()), Value::Integer(1), Value::Integer(1), Value::Integer(1),
                  Value::Integer(1), values[6].clone(), Value::Blob(raw_text.clone())],
         ).unwrap();
+        db.batch(include_str!("../migrations/0008_device_presence.sql")).unwrap();
+        db.batch(include_str!("../migrations/0010_lists.sql")).unwrap();
+        page::fill(&db).unwrap();
+        db.batch(include_str!("../migrations/0010_lists_by.sql")).unwrap();
+        db.batch(include_str!("../migrations/0011_user_times.sql")).unwrap();
         prop_assert_eq!(devices::list(&db, &Whose::Anyones.into()).unwrap().len(), 1);
         prop_assert_eq!(agents::list(&db, Whose::Anyones).unwrap().len(), 1);
         prop_assert_eq!(agents::all_credentials(&db).unwrap().len(), 1);
         prop_assert_eq!(users::list(&db).unwrap().len(), 1);
         prop_assert!(users::account(&db, 1, 0).unwrap().is_some());
-        prop_assert_eq!(users::accounts(&db, 0).unwrap().len(), 1);
+        prop_assert_eq!(users::all_listed(&db, 0).unwrap().len(), 1);
         sessions::load_all(&db).unwrap();
     }
 

@@ -124,7 +124,7 @@ async fn a_change_of_the_key_reaches_every_sealed_column() {
         owner: 1,
     };
     let fill = store.write(move |db| {
-        users::insert_first_admin(db, "h")?;
+        users::insert_first_admin(db, "h", 1)?;
         let id = agents::insert(db, &new)?;
         let old = db.seal(Sealed::AgentOldSecret, id, &secret("old"))?;
         db.execute("UPDATE agents SET oldSecret = ?1", [old])?;
@@ -164,7 +164,7 @@ async fn a_change_of_the_key_reaches_every_sealed_column() {
 #[tokio::test]
 async fn what_shares_a_transaction_with_a_change_of_the_key_is_sealed_right() {
     let (directory, store) = fresh().await;
-    store.write(|db| users::insert_first_admin(db, "h")).await.unwrap();
+    store.write(|db| users::insert_first_admin(db, "h", 1)).await.unwrap();
     let insert = |text: &'static str| {
         store.write(move |db| {
             agents::insert(

@@ -12,7 +12,10 @@ use crate::store::users::{NewUser, Owned};
 
 fn user(db: &Conn, name: &str) -> Result<i64> {
     let hash = format!("hash of {name}");
-    users::insert(db, &NewUser { username: name.into(), password_hash: hash.into(), role: Role::User })
+    users::insert(
+        db,
+        &NewUser { username: name.into(), password_hash: hash.into(), role: Role::User, created_at: 1 },
+    )
 }
 
 fn agent(db: &Conn, owner: i64) -> Result<i64> {
@@ -61,8 +64,8 @@ fn session(user: i64, key: u8) -> SessionRow {
 #[tokio::test]
 async fn the_first_admin_is_user_1_and_the_only_first() {
     let (_directory, store) = fresh().await;
-    assert!(store.write(|db| users::insert_first_admin(db, "hash")).await.unwrap());
-    assert!(!store.write(|db| users::insert_first_admin(db, "other")).await.unwrap());
+    assert!(store.write(|db| users::insert_first_admin(db, "hash", 1)).await.unwrap());
+    assert!(!store.write(|db| users::insert_first_admin(db, "other", 1)).await.unwrap());
     let admin = store.read(|db| users::by_name(db, "admin")).await.unwrap().unwrap();
     assert_eq!((admin.id, admin.role), (1, Role::Superadmin));
     assert_eq!(admin.password_hash.expose_secret(), "hash");
@@ -242,9 +245,9 @@ async fn favourites_are_shown_if_they_are_ones_own() {
     });
     let (shown, expected) = shown.await.unwrap();
     assert_eq!(shown, expected);
-    let everyone = store.read(|db| users::accounts(db, 0)).await.unwrap();
+    let everyone = store.read(|db| users::all_listed(db, 0)).await.unwrap();
     let favorites: Vec<_> =
-        everyone.into_iter().map(|account| (account.username, account.favorites)).collect();
+        everyone.into_iter().map(|listed| (listed.account.username, listed.account.favorites)).collect();
     assert_eq!(favorites, [("ann".to_owned(), expected), ("bob".to_owned(), vec![])]);
     assert!(store.read(|db| users::account(db, 99, 0)).await.unwrap().is_none());
     store.close().await;
