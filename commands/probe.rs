@@ -4,13 +4,15 @@
 //! address answers there. Known by its MAC address alone, a host is looked for where the agent's neighbour table has it.
 //! Known by both, it is `offline` when another machine answers at its address, and `macAddress` in the reply is then
 //! that machine's.
+//!
+//! Where the caller names one of the server's devices, the server fills in by what it is looked for.
 
 use netignite::prelude::*;
 
 /// How many ports may be knocked at.
 const PORTS: usize = 5;
 
-/// Which host to look for. One of `address` and `macAddress` must be there.
+/// Which host to look for. One of `address`, `macAddress` and `deviceID` must be there.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Payload {
@@ -24,6 +26,10 @@ pub struct Payload {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 5))]
     pub ports: Vec<NonZeroU16>,
+    /// A device of the agent's owner: the server fills in what is stored of it, where nothing else is given. The agent is not
+    /// given the ID.
+    #[serde(default, rename = "deviceID", skip_serializing_if = "Option::is_none")]
+    pub device_id: Option<i64>,
 }
 
 /// What the agent answers.
@@ -70,8 +76,8 @@ impl Command for Probe {
     type Reply = Probed;
 
     fn check(payload: &Payload) -> Result<(), FieldError> {
-        if payload.address.is_none() && payload.mac_address.is_none() {
-            return Err(FieldError::new("address", "an address or a macAddress must be given"));
+        if payload.address.is_none() && payload.mac_address.is_none() && payload.device_id.is_none() {
+            return Err(FieldError::new("address", "an address, a macAddress or a deviceID must be given"));
         }
         if payload.ports.len() > PORTS {
             return Err(FieldError::new("ports", format!("expected at most {PORTS} ports")));
@@ -103,6 +109,24 @@ impl Command for Probe {
     }
 }
 
+impl ServerSide for Probe {
+    async fn before(server: &ServerContext, mut payload: Payload) -> Result<Payload, CommandError> {
+        let Some(id) = payload.device_id.take() else { return Ok(payload) };
+        server.require(Permission::DevicesRead)?;
+        let device = server.device(id).await?;
+        payload.mac_address = payload.mac_address.or(device.mac_address);
+        payload.address = payload.address.or(device.address);
+        if payload.ports.is_empty() {
+            payload.ports = device.ports;
+        }
+        if payload.mac_address.is_none() && payload.address.is_none() {
+            let message = format!("Nothing is stored of {} by which it could be looked for", device.name);
+            return Err(CommandError::new("device_not_known", message));
+        }
+        Ok(payload)
+    }
+}
+
 /// What was seen, for people, and by what.
 fn said(target: &ProbeTarget, seen: &Sighting) -> String {
     let by = match (seen.found, seen.method, seen.port) {
@@ -114,4 +138,4 @@ fn said(target: &ProbeTarget, seen: &Sighting) -> String {
     seen.message(target) + &by
 }
 
-register_command!(Probe);
+register_command!(Probe, server_side);

@@ -27,9 +27,10 @@ pub use crate::plugin::{
     CommandLine, Plugin, PluginError, Server, Shutdown, Tables, Web, WebAnswer, WebError, serve_routes,
 };
 pub use crate::registry::{
-    AgentContext, AgentSecret, AgentSection, Class, Command, CommandError, Delayed, Empty, Look, MacAddress,
-    Machine, Neighbour, Neighbourhood, Network, OkStatus, Online, Outcome, ProbeMethod, ProbeTarget, Program,
-    Progress, Reachability, SecretKeeper, SecureOn, SentTo, Sighting, Swept,
+    AgentContext, AgentSecret, AgentSection, Class, Command, CommandError, Delayed, Empty, KnownDevice, Look,
+    MacAddress, Machine, Neighbour, Neighbourhood, Network, OkStatus, Online, Outcome, ProbeMethod,
+    ProbeTarget, Program, Progress, Reachability, SecretKeeper, SecureOn, SentTo, ServerContext, ServerSide,
+    Sighting, Swept,
 };
 pub use crate::rest::{
     Access, Answer, Call, Form, HeaderMap, HeaderName, HeaderValue, Json, Method, NoBody, Raw, Route, Row,

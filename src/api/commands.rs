@@ -38,7 +38,7 @@ pub(super) fn routes() -> Vec<Route> {
         .subject(SubjectKind::Agent)
         .param::<String>("name", "The command's name, such as HEARTBEAT")
         .example("{}")
-        .fails(&[f::NOT_FOUND, f::UNKNOWN_COMMAND])
+        .fails(&[f::NOT_FOUND, f::UNKNOWN_COMMAND, f::COMMAND_REFUSED])
         .fails(f::OF_COMMANDS)
         .handler(send),
         Route::get("/api/commands", "List the commands agents can be sent")

@@ -57,6 +57,7 @@ pub(super) fn routes() -> Vec<Route> {
             f::UNKNOWN_COMMAND,
             f::NO_MAC_ADDRESS,
             f::NO_PORT,
+            f::COMMAND_REFUSED,
             f::COMMAND_NOT_SUPPORTED,
             f::AGENT_OFFLINE,
         ])

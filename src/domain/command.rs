@@ -6,6 +6,7 @@ use super::By;
 use super::agent::not_found;
 use super::command_error::{agent_error, in_time};
 use super::operation::record::{self, Direct};
+use super::server_side;
 use crate::error::{Error, Kind, Result};
 use crate::model::audit::{Action, SubjectKind};
 use crate::model::operation::OperationKind;
@@ -29,6 +30,7 @@ pub async fn send(
     let entry = named(by, name)?;
     let payload = checked(entry, payload)?;
     let sending = async {
+        let payload = server_side::before(by, (agent, stored.owner), entry, payload).await?;
         let direct = Direct {
             kind: OperationKind::Command,
             owner: stored.owner,
@@ -39,7 +41,7 @@ pub async fn send(
             began: by.now(),
         };
         let reply = by.host.control.dispatch_json_for(by.requester(), agent, entry, payload);
-        let reply = in_time(entry.timeout, reply).await;
+        let reply = server_side::after(agent, entry, in_time(entry.timeout, reply).await).await;
         record::note(by, direct, reply.as_ref().map(Some));
         reply.map_err(|error| agent_error(agent, entry.name, error))
     };

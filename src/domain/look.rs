@@ -106,7 +106,7 @@ pub(super) async fn look(host: &Arc<Host>, requester: Requester, target: &Target
     };
     if host.control.supports(agent, Probe::NAME) != Supported::No {
         let (address, mac_address) = question.parts();
-        let payload = Payload { mac_address, address, ports: target.ports.clone() };
+        let payload = Payload { mac_address, address, ports: target.ports.clone(), device_id: None };
         match host.control.dispatch_for::<Probe>(requester, agent, &payload).await {
             // It says that it lacks the command, or cannot look for this in its words: it may in the old ones.
             Err(DispatchError::Unsupported | DispatchError::Failed(_)) => {}

@@ -111,6 +111,7 @@ failures! {
 
     // Of commands.
     UNKNOWN_COMMAND = NotFound "unknown_command" "The server has no command of this name";
+    COMMAND_REFUSED = Conflict "command_refused" "The server’s side of the command refuses it";
     COMMAND_NOT_SUPPORTED = Conflict "command_not_supported" "The agent does not have the command";
     AGENT_OFFLINE = Unavailable "agent_offline" "The agent is not connected";
     AGENT_BUSY = Unavailable "agent_busy" "Too many commands wait for the agent";

@@ -1,13 +1,12 @@
 //! What an agent command is: typed where it is written, erased once where it is collected.
 //!
-//! A command is one type that implements [`Command`]; `register_command!` turns it into a [`CommandEntry`], a plain
+//! A command is one type that implements [`Command`]; `register_command!` turns it into a [`CommandEntry`](super::CommandEntry), a plain
 //! struct of `fn` pointers, and hands that to `inventory`. Everything the host does with a command (dispatch, REST,
 //! the listing, the agent's side) goes through the entry, so that nothing else has to know the command's types.
 //! Deliberately not here: sockets, HTTP, the database.
 
 use std::borrow::Cow;
 use std::future::Future;
-use std::panic::Location;
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -16,7 +15,6 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::context::AgentContext;
-use super::section::{AgentSection, Section};
 use super::wire::CANCELED;
 use crate::error::FieldError;
 use crate::{json, text};
@@ -155,87 +153,11 @@ pub enum ReplyError {
     Bad(String),
 }
 
-/// A registered command with its types erased.
-pub struct CommandEntry {
-    /// See [`Command::NAME`].
-    pub name: &'static str,
-    /// See [`Command::SUMMARY`].
-    pub summary: &'static str,
-    /// See [`Command::TIMEOUT`].
-    pub timeout: Duration,
-    /// See [`Command::IDEMPOTENT`].
-    pub idempotent: bool,
-    /// See [`Command::CLASS`].
-    pub class: Class,
-    /// See [`Command::URGENT`].
-    pub urgent: bool,
-    /// See [`Command::INTERNAL`].
-    pub internal: bool,
-    /// See [`Command::OPT_IN`].
-    pub opt_in: bool,
-    /// See [`Command::CANCELABLE`].
-    pub cancelable: bool,
-    /// The command's section of an agent's configuration, if it has one.
-    pub section: Option<Section>,
-    /// Where `register_command!` stands.
-    pub location: &'static Location<'static>,
-    /// The JSON Schema of the payload.
-    pub payload_schema: fn() -> serde_json::Value,
-    /// The JSON Schema of the reply.
-    pub reply_schema: fn() -> serde_json::Value,
-    /// Checks a payload given as JSON against its type and writes it in its canonical form.
-    pub check_payload: fn(&[u8]) -> Result<String, FieldError>,
-    /// Checks a reply given as JSON against its type and writes it in its canonical form.
-    pub check_reply: fn(&[u8]) -> Result<String, ReplyError>,
-    /// Runs the agent's side on a payload given as JSON and answers the reply's JSON, an error included.
-    pub run: for<'a> fn(&'a AgentContext, &'a [u8]) -> BoxFuture<'a, String>,
-}
-
-impl std::fmt::Debug for CommandEntry {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("CommandEntry").field("name", &self.name).field("location", &self.location).finish()
-    }
-}
-
-impl CommandEntry {
-    /// The entry of `C`, with the caller's place in the source.
-    #[track_caller]
-    pub const fn of<C: Command>() -> Self {
-        Self {
-            name: C::NAME,
-            summary: C::SUMMARY,
-            timeout: C::TIMEOUT,
-            idempotent: C::IDEMPOTENT,
-            class: C::CLASS,
-            urgent: C::URGENT,
-            internal: C::INTERNAL,
-            opt_in: C::OPT_IN,
-            cancelable: C::CANCELABLE,
-            section: None,
-            location: Location::caller(),
-            payload_schema: schema_of::<C::Payload>,
-            reply_schema: schema_of::<C::Reply>,
-            check_payload: check_payload::<C>,
-            check_reply: check_reply::<C>,
-            run: run::<C>,
-        }
-    }
-}
-
-impl CommandEntry {
-    /// The same with a section of its own in an agent's configuration, of the type `T`.
-    #[must_use]
-    pub const fn with_config<T: AgentSection>(mut self) -> Self {
-        self.section = Some(Section::of::<T>());
-        self
-    }
-}
-
-fn schema_of<T: JsonSchema>() -> serde_json::Value {
+pub(super) fn schema_of<T: JsonSchema>() -> serde_json::Value {
     schemars::schema_for!(T).to_value()
 }
 
-fn check_payload<C: Command>(json: &[u8]) -> Result<String, FieldError> {
+pub(super) fn check_payload<C: Command>(json: &[u8]) -> Result<String, FieldError> {
     let payload: C::Payload = decode_object(json)?;
     encode_payload::<C>(&payload)
 }
@@ -331,7 +253,7 @@ pub fn error_in(json: &[u8]) -> Option<CommandError> {
     (status? == "ERROR").then(|| CommandError::said(code, message.unwrap_or_default()))
 }
 
-fn check_reply<C: Command>(json: &[u8]) -> Result<String, ReplyError> {
+pub(super) fn check_reply<C: Command>(json: &[u8]) -> Result<String, ReplyError> {
     let json = looked_through(json).map_err(|e| ReplyError::Bad(e.to_string()))?;
     let opens = json.iter().find(|b| !b.is_ascii_whitespace());
     if opens == Some(&b'{')
@@ -359,7 +281,7 @@ fn is_error_frame(json: &[u8]) -> bool {
     })
 }
 
-fn run<'a, C: Command>(agent: &'a AgentContext, json: &'a [u8]) -> BoxFuture<'a, String> {
+pub(super) fn run<'a, C: Command>(agent: &'a AgentContext, json: &'a [u8]) -> BoxFuture<'a, String> {
     Box::pin(async move {
         let payload = decode::<C::Payload>(json).and_then(|payload| C::check(&payload).map(|()| payload));
         let result = match payload {
@@ -390,22 +312,3 @@ pub fn failure_reply(error: &CommandError) -> String {
 pub fn error_reply(message: &str) -> String {
     serde_json::json!({ "status": "ERROR", "message": message }).to_string()
 }
-
-/// Registers a type that implements [`Command`] with the host, from any crate that is linked. A second type is the
-/// command's section of an agent's configuration, which [`AgentContext::config`] gives.
-#[macro_export]
-macro_rules! register_command {
-    ($command:ty, config = $config:ty) => {
-        $crate::__private::inventory::submit! {
-            $crate::registry::CommandEntry::of::<$command>().with_config::<$config>()
-        }
-    };
-    ($command:ty) => {
-        $crate::__register_origin!();
-        $crate::__private::inventory::submit! {
-            $crate::registry::CommandEntry::of::<$command>()
-        }
-    };
-}
-
-inventory::collect!(CommandEntry);

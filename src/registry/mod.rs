@@ -5,11 +5,13 @@
 
 mod command;
 mod context;
+mod entry;
 mod machine;
 pub mod origin;
 mod running;
 mod secret;
 mod section;
+mod server_side;
 mod target;
 mod types;
 mod wire;
@@ -18,17 +20,19 @@ use std::fmt;
 use std::time::Duration;
 
 pub use command::{
-    BoxFuture, Class, Command, CommandEntry, CommandError, ReplyError, decode, decode_object, encode_payload,
-    error_in, error_reply, failure_reply,
+    BoxFuture, Class, Command, CommandError, ReplyError, decode, decode_object, encode_payload, error_in,
+    error_reply, failure_reply,
 };
 pub use context::{
     AgentContext, Look, Neighbour, Neighbourhood, Network, Online, ProbeMethod, Reachability, SecretKeeper,
     SentTo, Sighting, Swept,
 };
+pub use entry::CommandEntry;
 pub use machine::{Delayed, Machine, Program};
 pub use running::{Progress, Running};
 pub use secret::{AgentSecret, InvalidSecret};
 pub use section::{AgentSection, Section, SectionValue};
+pub use server_side::{Desk, Hooks, KnownDevice, ServerContext, ServerSide};
 pub use target::{InvalidTarget, ProbeTarget};
 pub use types::{Empty, InvalidMac, MacAddress, OkStatus, Outcome, SecureOn};
 pub use wire::{

@@ -251,4 +251,11 @@ fn the_guide_to_commands_shows_a_command_that_is_built() {
         read("docs/commands.md").contains(&format!("```rust\n{run}```")),
         "docs/commands.md and tests/plugin_kit/count_down.rs differ: copy the one into the other"
     );
+    let probe = read("commands/probe.rs");
+    let side =
+        probe.find("impl ServerSide for Probe").and_then(|at| probe[at..].split_once("\n}\n")).unwrap();
+    assert!(
+        read("docs/commands.md").contains(&format!("```rust\n{}\n}}\n```", side.0)),
+        "docs/commands.md and commands/probe.rs differ: copy the one into the other"
+    );
 }

@@ -86,6 +86,7 @@ mod rest_status;
 mod rest_tokens;
 mod rest_users;
 mod rotation;
+mod server_side;
 mod server_status;
 mod sessions;
 mod sharing;

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, unreachable_pub)]
 
 mod count_down;
+mod guarded;
 mod notes;
 
 use std::sync::atomic::Ordering::SeqCst;
@@ -248,4 +249,52 @@ async fn a_command_that_runs_on_the_real_agent_is_canceled_and_ends() {
     let id = begin(1).await;
     until("the other's end", async || (operation(&admin, &id).await["state"] == "succeeded").then_some(()))
         .await;
+}
+
+#[tokio::test]
+async fn the_servers_side_of_a_command_completes_it_refuses_it_and_keeps_its_reply() {
+    let _turn = TURN.lock().await;
+    let server = TestServer::fresh([]).await;
+    let admin = server.admin().await;
+    let agent = server.real_agent(&admin).await;
+    let id = agent.id;
+    until("the agent", async || admin.get("/api/agents").await.text().contains("online").then_some(())).await;
+    let path = format!("/api/agents/{id}/commands/GUARDED");
+    let kept = guarded::KEPT.load(SeqCst);
+    let done = admin.post(&path, json!({"want": "it"})).await;
+    assert_eq!(done.data()["message"], format!("it for {id} by {id}"), "{done}");
+    let body = |want: &str| json!({"kind": "command", "agentID": id, "command": "GUARDED", "payload": {"want": want}});
+    let post = async |want: &str| {
+        let headers = [("content-type", "application/json"), ("prefer", "wait=20")];
+        admin.send(Method::POST, "/api/operations", &headers, body(want).to_string().into()).await
+    };
+    let made = post("it").await;
+    assert_eq!(made.data()["result"]["message"], format!("it for {id} by {id}"), "{made}");
+    assert_eq!(made.data()["payload"]["want"], format!("it for {id}"));
+    assert_eq!(guarded::KEPT.load(SeqCst), kept + 2);
+
+    for (want, code, words) in [
+        ("no", "unwanted", "GUARDED was refused: Nobody wants that"),
+        ("panic", "internal", "the server’s log"),
+        ("forever", "internal", "the server’s log"),
+        ("too much", "invalid_payload", "want: expected 100 characters"),
+    ] {
+        for refused in [admin.post(&path, json!({"want": want})).await, post(want).await] {
+            assert_eq!(refused.status, 409, "{refused}");
+            let body = refused.json();
+            assert_eq!(
+                (&body["code"], &body["agentCode"]),
+                (&json!("command_refused"), &json!(code)),
+                "{refused}"
+            );
+            assert!(refused.text().contains(words), "{refused}");
+        }
+    }
+    let failed = admin.post(&path, json!({"want": "in vain"})).await;
+    assert_eq!((failed.status, &failed.json()["agentCode"]), (502, &json!("in_vain")), "{failed}");
+    let failed = post("in vain").await;
+    assert_eq!(failed.data()["state"], "failed", "{failed}");
+    assert!(failed.text().contains("It was for nothing"), "{failed}");
+    assert_eq!(admin.post(&path, json!({"want": "x".repeat(101)})).await.status, 400);
+    assert_eq!(guarded::KEPT.load(SeqCst), kept + 2);
 }

@@ -20,6 +20,7 @@ use crate::domain::command_error::agent_error;
 use crate::domain::device::Needed;
 use crate::domain::device_agent;
 use crate::domain::power::{self, Power};
+use crate::domain::server_side;
 use crate::error::{Error, Kind, Result};
 use crate::model::audit::{Action, SubjectKind};
 use crate::model::operation::{Operation, OperationKind, State};
@@ -128,17 +129,19 @@ pub fn request(by: &By, method: &str, path: &str, key: String, body: &[u8]) -> R
 pub async fn create(by: &By, wanted: Wanted, options: Options) -> Result<Created> {
     let (target, permission) = target(by, wanted)?;
     by.caller.require(permission)?;
+    let target = target.completed(by).await;
     let sight = Sight::of(by);
     let now = by.now();
     let operations = Operations::of(&by.host);
     let id = operations.ids.next(now);
     let host = by.host.clone();
     let new_by = maker(by);
-    let until_online = target.progress.is_some();
+    let until_online = target.as_ref().is_ok_and(|target| target.progress.is_some());
     let store = move |db: &Conn| {
         if let Some(found) = replay(db, &sight, options.request.as_ref(), now)? {
             return Ok((found, String::new(), Vec::new()));
         }
+        let target = target?;
         let (about, name) = target.find(db)?;
         let online = |agent| host.control.is_online(agent);
         let first = about.agents.first().copied().unwrap_or(0);
@@ -264,9 +267,7 @@ fn target(by: &By, wanted: Wanted) -> Result<(Target, Permission)> {
         Wanted::Command { agent, command, payload } => {
             let entry = command::named(by, &command)?;
             let payload = command::checked(entry, &payload)?;
-            if !crate::control::fits(entry.name, &payload) {
-                return Err(Error::invalid("The payload is too large for an agent"));
-            }
+            check_size(entry, &payload)?;
             let permission = Permission::AgentsCommand;
             let whom = Whom::Agent(by.whose(permission), agent);
             let (kind, progress, timeout) = (OperationKind::Command, None, None);
@@ -307,6 +308,18 @@ fn target(by: &By, wanted: Wanted) -> Result<(Target, Permission)> {
 }
 
 impl Target {
+    /// The same after the command's server side has completed its payload.
+    async fn completed(mut self, by: &By) -> Result<Self> {
+        let Whom::Agent(whose, agent) = self.whom else { return Ok(self) };
+        if self.entry.server_side.is_some() {
+            let read = by.host.store.read(move |db| agents::get(db, whose, agent)).await?;
+            let owner = read.ok_or_else(not_found)?.owner;
+            self.payload = server_side::before(by, (agent, owner), self.entry, self.payload).await?;
+            check_size(self.entry, &self.payload)?;
+        }
+        Ok(self)
+    }
+
     fn find(&self, db: &Conn) -> Result<(About, String)> {
         match &self.whom {
             Whom::Agent(whose, id) => {
@@ -333,6 +346,13 @@ impl Target {
             }
         }
     }
+}
+
+fn check_size(entry: &CommandEntry, payload: &str) -> Result<()> {
+    if crate::control::fits(entry.name, payload) {
+        return Ok(());
+    }
+    Err(Error::invalid("The payload is too large for an agent"))
 }
 
 /// The operation that the same request made before.

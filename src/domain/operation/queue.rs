@@ -12,7 +12,7 @@ use tokio::time::sleep;
 use super::Operations;
 use super::machine::{Input, Reply};
 use crate::control::{DispatchError, InLine, Requester};
-use crate::domain::{live, wake};
+use crate::domain::{live, server_side, wake};
 use crate::error::Result;
 use crate::host::Host;
 use crate::model::operation::{Operation, OperationKind, reason};
@@ -251,6 +251,12 @@ async fn send(
     };
     let canceler = sent.canceler().map(|canceler| operations.keep_canceler(running.id, canceler));
     let outcome = sent.outcome(|progress| live::progressed(host, &running, progress)).await;
+    let outcome = match host.registry.get(&running.command) {
+        Some(entry) if running.kind == OperationKind::Command => {
+            server_side::after(agent, entry, outcome).await
+        }
+        _ => outcome,
+    };
     if canceler.is_some() {
         operations.forget_canceler(running.id);
     }
