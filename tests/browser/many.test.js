@@ -49,7 +49,7 @@ test('a list of ten thousand devices', async () => {
     return times;
   });
   console.log(`finding: ${finding.map((time) => time.toFixed(0)).join(', ')} ms`);
-  assert.ok(Math.max(...finding) < 400, String(finding));
+  assert.ok(finding.toSorted((a, b) => a - b)[3] < 100 && Math.max(...finding) < 400, String(finding));
 
   // What a frame of scrolling costs the page itself: a machine without a graphics card paints slowly, whatever is shown.
   const work = await page.evaluate(async () => {

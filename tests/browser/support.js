@@ -62,14 +62,19 @@ export class Server {
       NITRO_PORT: String(server.port),
       NETIGNITE_DATA_DIRECTORY: join(server.directory, 'data'),
     };
-    server.process = server.run(['serve']);
-    await until('the server listens', () => {
-      assert.equal(server.process.exitCode, null, server.log);
-      return fetch(`${server.url}readyz`).then(({ ok }) => ok, () => false);
-    });
+    await server.restart();
     const text = await readFile(join(server.directory, 'data/initial_admin_credentials'), 'utf8');
     server.firstPassword = /^password: (.*)$/m.exec(text)?.[1];
     return server;
+  }
+
+  /** Starts the server's process, also once more on the same data. */
+  async restart() {
+    this.process = this.run(['serve']);
+    await until('the server listens', () => {
+      assert.equal(this.process.exitCode, null, this.log);
+      return fetch(`${this.url}readyz`).then(({ ok }) => ok, () => false);
+    });
   }
 
   run(words, environment = {}) {

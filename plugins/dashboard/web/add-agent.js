@@ -1,10 +1,10 @@
 // Adding an agent, in one dialog: a code for a machine that makes its own agent, or the settings of an ESP32; and
 // waiting until it connects.
 import { html, nothing } from './vendor/lit.js';
-import { base, get, post } from './api.js';
+import { base, post } from './api.js';
 import { Form } from './form.js';
 import { t } from './i18n.js';
-import { watchAgents } from './live.js';
+import { follow, readList } from './live.js';
 import { qr } from './qr.js';
 import { Part, announce, copyable, icon, openDialog, problem, state, time } from './ui.js';
 
@@ -38,7 +38,11 @@ class AddAgent extends Part {
   /** @override */
   connectedCallback() {
     super.connectedCallback();
-    this.#stop = watchAgents(() => void this.#look());
+    // What is said of agents; without a stream, now and then.
+    this.#stop = follow((changes) => {
+      if (changes.some(({ type }) => type.startsWith('agent.') || type === 'reset')) void this.#look();
+    });
+    void this.#look();
   }
 
   /** @override */
@@ -50,7 +54,7 @@ class AddAgent extends Part {
   async #look() {
     if (this.online) return;
     /** @type {Agent[]} */
-    const list = await get('agents');
+    const list = await readList('agents');
     this.#known ??= new Set(list.map(({ id }) => id));
     const known = this.#known;
     const wanted = this.made?.id;
@@ -64,7 +68,7 @@ class AddAgent extends Part {
     this.failure = null;
     try {
       // What is there already is not what is waited for.
-      this.#known ??= new Set((await get('agents')).map((/** @type {Agent} */ { id }) => id));
+      this.#known ??= new Set((await readList('agents')).map((/** @type {Agent} */ { id }) => id));
       this.code = await post('agents/enrolment-codes', { type: 'server' });
     } catch (error) {
       this.failure = error;

@@ -32,7 +32,7 @@ export class ApiError extends Error {
 
 /**
  * What other parts of the page are to know: `session` (it changed), `ended` (it ended elsewhere), `changed` (something
- * was changed, here or in another tab), `reached` (whether the server answers).
+ * was changed, here or in another tab), `reached` (whether the server answers), `live` (whether the stream of events does).
  */
 export const events = new EventTarget();
 
@@ -65,25 +65,23 @@ export function setEveryone(on) {
 export const may = (permission) => session?.permissions.includes(permission) ?? false;
 
 /**
+ * Where something of the API is.
  * @param {string} path below /api
  * @param {Record<string, string | number | undefined>} query
  */
-function url(path, query) {
+export function address(path, query = {}) {
   const url = new URL(`api/${path}`, base);
   for (const [name, value] of Object.entries(query)) {
     if (value !== undefined && value !== '') url.searchParams.set(name, String(value));
   }
-  if (everyone && /^(devices|agents|operations)\b/.test(path)) url.searchParams.set('adminMode', 'true');
+  if (everyone && /^(devices|agents|operations|events)\b/.test(path)) url.searchParams.set('adminMode', 'true');
   return url;
 }
 
-/** When the server last answered. */
-export let heard = Date.now();
 let reached = true;
 
-/** @param {boolean} now */
-function reach(now) {
-  if (now) heard = Date.now();
+/** Says whether the server answers. @param {boolean} now */
+export function reach(now) {
   if (now === reached) return;
   reached = now;
   events.dispatchEvent(new CustomEvent('reached', { detail: now }));
@@ -100,7 +98,7 @@ export async function call(method, path, { body, query = {}, signal, headers = {
   const limit = AbortSignal.timeout(PATIENCE);
   let answer, text;
   try {
-    answer = await fetch(url(path, query), {
+    answer = await fetch(address(path, query), {
       method,
       headers: body === undefined ? headers : { 'content-type': 'application/json', ...headers },
       body: body === undefined ? undefined : JSON.stringify(body),

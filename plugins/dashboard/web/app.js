@@ -39,6 +39,7 @@ class App extends Part {
   /** Whether the session ended while the page was used. */
   ended = false;
   reached = true;
+  live = true;
   /** @type {import('./ui.js').Page | null} */
   page = null;
   /** @type {PageEntry | null} */
@@ -62,6 +63,11 @@ class App extends Part {
     events.addEventListener('reached', (event) => {
       this.reached = /** @type {CustomEvent<boolean>} */ (event).detail;
       announce(t(this.reached ? 'link.back' : 'link.lost'));
+      this.requestUpdate();
+    });
+    events.addEventListener('live', (event) => {
+      this.live = /** @type {CustomEvent<boolean>} */ (event).detail;
+      if (this.reached) announce(t(this.live ? 'live.back' : 'live.lost'));
       this.requestUpdate();
     });
     void this.start();
@@ -212,8 +218,9 @@ class App extends Part {
   }
 
   #link() {
-    return html`<span class="reach ${this.reached ? 'up' : 'down'}" role="status">
-      <span>${t(this.reached ? 'link.up' : 'link.down')}</span>
+    const now = !this.reached ? 'down' : this.live ? 'up' : 'stale';
+    return html`<span class="reach ${now}" role="status" title=${now === 'stale' ? t('live.lost') : nothing}>
+      <span>${t(`link.${now}`)}</span>
     </span>`;
   }
 

@@ -1,7 +1,8 @@
 // Ctrl K: jumping to any page, device or agent, and waking from there.
 import { html, nothing } from './vendor/lit.js';
-import { get, may, signOut } from './api.js';
+import { may, signOut } from './api.js';
 import { t } from './i18n.js';
+import { readList } from './live.js';
 import { pages } from './pages.js';
 import { Part, deviceIcon, icon, notifyError, openDialog } from './ui.js';
 import { wake } from './wake.js';
@@ -82,7 +83,7 @@ export async function openPalette(go) {
     ...own.map(({ path, nav }) => found({ words: t(`nav.${path}`), beside: t('page'), icon: nav ?? 'account', act: () => go(path) })),
     found({ words: t('signOut'), beside: t('action'), icon: 'out', act: () => void signOut().then(() => go('./'), notifyError) }),
   ];
-  Promise.all([get('devices'), get('agents')]).then(([devices, agents]) => {
+  Promise.all([readList('devices'), readList('agents')]).then(([devices, agents]) => {
     palette.all = [
       ...palette.all,
       ...devices.map((/** @type {Device} */ { id, name, type, macAddress }) =>

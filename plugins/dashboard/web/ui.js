@@ -59,27 +59,25 @@ export const time = (at) =>
     ? html`<span class="quiet">${t('time.never')}</span>`
     : html`<time datetime=${new Date(at).toISOString()} title=${whenFully(at)}>${ago(at)}</time>`;
 
-/** A state with how long it has lasted, exactly for whoever points at it. @param {Presence | null | undefined} presence */
-export function presenceState(presence) {
-  const kind = presence?.state ?? 'offline';
-  if (!presence) return state(kind, t(`state.${kind}`));
-  const { since } = presence;
-  const lasted = html`<time class="quiet" datetime=${new Date(since).toISOString()} title=${whenFully(since)}>· ${lasting(Date.now() - since)}</time>`;
-  return state(kind, html`${t(`state.${kind}`)} ${lasted}`);
-}
+/**
+ * A state with how long it has lasted, exactly for whoever points at it.
+ * @param {'online' | 'offline' | 'unknown' | 'busy'} kind @param {string} words @param {number | null} [since]
+ */
+const lasted = (kind, words, since = null) =>
+  state(kind, since === null ? words : html`${words} <time class="quiet" datetime=${new Date(since).toISOString()} title=${whenFully(since)}>· ${lasting(Date.now() - since)}</time>`);
+
+/** Whether an agent is connected, and since when. @param {Presence | null | undefined} presence */
+export const presenceState = (presence) => lasted(presence?.state ?? 'offline', t(`state.${presence?.state ?? 'offline'}`), presence?.since);
 
 /**
- * The state of a device: what was seen last, and since when where that is known.
- * @param {'online' | 'offline' | 'unknown' | undefined} seen
- * @param {DevicePresence | undefined} presence
+ * Whether a device is up, and since when where that is known.
+ * @param {import('./live.js').Seen | undefined} seen
+ * @param {string} [unknown] what is said where nobody can tell
  */
-export function lastingState(seen, presence) {
-  const now = seen && seen !== 'unknown' ? seen : presence?.state;
-  if (now === 'waking' || now === 'stopping') return state('busy', t(`state.${now}`));
-  if (!now) return state('unknown', t('state.looking'));
-  const since = now === presence?.state ? presence.since : null;
-  if (since === null || now === 'unknown') return state(now, t(`state.${now}`));
-  return state(now, html`${t(`state.${now}`)} <time class="quiet" datetime=${new Date(since).toISOString()} title=${whenFully(since)}>· ${lasting(Date.now() - since)}</time>`);
+export function seenState(seen, unknown = t('state.unknown')) {
+  if (!seen) return state('unknown', t('state.looking'));
+  if (seen.state === 'waking' || seen.state === 'stopping') return lasted('busy', t(`state.${seen.state}`), seen.since);
+  return seen.state === 'unknown' ? state('unknown', unknown) : lasted(seen.state, t(`state.${seen.state}`), seen.since);
 }
 
 /**

@@ -2,7 +2,7 @@
 // begun, followed while any page is shown, and withdrawn.
 import { call, get, post } from './api.js';
 import { lasting, t } from './i18n.js';
-import { devices, underWay, wakeEvents, wakes } from './live.js';
+import { follow, underWay, wakeEvents, wakes } from './live.js';
 import { live, reasonOf } from './operation.js';
 import { announce, notifyError, say } from './ui.js';
 
@@ -47,7 +47,7 @@ async function sendNext() {
     const headers = { prefer: 'respond-async' };
     take(wake, await call('POST', `devices/${id}/wakeup`, { body: { until: 'online' }, headers }));
     if (underWay(wake)) announce(t('wake.said.begun', { name }));
-    followSoon(300);
+    askSoon(300);
   } catch (error) {
     wake.error = error;
     wake.phase = 'failed';
@@ -70,13 +70,13 @@ export async function cancelWake(wake) {
   } catch (error) {
     notifyError(error);
   }
-  followSoon(0);
+  askSoon(0);
 }
 
 /** What an operation says of its wake. @param {Wake} wake @param {Operation} operation */
 function take(wake, operation) {
   const before = wake.phase;
-  const { name, id } = wake.device;
+  const { name } = wake.device;
   const { state, endedAt } = operation;
   // Once it is over its whole trail is read again.
   wake.operation = live(operation) ? { ...operation, trail: operation.trail ?? wake.operation?.trail } : operation;
@@ -84,7 +84,6 @@ function take(wake, operation) {
   if (!underWay(wake) && before !== wake.phase) {
     wake.ended = endedAt ?? Date.now();
     if (wake.phase === 'online') {
-      devices.set(id, 'online');
       const after = lasting(operation.evidence?.onlineAfterMs ?? wake.ended - wake.begun);
       announce(t('wake.said.online', { name, after }));
     } else if (wake.phase === 'canceled') announce(t('wake.said.canceled', { name }));
@@ -106,23 +105,38 @@ const PHASES = {
 
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let timer;
+/** Whether the stream says how operations change. */
+let streamed = false;
 
 /** @param {number} after */
-function followSoon(after) {
+function askSoon(after) {
   clearTimeout(timer);
-  timer = setTimeout(follow, after);
+  timer = setTimeout(askAll, after);
 }
 
 /** Whether there is more to learn of a wake. @param {Wake} wake */
 const open = (wake) => wake.operation !== null && (underWay(wake) || !wake.operation.trail);
 
-/** Asks for every operation that there is more to learn of. */
-async function follow() {
-  const sought = [...wakes.values()].filter(open);
+follow((changes) => {
+  for (const { type, data } of changes) {
+    if (type === 'reset') askSoon(0);
+    if (type !== 'operation.changed') continue;
+    streamed = true;
+    const wake = [...wakes.values()].find(({ operation }) => operation?.id === data.id);
+    if (!wake || !open(wake)) continue;
+    take(wake, data);
+    askSoon(200);
+  }
+});
+
+/** Reads the steps of those that have ended; of the others, too, where they are few enough to be looked at. */
+async function askAll() {
+  const all = [...wakes.values()].filter(open);
+  const sought = streamed && all.length > AT_ONCE ? all.filter((wake) => !underWay(wake)) : all;
   for (let i = 0; i < sought.length; i += AT_ONCE) {
     await Promise.all(sought.slice(i, i + AT_ONCE).map(ask));
   }
-  if ([...wakes.values()].some(open)) followSoon(EVERY);
+  if (!streamed && [...wakes.values()].some(open)) askSoon(EVERY);
 }
 
 /** @param {Wake} wake */
@@ -132,6 +146,6 @@ async function ask(wake) {
     // It may have been withdrawn while this was under way.
     if (open(wake)) take(wake, operation);
   } catch {
-    // The operation goes on at the server; the next look tells more.
+    // The operation goes on at the server; its next change says more.
   }
 }

@@ -5,7 +5,7 @@ import { go } from '../app.js';
 import { CommandForm } from '../command.js';
 import { Form } from '../form.js';
 import { t, when } from '../i18n.js';
-import { agents as presences, watchAgents } from '../live.js';
+import { follow, live, readList } from '../live.js';
 import { shares } from '../shares.js';
 import { Page, Part, confirm, copyable, icon, notify, notifyError, openDialog, presenceState } from '../ui.js';
 
@@ -59,10 +59,11 @@ export default class AgentPage extends Page {
   connectedCallback() {
     super.connectedCallback();
     const again = (/** @type {Event} */ event) => {
-      if (/** @type {CustomEvent} */ (event).detail === 'agents') void this.reload();
+      if (!live && /** @type {CustomEvent} */ (event).detail === 'agents') void this.reload();
     };
+    const minute = setInterval(() => this.requestUpdate(), 30_000);
     events.addEventListener('changed', again);
-    this.#stop = [watchAgents(() => this.requestUpdate()), () => events.removeEventListener('changed', again)];
+    this.#stop = [follow(this.#changed), () => clearInterval(minute), () => events.removeEventListener('changed', again)];
   }
 
   /** @override */
@@ -71,10 +72,22 @@ export default class AgentPage extends Page {
     for (const stop of this.#stop) stop();
   }
 
+  /** @param {import('../live.js').Change[]} changes */
+  #changed = (changes) => {
+    if (!this.loaded) return;
+    for (const { type, data } of changes) {
+      if (type === 'reset' || (type === 'device.changed' && (data.agentID === this.number || this.devices.some(({ id }) => id === data.id)))) void this.reload();
+      if (!type.startsWith('agent.') || data.id !== this.number) continue;
+      if (data.deleted) void this.reload();
+      else this.agent = data;
+      this.requestUpdate();
+    }
+  };
+
   /** @override */
   async load() {
     // From the list: the agent alone comes with its secret, and that it was shown is noted in the audit log.
-    const [agents, commands, devices] = await Promise.all([get('agents'), get('commands'), get('devices')]);
+    const [agents, commands, devices] = await Promise.all([readList('agents'), get('commands'), readList('devices')]);
     this.agent = agents.find((/** @type {Agent} */ { id }) => id === this.number) ?? null;
     if (!this.agent) throw new ApiError(404, 'agent_not_found', 'Agent not found');
     this.devices = devices.filter((/** @type {Device} */ { agentID }) => agentID === this.number);
@@ -141,7 +154,7 @@ export default class AgentPage extends Page {
   /** @override */
   content() {
     const agent = /** @type {Agent} */ (this.agent);
-    const presence = presences.get(agent.id) ?? agent.presence;
+    const { presence } = agent;
     const kind = presence?.state ?? 'offline';
     const own = agent.ownerID === session?.userID;
     return html`<a class="back" href="agents">${icon('back')}${t('nav.agents')}</a>

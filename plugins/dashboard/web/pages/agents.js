@@ -2,7 +2,7 @@
 import { html, nothing, repeat } from '../vendor/lit.js';
 import { events, get, may, remove } from '../api.js';
 import { number, t, tn } from '../i18n.js';
-import { agents as presences, watchAgents } from '../live.js';
+import { follow, live, put, readList } from '../live.js';
 import { Page, confirm, icon, notifyError, presenceState, problem, skeleton, time } from '../ui.js';
 
 /** Rows that are shown at once. */
@@ -26,10 +26,12 @@ export default class Agents extends Page {
   connectedCallback() {
     super.connectedCallback();
     const again = (/** @type {Event} */ event) => {
-      if (/** @type {CustomEvent} */ (event).detail === 'agents') void this.reload();
+      if (!live && /** @type {CustomEvent} */ (event).detail === 'agents') void this.reload();
     };
+    // How long states have lasted.
+    const minute = setInterval(() => this.requestUpdate(), 30_000);
     events.addEventListener('changed', again);
-    this.#stop = [watchAgents(() => this.#seen()), () => events.removeEventListener('changed', again)];
+    this.#stop = [follow(this.#changed), () => clearInterval(minute), () => events.removeEventListener('changed', again)];
     if (new URLSearchParams(location.search).has('add')) {
       history.replaceState(null, '', 'agents');
       void this.add();
@@ -42,15 +44,23 @@ export default class Agents extends Page {
     for (const stop of this.#stop) stop();
   }
 
-  #seen() {
-    // An agent that somebody else made, or a machine with a code.
-    if (this.loaded && [...presences.keys()].some((id) => !this.list.some((agent) => agent.id === id))) void this.reload();
-    this.requestUpdate();
-  }
+  /** @param {import('../live.js').Change[]} changes */
+  #changed = (changes) => {
+    if (!this.loaded) return;
+    const before = this.list.length;
+    if (changes.some(({ type }) => type === 'reset')) void this.reload();
+    if (changes.filter((change) => put(this.list, change, 'agent')).length > 0) this.requestUpdate();
+    // One more may have used up a code.
+    if (this.list.length > before) void this.#readCodes().then(() => this.requestUpdate(), notifyError);
+  };
 
   /** @override */
   async load() {
-    [this.list, this.codes] = await Promise.all([get('agents'), may('agents:write') ? get('agents/enrolment-codes') : []]);
+    [this.list] = await Promise.all([readList('agents'), this.#readCodes()]);
+  }
+
+  async #readCodes() {
+    this.codes = may('agents:write') ? await get('agents/enrolment-codes') : [];
   }
 
   add = async () => {
@@ -113,7 +123,7 @@ export default class Agents extends Page {
 
   /** @param {Agent} agent */
   #row(agent) {
-    const presence = presences.get(agent.id) ?? agent.presence;
+    const { presence } = agent;
     return html`<li>
       <div class="what">${presenceState(presence)}</div>
       <div class="name">${icon(agent.type === 'server' ? 'server' : 'chip')}<a href="agents/${agent.id}">${agent.name}</a>

@@ -4,9 +4,9 @@ import { events, get, may, remove, session, toggleFavorite } from '../api.js';
 import { go } from '../app.js';
 import { editDevice } from '../device-form.js';
 import { t } from '../i18n.js';
-import { devices as states, underWay, wakeEvents, wakes, wakeState, watchDevices } from '../live.js';
+import { follow, live, readList, see, seen, underWay, wakeEvents, wakes, wakeState, watchDevices } from '../live.js';
 import { shares } from '../shares.js';
-import { lastingState, Page, confirm, copyable, deviceIcon, icon, notify, notifyError, state, time } from '../ui.js';
+import { Page, confirm, copyable, deviceIcon, icon, notify, notifyError, seenState, state, time } from '../ui.js';
 import { wakeStory } from '../why.js';
 import { cancelButton, star, wakeButton } from './devices.js';
 
@@ -37,16 +37,14 @@ export default class DevicePage extends Page {
     super.connectedCallback();
     const update = () => this.requestUpdate();
     const again = (/** @type {Event} */ event) => {
-      if (/** @type {CustomEvent} */ (event).detail === 'devices') void this.reload();
+      if (!live && /** @type {CustomEvent} */ (event).detail === 'devices') void this.reload();
     };
-    const second = setInterval(() => {
-      const waking = wakes.get(this.number);
-      if (waking && underWay(waking)) update();
-    }, 1000);
+    const second = setInterval(update, 1000);
     wakeEvents.addEventListener('change', update);
     events.addEventListener('changed', again);
     this.#stop = [
-      watchDevices(() => [this.number], update),
+      follow(this.#changed),
+      watchDevices(() => [this.number]),
       () => clearInterval(second),
       () => wakeEvents.removeEventListener('change', update),
       () => events.removeEventListener('changed', again),
@@ -59,12 +57,20 @@ export default class DevicePage extends Page {
     for (const stop of this.#stop) stop();
   }
 
+  /** @param {import('../live.js').Change[]} changes */
+  #changed = (changes) => {
+    const again = (/** @type {import('../live.js').Change} */ { type, data }) => type === 'reset' || (type === 'device.changed' && data.id === this.number);
+    if (this.loaded && changes.some(again)) void this.reload();
+    this.requestUpdate();
+  };
+
   /** @override */
   async load() {
     this.device = await get(`devices/${this.number}`);
+    see(this.number, this.device?.presence);
     const { agentID, shared, name } = /** @type {Device} */ (this.device);
     if (!shared && agentID) {
-      const agents = await get('agents');
+      const agents = await readList('agents');
       this.agent = agents.find((/** @type {Agent} */ { id }) => id === agentID) ?? null;
     }
     if (shared) {
@@ -138,9 +144,8 @@ export default class DevicePage extends Page {
   content() {
     const device = /** @type {Device} */ (this.device);
     const waking = wakes.get(device.id);
-    const seen = states.get(device.id);
     const own = !device.shared && may('devices:write');
-    const now = waking && underWay(waking) ? state(...wakeState(waking)) : lastingState(seen, device.presence);
+    const now = waking && underWay(waking) ? state(...wakeState(waking)) : seenState(seen.get(device.id));
     return html`<a class="back" href="devices">${icon('back')}${t('nav.devices')}</a>
       <header class="page">
         <span class="badge">${icon(deviceIcon(device.type))}</span>

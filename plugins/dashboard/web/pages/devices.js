@@ -1,10 +1,10 @@
 // Devices: who is up, and waking them. Only the rows in sight are in the document, so that a list of ten thousand
 // scrolls and is searched as fast as one of ten.
 import { html, nothing, repeat } from '../vendor/lit.js';
-import { events, everyone, get, may, remove, session, toggleFavorite } from '../api.js';
+import { events, may, session, toggleFavorite } from '../api.js';
 import { number, t, tn } from '../i18n.js';
-import { agents as presences, devices as states, lookSoon, underWay, wakeEvents, wakes, wakeState, watchAgents, watchDevices } from '../live.js';
-import { Page, confirm, deviceIcon, icon, notify, notifyError, problem, skeleton, state } from '../ui.js';
+import { follow, live, lookSoon, put, readList, seen, underWay, wakeEvents, wakes, wakeState, watchDevices } from '../live.js';
+import { Page, deviceIcon, icon, notify, notifyError, problem, seenState, skeleton, state } from '../ui.js';
 
 /** Rows beyond those in sight, so that scrolling shows no gaps. */
 const MARGIN = 12;
@@ -19,13 +19,16 @@ const compare = new Intl.Collator(undefined, { numeric: true, sensitivity: 'base
 /** @typedef {{device: Device, agent: string, text: string}} Row */
 
 export default class Devices extends Page {
+  /** @type {Device[]} */
+  #devices = [];
   /** @type {Row[]} */
   rows = [];
   /** The rows that the filters let through. @type {Row[]} */
   shown = [];
-  /** @type {Map<number, Agent>} */
-  agents = new Map();
+  agents = /** @type {Map<number, Agent>} */ (new Map());
   selected = /** @type {Set<number>} */ (new Set());
+  /** What is shown where there is nothing yet. @type {unknown} */
+  steps = nothing;
   text = '';
   filter = 'all';
   agent = '';
@@ -41,15 +44,13 @@ export default class Devices extends Page {
   /** @override */
   connectedCallback() {
     super.connectedCallback();
-    const update = () => {
-      if (this.filter === 'online' || this.filter === 'offline') this.#choose();
-      this.requestUpdate();
-    };
+    const update = () => this.requestUpdate();
     const again = (/** @type {Event} */ event) => {
-      if (/^(devices|agents)/.test(String(/** @type {CustomEvent} */ (event).detail))) void this.reload();
+      if (!live && /^(devices|agents)/.test(String(/** @type {CustomEvent} */ (event).detail))) void this.reload();
     };
     const second = setInterval(() => {
-      if ([...wakes.values()].some(underWay)) this.requestUpdate();
+      const waking = (/** @type {Row} */ { device: { id } }) => seen.get(id)?.state === 'waking' || seen.get(id)?.state === 'stopping';
+      if ([...wakes.values()].some(underWay) || this.shown.slice(this.from, this.to).some(waking)) update();
     }, 1000);
     addEventListener('scroll', this.#scrolled, { passive: true });
     addEventListener('resize', this.#scrolled);
@@ -57,8 +58,8 @@ export default class Devices extends Page {
     wakeEvents.addEventListener('change', update);
     events.addEventListener('changed', again);
     this.#stop = [
-      watchDevices(() => (this.shown.length <= FEW ? this.shown : this.shown.slice(this.from, this.to)).map((row) => row.device.id), update),
-      watchAgents(update),
+      follow(this.#changed),
+      watchDevices(() => (this.shown.length <= FEW ? this.shown : this.shown.slice(this.from, this.to)).map((row) => row.device.id)),
       () => clearInterval(second),
       () => removeEventListener('scroll', this.#scrolled),
       () => removeEventListener('resize', this.#scrolled),
@@ -76,20 +77,57 @@ export default class Devices extends Page {
 
   /** @override */
   async load() {
-    const [devices, agents] = await Promise.all([get('devices'), get('agents')]);
+    const [devices, agents] = await Promise.all([readList('devices'), readList('agents')]);
+    this.#devices = devices;
     this.agents = new Map(agents.map((/** @type {Agent} */ agent) => [agent.id, agent]));
+    if (devices.length === 0) await this.#first();
+    this.#fill();
+    lookSoon();
+  }
+
+  /** Makes what is shown where there is nothing yet. */
+  async #first() {
+    const { FirstSteps } = await import('../first-steps.js');
+    this.steps = Object.assign(new FirstSteps(), { agents: this.agents, add: this.add });
+  }
+
+  /** @param {import('../live.js').Change[]} changes */
+  #changed = (changes) => {
+    if (!this.loaded) return;
+    if (changes.some(({ type }) => type === 'reset')) void this.reload();
+    let other = false;
+    for (const change of changes) {
+      const { type, data } = change;
+      if (type.startsWith('agent.')) {
+        other ||= type === 'agent.changed';
+        if (data.deleted) this.agents.delete(data.id);
+        else this.agents.set(data.id, data);
+      } else if (type === 'device.changed') {
+        other = true;
+        put(this.#devices, change, 'device');
+        if (data.deleted) this.selected.delete(data.id);
+      }
+    }
+    if (other) this.#fill();
+    if (this.rows.length === 0 && changes.length > 0) void this.#first().then(() => this.requestUpdate());
+    else if (this.filter === 'online' || this.filter === 'offline') this.#choose();
+    this.requestUpdate();
+    if (other) this.#lookOnceStill();
+  };
+
+  /** Makes the rows of the devices. */
+  #fill() {
     const name = (/** @type {Device} */ { shared, ownerName, agentID }) =>
       shared ? t('device.sharedBy', { name: ownerName }) : (this.agents.get(agentID ?? 0)?.name ?? '');
-    this.rows = devices
-      .map((/** @type {Device} */ device) => {
+    this.rows = this.#devices
+      .map((device) => {
         const agent = name(device);
         const { description, macAddress, address } = device;
         const text = [device.name, agent, description, macAddress, address].filter(Boolean).join('\n').toLowerCase();
         return { device, agent, text };
       })
-      .sort((/** @type {Row} */ a, /** @type {Row} */ b) => compare(a.device.name, b.device.name));
+      .sort((a, b) => compare(a.device.name, b.device.name));
     this.#choose();
-    lookSoon();
   }
 
   /** Which rows the filters let through. */
@@ -99,7 +137,7 @@ export default class Devices extends Page {
     this.shown = this.rows.filter(({ device, text }) => {
       if (this.agent && String(device.agentID) !== this.agent) return false;
       if (this.filter === 'favorites' && !favorites.has(device.id)) return false;
-      if ((this.filter === 'online' || this.filter === 'offline') && states.get(device.id) !== this.filter) return false;
+      if ((this.filter === 'online' || this.filter === 'offline') && seen.get(device.id)?.state !== this.filter) return false;
       return words.every((word) => text.includes(word));
     });
     this.#measure();
@@ -134,7 +172,7 @@ export default class Devices extends Page {
   #lookOnceStill() {
     clearTimeout(this.#still);
     this.#still = setTimeout(() => {
-      if (this.shown.slice(this.from, this.to).some(({ device }) => !states.has(device.id))) lookSoon();
+      if (this.shown.slice(this.from, this.to).some(({ device }) => !seen.has(device.id))) lookSoon();
     }, 300);
   }
 
@@ -218,22 +256,10 @@ export default class Devices extends Page {
   };
 
   #deleteSelected = async () => {
-    const chosen = this.#chosen().filter(({ shared }) => !shared);
-    const n = chosen.length;
-    const sure = await confirm({
-      title: tn('devices.delete', n),
-      text: t('devices.delete.text', { names: chosen.slice(0, 5).map(({ name }) => name).join(', ') + (n > 5 ? ' …' : '') }),
-      action: tn('devices.delete.do', n),
-    });
-    if (!sure) return;
-    try {
-      for (const { id } of chosen) await remove(`devices/${id}`);
-      notify(tn('devices.deleted', n));
-    } catch (error) {
-      notifyError(error);
-    }
+    const { deleteDevices } = await import('../delete-devices.js');
+    if (!(await deleteDevices(this.#chosen().filter(({ shared }) => !shared)))) return;
     this.selected.clear();
-    await this.reload();
+    await (live ? this.requestUpdate() : this.reload());
   };
 
   /** @override */
@@ -247,7 +273,7 @@ export default class Devices extends Page {
   }
 
   #list() {
-    if (this.rows.length === 0) return this.#first();
+    if (this.rows.length === 0) return this.steps;
     const input = (/** @type {Event} */ event) => this.#set({ text: /** @type {HTMLInputElement} */ (event.target).value });
     const choose = (/** @type {Event} */ event) => this.#set({ agent: /** @type {HTMLSelectElement} */ (event.target).value });
     const visible = this.shown.slice(this.from, this.to);
@@ -318,37 +344,15 @@ export default class Devices extends Page {
 
   /** @param {Device} device @param {import('../live.js').Wake | undefined} waking */
   #state(device, waking) {
-    const seen = states.get(device.id);
+    const now = seen.get(device.id);
     if (waking && underWay(waking)) return html`${state(...wakeState(waking))}${cancelButton(waking)}`;
-    // What a wake came to is shown for a while, until a later look says otherwise.
-    if (waking && Date.now() - waking.ended < REMEMBERED && (waking.phase === 'online') === (seen === 'online')) {
+    // What a wake came to is shown for a while, until what is seen says otherwise.
+    if (waking && Date.now() - waking.ended < REMEMBERED && (waking.phase === 'online') === (now?.state === 'online')) {
       const why = html`<button class="why" @click=${() => showWhy(waking)}>${t('why')}</button>`;
       return html`${state(...wakeState(waking))}${waking.phase === 'online' ? nothing : why}`;
     }
-    const cut = device.agentID !== null && presences.get(device.agentID)?.state === 'offline';
-    if (!seen) return state('unknown', t('state.looking'));
-    return state(seen, t(seen === 'unknown' && cut ? 'state.agentOffline' : `state.${seen}`));
-  }
-
-  /** What is shown where there is nothing yet. */
-  #first() {
-    const ready = this.agents.size > 0;
-    const online = [...this.agents.values()].some(({ presence }) => presence?.state === 'online');
-    return html`<section class="empty">
-      <h2>${t('first.title')}</h2>
-      <ol class="steps">
-        <li class=${online ? 'done' : ready ? 'begun' : 'next'}>
-          <div><h3>${t('first.agent')}</h3><p>${t('first.agent.text')}</p>
-          ${online ? nothing : html`<a class="button ${ready ? '' : 'primary'}" href="agents${ready ? '' : '?add'}">${t(ready ? 'first.agent.see' : 'agents.add')}</a>`}</div>
-        </li>
-        <li class=${ready ? 'next' : ''}>
-          <div><h3>${t('first.device')}</h3><p>${t('first.device.text')}</p>
-          ${ready ? html`<button class="primary" @click=${this.add}>${t('devices.add')}</button>` : nothing}</div>
-        </li>
-        <li><div><h3>${t('first.wake')}</h3><p>${t('first.wake.text')}</p></div></li>
-      </ol>
-      ${everyone ? nothing : html`<p class="quiet">${t('first.shared')}</p>`}
-    </section>`;
+    const cut = device.agentID !== null && this.agents.get(device.agentID)?.presence?.state === 'offline';
+    return seenState(now, cut ? t('state.agentOffline') : undefined);
   }
 }
 customElements.define('ni-devices', Devices);
@@ -375,7 +379,7 @@ export function wakeButton(device, waking) {
   const busy = waking !== undefined && underWay(waking);
   const label = t('wake.what', { name: device.name });
   // What is up need not be woken, but may be: a state can be out of date.
-  const up = states.get(device.id) === 'online' ? 'up' : '';
+  const up = seen.get(device.id)?.state === 'online' ? 'up' : '';
   return html`<button class="wake ${up} ${busy ? 'busy' : ''}" aria-disabled=${busy} aria-label=${label} @click=${() => wake(device)}>
     ${icon('power')}<span>${t('wake')}</span>
   </button>`;

@@ -2,16 +2,24 @@
 import { html, nothing } from '../vendor/lit.js';
 import { get, post } from '../api.js';
 import { t } from '../i18n.js';
+import { follow, readList } from '../live.js';
 import { live, operationState, reasonOf, trail } from '../operation.js';
 import { Page, icon, notify, notifyError, time } from '../ui.js';
 
 /** How often a live one is looked at, in milliseconds. */
 const EVERY = 1500;
+/** Whether the stream says how operations change. */
+let streamed = false;
 
 export default class OperationPage extends Page {
   /** @type {Operation | null} */
   operation = null;
-  #timer = /** @type {ReturnType<typeof setInterval> | undefined} */ (undefined);
+  #stop = /** @type {() => void} */ (() => undefined);
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #soon;
+  /** What it is about, by name. */
+  device = '';
+  agent = '';
 
   /** @override */
   get heading() {
@@ -22,20 +30,42 @@ export default class OperationPage extends Page {
   /** @override */
   connectedCallback() {
     super.connectedCallback();
-    this.#timer = setInterval(() => {
-      if (!document.hidden && this.operation && live(this.operation)) void this.reload();
+    const stop = follow(this.#changed);
+    const timer = setInterval(() => {
+      if (!streamed && !document.hidden && this.operation && live(this.operation)) void this.reload();
     }, EVERY);
+    this.#stop = () => {
+      stop();
+      clearInterval(timer);
+      clearTimeout(this.#soon);
+    };
   }
 
   /** @override */
   disconnectedCallback() {
     super.disconnectedCallback();
-    clearInterval(this.#timer);
+    this.#stop();
   }
+
+  /** @param {import('../live.js').Change[]} changes */
+  #changed = (changes) => {
+    for (const { type, data } of changes) {
+      if (type === 'operation.changed') streamed = true;
+      if (type !== 'reset' && (type !== 'operation.changed' || data.id !== this.params.uuid)) continue;
+      // Its trail is not in what is passed on.
+      clearTimeout(this.#soon);
+      this.#soon = setTimeout(this.reload, 100);
+    }
+  };
 
   /** @override */
   async load() {
     this.operation = await get(`operations/${this.params.uuid}`);
+    if (this.device || this.agent) return;
+    const { deviceID, agentID } = /** @type {Operation} */ (this.operation);
+    const [devices, agents] = await Promise.all([deviceID ? readList('devices') : [], agentID ? readList('agents') : []]);
+    this.device = devices.find(({ id }) => id === deviceID)?.name ?? '';
+    this.agent = agents.find(({ id }) => id === agentID)?.name ?? '';
   }
 
   cancel = async () => {
@@ -64,8 +94,8 @@ export default class OperationPage extends Page {
           ${live(operation) ? nothing : html`<p>${reasonOf(operation)}</p>`} ${trail(operation)}</section>
         <section class="card"><header><h2>${t('details')}</h2></header>
           <dl>
-            ${deviceID ? html`<dt>${t('device')}</dt><dd><a href="devices/${deviceID}">#${deviceID}</a></dd>` : nothing}
-            ${agentID ? html`<dt>${t('agent')}</dt><dd><a href="agents/${agentID}">#${agentID}</a></dd>` : nothing}
+            ${deviceID ? html`<dt>${t('device')}</dt><dd><a href="devices/${deviceID}">${this.device || `#${deviceID}`}</a></dd>` : nothing}
+            ${agentID ? html`<dt>${t('agent')}</dt><dd><a href="agents/${agentID}">${this.agent || `#${agentID}`}</a></dd>` : nothing}
             <dt>${t('operation.by')}</dt><dd>${createdBy.name ?? '–'}</dd>
             <dt>${t('operation.at')}</dt><dd>${time(operation.createdAt)}</dd>
             <dt>${t('operation.attempts')}</dt><dd>${attempts} / ${maxAttempts}</dd>

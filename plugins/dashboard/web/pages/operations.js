@@ -1,8 +1,9 @@
 // Operations: what was wanted of agents and devices, and what became of it.
 import { html, nothing } from '../vendor/lit.js';
-import { get, getPage } from '../api.js';
+import { getPage } from '../api.js';
 import { FilteredList } from '../filtered-list.js';
 import { t } from '../i18n.js';
+import { follow, readList } from '../live.js';
 import { live, operationState, reasonOf } from '../operation.js';
 import { problem, skeleton, time } from '../ui.js';
 
@@ -11,6 +12,8 @@ const PAGE = 50;
 const EVERY = 3000;
 const STATES = ['live', 'queued', 'running', 'succeeded', 'failed', 'timed_out', 'expired', 'canceled'];
 const KINDS = ['wake', 'command'];
+/** Whether the stream says how operations change. */
+let streamed = false;
 
 /** One line of a list. @param {Operation} operation @param {string} about the name of what it is about */
 export const line = (operation, about) =>
@@ -25,7 +28,9 @@ export const line = (operation, about) =>
 export default class Operations extends FilteredList {
   /** @type {Map<string, string>} */
   names = new Map();
-  #timer = /** @type {ReturnType<typeof setInterval> | undefined} */ (undefined);
+  #stop = /** @type {() => void} */ (() => undefined);
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #soon;
 
   /** @override */
   get heading() {
@@ -35,16 +40,41 @@ export default class Operations extends FilteredList {
   /** @override */
   connectedCallback() {
     super.connectedCallback();
-    this.#timer = setInterval(() => {
-      if (!document.hidden && this.list.length <= PAGE && this.list.some(live)) void this.reload();
+    const stop = follow(this.#changed);
+    const timer = setInterval(() => {
+      if (!streamed && !document.hidden && this.list.length <= PAGE && this.list.some(live)) void this.reload();
     }, EVERY);
+    this.#stop = () => {
+      stop();
+      clearInterval(timer);
+      clearTimeout(this.#soon);
+    };
   }
 
   /** @override */
   disconnectedCallback() {
     super.disconnectedCallback();
-    clearInterval(this.#timer);
+    this.#stop();
   }
+
+  /** @param {import('../live.js').Change[]} changes */
+  #changed = (changes) => {
+    if (!this.loaded) return;
+    let other = changes.some(({ type }) => type === 'reset');
+    for (const { type, data } of changes) {
+      if (type !== 'operation.changed') continue;
+      streamed = true;
+      const at = this.list.findIndex(({ id }) => id === data.id);
+      if (at >= 0) this.list[at] = data;
+      // A new one, or one that the filter may no longer let through.
+      if (at < 0 || this.filter.state) other = true;
+    }
+    this.requestUpdate();
+    // Whoever has gone on to further pages keeps what is in sight.
+    if (!other || this.list.length > PAGE) return;
+    clearTimeout(this.#soon);
+    this.#soon = setTimeout(this.reload, 300);
+  };
 
   /** @override */
   get path() {
@@ -65,11 +95,13 @@ export default class Operations extends FilteredList {
 
   /** @override */
   async load() {
-    const [, devices, agents] = await Promise.all([super.load(), get('devices'), get('agents')]);
-    this.names = new Map([
-      ...devices.map((/** @type {Device} */ { id, name }) => [`device ${id}`, name]),
-      ...agents.map((/** @type {Agent} */ { id, name }) => [`agent ${id}`, name]),
-    ]);
+    const [, devices, agents] = await Promise.all([super.load(), readList('devices'), readList('agents')]);
+    /** @type {[string, string][]} */
+    const named = [
+      ...devices.map((/** @type {Device} */ { id, name }) => /** @type {[string, string]} */ ([`device ${id}`, name])),
+      ...agents.map((/** @type {Agent} */ { id, name }) => /** @type {[string, string]} */ ([`agent ${id}`, name])),
+    ];
+    this.names = new Map(named);
   }
 
   /** @override */
