@@ -60,6 +60,7 @@ mod limits;
 mod lists;
 mod login_security;
 mod mac_addresses;
+mod manual;
 mod messages;
 mod names;
 mod openapi;

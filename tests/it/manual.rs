@@ -1,0 +1,61 @@
+//! The documents that people read: every link leads somewhere.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+fn documents() -> BTreeMap<PathBuf, String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).canonicalize().unwrap();
+    let files = [root.clone(), root.join("docs")].map(|folder| std::fs::read_dir(folder).unwrap().flatten());
+    let pages = files.into_iter().flatten().map(|file| file.path());
+    let pages = pages.filter(|path| path.extension().is_some_and(|extension| extension == "md"));
+    pages.map(|path| (path.clone(), std::fs::read_to_string(path).unwrap())).collect()
+}
+
+/// A heading's anchor, as it is made where documents are shown.
+fn anchor(heading: &str) -> String {
+    let kept = heading.trim().chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+    kept.collect::<String>().to_lowercase().replace(' ', "-")
+}
+
+/// Where the links of a text lead to.
+fn links(text: &str) -> impl Iterator<Item = &str> {
+    let ends = text.split("](").skip(1).filter_map(|rest| rest.split_once(')'));
+    ends.map(|(link, _)| link).filter(|link| !link.contains(char::is_whitespace) && !link.contains("://"))
+}
+
+#[test]
+fn every_link_of_the_documents_leads_somewhere() {
+    let pages = documents();
+    let mut dead = Vec::new();
+    let mut seen = 0;
+    for (page, text) in &pages {
+        for link in links(text) {
+            seen += 1;
+            let (file, fragment) = link.split_once('#').unwrap_or((link, ""));
+            let path = if file.is_empty() { page.clone() } else { page.parent().unwrap().join(file) };
+            let path = path.canonicalize().unwrap_or(path);
+            let lines = pages.get(&path).into_iter().flat_map(|text| text.lines());
+            let mut headings =
+                lines.filter(|line| line.starts_with('#')).map(|line| line.trim_start_matches('#'));
+            if !path.exists() || !fragment.is_empty() && !headings.any(|heading| anchor(heading) == fragment)
+            {
+                dead.push(format!("{}: {link}", page.display()));
+            }
+        }
+    }
+    assert!(seen > 50, "only {seen} links were found");
+    assert!(dead.is_empty(), "{dead:#?}");
+}
+
+#[test]
+fn every_page_of_the_manual_is_in_its_contents() {
+    let pages = documents();
+    let contents = pages.iter().find(|(path, _)| path.ends_with("docs/README.md")).unwrap().1;
+    for path in pages.keys().filter(|path| path.parent().unwrap().ends_with("docs")) {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        assert!(
+            name == "README.md" || contents.contains(&format!("]({name})")),
+            "{name} is not in docs/README.md"
+        );
+    }
+}
