@@ -24,6 +24,9 @@ use serde_json::Value;
 use crate::config::section::{self, PluginSection};
 use crate::host::Host;
 use crate::http::server;
+use crate::model::audit::Action;
+use crate::model::permission::Permission;
+use crate::model::plugin_words::PluginWords;
 use crate::registry::BoxFuture;
 use crate::rest::router::Router;
 use crate::rest::{Method, Route, listen};
@@ -76,6 +79,13 @@ pub trait Plugin: Send + Sync + Sized + 'static {
     /// them, in their order and each once. Every name they make begins with `plugin_<name>_`; what was released is never
     /// changed, only followed by another. See [`Tables`].
     const MIGRATIONS: &'static [&'static str] = &[];
+
+    /// The permissions that it brings, each made with [`Permission::of_plugin`]. Tokens can have them, and routes ask for
+    /// them as for the server's own.
+    const PERMISSIONS: &'static [Permission] = &[];
+
+    /// What it does as the audit log names it, each made with [`Action::of_plugin`]: [`Server::note`] takes the verbs.
+    const ACTIONS: &'static [Action] = &[];
 
     /// The addresses of its own that it will listen at, each with the key that says so: `netignite config check` tries
     /// them.
@@ -297,6 +307,14 @@ impl PluginEntry {
     }
 }
 
+/// The words of `P`, with the caller's place in the source.
+#[doc(hidden)]
+#[track_caller]
+pub const fn words_of<P: Plugin>() -> PluginWords {
+    let (plugin, permissions, actions) = (P::NAME, P::PERMISSIONS, P::ACTIONS);
+    PluginWords { plugin, permissions, actions, location: Location::caller() }
+}
+
 /// The section of `P` in the configuration, with the caller's place in the source.
 #[doc(hidden)]
 #[track_caller]
@@ -359,6 +377,9 @@ macro_rules! register_plugin {
         }
         $crate::__private::inventory::submit! {
             $crate::plugin::section_of::<$plugin>()
+        }
+        $crate::__private::inventory::submit! {
+            $crate::plugin::words_of::<$plugin>()
         }
     };
 }

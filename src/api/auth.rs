@@ -112,7 +112,7 @@ impl From<Current> for SessionView {
             username: account.username.clone(),
             role: account.role.into(),
             superadmin: account.role == Role::Superadmin,
-            permissions: Permission::ALL.iter().copied().filter(|name| has(account.role, *name)).collect(),
+            permissions: Permission::all().filter(|name| has(account.role, *name)).collect(),
             totp_setup_required,
             favorites: account.favorites.clone(),
             expiration_timestamp: expires,

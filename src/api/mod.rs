@@ -32,6 +32,7 @@ mod operations;
 mod owner;
 mod pages;
 mod password_reset;
+mod permissions;
 mod power;
 mod prefer;
 mod role;
@@ -60,6 +61,7 @@ pub fn table() -> Vec<Route> {
         agent_connection::routes(),
         auth::routes(),
         password_reset::routes(),
+        permissions::routes(),
         device_list::routes(),
         devices::routes(),
         device_status::routes(),

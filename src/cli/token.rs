@@ -37,7 +37,7 @@ pub(super) struct Create {
         value_name = "PERMISSION",
         required = true,
         value_delimiter = ',',
-        value_parser = PossibleValuesParser::new(Permission::ALL.iter().map(|permission| permission.name()))
+        value_parser = PossibleValuesParser::new(Permission::all().map(Permission::name))
     )]
     permissions: Vec<String>,
     /// The ID of a device that the token is for, and no other; several are separated by commas

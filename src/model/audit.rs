@@ -5,10 +5,12 @@ use std::net::IpAddr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::plugin_words::{self, PluginAction, PluginWords};
 use crate::clock::Millis;
 
 /// What was done. The wire name is the noun, a dot and the verb.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[schemars(transform = add_plugins)]
 pub enum Action {
     /// A user logged in, or somebody tried to.
     #[serde(rename = "auth.login")]
@@ -149,18 +151,38 @@ pub enum Action {
     /// A plugin did something of its own; the detail tells which plugin and what.
     #[serde(rename = "plugin.act")]
     PluginAct,
+    /// What a plugin of its own says.
+    #[serde(untagged)]
+    #[schemars(skip)]
+    Plugin(PluginAction),
 }
 
 impl Action {
+    /// Something that a plugin does: its name is the plugin's, a dot and a verb. What happened is a sentence.
+    ///
+    /// ```
+    /// # use netignite::prelude::*;
+    /// const PUBLISHED: Action = Action::of_plugin("visitors.publish", "Who came was published.");
+    /// ```
+    pub const fn of_plugin(name: &'static str, about: &'static str) -> Self {
+        Self::Plugin(PluginAction { name, about })
+    }
+
     /// The wire names of all actions, each with what it means.
     pub fn described() -> Vec<(String, String)> {
-        let schema = schemars::schema_for!(Self).to_value();
-        let variants = schema["oneOf"].as_array().into_iter().flatten();
-        let text = |value: &serde_json::Value| Some(value.as_str()?.replace('\n', " "));
-        variants
-            .filter_map(|variant| Some((text(&variant["const"])?, text(&variant["description"])?)))
-            .collect()
+        plugin_words::described(&schemars::schema_for!(Self))
     }
+}
+
+fn add_plugins(schema: &mut schemars::Schema) {
+    let all = PluginWords::all().into_iter().flat_map(|words| words.actions);
+    plugin_words::add(
+        schema,
+        all.filter_map(|action| match action {
+            Action::Plugin(of) => Some((of.name, of.about)),
+            _ => None,
+        }),
+    );
 }
 
 /// What became of it.

@@ -18,6 +18,7 @@ pub mod id;
 pub mod network;
 pub mod operation;
 pub mod permission;
+pub mod plugin_words;
 pub mod presence;
 pub mod reach;
 pub mod remembered;

@@ -6,6 +6,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::plugin_words::{self, PluginPermission, PluginWords};
+
 /// What a user is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
@@ -41,18 +43,24 @@ macro_rules! permissions {
     ($($(#[$about:meta])+ $variant:ident = $name:literal,)+) => {
         /// Something a caller may be allowed to do.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+        #[schemars(transform = add_plugins)]
         pub enum Permission {
             $($(#[$about])+ #[serde(rename = $name)] $variant,)+
+            /// What a plugin of its own says.
+            #[serde(untagged)]
+            #[schemars(skip)]
+            Plugin(PluginPermission),
         }
 
         impl Permission {
-            /// Every permission, in the order of the documentation.
+            /// Every permission of the server's own, in the order of the documentation.
             pub const ALL: &[Self] = &[$(Self::$variant),+];
 
             /// The name, which programs and people use.
             pub const fn name(self) -> &'static str {
                 match self {
                     $(Self::$variant => $name,)+
+                    Self::Plugin(permission) => permission.name,
                 }
             }
         }
@@ -91,10 +99,44 @@ permissions! {
 }
 
 impl Permission {
+    /// A permission that a plugin brings: its name begins with the plugin's and a colon, and who has `role` or a higher one
+    /// has it. What it allows is a sentence.
+    ///
+    /// ```
+    /// # use netignite::prelude::*;
+    /// const PUBLISH: Permission = Permission::of_plugin("visitors:publish", Role::Admin, "Publish who came.");
+    /// assert_eq!(PUBLISH.name(), "visitors:publish");
+    /// ```
+    pub const fn of_plugin(name: &'static str, role: Role, about: &'static str) -> Self {
+        Self::Plugin(PluginPermission { name, role, about })
+    }
+
+    /// Every permission: the server's own, and those of its plugins.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let plugins = PluginWords::all().into_iter().flat_map(|words| words.permissions.iter().copied());
+        Self::ALL.iter().copied().chain(plugins)
+    }
+
     /// The permission of a name; none for any other text.
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|permission| permission.name() == name)
+        Self::all().find(|permission| permission.name() == name)
     }
+
+    /// The names of all permissions, each with what it allows.
+    pub fn described() -> Vec<(String, String)> {
+        plugin_words::described(&schemars::schema_for!(Self))
+    }
+}
+
+fn add_plugins(schema: &mut schemars::Schema) {
+    let all = PluginWords::all().into_iter().flat_map(|words| words.permissions);
+    plugin_words::add(
+        schema,
+        all.filter_map(|permission| match permission {
+            Permission::Plugin(of) => Some((of.name, of.about)),
+            _ => None,
+        }),
+    );
 }
 
 /// Whose things an action is about.
@@ -144,6 +186,9 @@ pub fn allowed(role: Role, permission: Permission, scope: Scope) -> bool {
             Scope::Any,
         ) => role >= Role::Admin,
         (P::UsersGrant, Scope::Any) => role >= Role::Superadmin,
+        // Of everyone's things nobody has it who is no admin.
+        (P::Plugin(of), Scope::Own) => role >= of.role,
+        (P::Plugin(of), Scope::Any) => role >= of.role.max(Role::Admin),
         // Nobody sees another user's secrets; users, the audit log and the server belong to no one.
         (P::AgentsSecret, Scope::Any)
         | (P::UsersRead | P::UsersWrite | P::UsersGrant | P::AuditRead | P::ServerAdmin, Scope::Own) => false,

@@ -1,6 +1,9 @@
 //! What cannot stand beside each other, found before anything is served, with both sides named.
 
 use super::{PluginError, registered};
+use crate::model::audit::Action;
+use crate::model::permission::Permission;
+use crate::model::plugin_words::PluginWords;
 use crate::rest::Route;
 
 /// Whose a route is, in words.
@@ -20,7 +23,7 @@ fn shape(path: &str) -> String {
     shape + rest
 }
 
-/// Refuses routes that cannot be told apart.
+/// Refuses routes that cannot be told apart, and those that ask for a permission that no plugin brings.
 ///
 /// # Errors
 /// Both sides, and what to do.
@@ -44,6 +47,18 @@ pub fn check_routes(own: &[Route], plugins: &[(&'static str, Route)]) -> Result<
                 route.summary,
                 whose(plugin),
             )));
+        }
+        for permission in route.access.permissions() {
+            if Permission::from_name(permission.name()) != Some(*permission) {
+                return Err(PluginError(format!(
+                    "{} {} of {} asks for the permission {}, which no plugin brings as it stands there; list it in the \
+                     PERMISSIONS of the plugin",
+                    route.method,
+                    route.path,
+                    whose(plugin),
+                    permission.name()
+                )));
+            }
         }
         all.push((plugin, route, shape));
     }
@@ -89,12 +104,141 @@ pub fn check_names(words: &[&str]) -> Result<(), PluginError> {
             prefixes.push((prefix, entry.name, entry.location));
         }
     }
+    check_words()
+}
+
+/// The longest name of a plugin's permission or action, and the longest sentence about it.
+const LONGEST: (usize, usize) = (64, 200);
+
+/// Refuses permissions and actions of plugins that do not bear their plugin's name, that the server has, or that come
+/// twice.
+///
+/// # Errors
+/// Both sides, and what to do.
+fn check_words() -> Result<(), PluginError> {
+    check_words_of(&PluginWords::all())
+}
+
+fn check_words_of(all: &[&PluginWords]) -> Result<(), PluginError> {
+    let actions = Action::described();
+    let servers = server_words(&actions);
+    for words in all {
+        let whose = format!("the plugin {}, registered at {}", words.plugin, words.location);
+        let permissions = words.permissions.iter().map(|permission| match permission {
+            Permission::Plugin(of) => ("permission", ':', of.name, Some(of.about)),
+            own => ("permission", ':', own.name(), None),
+        });
+        let actions = words.actions.iter().map(|action| match action {
+            Action::Plugin(of) => ("action", '.', of.name, Some(of.about)),
+            _ => ("action", '.', "of the server", None),
+        });
+        let mut seen = Vec::new();
+        for (what, mark, name, about) in permissions.chain(actions) {
+            let refuse = |why: String| Err(PluginError(format!("the {what} {name} of {whose}, {why}")));
+            let Some(about) = about else {
+                return refuse(format!(
+                    "is the server’s own; make one with of_plugin, named {}{mark}…",
+                    words.plugin
+                ));
+            };
+            let verb = name.strip_prefix(words.plugin).and_then(|rest| rest.strip_prefix(mark));
+            let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
+            let good = verb.is_some_and(|verb| !verb.is_empty() && verb.chars().all(fits));
+            if !good || name.len() > LONGEST.0 {
+                return refuse(format!(
+                    "must be named {}{mark} and a word of lower-case letters, digits, - and _, {} characters in all",
+                    words.plugin, LONGEST.0
+                ));
+            }
+            if about.trim().is_empty()
+                || about.chars().count() > LONGEST.1
+                || about.contains(char::is_control)
+            {
+                return refuse(format!("must say on one line of 1 to {} characters what it is", LONGEST.1));
+            }
+            if servers.contains(&name) {
+                return refuse(format!("has the name of the server’s own {what} {name}; rename the plugin"));
+            }
+            if seen.contains(&name) {
+                return refuse("is listed twice; remove one".to_owned());
+            }
+            seen.push(name);
+        }
+    }
     Ok(())
 }
 
+/// The names of the server's own permissions and, of those of all actions, of its own actions.
+fn server_words(actions: &[(String, String)]) -> Vec<&str> {
+    let mut words: Vec<_> = actions.iter().map(|(name, _)| name.as_str()).collect();
+    for action in PluginWords::all().into_iter().flat_map(|words| words.actions) {
+        // What plugins bring stands behind the server's own.
+        if let Action::Plugin(of) = action
+            && let Some(at) = words.iter().rposition(|name| *name == of.name)
+        {
+            words.remove(at);
+        }
+    }
+    words.extend(Permission::ALL.iter().map(|own| own.name()));
+    words
+}
+
 #[cfg(test)]
+#[allow(clippy::unwrap_used)]
 mod tests {
-    use super::shape;
+    use std::panic::Location;
+
+    use super::{check_words_of, shape};
+    use crate::model::audit::Action;
+    use crate::model::permission::{Permission, Role};
+    use crate::model::plugin_words::PluginWords;
+
+    fn refused(
+        plugin: &'static str,
+        permissions: &'static [Permission],
+        actions: &'static [Action],
+    ) -> String {
+        let words = PluginWords { plugin, permissions, actions, location: Location::caller() };
+        check_words_of(&[&words]).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn words_that_cannot_stand_beside_others_are_refused_with_both_sides_named() {
+        const fn permission(name: &'static str) -> Permission {
+            Permission::of_plugin(name, Role::User, "Do it.")
+        }
+        const fn action(name: &'static str) -> Action {
+            Action::of_plugin(name, "It was done.")
+        }
+        for (said, words) in [
+            (refused("notes", const { &[permission("other:read")] }, &[]), "must be named notes:"),
+            (refused("notes", const { &[permission("notes:")] }, &[]), "must be named notes:"),
+            (refused("notes", const { &[permission("notes:Read")] }, &[]), "must be named notes:"),
+            (refused("notes", const { &[permission("notes.read")] }, &[]), "must be named notes:"),
+            (refused("notes", &[Permission::DevicesRead], &[]), "the server’s own"),
+            (
+                refused("notes", const { &[permission("notes:read"), permission("notes:read")] }, &[]),
+                "listed twice",
+            ),
+            (
+                refused("devices", const { &[permission("devices:read")] }, &[]),
+                "the server’s own permission devices:read",
+            ),
+            (
+                refused("agent", &[], const { &[action("agent.create")] }),
+                "the server’s own action agent.create",
+            ),
+            (refused("notes", &[], const { &[action("notes:add")] }), "must be named notes."),
+            (refused("notes", &[], &[Action::AgentCreate]), "the server’s own"),
+            (refused("notes", &[], const { &[Action::of_plugin("notes.add", "")] }), "what it is"),
+        ] {
+            assert!(said.contains(words) && said.contains("collisions.rs:"), "{said}");
+        }
+        let (permissions, actions) =
+            (const { &[permission("notes:read")] }, const { &[action("notes.read")] });
+        let words = PluginWords { plugin: "notes", permissions, actions, location: Location::caller() };
+        check_words_of(&[&words]).unwrap();
+    }
 
     #[test]
     fn placeholders_are_one_whatever_their_names() {

@@ -68,7 +68,8 @@ pub trait Server {
     fn agents(&self, by: &By) -> impl Future<Output = Result<Vec<AgentRow>>> + Send;
 
     /// Notes in the audit log that `by` had the plugin `P` do `verb`, a word of the plugin's own such as `send`, to the
-    /// thing given, if there is one. The action is `plugin.act`, the detail `<plugin>.<verb>`.
+    /// thing given, if there is one. The action is `<plugin>.<verb>` where [`Plugin::ACTIONS`] has that; else `plugin.act` with
+    /// the detail `<plugin>.<verb>`.
     fn note<P: Plugin>(&self, by: &By, verb: &'static str, on: Option<(SubjectKind, i64, &str)>);
 
     /// The tables of `P`, which [`Plugin::MIGRATIONS`] makes.
@@ -130,8 +131,15 @@ impl Server for Arc<Host> {
     }
 
     fn note<P: Plugin>(&self, by: &By, verb: &'static str, on: Option<(SubjectKind, i64, &str)>) {
-        by.note(Action::PluginAct, |entry| {
-            entry.detail = Some(format!("{}.{verb}", P::NAME));
+        let is_verb = |action: &&Action| match action {
+            Action::Plugin(of) => {
+                of.name.strip_prefix(P::NAME).and_then(|rest| rest.strip_prefix('.')) == Some(verb)
+            }
+            _ => false,
+        };
+        let own = P::ACTIONS.iter().find(is_verb).copied();
+        by.note(own.unwrap_or(Action::PluginAct), |entry| {
+            entry.detail = own.is_none().then(|| format!("{}.{verb}", P::NAME));
             if let Some((kind, id, name)) = on {
                 entry.on(kind, id, name);
             }

@@ -298,3 +298,84 @@ async fn the_servers_side_of_a_command_completes_it_refuses_it_and_keeps_its_rep
     assert_eq!(admin.post(&path, json!({"want": "x".repeat(101)})).await.status, 400);
     assert_eq!(guarded::KEPT.load(SeqCst), kept + 2);
 }
+
+#[tokio::test]
+async fn a_plugins_own_permission_is_asked_for_and_its_actions_are_in_the_audit_log() {
+    let _turn = TURN.lock().await;
+    let server = TestServer::fresh([]).await;
+    let admin = server.admin().await;
+    let listed = admin.get("/api/permissions").await.data();
+    let of_plugins: Vec<_> =
+        listed.as_array().unwrap().iter().filter(|one| !one["plugin"].is_null()).collect();
+    assert_eq!(of_plugins.len(), 2, "{listed}");
+    assert_eq!(
+        *of_plugins[0],
+        json!({"name": "notes:publish", "about": "Publish notes.", "plugin": "notes"})
+    );
+    let may = async |client: &netignite::testkit::Client| {
+        let session = client.get("/api/auth/session").await.data();
+        let names = session["permissions"].as_array().unwrap().clone();
+        [names.contains(&json!("notes:publish")), names.contains(&json!("notes:read-aloud"))]
+    };
+    assert_eq!(may(&admin).await, [true, true]);
+
+    // A user has what the plugin gives to users, and no more; a token what it was given of that.
+    let ann = json!({"username": "ann", "password": "ann's long password", "role": "user"});
+    assert_eq!(admin.post("/api/admin/users", ann.clone()).await.status, 201);
+    let login = server.nobody().post("/api/auth/login", ann).await;
+    let anns_cookie = login.header("set-cookie").split(';').next().unwrap().to_owned();
+    assert!(!login.data()["permissions"].as_array().unwrap().contains(&json!("notes:publish")));
+    let token = async |cookie: Option<&str>, permissions: &[&str]| {
+        let body = json!({"name": permissions.join(" "), "permissions": permissions});
+        let made = match cookie {
+            Some(cookie) => {
+                let headers = [("content-type", "application/json"), ("cookie", cookie)];
+                let text = body.to_string().into();
+                server.nobody().send(Method::POST, "/api/account/tokens", &headers, text).await
+            }
+            None => admin.post("/api/account/tokens", body).await,
+        };
+        assert_eq!(made.status, 201, "{made}");
+        assert_eq!(made.data()["permissions"], json!(permissions));
+        format!("Bearer {}", made.data()["token"].as_str().unwrap())
+    };
+    let all = ["notes:publish", "notes:read-aloud"];
+    let anns = token(Some(&anns_cookie), &all[1..]).await;
+    let (own, bare) = (token(None, &all).await, token(None, &["devices:read"]).await);
+    let form = ("content-type", "application/x-www-form-urlencoded");
+    for (bearer, publish, aloud) in [(&anns, 403, 303), (&own, 303, 303), (&bare, 403, 403)] {
+        for (path, status, name) in [("/notes/publish", publish, all[0]), ("/notes/aloud", aloud, all[1])] {
+            let headers = [form, ("authorization", bearer.as_str())];
+            let reply = server.nobody().send(Method::POST, path, &headers, "".into()).await;
+            assert_eq!(reply.status, status, "{path} {reply}");
+            assert!(status == 303 || reply.text().contains(name), "{reply}");
+        }
+    }
+    assert_eq!(admin.submit("/notes/publish", &[]).await.status, 303);
+    let entries = until("the entries", async || {
+        let found = admin.get("/api/admin/audit?action=notes.").await.data()["entries"].clone();
+        (found.as_array()?.iter().map(|entry| entry["count"].as_i64().unwrap()).sum::<i64>() == 2)
+            .then_some(found)
+    })
+    .await;
+    let actors: Vec<_> =
+        entries.as_array().unwrap().iter().map(|entry| (&entry["action"], &entry["detail"])).collect();
+    assert!(actors.iter().all(|one| *one == (&json!("notes.publish"), &JsonValue::Null)), "{entries}");
+    assert_eq!(admin.get("/api/admin/audit?action=nobody.").await.status, 400);
+    // The API's document and the command line know them.
+    let document = admin.get("/api/openapi.json").await.text();
+    assert!(document.contains("notes:publish"));
+    let wrong = json!({"name": "w", "permissions": ["notes:burn"]});
+    assert_eq!(admin.post("/api/account/tokens", wrong).await.status, 400);
+}
+
+#[test]
+fn a_route_that_asks_for_a_permission_nobody_brings_is_refused() {
+    const NONE: Permission = Permission::of_plugin("notes:burn", Role::User, "Burn notes.");
+    let route = Route::get("/burn", "Burn").needs(&[NONE]).page(async |_: Call| Raw::see_other("/"));
+    let refused = check_routes(&[], &[("notes", route)]).unwrap_err().to_string();
+    assert!(
+        refused.contains("/burn") && refused.contains("notes:burn") && refused.contains("PERMISSIONS"),
+        "{refused}"
+    );
+}

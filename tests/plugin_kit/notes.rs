@@ -14,6 +14,11 @@ pub struct Config {
     pub hear: bool,
 }
 
+/// Who may publish notes.
+const PUBLISH: Permission = Permission::of_plugin("notes:publish", Role::Admin, "Publish notes.");
+/// Who may read them aloud.
+const READ: Permission = Permission::of_plugin("notes:read-aloud", Role::User, "Have notes read aloud.");
+
 pub struct Notes {
     pub words: Mutex<Config>,
     pub host: Arc<Host>,
@@ -28,6 +33,8 @@ impl Plugin for Notes {
     const NAME: &'static str = "notes";
     const SUMMARY: &'static str = "Keep notes";
     const LIVE: &'static [&'static str] = &["words"];
+    const PERMISSIONS: &'static [Permission] = &[PUBLISH, READ];
+    const ACTIONS: &'static [Action] = &[Action::of_plugin("notes.publish", "Notes were published.")];
     const MIGRATIONS: &'static [&'static str] = &[
         "CREATE TABLE plugin_notes_lines (id INTEGER PRIMARY KEY, line TEXT NOT NULL) STRICT",
         "CREATE INDEX plugin_notes_by_line ON plugin_notes_lines (line);
@@ -111,7 +118,17 @@ impl Plugin for Notes {
             });
             Ok(Raw::stream(HeaderValue::from_static("text/plain"), body))
         });
-        vec![page, add, echo, wake, own, foreign, stream]
+        let publish =
+            Route::post("/notes/publish", "Publish the notes").needs(&[PUBLISH]).page(async |call: Call| {
+                call.host.note::<Self>(&call.by, "publish", None);
+                Raw::see_other("/notes")
+            });
+        let aloud =
+            Route::post("/notes/aloud", "Have the notes read").signed_in().page(async |call: Call| {
+                call.caller.require(READ)?;
+                Raw::see_other("/notes")
+            });
+        vec![publish, aloud, page, add, echo, wake, own, foreign, stream]
     }
 
     async fn start(self: &Arc<Self>, host: &Arc<Host>, _: Shutdown) -> Result<(), PluginError> {

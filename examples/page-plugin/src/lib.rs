@@ -4,6 +4,9 @@
 
 use netignite::prelude::*;
 
+/// Who may press buttons: by default every user, and tokens that were given it.
+const PRESS: Permission = Permission::of_plugin("buttons:press", Role::User, "Press buttons that wake.");
+
 /// Its style sheet; the page's security headers allow no style inside the page.
 const STYLE: &str = include_str!("../web/buttons.css");
 
@@ -21,6 +24,8 @@ impl Plugin for Buttons {
     const NAME: &'static str = "buttons";
     const SUMMARY: &'static str = "A page of buttons that wake, at /buttons";
     const LISTENS: bool = false;
+    const PERMISSIONS: &'static [Permission] = &[PRESS];
+    const ACTIONS: &'static [Action] = &[Action::of_plugin("buttons.press", "A button was pressed.")];
     type Config = Config;
 
     fn new(_: Config, _: &Arc<Host>) -> Result<Option<Self>, PluginError> {
@@ -35,7 +40,7 @@ impl Plugin for Buttons {
         };
         vec![
             Route::get("/buttons", "The page of buttons").signed_in().or_login().page(page),
-            Route::post("/buttons", "Wake a device").needs(&[Permission::DevicesWake]).page(wake),
+            Route::post("/buttons", "Wake a device").needs(&[PRESS, Permission::DevicesWake]).page(wake),
             Route::get("/buttons/buttons.css", "Its style").public().page(style),
         ]
     }
@@ -60,6 +65,8 @@ async fn wake(call: Call) -> Result<Raw> {
     let device = call.form()?.id("device")?;
     // As the user who pressed the button: what they may not wake is refused.
     call.host.wake(&call.by, device).await?;
+    let subject = (SubjectKind::Device, device, "");
+    call.host.note::<Buttons>(&call.by, "press", Some(subject));
     Raw::see_other("/buttons")
 }
 

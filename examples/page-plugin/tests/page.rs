@@ -33,4 +33,9 @@ async fn a_button_wakes() {
     assert_eq!((woken.status, woken.header("location")), (303, "/buttons"), "{woken}");
     assert_eq!(wakes.load(Ordering::Relaxed), 1);
     assert_eq!(server.nobody().submit("/buttons", &[("device", &device)]).await.status, 401);
+
+    let audit = admin.get("/api/admin/audit?action=buttons.press").await;
+    assert!(audit.text().contains("buttons.press"), "{audit}");
+    let permissions = admin.get("/api/permissions").await.text();
+    assert!(permissions.contains("buttons:press"), "{permissions}");
 }

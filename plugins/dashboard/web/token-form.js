@@ -2,7 +2,7 @@
 import { html, nothing } from './vendor/lit.js';
 import { get, post, session } from './api.js';
 import { Form } from './form.js';
-import { t } from './i18n.js';
+import { has, t } from './i18n.js';
 import { Part, copyable, openDialog } from './ui.js';
 
 const DAY = 86_400_000;
@@ -19,6 +19,7 @@ class TokenForm extends Part {
   restricted = false;
   /** @type {Device[]} */
   devices = [];
+  abouts = /** @type {Map<string, string>} */ (new Map());
   picked = /** @type {Set<number>} */ (new Set());
   token = '';
 
@@ -32,7 +33,20 @@ class TokenForm extends Part {
       },
       () => undefined,
     );
+    // What plugins bring is in no catalogue.
+    if (session?.permissions.some((name) => !has(`permission.${name}`))) {
+      get('permissions').then(
+        (permissions) => {
+          for (const { name, about } of permissions) this.abouts.set(name, about);
+          this.requestUpdate();
+        },
+        () => undefined,
+      );
+    }
   }
+
+  /** @param {string} name */
+  #about = (name) => (has(`permission.${name}`) ? t(`permission.${name}`) : (this.abouts.get(name) ?? ''));
 
   submit = this.form.submit(async ({ name, days }) => {
     const { token } = await post('account/tokens', {
@@ -73,7 +87,7 @@ class TokenForm extends Part {
           ${session?.permissions.map(
             (name) =>
               html`<label class="check"><input type="checkbox" .checked=${this.chosen.has(name)} ?disabled=${this.restricted && !ON_DEVICES.includes(name)} @change=${this.#toggle(this.chosen, name)} />
-                <span><code>${name}</code> <span class="quiet">${t(`permission.${name}`)}</span></span></label>`,
+                <span><code>${name}</code> <span class="quiet">${this.#about(name)}</span></span></label>`,
           )}
         </div>
       </fieldset>
