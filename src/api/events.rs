@@ -9,10 +9,12 @@ use serde::Serialize;
 
 use super::agents::AgentView;
 use super::devices::DeviceView;
+use super::operation_view::OperationView;
 use super::tags::EVENTS;
 use crate::clock::Millis;
 use crate::domain::device::{DeviceDetail, SharedBy};
 use crate::domain::live::{self, Item, Listening, Occurrence, OperationProgress, Subject, View};
+use crate::domain::operation::read::Seen;
 use crate::error::failures as f;
 use crate::error::{Error, FieldError, Result};
 use crate::http::Flow;
@@ -150,6 +152,7 @@ enum DataView {
     Agent(AgentView),
     Device(Box<DeviceView>),
     Progress(ProgressView),
+    Operation(Box<OperationView>),
     Gone(GoneView),
 }
 
@@ -180,7 +183,7 @@ struct GoneView {
 /// An event as it is sent, its frame included.
 pub(crate) fn show(event: &Occurrence, view: View) -> Result<Bytes> {
     let shared = match view {
-        View::Whole => None,
+        View::Whole | View::Asked => None,
         View::Shared(right) => Some(SharedBy { owner_name: event.owner_name.clone(), right }),
     };
     let data = match &event.subject {
@@ -206,6 +209,11 @@ pub(crate) fn show(event: &Occurrence, view: View) -> Result<Bytes> {
                 done: progress.done,
                 total: progress.total,
             })
+        }
+        Subject::Operation(operation) => {
+            let (whole, own) = (view == View::Whole, view == View::Asked);
+            let seen = Seen { operation: operation.as_ref().clone(), whole, own };
+            DataView::Operation(Box::new(OperationView::of(seen)))
         }
         Subject::Gone(id) => DataView::Gone(GoneView { id: *id, deleted: true }),
     };

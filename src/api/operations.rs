@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::check::{Check, FLAG, ID, Rule};
+use super::events::{EVENT_ID, SAYS_EVENT_ID, event_id};
 use super::field::Field;
 use super::link::{SAYS_LINK, next_page};
 use super::operation_query::{OperationQuery, asked};
@@ -40,6 +41,7 @@ pub(super) fn routes() -> Vec<Route> {
             .admin_mode()
             .query::<OperationQuery>()
             .sends(LINK, SAYS_LINK)
+            .sends(EVENT_ID, SAYS_EVENT_ID)
             .handler(list),
         described(Route::post(
             "/api/operations",
@@ -302,9 +304,10 @@ pub(super) async fn accept(
 
 async fn list(call: Call, _: NoBody) -> Result<Answer<Vec<OperationView>>> {
     let filter = asked(&call)?;
+    let (name, id) = event_id(&call);
     let (page, next) = read::list(&call, filter).await?;
     let views = page.into_iter().map(OperationView::of).collect();
-    let mut answer = Answer::ok("Operations retrieved successfully.", views);
+    let mut answer = Answer::ok("Operations retrieved successfully.", views).header(name, id);
     if let Some(link) = next.and_then(|next| next_page(&call, &next.to_string())) {
         answer = answer.header(LINK, link);
     }

@@ -107,7 +107,7 @@ impl Events {
         let mut hub = self.0.hub.lock();
         hub.last += 1;
         let number = hub.last;
-        if is_kept(&event) {
+        if !event.is_measurement() {
             hub.ring.push(Kept { number, at: self.0.clock.now(), event: event.clone() });
             self.0.kept.notify_one();
         }
@@ -218,12 +218,6 @@ impl Events {
         };
         tokio::time::timeout(PATIENCE, waiting).await.is_ok()
     }
-}
-
-/// Whether an event is kept: no measurements, which are many; and no operations, which nobody is shown yet and each of
-/// which may be large.
-fn is_kept(event: &Event) -> bool {
-    !event.is_measurement() && !matches!(event, Event::OperationChanged { .. })
 }
 
 impl Drop for Events {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::device_presence::DevicePresence;
-use super::operation::Operation;
+use super::operation_change::OperationChange;
 
 /// How a command ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -53,8 +53,8 @@ pub enum Event {
     },
     /// An operation was made or changed, and that is stored.
     OperationChanged {
-        /// The operation as it is now.
-        operation: Arc<Operation>,
+        /// How far it was then.
+        change: Arc<OperationChange>,
     },
     /// A device's presence changed, and that is stored.
     DevicePresence {

@@ -17,6 +17,7 @@ pub mod event;
 pub mod id;
 pub mod network;
 pub mod operation;
+pub mod operation_change;
 pub mod permission;
 pub mod plugin_words;
 pub mod presence;

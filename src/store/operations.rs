@@ -176,6 +176,18 @@ pub fn get(db: &Conn, id: OperationId) -> Result<Option<Operation>> {
     db.query_one(select!("WHERE key = ?1 AND id = ?2"), libsql::params![id.key(), id.as_bytes()], operation)
 }
 
+/// The operations of some IDs, as far as they are there.
+///
+/// # Errors
+/// The database refuses.
+pub fn of_ids(db: &Conn, ids: &[OperationId]) -> Result<Vec<Operation>> {
+    let keys: Vec<_> = ids.iter().map(|id| id.key()).collect();
+    let keys = serde_json::Value::from(keys).to_string();
+    let mut found = db.query(select!("WHERE key IN (SELECT value FROM json_each(?1))"), [keys], operation)?;
+    found.retain(|one| ids.contains(&one.id));
+    Ok(found)
+}
+
 /// How many operations of an agent are live.
 ///
 /// # Errors

@@ -64,6 +64,7 @@ mod manual;
 mod messages;
 mod names;
 mod openapi;
+mod operation_events;
 mod operations;
 mod operations_crash;
 mod operations_wakes;

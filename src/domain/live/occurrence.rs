@@ -11,9 +11,10 @@ use crate::error::Result;
 use crate::events::Kept;
 use crate::host::Host;
 use crate::model::event::{Event, EventId, EventType};
+use crate::model::operation::{Operation, OperationId};
 use crate::model::presence::{Presence, PresenceState};
 use crate::model::reach::{Right, Whose};
-use crate::store::{agents, devices, shares};
+use crate::store::{agents, devices, operations, shares};
 
 /// Something that happened.
 pub struct Occurrence {
@@ -41,6 +42,8 @@ pub enum Subject {
     DeviceDetail(DeviceDetail),
     /// An operation, and how far it is.
     Progress(OperationProgress),
+    /// An operation.
+    Operation(Box<Operation>),
     /// What was of this ID, and is no more.
     Gone(i64),
 }
@@ -52,12 +55,15 @@ pub(super) struct Audience {
     pub(super) device: Option<i64>,
     /// With whom that is shared now, and for what.
     pub(super) shared: Vec<(i64, Right)>,
+    /// The user who asked for it, where it is an operation.
+    pub(super) maker: Option<i64>,
 }
 
 /// What is stored of the things that some events are about.
 struct Known {
     agents: HashMap<i64, AgentRow>,
     devices: HashMap<i64, DeviceRow>,
+    operations: HashMap<OperationId, Operation>,
     shares: HashMap<i64, Shares>,
 }
 
@@ -72,7 +78,9 @@ struct Shares {
 /// # Errors
 /// The database cannot be read.
 pub(super) async fn of_events(host: &Arc<Host>, events: Vec<Kept>) -> Result<Vec<Occurrence>> {
-    let (mut of_agents, mut of_devices) = (HashSet::new(), HashSet::new());
+    let (mut of_agents, mut of_devices, mut of_operations) = (HashSet::new(), HashSet::new(), HashSet::new());
+    // Of the devices of operations nothing is asked but with whom they are shared.
+    let mut shared = HashSet::new();
     for kept in &events {
         match kept.event {
             Event::AgentOnline { agent }
@@ -82,21 +90,32 @@ pub(super) async fn of_events(host: &Arc<Host>, events: Vec<Kept>) -> Result<Vec
             }
             Event::DeviceChanged { device, .. } | Event::DevicePresence { device, .. } => {
                 of_devices.insert(device);
+                shared.insert(device);
+            }
+            Event::OperationChanged { ref change } => {
+                of_operations.insert(change.id);
+                shared.extend(change.device);
             }
             _ => {}
         }
     }
-    if of_agents.is_empty() && of_devices.is_empty() {
+    if of_agents.is_empty() && of_devices.is_empty() && of_operations.is_empty() {
         return Ok(Vec::new());
     }
     let now = host.clock.now();
     let known = host.store.read(move |db| {
         let (of_agents, of_devices): (Vec<_>, Vec<_>) =
             (of_agents.into_iter().collect(), of_devices.into_iter().collect());
+        let (of_operations, shared): (Vec<_>, Vec<_>) =
+            (of_operations.into_iter().collect(), shared.into_iter().collect());
         let agents = agents::of_ids(db, Whose::Anyones, &of_agents)?;
         let devices = devices::of_ids(db, &Whose::Anyones.into(), &of_devices)?;
+        let operations = match of_operations.as_slice() {
+            [] => Vec::new(),
+            some => operations::of_ids(db, some)?,
+        };
         let mut found: HashMap<i64, Shares> = HashMap::new();
-        for share in shares::of_devices(db, &of_devices, now)? {
+        for share in shares::of_devices(db, &shared, now)? {
             let of_device = found.entry(share.device).or_default();
             of_device.owner_name = share.owner_name;
             of_device.with.push((share.user, share.right));
@@ -104,6 +123,7 @@ pub(super) async fn of_events(host: &Arc<Host>, events: Vec<Kept>) -> Result<Vec
         Ok(Known {
             agents: agents.into_iter().map(|row| (row.id, row)).collect(),
             devices: devices.into_iter().map(|row| (row.id, row)).collect(),
+            operations: operations.into_iter().map(|row| (row.id, row)).collect(),
             shares: found,
         })
     });
@@ -113,6 +133,7 @@ pub(super) async fn of_events(host: &Arc<Host>, events: Vec<Kept>) -> Result<Vec
 
 impl Known {
     fn occurrence(&self, host: &Host, Kept { number, at, event }: Kept) -> Option<Occurrence> {
+        let mut maker = None;
         let (kind, subject, owner, device) = match event {
             Event::AgentOnline { agent } => {
                 let row = self.agents.get(&agent)?.clone();
@@ -142,6 +163,12 @@ impl Known {
                 let detail = DeviceDetail { row, secure_on: None, presence };
                 (EventType::DevicePresence, Subject::DeviceDetail(detail), owner, Some(device))
             }
+            Event::OperationChanged { change } => {
+                let then = change.of(self.operations.get(&change.id)?);
+                maker = then.maker.user;
+                let subject = Subject::Operation(Box::new(then));
+                (EventType::OperationChanged, subject, change.owner, change.device)
+            }
             _ => return None,
         };
         let shares = device.and_then(|device| self.shares.get(&device));
@@ -152,7 +179,7 @@ impl Known {
             kind,
             subject,
             owner_name: shares.map(|shares| shares.owner_name.clone()).unwrap_or_default(),
-            audience: Audience { owner, device, shared },
+            audience: Audience { owner, device, shared, maker },
         })
     }
 }

@@ -54,7 +54,7 @@ pub(in crate::domain) fn progressed(host: &Host, operation: &Operation, mut prog
             kind: EventType::OperationProgress,
             subject: Subject::Progress(subject),
             owner_name: String::new(),
-            audience: Audience { owner, device, shared: Vec::new() },
+            audience: Audience { owner, device, shared: Vec::new(), maker: None },
         };
         registry.offer(&event, &mut stirred);
     }

@@ -12,7 +12,7 @@ use crate::model::reach::Right;
 pub(super) struct Shown<'a> {
     event: &'a Occurrence,
     show: Show,
-    views: [OnceCell<Option<Bytes>>; 3],
+    views: [OnceCell<Option<Bytes>>; 4],
 }
 
 impl<'a> Shown<'a> {
@@ -25,6 +25,7 @@ impl<'a> Shown<'a> {
             View::Whole => 0,
             View::Shared(Right::View) => 1,
             View::Shared(Right::Wake) => 2,
+            View::Asked => 3,
         };
         let made = self.views[at].get_or_init(|| {
             let shown = (self.show)(self.event, view);

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use super::occurrence::{Audience, Occurrence};
-use crate::domain::By;
+use crate::domain::{By, operation};
 use crate::model::event::EventType;
 use crate::model::permission::Permission;
 use crate::model::reach::{Right, Whose};
@@ -18,6 +18,10 @@ pub(super) struct Sight {
     agents: Option<Whose>,
     /// Whose devices, if any, and what belongs to them.
     devices: Option<Whose>,
+    /// Whose agents' operations.
+    operations: Option<Whose>,
+    /// Of which devices operations are seen: whose, and for what they must be shared.
+    of_devices: Vec<(Whose, Option<Right>)>,
     /// Of all devices, these alone; none for all.
     only: Option<Arc<[i64]>>,
     /// A bit for each type that was asked for.
@@ -31,15 +35,24 @@ pub enum View {
     Whole,
     /// As something that is shared for this.
     Shared(Right),
+    /// As what is about a device that is shared, and was asked for by whoever sees it.
+    Asked,
 }
 
 impl Sight {
     pub(super) fn of(by: &By, types: &[EventType]) -> Self {
         let whose = |permission| by.caller.has(permission).then(|| by.whose(permission));
+        let operations = operation::read::Sight::of(by);
         Self {
             user: by.caller.user_id().unwrap_or(0),
             agents: whose(Permission::AgentsRead),
             devices: whose(Permission::DevicesRead),
+            operations: operations.agents,
+            of_devices: operations
+                .devices
+                .iter()
+                .map(|reach| (reach.whose, reach.shared.map(|(right, _)| right)))
+                .collect(),
             only: by.caller.only_devices(),
             types: types.iter().fold(0, |bits, kind| bits | bit(*kind)),
         }
@@ -47,7 +60,8 @@ impl Sight {
 
     /// Whether it reaches beyond one user's things and those that are shared with them.
     pub(super) fn is_wide(&self) -> bool {
-        [self.agents, self.devices].contains(&Some(Whose::Anyones))
+        [self.agents, self.devices, self.operations].contains(&Some(Whose::Anyones))
+            || self.of_devices.iter().any(|(whose, _)| *whose == Whose::Anyones)
     }
 
     /// As what an event is seen; none if it is not.
@@ -55,7 +69,10 @@ impl Sight {
         if self.types & bit(event.kind) == 0 {
             return None;
         }
-        let Audience { owner, device, shared } = &event.audience;
+        if event.kind == EventType::OperationChanged {
+            return self.view_of_operation(&event.audience);
+        }
+        let Audience { owner, device, shared, .. } = &event.audience;
         let of_agent =
             matches!(event.kind, EventType::AgentOnline | EventType::AgentOffline | EventType::AgentChanged);
         let of_agent = of_agent || event.kind == EventType::OperationProgress && device.is_none();
@@ -72,6 +89,23 @@ impl Sight {
                 shared.iter().find(|(user, _)| *user == self.user).map(|(_, right)| View::Shared(*right))
             }
         }
+    }
+
+    /// As what an operation is seen, which is what the list of operations shows of it.
+    fn view_of_operation(&self, Audience { owner, device, shared, maker }: &Audience) -> Option<View> {
+        let is_of = |whose: Whose| whose.owner().is_none_or(|user| user == *owner);
+        let Some(device) = device else {
+            return self.operations.is_some_and(is_of).then_some(View::Whole);
+        };
+        if self.only.as_ref().is_some_and(|only| !only.contains(device)) {
+            return None;
+        }
+        if self.of_devices.iter().any(|(whose, _)| is_of(*whose)) {
+            return Some(View::Whole);
+        }
+        let (_, right) = shared.iter().find(|(user, _)| *user == self.user)?;
+        let sees = self.of_devices.iter().any(|(_, needed)| needed.is_some_and(|needed| *right >= needed));
+        sees.then(|| if *maker == Some(self.user) { View::Asked } else { View::Shared(*right) })
     }
 }
 

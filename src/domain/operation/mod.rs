@@ -105,7 +105,7 @@ impl Operations {
                 waiting.notify_waiters();
             }
         }
-        host.events.emit(Event::OperationChanged { operation: Arc::new(operation.clone()) });
+        host.events.emit(Event::OperationChanged { change: Arc::new(operation.into()) });
     }
 
     /// Passes on that an operation was made, which any of these agents may do.

@@ -37,16 +37,16 @@ impl Seen {
 }
 
 /// What a caller reaches.
-pub(super) struct Sight {
+pub(in crate::domain) struct Sight {
     /// Whose agents; none if none are.
-    agents: Option<Whose>,
+    pub(in crate::domain) agents: Option<Whose>,
     /// Which devices.
-    devices: Vec<Reach>,
+    pub(in crate::domain) devices: Vec<Reach>,
     user: Option<i64>,
 }
 
 impl Sight {
-    pub(super) fn of(by: &By) -> Self {
+    pub(in crate::domain) fn of(by: &By) -> Self {
         Self::with(
             by,
             &[Permission::AgentsRead, Permission::AgentsCommand],
