@@ -6,12 +6,10 @@
 //! emitted under the lock, so that no two such events change places; callers get their reply after it was let go.
 
 use std::net::IpAddr;
-use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use fastwebsockets::{Frame, Payload};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
@@ -19,21 +17,19 @@ use super::close::Why;
 use super::command::{Outcome, Requester};
 use super::core::{Core, Due, Task};
 use super::dispatch::DispatchError;
-use super::frame::Incoming;
 use super::line::{Ends, Next};
-use super::message::{self, Message};
 use super::outlet::{Outlet, Sent};
-use super::state::{Connection, Heard, Link, State, close_frame, fresh_id};
+use super::state::{Connection, Link, State, close_frame, fresh_id};
 use super::upkeep::spread;
 use super::wheel::millis;
 use super::windows::Windows;
 use crate::clock::Millis;
-use crate::model::agent_about::{AgentAbout, BASE_COMMANDS, Supported};
+use crate::model::agent_about::{AgentAbout, Supported};
 use crate::model::agent_features::AgentFeatures;
 use crate::model::credential::{Credential, SecretDigest};
 use crate::model::event::Event;
 use crate::model::presence::{Conflict, Presence, PresenceState};
-use crate::registry::{CANCEL, CommandEntry, PROGRESS};
+use crate::registry::CommandEntry;
 
 /// How long a peer that reads nothing of what is queued for it is waited for.
 const STALLED: Duration = Duration::from_secs(10);
@@ -279,88 +275,6 @@ impl Agent {
         }
     }
 
-    /// Takes in what the connection of an epoch has read; breaks off when that epoch is over.
-    pub(super) fn receive(
-        self: &Arc<Self>,
-        core: &Core,
-        epoch: u32,
-        incoming: Incoming<'_>,
-    ) -> ControlFlow<()> {
-        let mut state = self.state.lock();
-        if !state.is_current(epoch) {
-            return ControlFlow::Break(());
-        }
-        state.last_seen = core.now();
-        match incoming {
-            Incoming::Message(bytes) => {
-                let Some(reply) = Message::parse(bytes) else {
-                    drop(state);
-                    self.finish(core, epoch, Heard::Malformed, &[]);
-                    return ControlFlow::Continue(());
-                };
-                match reply.command {
-                    name if name == PROGRESS.as_bytes() => {
-                        drop(state);
-                        self.progressed(core, epoch, reply.id, reply.json);
-                        return ControlFlow::Continue(());
-                    }
-                    name if name == CANCEL.as_bytes() => {
-                        state.hear_of_cancel(reply.json);
-                        return ControlFlow::Continue(());
-                    }
-                    _ => {}
-                }
-                let heard = state.hear(reply.id, |command| core.answers(reply.command, command));
-                if matches!(heard, Heard::Reply(_)) {
-                    self.pump(core, &mut state);
-                }
-                drop(state);
-                self.finish(core, epoch, heard, reply.json);
-            }
-            Incoming::Ping(payload) => {
-                let pong = message::frame(Frame::pong(Payload::Borrowed(payload)));
-                self.send(&mut state, &pong);
-            }
-            Incoming::Pong => {}
-            Incoming::Close(code) => {
-                let answer = code.map_or_else(
-                    || message::frame(Frame::close_raw(Payload::Borrowed(&[]))),
-                    |code| message::frame(Frame::close(code, &[])),
-                );
-                self.take_offline(core, state, Why::ClosedByAgent, Some(&answer));
-                return ControlFlow::Break(());
-            }
-        }
-        ControlFlow::Continue(())
-    }
-
-    /// Tells the callers, or counts what nobody waited for.
-    fn finish(&self, core: &Core, epoch: u32, heard: Heard, json: &[u8]) {
-        let tally = &core.tally;
-        match heard {
-            Heard::Reply(command) => {
-                let mut outcome = (command.entry.check_reply)(json).map_err(DispatchError::from);
-                if outcome.as_ref().is_err_and(DispatchError::is_unknown_command)
-                    && !BASE_COMMANDS.contains(&command.entry.name)
-                {
-                    self.does_not_know(epoch, command.entry.name);
-                    outcome = Err(DispatchError::Unsupported);
-                }
-                command.finish(&outcome);
-            }
-            Heard::Fine => {}
-            Heard::Late(waiter) => {
-                core.count(&tally.late, self.id, "a reply came late");
-                if let Some((entry, waiter)) = waiter {
-                    // Whoever waited may have gone away.
-                    let _ = waiter.send((entry.check_reply)(json).map_err(DispatchError::from));
-                }
-            }
-            Heard::Unknown => core.count(&tally.unknown, self.id, "a reply with an unknown ID came"),
-            Heard::Malformed => core.count(&tally.malformed, self.id, "a frame that is no message came"),
-        }
-    }
-
     /// The reading side has nothing to read: leaves its waker. Ready when the connection is to end, with the reason
     /// if the reading side is the one to end it.
     pub(super) fn park(&self, epoch: u32, waker: &Waker) -> Poll<Option<Why>> {
@@ -410,7 +324,7 @@ impl Agent {
     }
 
     /// Remembers that the agent answered on the connection of an epoch not to know a command.
-    fn does_not_know(&self, epoch: u32, command: &'static str) {
+    pub(super) fn does_not_know(&self, epoch: u32, command: &'static str) {
         let mut state = self.state.lock();
         if state.is_current(epoch) {
             state.does_not_know(command);

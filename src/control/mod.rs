@@ -32,11 +32,13 @@ mod dispatch;
 pub mod frame;
 #[doc(hidden)]
 pub mod handshake;
+mod hearing;
 mod line;
 #[doc(hidden)]
 pub mod message;
 mod outlet;
 mod report;
+mod room;
 mod state;
 #[cfg(test)]
 mod tests;

@@ -1,0 +1,100 @@
+//! What an agent says: whose reply it is, what is answered to it, and what is only counted.
+
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use fastwebsockets::{Frame, Payload};
+
+use super::agent::Agent;
+use super::close::Why;
+use super::core::Core;
+use super::dispatch::DispatchError;
+use super::frame::Incoming;
+use super::message::{self, Message};
+use super::state::Heard;
+use crate::model::agent_about::BASE_COMMANDS;
+use crate::registry::{CANCEL, PROGRESS};
+
+impl Agent {
+    /// Takes in what the connection of an epoch has read; breaks off when that epoch is over.
+    pub(super) fn receive(
+        self: &Arc<Self>,
+        core: &Core,
+        epoch: u32,
+        incoming: Incoming<'_>,
+    ) -> ControlFlow<()> {
+        let mut state = self.state.lock();
+        if !state.is_current(epoch) {
+            return ControlFlow::Break(());
+        }
+        state.last_seen = core.now();
+        match incoming {
+            Incoming::Message(bytes) => {
+                let Some(reply) = Message::parse(bytes) else {
+                    drop(state);
+                    self.finish(core, epoch, Heard::Malformed, &[]);
+                    return ControlFlow::Continue(());
+                };
+                match reply.command {
+                    name if name == PROGRESS.as_bytes() => {
+                        drop(state);
+                        self.progressed(core, epoch, reply.id, reply.json);
+                        return ControlFlow::Continue(());
+                    }
+                    name if name == CANCEL.as_bytes() => {
+                        state.hear_of_cancel(reply.json);
+                        return ControlFlow::Continue(());
+                    }
+                    _ => {}
+                }
+                let heard = state.hear(reply.id, |command| core.answers(reply.command, command));
+                if matches!(heard, Heard::Reply(_)) {
+                    self.pump(core, &mut state);
+                }
+                drop(state);
+                self.finish(core, epoch, heard, reply.json);
+            }
+            Incoming::Ping(payload) => {
+                let pong = message::frame(Frame::pong(Payload::Borrowed(payload)));
+                self.send(&mut state, &pong);
+            }
+            Incoming::Pong => {}
+            Incoming::Close(code) => {
+                let answer = code.map_or_else(
+                    || message::frame(Frame::close_raw(Payload::Borrowed(&[]))),
+                    |code| message::frame(Frame::close(code, &[])),
+                );
+                self.take_offline(core, state, Why::ClosedByAgent, Some(&answer));
+                return ControlFlow::Break(());
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Tells the callers, or counts what nobody waited for.
+    fn finish(&self, core: &Core, epoch: u32, heard: Heard, json: &[u8]) {
+        let tally = &core.tally;
+        match heard {
+            Heard::Reply(command) => {
+                let mut outcome = (command.entry.check_reply)(json).map_err(DispatchError::from);
+                if outcome.as_ref().is_err_and(DispatchError::is_unknown_command)
+                    && !BASE_COMMANDS.contains(&command.entry.name)
+                {
+                    self.does_not_know(epoch, command.entry.name);
+                    outcome = Err(DispatchError::Unsupported);
+                }
+                command.finish(&outcome);
+            }
+            Heard::Fine => {}
+            Heard::Late(waiter) => {
+                core.count(&tally.late, self.id(), "a reply came late");
+                if let Some((entry, waiter)) = waiter {
+                    // Whoever waited may have gone away.
+                    let _ = waiter.send((entry.check_reply)(json).map_err(DispatchError::from));
+                }
+            }
+            Heard::Unknown => core.count(&tally.unknown, self.id(), "a reply with an unknown ID came"),
+            Heard::Malformed => core.count(&tally.malformed, self.id(), "a frame that is no message came"),
+        }
+    }
+}
