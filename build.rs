@@ -26,9 +26,19 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut list = List::new();
     collect(&std::path::absolute(FILES)?, "", &compressed, &mut list)?;
     list.sort();
-    let lines = list.iter().map(|(name, path)| format!("({name:?}, include_bytes!({path:?}).as_slice()),\n"));
-    fs::write(out.join("dashboard.rs"), format!("&[\n{}]\n", lines.collect::<String>()))?;
+    // The API's reference is a page by itself, at another place, which stands on the same modules.
+    for (target, without) in [("dashboard.rs", "reference/"), ("reference.rs", "pages/")] {
+        let served = list.iter().filter(|(name, _)| !name.starts_with(without));
+        fs::write(out.join(target), lines(served))?;
+    }
     Ok(())
+}
+
+/// A list as Rust.
+fn lines<'a>(list: impl Iterator<Item = &'a (String, PathBuf)>) -> String {
+    let line =
+        |(name, path): &(String, PathBuf)| format!("({name:?}, include_bytes!({path:?}).as_slice()),\n");
+    format!("&[\n{}]\n", list.map(line).collect::<String>())
 }
 
 /// Lists the files of a folder, whose names begin with `prefix`, and their compressed forms.

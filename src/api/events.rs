@@ -26,11 +26,9 @@ use crate::rest::{Body, Call, HeaderName, HeaderValue, Raw, Route, StatusCode};
 #[allow(dead_code)]
 struct EventsQuery {
     /// The types that are wanted, with commas between them; without it all.
-    #[schemars(with = "String")]
     types: Option<String>,
     /// The ID of the event after which to go on. The header `Last-Event-ID` wins.
     #[serde(rename = "lastEventID")]
-    #[schemars(with = "String")]
     last_event_id: Option<String>,
 }
 

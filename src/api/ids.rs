@@ -13,7 +13,6 @@ use crate::rest::{Call, wrong_query};
 #[allow(dead_code)]
 pub(super) struct AskedIds {
     /// The IDs that are asked about, with commas between them; without it all. What is no ID is skipped.
-    #[schemars(with = "String")]
     ids: Option<String>,
 }
 

@@ -13,7 +13,6 @@ use crate::rest::Call;
 pub(super) struct OwnerQuery {
     /// The ID of the user whose it will be. From everyone but the local operator it is ignored.
     #[serde(rename = "ownerID")]
-    #[schemars(with = "i64")]
     owner_id: Option<i64>,
 }
 

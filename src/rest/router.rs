@@ -28,6 +28,8 @@ struct Path {
     allow: String,
     /// Whether it takes every path below another: what is not there is then not hidden by it.
     takes_rest: bool,
+    /// Whether it lies under `/api` itself.
+    of_api: bool,
     /// The route of agents' connections, whose door judges the method itself.
     agents: Option<usize>,
 }
@@ -94,7 +96,10 @@ impl Router {
             let is_agents = |(_, index): &&(Method, usize)| routes[*index].access == Access::Agent;
             let agents = methods.iter().find(is_agents).map(|(_, index)| *index);
             paths
-                .insert(path, Path { methods, allow, takes_rest: path.contains("{*"), agents })
+                .insert(
+                    path,
+                    Path { methods, allow, takes_rest: path.contains("{*"), of_api: is_api(path), agents },
+                )
                 .map_err(|e| RouteError(format!("the route {path} cannot be served: {e}")))?;
         }
         Ok(Self { routes, paths })
@@ -113,7 +118,7 @@ impl Router {
     /// The route of `method` and `path`.
     ///
     /// A route such as `/{*path}`, which takes every path below another, takes those of its methods that nothing more
-    /// exact takes, and nothing under `/api`: there every answer is the envelope.
+    /// exact takes, and nothing under `/api` unless it begins so itself: there every answer is the envelope.
     ///
     /// # Errors
     /// 404 for an unknown path, 405 for a known one that does not have the method.
@@ -121,7 +126,7 @@ impl Router {
         let nothing = || Error::not_found("There is nothing at this path");
         let mut matched = self.paths.at(without_slash(path)).map_err(|_| nothing())?;
         if matched.value.takes_rest {
-            if is_api(path) {
+            if is_api(path) && !matched.value.of_api {
                 return Err(nothing());
             }
             // To whom the rest of a path is given, its last slash means something.
@@ -251,6 +256,7 @@ mod tests {
             route(Method::GET, "/api/agents/{id}", "one"),
             route(Method::GET, "/livez", "life"),
             route(Method::GET, "/{*path}", "rest"),
+            route(Method::GET, "/api/docs/{*path}", "files"),
         ])
         .unwrap();
         let summary = |method: Method, path: &str| {
@@ -263,6 +269,7 @@ mod tests {
         }
         assert_eq!(router.find(&Method::GET, "/a/b/").unwrap().params[0].1, "a/b/");
         assert_eq!(summary(Method::HEAD, "/a"), Ok("rest"));
+        assert_eq!(summary(Method::GET, "/api/docs/a/b.js"), Ok("files"));
         for path in ["/api", "/api/", "/api/nothing", "/api/agents/7/nothing"] {
             assert_eq!(summary(Method::GET, path), Err(Kind::NotFound), "{path}");
         }

@@ -162,7 +162,7 @@ export async function open(server, { size = DESKTOP, scheme = 'light', locale = 
     });
   });
   const page = await context.newPage();
-  page.setDefaultTimeout(20_000);
+  page.setDefaultTimeout(Number(process.env.PATIENCE ?? 20_000));
   const goto = async (path = '') => {
     await page.goto(server.url + path);
   };

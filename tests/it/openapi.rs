@@ -108,3 +108,20 @@ fn assert_references(value: &Value, document: &Value) {
         _ => {}
     }
 }
+
+#[tokio::test]
+async fn what_the_query_must_have_is_missed_where_it_is_not_there() {
+    let server = Server::start().await;
+    let admin = server.superadmin().await;
+    let document = server.anonymous().get("/api/openapi.json").await.body;
+    for (path, item) in document["paths"].as_object().expect("an object") {
+        for (method, operation) in item.as_object().expect("an object") {
+            let parameters = operation["parameters"].as_array().expect("a list");
+            for required in parameters.iter().filter(|one| one["in"] == "query" && one["required"] == true) {
+                assert!(method == "get" && !path.contains('{'), "{method} {path}: ask for it here too");
+                let reply = admin.get(path).await;
+                assert_eq!(reply.status, 400, "{path} does without {}", required["name"]);
+            }
+        }
+    }
+}

@@ -200,8 +200,16 @@ async fn every_module_that_a_file_names_is_there_with_its_media_type() {
                 // The document, which has a path of its own, and types, which no browser asks for.
                 _ => continue,
             };
-            let file = get(&nobody, &format!("/{name}"), &[]).await;
-            assert_eq!((file.status, file.header("content-type")), (200, expected), "{name}");
+            // The reference of the API is a page by itself, which brings along what it stands on.
+            let paths = match name.split('/').next().unwrap() {
+                "reference" => vec![format!("/api/docs/{name}")],
+                "pages" => vec![format!("/{name}")],
+                _ => vec![format!("/{name}"), format!("/api/docs/{name}")],
+            };
+            for path in paths {
+                let file = get(&nobody, &path, &[]).await;
+                assert_eq!((file.status, file.header("content-type")), (200, expected), "{path}");
+            }
             seen += 1;
         }
     }

@@ -3,7 +3,7 @@ import { html, nothing, render } from './vendor/lit.js';
 import { base, events, everyone, loadSession, may, session, setEveryone, signOut } from './api.js';
 import { language, languages, loadWords, setLanguage, t } from './i18n.js';
 import { find, pages } from './pages.js';
-import { Part, announce, icon, notifyError, problem } from './ui.js';
+import { Part, announce, brand, icon, notifyError, problem } from './ui.js';
 
 /** @typedef {import('./pages.js').PageEntry} PageEntry */
 
@@ -270,12 +270,6 @@ customElements.define('ni-app', App);
 
 /** Whether the session ended while the page was used. */
 export const wasEnded = () => app.ended;
-
-/** The brand's mark. */
-export const brand = html`<svg class="brand-mark" viewBox="0 0 32 32" aria-hidden="true">
-  <rect width="32" height="32" rx="8" />
-  <path d="M21.7 10.3a8 8 0 1 1-11.4 0M16 6.5v9" />
-</svg>`;
 
 addEventListener('unhandledrejection', ({ reason }) => {
   if (reason?.name !== 'AbortError') notifyError(reason);

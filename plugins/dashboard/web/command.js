@@ -1,8 +1,9 @@
 // A command as a form made from its JSON Schema, and its reply. It serves any command that is registered.
-import { html, nothing } from './vendor/lit.js';
+import { html } from './vendor/lit.js';
 import { post } from './api.js';
 import { Form } from './form.js';
 import { has, lasting, t } from './i18n.js';
+import { schemaField } from './schema-form.js';
 import { fields, read, words } from './schema.js';
 import { Part, state } from './ui.js';
 
@@ -31,7 +32,7 @@ export class CommandForm extends Part {
     return html`<form @submit=${this.submit}>
         <p class="quiet">${has(description) ? t(description) : command.summary}</p>
         ${form.problem()}
-        ${fields(command.payload).map((field) => this.#field(field))}
+        ${fields(command.payload).map((field) => schemaField(form, field))}
         ${form.button(t('command.send'))}
       </form>
       <div aria-live="polite">
@@ -43,33 +44,6 @@ export class CommandForm extends Part {
             </div>`,
         )}
       </div>`;
-  }
-
-  /** @param {import('./schema.js').Field} field */
-  #field({ path, kind, label, description, required, options, min, max, minLength, maxLength, pattern, value }) {
-    const name = path.join('.');
-    if (kind === 'boolean') {
-      return html`<label class="check"><input type="checkbox" name=${name} ?checked=${value === 'true'} />
-        <span>${label}${description ? html` <span class="quiet">${description}</span>` : nothing}</span></label>`;
-    }
-    return this.form.field({
-      name,
-      label,
-      hint: description || nothing,
-      required,
-      value,
-      type: kind === 'number' || kind === 'integer' ? 'number' : 'text',
-      min,
-      max,
-      minlength: minLength,
-      maxlength: maxLength,
-      pattern,
-      rows: kind === 'lines' || kind === 'json' ? 3 : undefined,
-      options:
-        kind === 'choice'
-          ? [...(required ? [] : [/** @type {[string, string]} */ (['', '–'])]), ...options.map((option) => /** @type {[string, string]} */ ([option, option]))]
-          : undefined,
-    });
   }
 }
 customElements.define('ni-command', CommandForm);

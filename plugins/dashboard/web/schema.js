@@ -16,9 +16,8 @@
 export function resolve(schema, root, depth = 0) {
   if (depth > 20) return {};
   if (schema.$ref) {
-    const name = schema.$ref.replace(/^#\/\$defs\//, '');
-    const { $ref: _, ...beside } = schema;
-    return { ...resolve(root.$defs?.[name] ?? {}, root, depth + 1), ...beside };
+    const { $ref, ...beside } = schema;
+    return { ...resolve(at($ref, root) ?? {}, root, depth + 1), ...beside };
   }
   const choices = schema.anyOf ?? schema.oneOf;
   if (choices) {
@@ -35,6 +34,17 @@ export function resolve(schema, root, depth = 0) {
     if (types.length === 1) return { ...schema, type: types[0], nullable: types.length < schema.type.length };
   }
   return schema;
+}
+
+/**
+ * What a reference such as `#/$defs/Mac` or `#/components/schemas/Mac` leads to.
+ * @param {string} reference
+ * @param {any} root
+ * @returns {any}
+ */
+export function at(reference, root) {
+  const steps = reference.split('/').slice(1);
+  return steps.reduce((here, step) => here?.[step.replaceAll('~1', '/').replaceAll('~0', '~')], root);
 }
 
 /**

@@ -43,6 +43,12 @@ const ICONS = /** @type {const} */ ({
 export const icon = (name) =>
   html`<svg class="icon" viewBox="0 0 24 24" aria-hidden="true">${svg`<path d=${ICONS[name]} />`}</svg>`;
 
+/** The brand's mark. */
+export const brand = html`<svg class="brand-mark" viewBox="0 0 32 32" aria-hidden="true">
+  <rect width="32" height="32" rx="8" />
+  <path d="M21.7 10.3a8 8 0 1 1-11.4 0M16 6.5v9" />
+</svg>`;
+
 /** The icon of a device's type. @param {string} type @returns {IconName} */
 export const deviceIcon = (type) => (type in ICONS ? /** @type {IconName} */ (type) : 'server');
 

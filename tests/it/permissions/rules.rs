@@ -331,6 +331,8 @@ pub(super) const RULES: &[Rule] = &[
     Rule::public("GET /"),
     Rule::new(Door::Open, "GET /{}", Target::Nothing, |_| Some(404)),
     Rule::public("GET /api/openapi.json"),
+    Rule::public("GET /api/docs"),
+    Rule::new(Door::Open, "GET /api/docs/{}", Target::Nothing, |_| Some(404)),
     Rule::public("GET /livez"),
     Rule::public("GET /readyz"),
     Rule::new(Door::SignedIn, "GET /api/health", Target::Nothing, |_| Some(200)),

@@ -1,10 +1,10 @@
 // Choosing a new password with a reset token, which comes from whoever manages users.
 import { html } from '../vendor/lit.js';
 import { post } from '../api.js';
-import { brand, go } from '../app.js';
+import { go } from '../app.js';
 import { Form } from '../form.js';
 import { t } from '../i18n.js';
-import { Page, notify } from '../ui.js';
+import { Page, brand, notify } from '../ui.js';
 
 export default class Reset extends Page {
   form = new Form(this);

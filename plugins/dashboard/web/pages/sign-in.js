@@ -1,10 +1,10 @@
 // Signing in, with a second factor where there is one.
 import { html, nothing } from '../vendor/lit.js';
 import { ApiError, signIn } from '../api.js';
-import { brand, wasEnded } from '../app.js';
+import { wasEnded } from '../app.js';
 import { Form } from '../form.js';
 import { t } from '../i18n.js';
-import { Page } from '../ui.js';
+import { Page, brand } from '../ui.js';
 
 /** How the password of the first admin looks, which the first start writes to a file. */
 const FIRST_PASSWORD = /^[A-Za-z0-9_-]{32}$/;
