@@ -18,11 +18,13 @@ pub use serde_json::{Value as JsonValue, json};
 pub use crate::VERSION;
 pub use crate::auth::permission::{Permission, Role};
 pub use crate::domain::By;
+pub use crate::domain::figures::{Figures, Standing, Writing};
 pub use crate::error::failures::{self, Failure};
 pub use crate::error::{Error, FieldError, Kind as ErrorKind, Result};
 pub use crate::host::Host;
 pub use crate::model::audit::{Action, SubjectKind};
 pub use crate::model::event::{CommandOutcome, Event};
+pub use crate::model::tally::Tallied;
 pub use crate::plugin::{
     CommandLine, Plugin, PluginError, Server, Shutdown, Tables, Web, WebAnswer, WebError, serve_routes,
 };

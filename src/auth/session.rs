@@ -272,6 +272,12 @@ impl Sessions {
         self.store.write(move |db| sessions::delete(db, &key.0)).await.map(drop)
     }
 
+    /// How many sessions have not ended. Looks at each of them.
+    pub fn count(&self) -> usize {
+        let now = self.clock.now();
+        self.kept.read().by_key.values().filter(|entry| entry.expires.load(Relaxed) > now).count()
+    }
+
     /// A user's sessions, those that ended unused included.
     pub fn keys_of(&self, user: i64) -> Vec<SessionKey> {
         self.kept.read().by_user.get(&user).cloned().unwrap_or_default()

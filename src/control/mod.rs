@@ -228,6 +228,11 @@ impl Control {
         self.find(agent).is_some_and(|agent| agent.is_online())
     }
 
+    /// How many agents are known.
+    pub fn count(&self) -> usize {
+        self.agents.read().len()
+    }
+
     /// How many agents can be reached. Looks at each of them.
     pub fn online_count(&self) -> usize {
         self.agents.read().values().filter(|agent| agent.is_online()).count()

@@ -24,6 +24,7 @@ pub mod device_status;
 pub mod enrolment;
 pub mod enrolment_code;
 pub(crate) mod failed;
+pub mod figures;
 pub mod given_share;
 pub mod keys;
 pub mod live;

@@ -27,4 +27,5 @@ pub mod request_id;
 pub mod search;
 pub mod shown;
 pub mod shutdown;
+pub mod tally;
 pub mod username;

@@ -1,6 +1,6 @@
 //! What became of an operation at one moment: as much as is needed to say so later, and to whom.
 
-use super::operation::{Operation, OperationId, State, Word};
+use super::operation::{Operation, OperationId, OperationKind, State, Word};
 use crate::clock::Millis;
 
 /// How far an operation was when it had been made or changed. Very many are kept, so that what is long or seldom asked
@@ -9,6 +9,12 @@ use crate::clock::Millis;
 pub struct OperationChange {
     /// The operation.
     pub id: OperationId,
+    /// What kind of thing is wanted.
+    pub kind: OperationKind,
+    /// The command's wire name.
+    pub command: Box<str>,
+    /// When it was made.
+    pub created_at: Millis,
     /// Which of its changes it was.
     pub version: i64,
     /// The user whose agent or device it is about.
@@ -55,6 +61,9 @@ impl From<&Operation> for OperationChange {
     fn from(now: &Operation) -> Self {
         Self {
             id: now.id,
+            kind: now.kind,
+            command: now.command.as_str().into(),
+            created_at: now.created_at,
             version: now.version,
             owner: now.owner,
             agent: now.agent,

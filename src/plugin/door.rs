@@ -13,6 +13,7 @@ use super::tables::Tables;
 use super::web::Web;
 use super::{Plugin, Shutdown};
 use crate::domain::device::{self, DeviceRow};
+use crate::domain::figures::{self, Figures};
 use crate::domain::{By, agent_list, command, wake};
 use crate::error::{Error, Result};
 use crate::host::Host;
@@ -91,6 +92,9 @@ pub trait Server {
 
     /// A client for HTTP that reaches public addresses alone: see [`Web`].
     fn web(&self) -> Web;
+
+    /// How much there is now: agents, sessions, streams of events, operations, what waits for the database.
+    fn figures(&self) -> impl Future<Output = Figures> + Send;
 
     /// What is wrong with plugins, by [`Plugin::health`]: names and texts.
     fn ill_plugins(&self) -> impl Future<Output = Vec<(&'static str, String)>> + Send;
@@ -177,6 +181,10 @@ impl Server for Arc<Host> {
 
     fn web(&self) -> Web {
         Web::default()
+    }
+
+    async fn figures(&self) -> Figures {
+        figures::get(self).await
     }
 
     async fn ill_plugins(&self) -> Vec<(&'static str, String)> {

@@ -3,6 +3,7 @@
 //! A closure that panics fails its own caller and nobody else: its thread lives on.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Instant;
 
 use tokio::sync::oneshot;
 
@@ -13,6 +14,8 @@ use crate::error::{Error, Kind, Result};
 pub(super) trait Job: Send {
     /// Runs the closure and keeps its result. An error is also answered, so that the work can be undone.
     fn run(&mut self, db: &Conn) -> Result<()>;
+    /// When it was queued.
+    fn queued(&self) -> Instant;
     /// Tells the caller: the kept result, or an error if what it promises did not come to be.
     fn answer(self: Box<Self>, outcome: Result<()>);
 }
@@ -20,6 +23,7 @@ pub(super) trait Job: Send {
 /// A closure with its caller.
 pub(super) struct Call<T, F> {
     job: Option<F>,
+    queued: Instant,
     result: Option<Result<T>>,
     caller: oneshot::Sender<Result<T>>,
 }
@@ -32,7 +36,7 @@ where
     /// A job, and where its result will be.
     pub(super) fn of(job: F) -> (Box<dyn Job>, oneshot::Receiver<Result<T>>) {
         let (caller, result) = oneshot::channel();
-        (Box::new(Self { job: Some(job), result: None, caller }), result)
+        (Box::new(Self { job: Some(job), queued: Instant::now(), result: None, caller }), result)
     }
 }
 
@@ -50,6 +54,10 @@ where
         let outcome = result.as_ref().map(drop).map_err(Clone::clone);
         self.result = Some(result);
         outcome
+    }
+
+    fn queued(&self) -> Instant {
+        self.queued
     }
 
     fn answer(self: Box<Self>, outcome: Result<()>) {

@@ -38,6 +38,7 @@ pub mod device_page;
 pub mod device_presence;
 pub mod devices;
 pub mod enrolment_codes;
+pub mod figures;
 pub mod given_shares;
 pub mod idempotency_keys;
 pub mod operation_page;
@@ -70,6 +71,7 @@ use tracing::error;
 
 pub use self::conn::Conn;
 pub use self::error::StoreError;
+pub use self::figures::Stats;
 pub use self::file::is_bereft;
 use self::job::{Call, Job, closed};
 pub use self::memo::Memo;
@@ -108,15 +110,6 @@ struct Inner {
 struct Queue {
     jobs: async_channel::Sender<Box<dyn Job>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
-}
-
-/// What the writer has done since the database was opened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stats {
-    /// How many transactions were tried.
-    pub batches: u64,
-    /// How many writes they held.
-    pub jobs: u64,
 }
 
 impl Store {
@@ -325,15 +318,6 @@ impl Store {
     /// A number that every transaction raises, before anyone is told that it is committed.
     pub fn version(&self) -> u64 {
         self.0.counters.version.load(Ordering::Acquire)
-    }
-
-    /// What the writer has done so far.
-    pub fn stats(&self) -> Stats {
-        let counters = &self.0.counters;
-        Stats {
-            batches: counters.batches.load(Ordering::Relaxed),
-            jobs: counters.jobs.load(Ordering::Relaxed),
-        }
     }
 
     /// Does what is queued, writes everything back into the database's file and closes it. From then on every read

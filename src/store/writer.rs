@@ -16,6 +16,7 @@ use super::job::Job;
 use super::mark::Mark;
 use super::watch::Watch;
 use crate::error::Result;
+use crate::model::tally::Tally;
 
 /// How many jobs may share a transaction, so that the first of a flood is not told after its last.
 const BATCH: usize = 256;
@@ -25,13 +26,29 @@ const LONG_BATCHES: u32 = 150;
 const LONG_CHANGES: u64 = 1000;
 
 /// What the writer has done since it was started.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Counters {
     pub(super) batches: AtomicU64,
     pub(super) jobs: AtomicU64,
     /// Transactions that have ended.
     pub(super) version: AtomicU64,
+    /// How many writes transactions held.
+    pub(super) sizes: Tally,
+    /// How long the first write of each took from when it was queued until it was answered, in microseconds.
+    pub(super) lags: Tally,
 }
+
+impl Default for Counters {
+    fn default() -> Self {
+        let (sizes, lags) = (Tally::new(SIZES), Tally::new(LAGS));
+        Self { batches: AtomicU64::new(0), jobs: AtomicU64::new(0), version: AtomicU64::new(0), sizes, lags }
+    }
+}
+
+/// The bounds of how many writes a transaction holds.
+const SIZES: &[u64] = &[1, 2, 4, 8, 16, 32, 64, 128, 256];
+/// The bounds of how long a write takes, in microseconds: from a quarter of a millisecond to 16 seconds.
+const LAGS: &[u64] = &[250, 1_000, 4_000, 16_000, 64_000, 256_000, 1_000_000, 4_000_000, 16_000_000];
 
 /// Runs until the queue is closed and empty, then writes everything back into the database's file and closes it.
 pub(super) fn run(
@@ -44,10 +61,12 @@ pub(super) fn run(
     let mut batch = Vec::with_capacity(BATCH);
     let mut log = Log { batches: 0, changes: db.total_changes() };
     while let Ok(first) = queue.recv_blocking() {
+        let queued = first.queued();
         batch.push(first);
         gather(queue, &mut batch);
         counters.batches.fetch_add(1, Ordering::Relaxed);
         counters.jobs.fetch_add(batch.len() as u64, Ordering::Relaxed);
+        counters.sizes.add(batch.len() as u64);
         let changes = db.total_changes();
         let outcome = commit(&db, watch, &mut batch);
         // After the commit and before anyone is told: whoever reads at this number reads what was committed.
@@ -64,6 +83,7 @@ pub(super) fn run(
                 }
             }
         }
+        counters.lags.add(u64::try_from(queued.elapsed().as_micros()).unwrap_or(u64::MAX));
         batch.drain(..).for_each(|job| job.answer(outcome.clone()));
         log.write_back_when_long(&db, watch, mark);
     }

@@ -62,6 +62,7 @@ mod login_security;
 mod mac_addresses;
 mod manual;
 mod messages;
+mod metrics;
 mod names;
 mod openapi;
 mod operation_events;

@@ -7,16 +7,16 @@ use serde_json::{Value, json};
 
 use super::support::{Client, Firmware, Reply, Scene, Server};
 
-const TOKEN: &str = "a token of the metrics";
+pub(super) const TOKEN: &str = "a token of the metrics";
 
-async fn with_metrics(section: Value) -> Server {
+pub(super) async fn with_metrics(section: Value) -> Server {
     Server::start_with(|config| {
         config.plugins.insert("metrics".into(), section);
     })
     .await
 }
 
-async fn scrape(client: &Client, authorization: Option<&str>) -> Reply {
+pub(super) async fn scrape(client: &Client, authorization: Option<&str>) -> Reply {
     let mut request = client.http.get(client.url("/metrics"));
     if let Some(value) = authorization {
         request = request.header("authorization", value);
@@ -25,7 +25,7 @@ async fn scrape(client: &Client, authorization: Option<&str>) -> Reply {
 }
 
 /// The value of one series.
-fn value(text: &str, series: &str) -> f64 {
+pub(super) fn value(text: &str, series: &str) -> f64 {
     let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
     line.unwrap_or_else(|| panic!("no series {series}:\n{text}")).parse().expect("a number")
 }

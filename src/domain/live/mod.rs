@@ -105,6 +105,11 @@ impl Drop for Listening {
     }
 }
 
+/// How many streams there are.
+pub(super) fn count(host: &Host) -> usize {
+    host.remembered.get(Live::default).registry.lock().all.len()
+}
+
 /// Begins a stream of the events of some types. `after` is where it is to go on: none for now, and an event that no ID
 /// names for one that nobody knows.
 ///
