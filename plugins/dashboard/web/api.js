@@ -62,7 +62,7 @@ export function setEveryone(on) {
  * Whether the user's role allows something.
  * @param {string} permission
  */
-export const may = (permission) => session?.permissions.includes(permission) ?? false;
+export const may = (permission) => session?.permissions.some((one) => one === permission) ?? false;
 
 /**
  * Where something of the API is.

@@ -6,7 +6,7 @@ import { t, tn } from './i18n.js';
 import { readList } from './live.js';
 import { Part, notify, openDialog, problem, state } from './ui.js';
 
-/** @typedef {{address: string, macAddress: string, name?: string}} Found */
+/** @typedef {Api.CommandDiscoverReplyFound} Found */
 
 /** The word of an agent that says what it understands. */
 const DISCOVER = 'DISCOVER';

@@ -134,7 +134,7 @@ function after(one, other) {
   return epoch === its && Number(number) > Number(count);
 }
 
-/** Takes in what the server knows of a device. @param {number} id @param {DevicePresence | undefined} presence */
+/** Takes in what the server knows of a device. @param {number} id @param {DevicePresence | null | undefined} presence */
 export function see(id, presence) {
   if (presence && (presence.since !== null || !seen.has(id))) seen.set(id, presence);
 }

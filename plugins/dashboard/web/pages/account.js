@@ -8,7 +8,7 @@ import { createToken } from '../token-form.js';
 import { TotpSetup } from '../totp.js';
 import { Page, Part, confirm, icon, notify, notifyError, openDialog, state, time } from '../ui.js';
 
-/** @typedef {{enabled: boolean, required: boolean, recoveryCodesLeft: number}} Totp */
+/** @typedef {Api.StateView} Totp */
 
 class TotpOff extends Part {
   form = new Form(this);
