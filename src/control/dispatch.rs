@@ -30,6 +30,8 @@ pub enum DispatchError {
     Disconnected,
     /// No reply in time.
     TimedOut,
+    /// Whoever asked has gone, and an agent that understands it was asked to end it.
+    GivenUp,
     /// The agent said no, with its code and message.
     Failed(CommandError),
     /// The agent answered nonsense; the text is for the log.
@@ -58,7 +60,7 @@ impl DispatchError {
         match self {
             Self::Payload(_) | Self::Busy | Self::Unsupported | Self::TooLong => CommandOutcome::Refused,
             Self::Offline => CommandOutcome::Offline,
-            Self::Disconnected => CommandOutcome::Disconnected,
+            Self::Disconnected | Self::GivenUp => CommandOutcome::Disconnected,
             Self::TimedOut => CommandOutcome::TimedOut,
             Self::Failed(_) => CommandOutcome::Failed,
             Self::BadReply(_) => CommandOutcome::BadReply,

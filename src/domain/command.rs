@@ -5,8 +5,10 @@ use bytes::Bytes;
 use super::By;
 use super::agent::not_found;
 use super::command_error::{agent_error, in_time};
+use super::hang_up::hung_up;
 use super::operation::record::{self, Direct};
 use super::server_side;
+use crate::control::DispatchError;
 use crate::error::{Error, Kind, Result};
 use crate::model::audit::{Action, SubjectKind};
 use crate::model::operation::OperationKind;
@@ -41,7 +43,13 @@ pub async fn send(
             began: by.now(),
         };
         let reply = by.host.control.dispatch_json_for(by.requester(), agent, entry, payload);
-        let reply = server_side::after(agent, entry, in_time(entry.timeout, reply).await).await;
+        let reply = in_time(entry.timeout, reply);
+        let reply = tokio::select! {
+            biased;
+            reply = reply => reply,
+            () = hung_up(), if entry.cancelable => Err(DispatchError::GivenUp),
+        };
+        let reply = server_side::after(agent, entry, reply).await;
         record::note(by, direct, reply.as_ref().map(Some));
         reply.map_err(|error| agent_error(agent, entry.name, error))
     };

@@ -59,6 +59,11 @@ pub(crate) fn agent_error(agent: i64, what: &str, error: DispatchError) -> Error
             "agent_timeout",
             "Agent did not answer in time; whether it did what was asked is unknown",
         ),
+        DispatchError::GivenUp => Error::new(
+            Kind::TimedOut,
+            "agent_timeout",
+            "Whoever asked hung up before the agent answered; whether it did what was asked is unknown",
+        ),
         DispatchError::Failed(CommandError { code, message }) => {
             let message = match agent_text(&message) {
                 said if said.is_empty() => "the agent gave no reason".to_owned(),

@@ -26,6 +26,7 @@ pub mod enrolment_code;
 pub(crate) mod failed;
 pub mod figures;
 pub mod given_share;
+pub(crate) mod hang_up;
 pub mod keys;
 pub mod live;
 pub mod log_level;

@@ -38,6 +38,7 @@ use crate::config::Config;
 use crate::control::Ticket;
 use crate::domain::By;
 use crate::domain::admission::may_enter;
+use crate::domain::hang_up::without_caller;
 use crate::error::{Error, Kind, Result};
 use crate::host::Host;
 use crate::http::body::{RequestBody, Room};
@@ -365,7 +366,7 @@ impl Drop for Handler<'_> {
             let (summary, seen) = (summary.taken_over(), seen.clone());
             let id = summary.id.clone();
             let rest = async move {
-                let result = Handler { running: Some(running), rest: None }.await;
+                let result = without_caller(Handler { running: Some(running), rest: None }).await;
                 summary.ended(&seen, result);
             };
             let rest = within(id, rest);

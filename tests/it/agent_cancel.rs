@@ -219,8 +219,16 @@ async fn a_direct_command_is_ended_when_its_caller_hangs_up() {
     };
     let asked = ask("DISCOVER", json!({}));
     let command = agent.command().await;
+    let began = Instant::now();
     asked.abort();
     canceled(&mut agent, &command).await;
+    // Its time is over only after 20 s.
+    assert!(began.elapsed() < Duration::from_secs(15), "not because its caller had gone");
+    let listed = async || {
+        let list = scene.admin.get("/api/operations").await.expect(200);
+        list.data()[0]["state"].clone()
+    };
+    until_equal("what is recorded of it", json!("canceled"), listed).await;
     // Whoever asks now is not given the end of what others gave up.
     let asked = ask("DISCOVER", json!({}));
     let new = agent.command().await;

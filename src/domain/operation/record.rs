@@ -75,6 +75,13 @@ pub(in crate::domain) fn note<T: AsRef<str>>(
             None,
             None,
         ),
+        Err(DispatchError::GivenUp) => (
+            State::Canceled,
+            Some(reason::CANCELED),
+            "Whoever asked hung up before the agent answered; an agent that understands it was asked to end it",
+            None,
+            None,
+        ),
         Err(DispatchError::Disconnected) => (
             State::TimedOut,
             Some(reason::CONNECTION_LOST),
