@@ -104,15 +104,15 @@ export class Server {
     return this.api('POST', 'auth/login', { username, password });
   }
 
-  /** A connected agent. */
-  async agent(name) {
+  /** A connected agent, started with further words. */
+  async agent(name, more = []) {
     const { code } = await this.api('POST', 'agents/enrolment-codes', { type: 'server' });
     const secret = join(this.directory, `${name}.secret`);
     const words = ['agent', 'enroll', '--server', this.url, '--name', name, '--secret-file', secret, '--json'];
     const enrol = this.run(words, { NETIGNITE_ENROLMENT_CODE: code });
     await until('the agent enrols', () => enrol.exitCode !== null);
     const { id } = JSON.parse(enrol.output);
-    const process = this.run(['agent', '--server', this.url, '--id', String(id), '--secret-file', secret]);
+    const process = this.run(['agent', '--server', this.url, '--id', String(id), '--secret-file', secret, ...more]);
     await until('the agent is online', async () => (await this.api('GET', 'agents/status'))[id] === 'online');
     return { id, process };
   }

@@ -9,11 +9,14 @@ type Operation = Omit<Api.OperationView, 'evidence'> &
   Partial<Pick<Api.TrailView, 'trail'>> & {
     evidence: { onlineAfterMs?: number; wasOnline?: boolean; method?: string; packets?: number } | null;
   };
+/** What happened to a device. */
+type TimelineEntry = { kind: 'presence'; at: number; presence: DevicePresence } | { kind: 'operation'; at: number; operation: Operation };
 type DevicePresence = Api.DevicePresence;
 type Presence = Api.Presence;
 type Agent = Api.AgentView;
 type Share = Api.ShareView;
 type User = Api.UserView;
+type ServerStatus = Api.ServerView;
 type AuditEntry = Api.EntryView;
 type BrowserSession = Api.SessionView2;
 type Token = Api.TokenView;

@@ -123,6 +123,16 @@ export const when = (at) => dateTime.format(at);
  */
 export const whenExactly = (at) => clock.format(at);
 
+const hour = new Intl.DateTimeFormat(locale, { hour: '2-digit', minute: '2-digit' });
+const day = new Intl.DateTimeFormat(locale, { day: 'numeric', month: 'short' });
+
+/**
+ * The time of a day, or the day of a year, for a scale.
+ * @param {number} at
+ * @param {boolean} days
+ */
+export const tick = (at, days) => (days ? day : hour).format(at);
+
 /**
  * Date and time with everything, for what is shown when pointed at.
  * @param {number} at

@@ -1,7 +1,7 @@
 // What is shown of an operation wherever it is shown: its state, why it ended so, its trail.
-import { html } from './vendor/lit.js';
+import { html, nothing } from './vendor/lit.js';
 import { has, lasting, t } from './i18n.js';
-import { state } from './ui.js';
+import { state, time } from './ui.js';
 
 /** Whether an operation goes on. @param {Operation} operation */
 export const live = ({ state }) => state === 'queued' || state === 'running';
@@ -27,3 +27,15 @@ export const trail = ({ trail = [], createdAt }) =>
   html`<ol class="trail">
     ${trail.map(({ at, message }) => html`<li><span class="quiet">${at - createdAt < 500 ? '0' : `+${lasting(at - createdAt)}`}</span><span lang="en">${message}</span></li>`)}
   </ol>`;
+
+/** What an operation does, in a word. @param {Operation} operation */
+export const operationName = ({ kind, command }) => (kind === 'wake' ? t('wake') : has(`power.${command.toLowerCase()}`) ? t(`power.${command.toLowerCase()}`) : command);
+
+/** One line of a list. @param {Operation} operation @param {string} about the name of what it is about */
+export const line = (operation, about) =>
+  html`<li>
+    <div class="what">${operationState(operation)}</div>
+    <div class="did"><a href="operations/${operation.id}">${operationName(operation)}</a>${about ? html` <strong>${about}</strong>` : nothing}
+      <span class="quiet">${live(operation) ? nothing : reasonOf(operation)}</span></div>
+    <span class="quiet">${time(operation.createdAt)}</span>
+  </li>`;

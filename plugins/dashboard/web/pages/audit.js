@@ -10,7 +10,7 @@ const PAGE = 100;
 const ACTORS = ['user', 'token', 'agent', 'operator', 'server', 'nobody'];
 const OUTCOMES = ['done', 'refused', 'failed'];
 /** Beginnings of actions' names. */
-const ACTIONS = ['auth.', 'device.', 'agent.', 'user.', 'password.', 'totp.', 'token.', 'session.', 'enrolment.', 'share.', 'secrets.', 'log_level.', 'audit.', 'request.'];
+const ACTIONS = ['auth.', 'device.', 'operation.', 'agent.', 'user.', 'password.', 'totp.', 'token.', 'session.', 'enrolment.', 'share.', 'secrets.', 'log_level.', 'audit.', 'request.'];
 const PERIODS = { '': 0, '1h': 3_600_000, '24h': 86_400_000, '7d': 604_800_000, '30d': 2_592_000_000 };
 
 /** @param {AuditEntry['outcome']} outcome */

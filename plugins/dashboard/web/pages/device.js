@@ -3,9 +3,13 @@ import { html, nothing } from '../vendor/lit.js';
 import { events, get, may, remove, session, toggleFavorite } from '../api.js';
 import { go } from '../app.js';
 import { editDevice } from '../device-form.js';
+import { DeviceOptions } from '../device-options.js';
 import { t } from '../i18n.js';
 import { follow, live, readList, see, seen, underWay, wakeEvents, wakes, wakeState, watchDevices } from '../live.js';
+import { operationState } from '../operation.js';
+import { powerMenu } from '../power-menu.js';
 import { shares } from '../shares.js';
+import { Timeline } from '../timeline.js';
 import { Page, confirm, copyable, deviceIcon, icon, notify, notifyError, seenState, state, time } from '../ui.js';
 import { wakeStory } from '../why.js';
 import { cancelButton, star, wakeButton } from './devices.js';
@@ -17,6 +21,10 @@ export default class DevicePage extends Page {
   device = null;
   /** @type {Agent | null} */
   agent = null;
+  options = new DeviceOptions();
+  timeline = new Timeline();
+  /** The newest wake that the server knows, with its steps. @type {Operation | null} */
+  woken = null;
   /** @type {import('../shares.js').Shares | null} */
   shares = null;
   /** The shares that bring the device within the user's reach. @type {Given[]} */
@@ -61,6 +69,20 @@ export default class DevicePage extends Page {
   #changed = (changes) => {
     const again = (/** @type {import('../live.js').Change} */ { type, data }) => type === 'reset' || (type === 'device.changed' && data.id === this.number);
     if (this.loaded && changes.some(again)) void this.reload();
+    for (const { type, data } of changes) {
+      if (type === 'device.presence' && data.id === this.number && this.device) this.device.presence = data.presence;
+      if (!type.startsWith('agent.') || data.deleted) continue;
+      this.options.agents = this.options.agents.map((agent) => (agent.id === data.id ? data : agent));
+    }
+    this.requestUpdate();
+  };
+
+  /** What the newest wake came to, also one from elsewhere. @param {Operation[]} operations */
+  #wakes = async (operations) => {
+    const newest = operations.find(({ kind }) => kind === 'wake') ?? null;
+    if (newest && (newest.id !== this.woken?.id || newest.state !== this.woken.state)) {
+      this.woken = newest.state === 'succeeded' ? newest : await get(`operations/${newest.id}`).catch(() => newest);
+    }
     this.requestUpdate();
   };
 
@@ -69,9 +91,13 @@ export default class DevicePage extends Page {
     this.device = await get(`devices/${this.number}`);
     see(this.number, this.device?.presence);
     const { agentID, shared, name } = /** @type {Device} */ (this.device);
-    if (!shared && agentID) {
+    this.timeline.device = this.number;
+    this.timeline.read = this.#wakes;
+    if (!shared && agentID && may('agents:read')) {
       const agents = await readList('agents');
       this.agent = agents.find((/** @type {Agent} */ { id }) => id === agentID) ?? null;
+      const device = /** @type {Device} */ (this.device);
+      Object.assign(this.options, { device, agents: agents.filter(({ ownerID }) => ownerID === device.ownerID), saved: this.reload }).requestUpdate();
     }
     if (shared) {
       /** @type {Given[]} */
@@ -140,6 +166,25 @@ export default class DevicePage extends Page {
       </ul></section>`;
   }
 
+  /** The last wake: of this page, which is known step by step, or what the server knows. @param {import('../live.js').Wake | undefined} waking */
+  #wake(waking) {
+    const story = (/** @type {unknown} */ now, /** @type {Parameters<typeof wakeStory>[0]} */ wake, /** @type {unknown} */ cancel = nothing) =>
+      html`<section class="card"><header><h2>${t('wake.last')}</h2>${now}${cancel}</header>
+        ${wakeStory(wake)}${wake.operation ? html`<p><a href="operations/${wake.operation.id}">${t('operation.see')}</a></p>` : nothing}</section>`;
+    if (waking) return story(state(...wakeState(waking)), waking, underWay(waking) ? cancelButton(waking) : nothing);
+    // One that went well is a line of the list below.
+    if (!this.woken || this.woken.state === 'succeeded') return nothing;
+    const failed = this.woken.state !== 'canceled' && this.woken.endedAt !== null;
+    return story(operationState(this.woken), { phase: failed ? 'silent' : '', operation: this.woken });
+  }
+
+  /** How and when it was seen last. @param {Device} device */
+  #seen({ presence }) {
+    if (!presence || (!presence.method && !presence.checkedAt)) return nothing;
+    return html`<dt>${t(presence.method ? 'device.seen' : 'device.found')}</dt>
+      <dd>${presence.method ? t(`device.seen.${presence.method}`) : t(`device.why.${presence.why}`)}${presence.checkedAt ? html` <span class="quiet">· ${t('device.checked')} ${time(presence.checkedAt)}</span>` : nothing}</dd>`;
+  }
+
   /** @override */
   content() {
     const device = /** @type {Device} */ (this.device);
@@ -152,12 +197,11 @@ export default class DevicePage extends Page {
         <div><h1 tabindex="-1">${device.name}</h1>${now}</div>
         ${star(device, this.star)}
         <span class="grow"></span>
+        ${powerMenu(device, this.options.agents.find(({ id }) => id === device.hostAgentID), () => this.timeline.reloadSoon())}
         <div class="act big">${wakeButton(device, waking)}</div>
       </header>
-      ${waking
-        ? html`<section class="card"><header><h2>${t('wake.last')}</h2>${state(...wakeState(waking))}${underWay(waking) ? cancelButton(waking) : nothing}</header>
-            ${wakeStory(waking)}${waking.operation ? html`<p><a href="operations/${waking.operation.id}">${t('operation.see')}</a></p>` : nothing}</section>`
-        : nothing}
+      ${this.#wake(waking)}
+      ${this.timeline}
       <div class="columns">
         <section class="card">
           <header>
@@ -171,9 +215,11 @@ export default class DevicePage extends Page {
             <dt>${t('port')}</dt><dd>${device.port ?? html`<span class="quiet">–</span>`}</dd>
             <dt>${t(device.shared ? 'owner' : 'agent')}</dt>
             <dd>${device.shared ? device.ownerName : this.agent ? html`<a href="agents/${this.agent.id}">${this.agent.name}</a>` : html`<span class="quiet">–</span>`}</dd>
+            ${this.#seen(device)}
             ${device.description ? html`<dt>${t('description')}</dt><dd class="text">${device.description}</dd>` : nothing}
           </dl>
         </section>
+        ${own && this.agent ? html`<section class="card">${this.options}</section>` : nothing}
         ${this.shares ? html`<section class="card">${this.shares}</section>` : nothing} ${this.#given()}
       </div>
       ${own

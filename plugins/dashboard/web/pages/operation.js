@@ -3,7 +3,7 @@ import { html, nothing } from '../vendor/lit.js';
 import { get, post } from '../api.js';
 import { t } from '../i18n.js';
 import { follow, readList } from '../live.js';
-import { live, operationState, reasonOf, trail } from '../operation.js';
+import { live, operationName, operationState, reasonOf, trail } from '../operation.js';
 import { Page, icon, notify, notifyError, time } from '../ui.js';
 
 /** How often a live one is looked at, in milliseconds. */
@@ -23,8 +23,7 @@ export default class OperationPage extends Page {
 
   /** @override */
   get heading() {
-    const { kind, command } = this.operation ?? {};
-    return !kind ? t('operation') : kind === 'wake' ? t('wake') : (command ?? '');
+    return this.operation ? operationName(this.operation) : t('operation');
   }
 
   /** @override */

@@ -4,8 +4,8 @@ import { getPage } from '../api.js';
 import { FilteredList } from '../filtered-list.js';
 import { t } from '../i18n.js';
 import { follow, readList } from '../live.js';
-import { live, operationState, reasonOf } from '../operation.js';
-import { problem, skeleton, time } from '../ui.js';
+import { line, live } from '../operation.js';
+import { icon, problem, skeleton } from '../ui.js';
 
 /** Operations of a page, and how often live ones are looked at, in milliseconds. */
 const PAGE = 50;
@@ -14,15 +14,6 @@ const STATES = ['live', 'queued', 'running', 'succeeded', 'failed', 'timed_out',
 const KINDS = ['wake', 'command'];
 /** Whether the stream says how operations change. */
 let streamed = false;
-
-/** One line of a list. @param {Operation} operation @param {string} about the name of what it is about */
-export const line = (operation, about) =>
-  html`<li>
-    <div class="what">${operationState(operation)}</div>
-    <div class="did"><a href="operations/${operation.id}">${operation.kind === 'wake' ? t('wake') : operation.command}</a>${about ? html` <strong>${about}</strong>` : nothing}
-      <span class="quiet">${live(operation) ? nothing : reasonOf(operation)}</span></div>
-    <span class="quiet">${time(operation.createdAt)}</span>
-  </li>`;
 
 /** @extends FilteredList<Operation> */
 export default class Operations extends FilteredList {
@@ -110,9 +101,18 @@ export default class Operations extends FilteredList {
       <search class="filters"><div class="chips">
         ${this.select('state', STATES, (value) => t(`operation.state.${value}`))}
         ${this.select('kind', KINDS, (value) => t(`operation.kind.${value}`))}
+        ${this.#about()}
         <button class="chip" @click=${this.reload}>${t('refresh')}</button>
       </div></search>
       ${problem(this.failure, this.reload)} ${this.loaded ? this.#lines() : this.failure ? nothing : skeleton(10)}`;
+  }
+
+  /** What the list is about alone, which can be taken away. */
+  #about() {
+    const { deviceID, agentID } = this.filter;
+    if (!deviceID && !agentID) return nothing;
+    const name = this.names.get(deviceID ? `device ${deviceID}` : `agent ${agentID}`) ?? `#${deviceID ?? agentID}`;
+    return html`<button class="chip" aria-pressed="true" aria-label=${t('operations.about', { name })} @click=${() => this.set(deviceID ? 'deviceID' : 'agentID', '')}>${name} ${icon('close')}</button>`;
   }
 
   #lines() {
