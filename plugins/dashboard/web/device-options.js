@@ -66,7 +66,7 @@ export class DeviceOptions extends Part {
     })(event);
   };
 
-  /** @param {number | undefined} id */
+  /** @param {number | null | undefined} id */
   #name(id) {
     const agent = this.agents.find((agent) => agent.id === id);
     return agent ? html`<a href="agents/${agent.id}">${agent.name}</a>` : html`<span class="quiet">–</span>`;

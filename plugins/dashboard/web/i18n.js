@@ -69,6 +69,17 @@ export function tn(key, n, values = {}) {
  */
 export const number = (n) => numbers.format(n);
 
+const sizes = /** @type {const} */ (['byte', 'kilobyte', 'megabyte', 'gigabyte', 'terabyte']);
+
+/**
+ * A size as people write it.
+ * @param {number} n in bytes
+ */
+export function bytes(n) {
+  const at = Math.min(sizes.length - 1, n < 1 ? 0 : Math.floor(Math.log10(n) / 3));
+  return new Intl.NumberFormat(locale, { style: 'unit', unit: sizes[at], maximumSignificantDigits: 3 }).format(n / 1000 ** at);
+}
+
 /** @type {[Intl.RelativeTimeFormatUnit, number][]} */
 const UNITS = [
   ['year', 31_536_000],

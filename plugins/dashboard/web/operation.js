@@ -28,8 +28,12 @@ export const trail = ({ trail = [], createdAt }) =>
     ${trail.map(({ at, message }) => html`<li><span class="quiet">${at - createdAt < 500 ? '0' : `+${lasting(at - createdAt)}`}</span><span lang="en">${message}</span></li>`)}
   </ol>`;
 
-/** What an operation does, in a word. @param {Operation} operation */
-export const operationName = ({ kind, command }) => (kind === 'wake' ? t('wake') : has(`power.${command.toLowerCase()}`) ? t(`power.${command.toLowerCase()}`) : command);
+/** What an operation does, in words where there are some. @param {Operation} operation */
+export function operationName({ kind, command }) {
+  if (kind === 'wake') return t('wake');
+  const known = [`power.${command.toLowerCase()}`, `command.${command}`].find(has);
+  return known ? t(known) : command;
+}
 
 /** One line of a list. @param {Operation} operation @param {string} about the name of what it is about */
 export const line = (operation, about) =>

@@ -8,8 +8,6 @@ import { announce, notifyError, say } from './ui.js';
 
 /** @typedef {import('./live.js').Wake} Wake */
 
-/** How often the operations are asked for, in milliseconds. */
-const EVERY = 1500;
 /** Wakes that are begun, or asked for, at the same time. */
 const AT_ONCE = 4;
 
@@ -105,8 +103,6 @@ const PHASES = {
 
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let timer;
-/** Whether the stream says how operations change. */
-let streamed = false;
 
 /** @param {number} after */
 function askSoon(after) {
@@ -121,7 +117,6 @@ follow((changes) => {
   for (const { type, data } of changes) {
     if (type === 'reset') askSoon(0);
     if (type !== 'operation.changed') continue;
-    streamed = true;
     const wake = [...wakes.values()].find(({ operation }) => operation?.id === data.id);
     if (!wake || !open(wake)) continue;
     take(wake, data);
@@ -132,11 +127,10 @@ follow((changes) => {
 /** Reads the steps of those that have ended; of the others, too, where they are few enough to be looked at. */
 async function askAll() {
   const all = [...wakes.values()].filter(open);
-  const sought = streamed && all.length > AT_ONCE ? all.filter((wake) => !underWay(wake)) : all;
+  const sought = all.length > AT_ONCE ? all.filter((wake) => !underWay(wake)) : all;
   for (let i = 0; i < sought.length; i += AT_ONCE) {
     await Promise.all(sought.slice(i, i + AT_ONCE).map(ask));
   }
-  if (!streamed && [...wakes.values()].some(open)) askSoon(EVERY);
 }
 
 /** @param {Wake} wake */

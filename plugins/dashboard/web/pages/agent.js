@@ -6,8 +6,12 @@ import { CommandForm } from '../command.js';
 import { Form } from '../form.js';
 import { t, when } from '../i18n.js';
 import { follow, live, readList } from '../live.js';
+import { line } from '../operation.js';
 import { shares } from '../shares.js';
 import { Page, Part, confirm, copyable, icon, notify, notifyError, openDialog, presenceState } from '../ui.js';
+
+/** How many of the operations asked of it last are shown. */
+const HISTORY = 10;
 
 class AgentForm extends Part {
   form = new Form(this);
@@ -41,6 +45,10 @@ export default class AgentPage extends Page {
   commands = [];
   /** @type {Device[]} */
   devices = [];
+  /** What was asked of the agent last. @type {Operation[]} */
+  history = [];
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #soon;
   /** @type {import('../shares.js').Shares | null} */
   shares = null;
   secret = '';
@@ -77,6 +85,7 @@ export default class AgentPage extends Page {
     if (!this.loaded) return;
     for (const { type, data } of changes) {
       if (type === 'reset' || (type === 'device.changed' && (data.agentID === this.number || this.devices.some(({ id }) => id === data.id)))) void this.reload();
+      if (type === 'operation.changed' && data.agentID === this.number) this.#readSoon();
       if (!type.startsWith('agent.') || data.id !== this.number) continue;
       if (data.deleted) void this.reload();
       else this.agent = data;
@@ -84,10 +93,24 @@ export default class AgentPage extends Page {
     }
   };
 
+  #readSoon() {
+    clearTimeout(this.#soon);
+    this.#soon = setTimeout(() => void this.#readHistory().then(() => this.requestUpdate(), notifyError), 300);
+  }
+
+  async #readHistory() {
+    this.history = await get('operations', { agentID: this.number, limit: HISTORY });
+  }
+
+  find = async () => {
+    const { discover } = await import('../discover.js');
+    await discover([/** @type {Agent} */ (this.agent)]);
+  };
+
   /** @override */
   async load() {
     // From the list: the agent alone comes with its secret, and that it was shown is noted in the audit log.
-    const [agents, commands, devices] = await Promise.all([readList('agents'), get('commands'), readList('devices')]);
+    const [agents, commands, devices] = await Promise.all([readList('agents'), get('commands'), readList('devices'), this.#readHistory()]);
     this.agent = agents.find((/** @type {Agent} */ { id }) => id === this.number) ?? null;
     if (!this.agent) throw new ApiError(404, 'agent_not_found', 'Agent not found');
     this.devices = devices.filter((/** @type {Device} */ { agentID }) => agentID === this.number);
@@ -163,6 +186,7 @@ export default class AgentPage extends Page {
         <div><h1 tabindex="-1">${agent.name}</h1>
           ${presenceState(presence)}</div>
         <span class="grow"></span>
+        ${may('devices:write') && may('agents:command') && presence?.state === 'online' && agent.commands?.includes('DISCOVER') ? html`<button @click=${this.find}>${icon('search')}${t('discover.short')}</button>` : nothing}
         <button @click=${this.edit}>${icon('edit')}${t('edit')}</button>
       </header>
       <div class="columns">
@@ -189,6 +213,12 @@ export default class AgentPage extends Page {
           ${this.shares ? html`<section class="card">${this.shares}</section>` : nothing}
         </div>
       </div>
+      <section class="card"><header><h2>${t('agent.history')}</h2>
+          ${this.history.length === HISTORY ? html`<a href="operations?agentID=${agent.id}">${t('operations.all')}</a>` : nothing}</header>
+        ${this.history.length === 0
+          ? html`<p class="quiet">${t('agent.history.none')}</p>`
+          : html`<div class="rows operations flat"><ul aria-label=${t('agent.history')}>${this.history.map((one) => line(one, this.devices.find(({ id }) => id === one.deviceID)?.name ?? ''))}</ul></div>`}
+      </section>
       <section class="card quiet-card"><div><h2>${t('delete')}</h2><p class="quiet">${t('agent.delete.text')}</p></div>
         <button class="danger" @click=${this.delete}>${icon('trash')}${t('delete.what', { name: agent.name })}</button></section>`;
   }

@@ -6,11 +6,6 @@ import { follow, readList } from '../live.js';
 import { live, operationName, operationState, reasonOf, trail } from '../operation.js';
 import { Page, icon, notify, notifyError, time } from '../ui.js';
 
-/** How often a live one is looked at, in milliseconds. */
-const EVERY = 1500;
-/** Whether the stream says how operations change. */
-let streamed = false;
-
 export default class OperationPage extends Page {
   /** @type {Operation | null} */
   operation = null;
@@ -30,12 +25,8 @@ export default class OperationPage extends Page {
   connectedCallback() {
     super.connectedCallback();
     const stop = follow(this.#changed);
-    const timer = setInterval(() => {
-      if (!streamed && !document.hidden && this.operation && live(this.operation)) void this.reload();
-    }, EVERY);
     this.#stop = () => {
       stop();
-      clearInterval(timer);
       clearTimeout(this.#soon);
     };
   }
@@ -49,7 +40,6 @@ export default class OperationPage extends Page {
   /** @param {import('../live.js').Change[]} changes */
   #changed = (changes) => {
     for (const { type, data } of changes) {
-      if (type === 'operation.changed') streamed = true;
       if (type !== 'reset' && (type !== 'operation.changed' || data.id !== this.params.uuid)) continue;
       // Its trail is not in what is passed on.
       clearTimeout(this.#soon);

@@ -4,16 +4,13 @@ import { getPage } from '../api.js';
 import { FilteredList } from '../filtered-list.js';
 import { t } from '../i18n.js';
 import { follow, readList } from '../live.js';
-import { line, live } from '../operation.js';
+import { line } from '../operation.js';
 import { icon, problem, skeleton } from '../ui.js';
 
-/** Operations of a page, and how often live ones are looked at, in milliseconds. */
+/** Operations of a page. */
 const PAGE = 50;
-const EVERY = 3000;
 const STATES = ['live', 'queued', 'running', 'succeeded', 'failed', 'timed_out', 'expired', 'canceled'];
 const KINDS = ['wake', 'command'];
-/** Whether the stream says how operations change. */
-let streamed = false;
 
 /** @extends FilteredList<Operation> */
 export default class Operations extends FilteredList {
@@ -32,12 +29,8 @@ export default class Operations extends FilteredList {
   connectedCallback() {
     super.connectedCallback();
     const stop = follow(this.#changed);
-    const timer = setInterval(() => {
-      if (!streamed && !document.hidden && this.list.length <= PAGE && this.list.some(live)) void this.reload();
-    }, EVERY);
     this.#stop = () => {
       stop();
-      clearInterval(timer);
       clearTimeout(this.#soon);
     };
   }
@@ -54,7 +47,6 @@ export default class Operations extends FilteredList {
     let other = changes.some(({ type }) => type === 'reset');
     for (const { type, data } of changes) {
       if (type !== 'operation.changed') continue;
-      streamed = true;
       const at = this.list.findIndex(({ id }) => id === data.id);
       if (at >= 0) this.list[at] = data;
       // A new one, or one that the filter may no longer let through.

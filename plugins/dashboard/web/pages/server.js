@@ -1,17 +1,16 @@
 // The server itself: whether it is well, what it logs, and the key that secrets are sealed with.
 import { html, nothing } from '../vendor/lit.js';
-import { ApiError, base, get, post, put } from '../api.js';
-import { lasting, t } from '../i18n.js';
-import { Page, confirm, icon, notify, notifyError, state } from '../ui.js';
+import { base, get, post, put } from '../api.js';
+import { bytes, lasting, number, t } from '../i18n.js';
+import { Page, confirm, icon, notify, notifyError, state, time } from '../ui.js';
 
 const LEVELS = ['debug', 'info', 'warn', 'error', 'critical'];
 
 export default class Server extends Page {
-  /** @type {{version: string, uptime: number} | null} */
-  health = null;
+  /** @type {ServerStatus | null} */
+  status = null;
   ready = false;
   level = '';
-  readAt = 0;
   /** @type {ReturnType<typeof setInterval> | undefined} */
   #timer;
 
@@ -40,13 +39,7 @@ export default class Server extends Page {
       (answer) => answer.ok,
       () => false,
     );
-    const health = get('health').catch((error) => {
-      // Not ready, and saying so, is no failure of this page.
-      if (error instanceof ApiError && error.status === 503) return null;
-      throw error;
-    });
-    [this.ready, this.health, { level: this.level }] = await Promise.all([ready, health, get('admin/log-level')]);
-    this.readAt = Date.now();
+    [this.ready, this.status, { level: this.level }] = await Promise.all([ready, get('admin/server'), get('admin/log-level')]);
   }
 
   /** @param {Event} event */
@@ -68,18 +61,27 @@ export default class Server extends Page {
     try {
       const { secrets } = await post('admin/secrets/rotate-key');
       notify(t('server.key.done', { secrets }));
+      await this.reload();
     } catch (error) {
       notifyError(error);
     }
   };
+
+  /** @param {string} key @param {string | null | undefined} value */
+  #figure = (key, value) => html`<div class="figure"><span class="quiet">${t(key)}</span><strong>${value ?? '–'}</strong></div>`;
 
   /** @override */
   content() {
     return html`<header class="page"><h1 tabindex="-1">${this.heading}</h1></header>
       <div class="figures">
         <div class="figure"><span class="quiet">${t('server.health')}</span>${this.ready ? state('online', t('server.ready')) : state('failed', t('server.notReady'))}</div>
-        <div class="figure"><span class="quiet">${t('server.version')}</span><strong>${this.health?.version ?? '–'}</strong></div>
-        <div class="figure"><span class="quiet">${t('server.uptime')}</span><strong>${this.health ? lasting(this.health.uptime * 1000) : '–'}</strong></div>
+        ${this.#figure('server.version', this.status?.version)}
+        ${this.#figure('server.uptime', this.status && lasting(this.status.uptime))}
+        ${this.#figure('server.database', this.status && bytes(this.status.databaseBytes))}
+        ${this.#figure('server.users', this.status && number(this.status.users))}
+        ${this.#figure('server.devices', this.status && number(this.status.devices))}
+        ${this.#figure('server.agents', this.status && t('server.ofAgents', { connected: number(this.status.agentsConnected), n: number(this.status.agents) }))}
+        ${this.#figure('server.operations', this.status && number(this.status.liveOperations))}
       </div>
       <div class="columns">
         <section class="card">
@@ -93,9 +95,10 @@ export default class Server extends Page {
         <section class="card">
           <header><h2>${t('server.key')}</h2></header>
           <p class="quiet">${t('server.key.what')}</p>
+          ${this.status?.keyMadeAt ? html`<p>${t('server.key.made')} ${time(this.status.keyMadeAt)}</p>` : nothing}
           <div class="buttons"><button @click=${this.rotate}>${icon('key')}${t('server.key.do')}</button></div>
         </section>
-      </div>${nothing}`;
+      </div>`;
   }
 }
 customElements.define('ni-server', Server);

@@ -3,7 +3,7 @@ import { html, nothing, repeat } from '../vendor/lit.js';
 import { base, events, get, may, post, put, remove, session } from '../api.js';
 import { Form } from '../form.js';
 import { number, t, when } from '../i18n.js';
-import { Page, Part, confirm, copyable, icon, notify, notifyError, openDialog, problem, skeleton } from '../ui.js';
+import { Page, Part, confirm, copyable, icon, notify, notifyError, openDialog, problem, skeleton, time } from '../ui.js';
 
 /** What a user is, in one word. @param {User} user */
 const roleOf = (user) => (user.superadmin ? 'superadmin' : user.role);
@@ -155,6 +155,7 @@ export default class Users extends Page {
     return html`<li>
       <div class="name">${icon('account')}<span>${user.username}</span>${self ? html`<span class="tag">${t('you')}</span>` : nothing}</div>
       <div class="via">${t(`role.${roleOf(user)}`)}</div>
+      <div class="when quiet">${user.lastLogin ? html`${t('user.lastLogin')} ${time(user.lastLogin)}` : t('user.neverIn')}${user.createdAt ? html` · ${t('user.since')} ${time(user.createdAt)}` : nothing}</div>
       <div class="act">
         ${self
           ? html`<a class="button small" href="account">${t('nav.account')}</a>`
