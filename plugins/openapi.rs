@@ -30,7 +30,8 @@ pub struct OpenApi {
 
 const DOCUMENT: Tag = Tag::new("Document", "This document");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
-/// The page at `/api/docs`.
+const PATH: &str = "/api/docs";
+/// The page there.
 const REFERENCE: &str = "reference/index.html";
 
 /// The page's files by name, some of them in compressed form besides: `build.rs` lists them.
@@ -63,6 +64,7 @@ impl Plugin for OpenApi {
             let plugin = self.clone();
             let found = [StatusCode::OK, StatusCode::NOT_MODIFIED];
             let row = Route::get(path, summary).public().tag(DOCUMENT).statuses(&found);
+            let row = if path == PATH { row.navigation("API reference") } else { row };
             let row = [
                 ("content-encoding", "How the file is compressed"),
                 ("vary", "accept-encoding"),
@@ -77,7 +79,7 @@ impl Plugin for OpenApi {
         };
         vec![
             document,
-            file("/api/docs", "The API's reference, a page for people"),
+            file(PATH, "The API's reference, a page for people"),
             file("/api/docs/{*path}", "The files of the API's reference"),
         ]
     }

@@ -26,6 +26,7 @@ mod ids;
 mod link;
 mod list_query;
 mod log_level;
+mod navigation;
 mod operation_query;
 mod operation_view;
 mod operations;
@@ -62,6 +63,7 @@ pub fn table() -> Vec<Route> {
         auth::routes(),
         password_reset::routes(),
         permissions::routes(),
+        navigation::routes(),
         device_list::routes(),
         devices::routes(),
         device_status::routes(),

@@ -8,9 +8,9 @@ use bytes::Bytes;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
-use super::HeaderMap;
 use super::router::Router;
-use super::row::{Describe, describe};
+use super::row::{Describe, Row, describe};
+use super::{Access, HeaderMap, Method, Route};
 use crate::domain::By;
 use crate::error::{Error, FieldError, Result};
 use crate::http::peer::Peer;
@@ -90,6 +90,17 @@ impl Call {
         let document = self.router.document(&self.host.registry);
         let json = Bytes::from(serde_json::to_vec(&document).map_err(Error::internal)?);
         Ok(kept.0.get_or_init(|| json).clone())
+    }
+
+    /// The pages of plugins that the caller may open, by path and title.
+    pub fn navigation(&self) -> impl Iterator<Item = (&str, &'static str)> {
+        let caller = &self.caller;
+        let open = move |row: &Row| match row.access {
+            Access::Operator | Access::Agent => false,
+            access => access.permissions().iter().all(|permission| caller.has(*permission)),
+        };
+        let pages = self.router.routes().iter().map(Route::row).filter(|row| row.method == Method::GET);
+        pages.filter(move |row| open(row)).filter_map(|row| Some((&*row.path, row.navigation?)))
     }
 
     /// The fields of a form, as browsers send it. That it comes from a page of this server, and not of another site, was

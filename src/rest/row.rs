@@ -108,6 +108,8 @@ pub struct Row {
     pub fails_with: Option<Describe>,
     /// Whether a browser that is not signed in is sent to the login.
     pub or_login: bool,
+    /// What the page's navigation calls it, if it is there.
+    pub navigation: Option<&'static str>,
     /// How it can fail by itself. [`failures`](Self::failures) has all.
     own_failures: Vec<Failure>,
 }
@@ -135,6 +137,7 @@ impl Row {
             sends: Vec::new(),
             fails_with: None,
             or_login: false,
+            navigation: None,
             own_failures: Vec::new(),
         }
     }
@@ -223,6 +226,12 @@ impl Row {
     #[must_use]
     pub fn passes_over(self) -> Self {
         Self { passes_over: true, ..self }
+    }
+
+    /// It is a page for people, and the navigation of the page at `/` has it under this title, for whom it is open to.
+    #[must_use]
+    pub fn navigation(self, title: &'static str) -> Self {
+        Self { navigation: Some(title), ..self }
     }
 
     /// An example of the body, as JSON.

@@ -156,6 +156,25 @@ test('whoever is not signed in is led to the sign-in and back', async () => {
   await close();
 });
 
+test('the navigation leads there, and so do the menu and the search', async () => {
+  const { page, goto, close } = await open(server, { state });
+  await goto();
+  await page.getByRole('navigation').getByRole('link', { name: 'API reference' }).click();
+  await page.getByRole('heading', { level: 1, name: 'API reference' }).waitFor();
+  await page.getByRole('link', { name: 'NetIgnite' }).click();
+  await page.getByRole('button', { name: 'Menu of admin' }).click();
+  await page.locator('#account-menu').getByRole('link', { name: 'API reference' }).click();
+  await page.getByRole('heading', { level: 1, name: 'API reference' }).waitFor();
+  await page.goBack();
+  await page.getByRole('heading', { level: 1, name: 'Devices' }).waitFor();
+  await page.keyboard.press('Control+k');
+  await page.getByRole('combobox').fill('api ref');
+  await page.getByRole('option', { name: /API reference/ }).waitFor();
+  await page.keyboard.press('Enter');
+  await page.getByRole('heading', { level: 1, name: 'API reference' }).waitFor();
+  await close();
+});
+
 for (const [size, scheme, locale] of [
   [PHONE, 'dark', 'de-DE'],
   [DESKTOP, 'dark', 'en-GB'],

@@ -209,6 +209,7 @@ async fn every_route_answers_as_it_did() {
     scene.admin(M::POST, "/api/agents/1/commands/DANCE", json!({})).await.expect(404);
     scene.get("/api/commands").await.expect(200);
     scene.get("/api/permissions").await.expect(200);
+    scene.get("/api/navigation").await.expect(200);
     // Operations have IDs and times of their own, which `operations` looks at.
     scene.get("/api/operations?state=expired").await.expect(200);
     scene.admin(M::POST, "/api/operations", json!({"kind": "dance"})).await.expect(400);

@@ -125,3 +125,18 @@ async fn what_the_query_must_have_is_missed_where_it_is_not_there() {
         }
     }
 }
+
+#[tokio::test]
+async fn its_page_is_in_the_navigation_of_whoever_is_signed_in() {
+    let server = Server::start().await;
+    server.anonymous().get("/api/navigation").await.expect(401);
+    let pages = serde_json::json!([{"path": "/api/docs", "title": "API reference"}]);
+    let admin = server.superadmin().await;
+    assert_eq!(admin.get("/api/navigation").await.expect(200).data(), &pages);
+    let without = Server::start_with(|config| {
+        config.plugins.insert("openapi".into(), serde_json::json!({"enabled": false}));
+    })
+    .await;
+    let admin = without.superadmin().await;
+    assert_eq!(admin.get("/api/navigation").await.expect(200).data(), &serde_json::json!([]));
+}

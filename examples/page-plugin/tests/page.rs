@@ -36,6 +36,8 @@ async fn a_button_wakes() {
 
     let audit = admin.get("/api/admin/audit?action=buttons.press").await;
     assert!(audit.text().contains("buttons.press"), "{audit}");
+    let navigation = admin.get("/api/navigation").await.text();
+    assert!(navigation.contains(r#"{"path":"/buttons","title":"Buttons"}"#), "{navigation}");
     let permissions = admin.get("/api/permissions").await.text();
     assert!(permissions.contains("buttons:press"), "{permissions}");
 }

@@ -394,6 +394,14 @@ declare namespace Api {
     place: string;
   };
 
+  /** A page of a plugin. */
+  type NavigationView = {
+    /** Where it is, from where the server begins, with a slash before it. */
+    path: string;
+    /** What the plugin calls it. */
+    title: string;
+  };
+
   /** A code that was just made. */
   type NewEnrolmentCodeView = {
     /** What to type on the machine. It is shown only now. */

@@ -214,3 +214,17 @@ export async function toggleFavorite(id) {
     throw error;
   }
 }
+
+/**
+ * The pages that plugins add to the navigation and who is signed in may open. They lie outside of this application: whoever
+ * follows a link to one loads it.
+ * @returns {Promise<{href: string, title: string}[]>}
+ */
+export async function furtherPages() {
+  /** @type {Api.NavigationView[]} */
+  const pages = await get('navigation');
+  return pages.map(({ path, title }) => {
+    const key = `further.${path.slice(1)}`;
+    return { href: new URL(path.slice(1), base).href, title: has(key) ? t(key) : title };
+  });
+}

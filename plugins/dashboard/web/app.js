@@ -1,6 +1,6 @@
 // The application: who is signed in, which page is shown, and the frame around it.
 import { html, nothing, render } from './vendor/lit.js';
-import { base, events, everyone, loadSession, may, session, setEveryone, signOut } from './api.js';
+import { base, events, everyone, furtherPages, loadSession, may, session, setEveryone, signOut } from './api.js';
 import { language, languages, loadWords, setLanguage, t } from './i18n.js';
 import { find, pages } from './pages.js';
 import { Part, announce, brand, icon, notifyError, problem } from './ui.js';
@@ -44,6 +44,10 @@ class App extends Part {
   page = null;
   /** @type {PageEntry | null} */
   entry = null;
+  /** The pages of plugins, and whose navigation they are in. @type {{href: string, title: string}[]} */
+  further = [];
+  /** @type {number | null} */
+  #furtherOf = null;
   /** What is shown now, so that a slow page does not replace a newer one. */
   #turn = 0;
   /** @type {string | null} */
@@ -177,6 +181,7 @@ class App extends Part {
       if (!session) return;
       localStorage.setItem('known', 'true');
       void import('./live.js');
+      requestIdleCallback(() => void this.#askFurther(), { timeout: 3000 });
       this.ended = false;
       if (quietly) return;
       scrollTo(0, 0);
@@ -212,9 +217,18 @@ class App extends Part {
               >${icon(/** @type {import('./ui.js').IconName} */ (nav))}<span>${t(`nav.${path}`)}</span></a
             >`,
         )}
+        ${this.further.map(({ href, title }) => html`<a class="further" href=${href} target="_self">${icon('page')}<span>${title}</span></a>`)}
       </nav>
       <main id="main" tabindex="-1">${this.page}</main>
     `;
+  }
+
+  /** Asks for the pages of plugins, after what one came for is there. */
+  async #askFurther() {
+    if (!session || this.#furtherOf === session.userID) return;
+    this.#furtherOf = session.userID;
+    this.further = await furtherPages().catch(() => []);
+    this.requestUpdate();
   }
 
   #link() {
@@ -235,6 +249,7 @@ class App extends Part {
       </button>
       <div id="account-menu" class="menu" popover @click=${this.#closeMenu}>
         <a href="account">${icon('account')}${t('nav.account')}</a>
+        ${this.further.map(({ href, title }) => html`<a href=${href} target="_self">${icon('page')}${title}</a>`)}
         <label class="row">${t('theme')}
           <select @change=${(/** @type {Event} */ e) => setTheme(/** @type {HTMLSelectElement} */ (e.target).value)}>
             ${THEMES.map(

@@ -1,6 +1,6 @@
 // Ctrl K: jumping to any page, device or agent, and waking from there.
 import { html, nothing } from './vendor/lit.js';
-import { may, signOut } from './api.js';
+import { furtherPages, may, signOut } from './api.js';
 import { t } from './i18n.js';
 import { readList } from './live.js';
 import { pages } from './pages.js';
@@ -83,6 +83,10 @@ export async function openPalette(go) {
     ...own.map(({ path, nav }) => found({ words: t(`nav.${path}`), beside: t('page'), icon: nav ?? 'account', act: () => go(path) })),
     found({ words: t('signOut'), beside: t('action'), icon: 'out', act: () => void signOut().then(() => go('./'), notifyError) }),
   ];
+  furtherPages().then((pages) => {
+    palette.all = [...palette.all, ...pages.map(({ href, title }) => found({ words: title, beside: t('page'), icon: 'page', act: () => location.assign(href) }))];
+    palette.requestUpdate();
+  }, notifyError);
   Promise.all([readList('devices'), readList('agents')]).then(([devices, agents]) => {
     palette.all = [
       ...palette.all,

@@ -235,6 +235,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule::new(Door::SignedIn, "POST /api/operations/{}/cancel", Target::Nothing, |_| Some(400)),
     Rule::new(Door::SignedIn, "GET /api/commands", Target::Nothing, |_| Some(200)),
     Rule::new(Door::SignedIn, "GET /api/permissions", Target::Nothing, |_| Some(200)),
+    Rule::new(Door::SignedIn, "GET /api/navigation", Target::Nothing, |_| Some(200)),
     // Outside admin mode the path's ID means nothing: one changes oneself.
     Rule::new(Door::Session, "PUT /api/account/{}", Target::User, |case| {
         Some(match case.owner {
