@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::tags::ACCOUNT;
+use crate::auth::session::public_id;
 use crate::clock::Millis;
 use crate::domain::session::{self, OwnSession};
 use crate::error::Result;
@@ -55,7 +56,7 @@ impl From<OwnSession> for SessionView {
     fn from(own: OwnSession) -> Self {
         let OwnSession { key, session, address, user_agent, current } = own;
         Self {
-            id: key.public_id(),
+            id: public_id(key),
             created: session.created,
             last_used: session.last_used,
             expires_at: session.expires,

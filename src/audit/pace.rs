@@ -14,8 +14,8 @@ use tokio::time::{Instant, sleep};
 
 use super::Action;
 use crate::auth::Caller;
-use crate::auth::session::SessionKey;
 use crate::error::{Error, Kind, Result};
+use crate::model::digest::Digest;
 use crate::model::permission::Role;
 
 /// Changes that may be made at once, and those of them that shut somebody out.
@@ -37,7 +37,7 @@ pub struct Pace(Mutex<HashMap<Key, Instant>>);
 enum Key {
     User(i64),
     /// What shuts somebody out, by a session.
-    Session(SessionKey),
+    Session(Digest),
     /// The same by a token.
     Token(i64),
 }

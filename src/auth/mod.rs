@@ -19,9 +19,9 @@ pub mod typed_code;
 
 use std::sync::Arc;
 
+use crate::model::digest::Digest;
 use accounts::Account;
 use permission::{Permission, Role, Scope, allowed};
-use session::SessionKey;
 use tokens::Token;
 
 use crate::error::{Error, Kind, Result};
@@ -40,7 +40,7 @@ pub enum Caller {
         /// The user.
         account: Arc<Account>,
         /// Their session.
-        session: SessionKey,
+        session: Digest,
     },
     /// A program with a valid API token of a user.
     Token {
@@ -124,7 +124,7 @@ impl Caller {
     ///
     /// # Errors
     /// 400 for anyone else; routes for sessions let in nobody but the local operator besides.
-    pub fn session(&self) -> Result<(&Arc<Account>, SessionKey)> {
+    pub fn session(&self) -> Result<(&Arc<Account>, Digest)> {
         match self {
             Self::User { account, session } => Ok((account, *session)),
             Self::Nobody | Self::Token { .. } | Self::Operator | Self::Plugin(_) => {

@@ -3,14 +3,12 @@
 //! Whoever may manage the user makes one and hands it over; there is no mail. It has 256 random bits, of which only the
 //! SHA-256 is stored.
 
-use std::fmt;
-
 use secrecy::SecretString;
-use sha2::{Digest, Sha256};
 
 use super::session::fresh_token;
 use crate::clock::Millis;
 use crate::error::Result;
+use crate::model::digest::Digest;
 use crate::text::bare;
 
 /// How long a token is good: an hour.
@@ -18,29 +16,17 @@ pub const LIFETIME: Millis = 60 * 60 * 1000;
 /// How long the token of a first start is good: a day.
 pub const FIRST_LIFETIME: Millis = 24 * LIFETIME;
 
-/// The hash under which a reset is kept: the SHA-256 of its token.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct ResetKey(pub [u8; 32]);
-
-impl ResetKey {
-    /// The key of a token, whatever was copied along with it.
-    pub fn of(token: &str) -> Self {
-        Self(Sha256::digest(bare(token)).into())
-    }
+/// The digest of a token, whatever was copied along with it.
+pub fn digest(token: &str) -> Digest {
+    Digest::of(bare(token))
 }
 
-impl fmt::Debug for ResetKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("ResetKey")
-    }
-}
-
-/// A fresh token and its key. The text is known only now.
+/// A fresh token and its digest. The text is known only now.
 ///
 /// # Errors
 /// The system has no randomness to give.
-pub fn fresh() -> Result<(SecretString, ResetKey)> {
+pub fn fresh() -> Result<(SecretString, Digest)> {
     let token = fresh_token()?;
-    let key = ResetKey::of(&token);
-    Ok((SecretString::from(token.as_str()), key))
+    let digest = digest(&token);
+    Ok((SecretString::from(token.as_str()), digest))
 }

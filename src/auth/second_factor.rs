@@ -12,10 +12,11 @@ use zeroize::Zeroizing;
 
 use super::accounts::Account;
 use super::permission::Role;
-use super::typed_code::{CodeKey, groups};
+use super::typed_code::{self, groups};
 use crate::clock::Millis;
 use crate::config::{Config, RoleWord};
 use crate::error::Result;
+use crate::model::digest::Digest;
 use crate::store::standing::Standing;
 use crate::store::{Conn, second_factors};
 
@@ -28,7 +29,7 @@ pub enum Code {
     /// Six digits of the app.
     Totp(SecretString),
     /// A recovery code, by its key.
-    Recovery(CodeKey),
+    Recovery(Digest),
 }
 
 impl Code {
@@ -39,7 +40,7 @@ impl Code {
         if plain.len() == totp::DIGITS && plain.bytes().all(|byte| byte.is_ascii_digit()) {
             return Some(Self::Totp(plain.as_str().into()));
         }
-        CodeKey::of(text).map(Self::Recovery)
+        typed_code::digest(text).map(Self::Recovery)
     }
 }
 
@@ -48,7 +49,7 @@ impl Code {
 ///
 /// # Errors
 /// The database refuses.
-pub fn confirm(db: &Conn, user: i64, code: &Code, codes: &[CodeKey], now: Millis) -> Result<Option<bool>> {
+pub fn confirm(db: &Conn, user: i64, code: &Code, codes: &[Digest], now: Millis) -> Result<Option<bool>> {
     let Some(seed) = second_factors::seed_to_confirm(db, user)? else { return Ok(None) };
     let Some(step) = step_of(user, seed, code, now) else { return Ok(Some(false)) };
     let hashes: Vec<_> = codes.iter().map(|key| key.0).collect();
@@ -63,7 +64,7 @@ pub fn confirm(db: &Conn, user: i64, code: &Code, codes: &[CodeKey], now: Millis
 /// The database refuses.
 pub fn take(db: &Conn, user: i64, code: &Code, now: Millis) -> Result<bool> {
     let Some(seed) = second_factors::seed_in_force(db, user)? else { return Ok(false) };
-    if let Code::Recovery(CodeKey(hash)) = code {
+    if let Code::Recovery(Digest(hash)) = code {
         return second_factors::use_recovery_code(db, user, hash);
     }
     step_of(user, seed, code, now).map_or(Ok(false), |step| second_factors::use_step(db, user, step))

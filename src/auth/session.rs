@@ -19,12 +19,12 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use parking_lot::RwLock;
 use secrecy::SecretString;
-use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use crate::clock::{Clock, Millis};
 use crate::error::{Error, Result};
 use crate::model::audit;
+use crate::model::digest::Digest;
 use crate::store::behind::Behind;
 use crate::store::sessions::{self, SessionRow};
 use crate::store::{self, Store};
@@ -48,21 +48,10 @@ const TOKEN_LENGTH: usize = 43;
 /// The bytes of a session's public ID: enough to tell a user's sessions apart.
 const PUBLIC_ID_BYTES: usize = 8;
 
-/// The hash under which a session is kept: SHA-256 of the cookie's token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct SessionKey(pub [u8; 32]);
-
-impl SessionKey {
-    /// The key of a token.
-    fn of(token: &str) -> Self {
-        Self(Sha256::digest(token).into())
-    }
-
-    /// What the session is called where it is shown: the start of the key's own hash, which neither lets anyone in nor
-    /// tells the key.
-    pub fn public_id(self) -> String {
-        Sha256::digest(self.0).iter().take(PUBLIC_ID_BYTES).map(|byte| format!("{byte:02x}")).collect()
-    }
+/// What the session of a key is called where it is shown: the start of the key's own hash, which neither lets anyone in nor
+/// tells the key.
+pub fn public_id(key: Digest) -> String {
+    Digest::of(key.0).0.iter().take(PUBLIC_ID_BYTES).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A fresh session, whose token is known only now.
@@ -71,7 +60,7 @@ pub struct Issued {
     /// What the cookie carries.
     pub token: SecretString,
     /// The key it is kept under.
-    pub key: SessionKey,
+    pub key: Digest,
     /// When it ends unless used, in milliseconds since the epoch.
     pub expires: Millis,
 }
@@ -80,7 +69,7 @@ pub struct Issued {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Session {
     /// Its key.
-    pub key: SessionKey,
+    pub key: Digest,
     /// Whose it is.
     pub user: i64,
     /// When it was issued.
@@ -104,8 +93,8 @@ pub struct Sessions {
 
 #[derive(Default)]
 struct Kept {
-    by_key: HashMap<SessionKey, Arc<Entry>>,
-    by_user: HashMap<i64, Vec<SessionKey>>,
+    by_key: HashMap<Digest, Arc<Entry>>,
+    by_user: HashMap<i64, Vec<Digest>>,
 }
 
 struct Entry {
@@ -143,7 +132,7 @@ impl Sessions {
             .await?;
         let mut kept = Kept::default();
         for row in rows {
-            kept.insert(SessionKey(row.key), Entry::of(&row, 0, -1));
+            kept.insert(Digest(row.key), Entry::of(&row, 0, -1));
         }
         Ok(Self {
             behind: Behind::new(store.clone(), "the last use of sessions"),
@@ -169,7 +158,7 @@ impl Sessions {
         let now = latest(&self.clock);
         self.purge(now);
         let token = fresh_token()?;
-        let key = SessionKey::of(&token);
+        let key = Digest::of(&token);
         let row = SessionRow {
             key: key.0,
             user,
@@ -227,7 +216,7 @@ impl Sessions {
         if token.len() != TOKEN_LENGTH {
             return None;
         }
-        let key = SessionKey::of(token);
+        let key = Digest::of(token);
         let (now, elapsed) = (latest(&self.clock), self.clock.elapsed());
         let kept = self.kept.read();
         let entry = kept.by_key.get(&key)?;
@@ -249,7 +238,7 @@ impl Sessions {
     }
 
     /// The session kept under `key`, if it is still valid.
-    pub fn get(&self, key: SessionKey) -> Option<Session> {
+    pub fn get(&self, key: Digest) -> Option<Session> {
         let (now, elapsed) = (latest(&self.clock), self.clock.elapsed());
         let kept = self.kept.read();
         let entry = kept.by_key.get(&key)?;
@@ -257,7 +246,7 @@ impl Sessions {
     }
 
     /// Notes that the browser gets its cookie again.
-    pub fn cookie_sent(&self, key: SessionKey) {
+    pub fn cookie_sent(&self, key: Digest) {
         if let Some(entry) = self.kept.read().by_key.get(&key) {
             entry.cookie_sent.store(latest(&self.clock), Relaxed);
         }
@@ -267,7 +256,7 @@ impl Sessions {
     ///
     /// # Errors
     /// The database cannot be written; the session is ended until the next start all the same.
-    pub async fn end(&self, key: SessionKey) -> Result<()> {
+    pub async fn end(&self, key: Digest) -> Result<()> {
         self.kept.write().remove(key);
         self.store.write(move |db| sessions::delete(db, &key.0)).await.map(drop)
     }
@@ -279,18 +268,18 @@ impl Sessions {
     }
 
     /// A user's sessions, those that ended unused included.
-    pub fn keys_of(&self, user: i64) -> Vec<SessionKey> {
+    pub fn keys_of(&self, user: i64) -> Vec<Digest> {
         self.kept.read().by_user.get(&user).cloned().unwrap_or_default()
     }
 
     /// Ends a session whose row was deleted. Call it after the commit and before answering.
-    pub fn forget(&self, key: SessionKey) {
+    pub fn forget(&self, key: Digest) {
         self.kept.write().remove(key);
     }
 
     /// Ends all sessions of a user but one, whose rows were deleted. Call it after the commit and before answering: one
     /// that was being issued meanwhile is then gone as well, since whoever issues it finds it missing here.
-    pub fn forget_all_of(&self, user: i64, except: Option<SessionKey>) {
+    pub fn forget_all_of(&self, user: i64, except: Option<Digest>) {
         let mut kept = self.kept.write();
         for key in kept.by_user.get(&user).cloned().unwrap_or_default() {
             if Some(key) != except {
@@ -304,7 +293,7 @@ impl Sessions {
         self.behind.flush().await;
     }
 
-    fn write_use(&self, key: SessionKey, now: Millis) {
+    fn write_use(&self, key: Digest, now: Millis) {
         self.behind.write(move |db| sessions::touch(db, &key.0, now, now + LIFETIME).map(drop));
     }
 
@@ -338,7 +327,7 @@ impl Sessions {
             entry.expires.fetch_min(now + LIFETIME, Relaxed);
         }
         let expired =
-            |(key, entry): (&SessionKey, &Arc<Entry>)| (!entry.is_valid(settled, elapsed)).then_some(*key);
+            |(key, entry): (&Digest, &Arc<Entry>)| (!entry.is_valid(settled, elapsed)).then_some(*key);
         let expired: Vec<_> = kept.by_key.iter().filter_map(expired).collect();
         expired.into_iter().for_each(|key| kept.remove(key));
         drop(kept);
@@ -348,12 +337,12 @@ impl Sessions {
 }
 
 impl Kept {
-    fn insert(&mut self, key: SessionKey, entry: Entry) {
+    fn insert(&mut self, key: Digest, entry: Entry) {
         self.by_user.entry(entry.user).or_default().push(key);
         self.by_key.insert(key, Arc::new(entry));
     }
 
-    fn remove(&mut self, key: SessionKey) {
+    fn remove(&mut self, key: Digest) {
         let Some(entry) = self.by_key.remove(&key) else { return };
         if let Some(keys) = self.by_user.get_mut(&entry.user) {
             keys.retain(|other| *other != key);
@@ -364,13 +353,13 @@ impl Kept {
     }
 
     /// The sessions that must end before `user` may have another one, of the kind `new`.
-    fn crowd_of(&self, user: i64, new: crowd::Kind) -> Vec<SessionKey> {
+    fn crowd_of(&self, user: i64, new: crowd::Kind) -> Vec<Digest> {
         let keys = self.by_user.get(&user).map(Vec::as_slice).unwrap_or_default();
         let surplus = (keys.len() + 1).saturating_sub(MAX_OF_USER);
         if surplus == 0 {
             return Vec::new();
         }
-        let candidate = |key: &SessionKey| {
+        let candidate = |key: &Digest| {
             let Entry { kind, uses, last_used, .. } = self.by_key.get(key)?.as_ref();
             Some(crowd::Candidate { key: *key, kind: *kind, uses, last_used: last_used.load(Relaxed) })
         };
@@ -401,7 +390,7 @@ impl Entry {
         }
     }
 
-    fn session(&self, key: SessionKey, now: Millis) -> Session {
+    fn session(&self, key: Digest, now: Millis) -> Session {
         Session {
             key,
             user: self.user,
@@ -414,9 +403,9 @@ impl Entry {
 }
 
 /// That a session ended for the one that `login` began.
-fn crowded_out(login: &audit::Entry, old: SessionKey) -> audit::Entry {
+fn crowded_out(login: &audit::Entry, old: Digest) -> audit::Entry {
     let mut entry = audit::Entry { action: audit::Action::SessionCrowdOut, ..login.clone() };
-    entry.on(audit::SubjectKind::Session, None, old.public_id());
+    entry.on(audit::SubjectKind::Session, None, public_id(old));
     entry.detail = Some(format!("{MAX_OF_USER} at once are the limit"));
     entry
 }

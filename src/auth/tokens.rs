@@ -15,10 +15,10 @@ use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 use parking_lot::RwLock;
 use secrecy::SecretString;
 
-pub use self::text::TokenKey;
 use super::permission::{Permission, Scope};
 use crate::clock::{Clock, Millis};
 use crate::error::Result;
+use crate::model::digest::Digest;
 use crate::store::Store;
 use crate::store::behind::Behind;
 use crate::store::tokens::{self, TokenRow};
@@ -62,7 +62,7 @@ impl Token {
 pub struct Tokens {
     store: Store,
     clock: Clock,
-    kept: RwLock<HashMap<TokenKey, Arc<Token>>>,
+    kept: RwLock<HashMap<Digest, Arc<Token>>>,
     /// Held while memory is told what is stored.
     turn: tokio::sync::Mutex<()>,
     behind: Behind,
@@ -75,7 +75,7 @@ impl Tokens {
     /// The database cannot be read.
     pub async fn load(store: Store, clock: Clock) -> Result<Self> {
         let rows = store.read(tokens::load_all).await?;
-        let kept = rows.into_iter().map(|row| (TokenKey(row.hash), Arc::new(Token::of(row)))).collect();
+        let kept = rows.into_iter().map(|row| (Digest(row.hash), Arc::new(Token::of(row)))).collect();
         Ok(Self {
             behind: Behind::new(store.clone(), "the last use of tokens"),
             store,
@@ -89,13 +89,13 @@ impl Tokens {
     ///
     /// # Errors
     /// The system has no randomness to give.
-    pub fn fresh() -> Result<(SecretString, TokenKey)> {
+    pub fn fresh() -> Result<(SecretString, Digest)> {
         text::fresh()
     }
 
     /// The valid token that was sent, counted as used now.
     pub fn find(&self, sent: &str) -> Option<Arc<Token>> {
-        let key = TokenKey::of(sent)?;
+        let key = text::digest(sent)?;
         let token = self.kept.read().get(&key).cloned()?;
         let now = self.clock.now();
         if token.row.expires.is_some_and(|expires| expires <= now) {
@@ -116,7 +116,7 @@ impl Tokens {
     pub fn is_good(&self, token: &Token) -> bool {
         let now = self.clock.now();
         token.row.expires.is_none_or(|expires| expires > now)
-            && self.kept.read().contains_key(&TokenKey(token.row.hash))
+            && self.kept.read().contains_key(&Digest(token.row.hash))
     }
 
     /// A user's tokens by ID, the expired ones included.
@@ -138,10 +138,10 @@ impl Tokens {
         let _turn = self.turn.lock().await;
         let rows = self.store.read(move |db| tokens::of_user(db, user)).await;
         let mut kept = self.kept.write();
-        let stored: HashSet<_> = rows.iter().flatten().map(|row| TokenKey(row.hash)).collect();
+        let stored: HashSet<_> = rows.iter().flatten().map(|row| Digest(row.hash)).collect();
         kept.retain(|key, token| token.row.user != user || stored.contains(key));
         for row in rows? {
-            kept.entry(TokenKey(row.hash)).or_insert_with(|| Arc::new(Token::of(row)));
+            kept.entry(Digest(row.hash)).or_insert_with(|| Arc::new(Token::of(row)));
         }
         Ok(())
     }

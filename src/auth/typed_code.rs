@@ -4,13 +4,11 @@
 //! of which only the SHA-256 is stored. It is read in either case, with `O` for 0 and `I` and `L` for 1, however it is
 //! grouped.
 
-use std::fmt;
-
 use secrecy::SecretString;
-use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
+use crate::model::digest::Digest;
 use crate::text::is_invisible;
 
 const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
@@ -21,28 +19,22 @@ const GROUP: usize = 4;
 /// The random bytes of a code: five bits a character.
 const BYTES: usize = LENGTH * 5 / 8;
 
-/// The hash under which a code is kept: the SHA-256 of its characters.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub struct CodeKey(pub [u8; 32]);
-
-impl CodeKey {
-    /// The key of a code as it was typed; none for what is no code at all.
-    pub fn of(typed: &str) -> Option<Self> {
-        let mut code = Zeroizing::new(Vec::with_capacity(LENGTH));
-        for typed in typed.chars().filter(|c| !groups(*c)) {
-            let meant = match typed.to_ascii_uppercase() {
-                'O' => '0',
-                'I' | 'L' => '1',
-                other => other,
-            };
-            let meant = u8::try_from(meant).ok().filter(|meant| ALPHABET.contains(meant))?;
-            if code.len() == LENGTH {
-                return None;
-            }
-            code.push(meant);
+/// The digest of a code as it was typed; none for what is no code at all.
+pub fn digest(typed: &str) -> Option<Digest> {
+    let mut code = Zeroizing::new(Vec::with_capacity(LENGTH));
+    for typed in typed.chars().filter(|c| !groups(*c)) {
+        let meant = match typed.to_ascii_uppercase() {
+            'O' => '0',
+            'I' | 'L' => '1',
+            other => other,
+        };
+        let meant = u8::try_from(meant).ok().filter(|meant| ALPHABET.contains(meant))?;
+        if code.len() == LENGTH {
+            return None;
         }
-        (code.len() == LENGTH).then(|| Self(Sha256::digest(&*code).into()))
+        code.push(meant);
     }
+    (code.len() == LENGTH).then(|| Digest::of(&*code))
 }
 
 /// Whether a character only groups those of a code, or came along with it: blanks, hyphens as word processors write
@@ -51,17 +43,11 @@ pub fn groups(c: char) -> bool {
     matches!(c, '-' | '\u{2010}'..='\u{2015}' | '\u{2212}') || c.is_whitespace() || is_invisible(c)
 }
 
-impl fmt::Debug for CodeKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("CodeKey")
-    }
-}
-
-/// A fresh code as it is shown, and its key. The code is known only now.
+/// A fresh code as it is shown, and its digest. The code is known only now.
 ///
 /// # Errors
 /// The system has no randomness to give.
-pub fn fresh() -> Result<(SecretString, CodeKey)> {
+pub fn fresh() -> Result<(SecretString, Digest)> {
     let mut random = Zeroizing::new([0; BYTES]);
     getrandom::fill(&mut *random).map_err(Error::internal)?;
     let mut code = Zeroizing::new(Vec::with_capacity(LENGTH));
@@ -77,7 +63,7 @@ pub fn fresh() -> Result<(SecretString, CodeKey)> {
         }
         shown.push(char::from(*character));
     }
-    Ok((SecretString::from(shown.as_str()), CodeKey(Sha256::digest(&*code).into())))
+    Ok((SecretString::from(shown.as_str()), Digest::of(&*code)))
 }
 
 #[cfg(test)]
@@ -96,12 +82,12 @@ mod tests {
         let code = code.expose_secret();
         let groups: Vec<_> = code.split('-').collect();
         assert!(groups.len() == 4 && groups.iter().all(|group| group.len() == 4), "{code}");
-        assert!(CodeKey::of(code) == Some(key) && fresh().unwrap().1 != key);
+        assert!(digest(code) == Some(key) && fresh().unwrap().1 != key);
     }
 
     #[test]
     fn it_may_be_typed_as_it_looks() {
-        let key = CodeKey::of("0123-4567-89AB-CDE1");
+        let key = digest("0123-4567-89AB-CDE1");
         assert!(key.is_some());
         for typed in [
             "0123456789abcde1",
@@ -110,9 +96,9 @@ mod tests {
             "o i23-4567-89ab-cdel-",
             " 0-1-2 3456789ABCDEL ",
         ] {
-            assert_eq!(CodeKey::of(typed), key, "{typed}");
+            assert_eq!(digest(typed), key, "{typed}");
         }
-        assert_ne!(CodeKey::of("0123-4567-89AB-CDE2"), key);
+        assert_ne!(digest("0123-4567-89AB-CDE2"), key);
     }
 
     #[test]
@@ -127,7 +113,7 @@ mod tests {
             "é",
             &"0".repeat(1_000_000),
         ] {
-            assert_eq!(CodeKey::of(typed), None);
+            assert_eq!(digest(typed), None);
         }
     }
 

@@ -26,7 +26,8 @@ use super::windows::Windows;
 use crate::clock::Millis;
 use crate::model::agent_about::{AgentAbout, Supported};
 use crate::model::agent_features::AgentFeatures;
-use crate::model::credential::{Credential, SecretDigest};
+use crate::model::credential::Credential;
+use crate::model::digest::Digest;
 use crate::model::event::Event;
 use crate::model::presence::{Conflict, Presence, PresenceState};
 use crate::registry::CommandEntry;
@@ -62,12 +63,12 @@ impl Agent {
     pub(super) fn admit(
         self: &Arc<Self>,
         core: &Core,
-        presented: &SecretDigest,
+        presented: &Digest,
         address: Option<IpAddr>,
         about: impl FnOnce() -> Option<Arc<AgentAbout>>,
     ) -> Option<Admitted> {
         let mut state = self.state.lock();
-        let nobody = SecretDigest::nobody();
+        let nobody = Digest::NONE;
         let old = state.old.as_ref().map_or(&nobody, |old| &old.digest);
         let is_old = (*presented == *old) & state.old_is_good(core.clock.now());
         let is_new = (*presented == *state.digest.as_ref().unwrap_or(&nobody)) & state.digest.is_some();

@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 
 use crate::error::{Error, Kind, Result};
 use crate::model::audit::Action;
-use crate::model::credential::SecretDigest;
+use crate::model::digest::Digest;
 use crate::model::id::parse_id;
 
 /// Base64 whose padding is optional.
@@ -33,7 +33,7 @@ pub struct Claim {
     /// Its ID.
     pub id: i64,
     /// The digest of the secret it gave.
-    pub digest: SecretDigest,
+    pub digest: Digest,
 }
 
 /// Judges a handshake: the 101 to answer, and who claims to be there. Credentials come before the origin. `origin_ok` says whether an `http(s)` Origin is
@@ -154,5 +154,5 @@ fn claim(headers: &HeaderMap) -> Option<Claim> {
     let colon = decoded.iter().position(|&b| b == b':')?;
     let id = parse_id(std::str::from_utf8(&decoded[..colon]).ok()?)?;
     let secret = &decoded[colon + 1..];
-    (!secret.is_empty()).then(|| Claim { id, digest: SecretDigest::hash(secret) })
+    (!secret.is_empty()).then(|| Claim { id, digest: Digest::of(secret) })
 }

@@ -85,7 +85,8 @@ pub use self::message::fits;
 pub use self::turn::{InLine, Sent, Turn};
 pub use crate::model::agent::AgentKind;
 pub use crate::model::agent_about::{AgentAbout, Supported};
-pub use crate::model::credential::{Credential, OldSecret, SecretDigest};
+pub use crate::model::credential::{Credential, OldSecret};
+pub use crate::model::digest::Digest;
 pub use crate::model::presence::Conflict;
 pub use crate::model::presence::{Presence, PresenceState};
 
@@ -298,7 +299,7 @@ impl Control {
                 agent.admit(&self.core, &claim.digest, address, about)
             }
             // Nobody learns from the time it takes which IDs exist.
-            None => (claim.digest == SecretDigest::nobody()).then_some(Admitted {
+            None => (claim.digest == Digest::NONE).then_some(Admitted {
                 epoch: 0,
                 retired: None,
                 conflict: None,

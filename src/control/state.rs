@@ -22,7 +22,8 @@ use crate::clock::Millis;
 use crate::model::agent::AgentKind;
 use crate::model::agent_about::{AgentAbout, BASE_COMMANDS, Supported};
 use crate::model::agent_features::AgentFeatures;
-use crate::model::credential::{Credential, OldSecret, SecretDigest};
+use crate::model::credential::{Credential, OldSecret};
+use crate::model::digest::Digest;
 use crate::registry::{Class, CommandEntry, LARGEST_PROGRESS, UNKNOWN_COMMAND, error_in};
 
 /// The command that keeps a connection going; known here by name alone.
@@ -36,7 +37,7 @@ const MAX_UNKNOWN: usize = 64;
 /// What an agent's lock guards.
 pub(super) struct State {
     pub(super) kind: AgentKind,
-    pub(super) digest: Option<SecretDigest>,
+    pub(super) digest: Option<Digest>,
     /// There only for the time of a rotation.
     pub(super) old: Option<Box<OldSecret>>,
     /// Whether the newest connection was admitted with the old secret.
@@ -129,7 +130,7 @@ impl State {
     }
 
     /// What the newest connection was admitted with.
-    pub(super) fn admitted_with(&self) -> Option<&SecretDigest> {
+    pub(super) fn admitted_with(&self) -> Option<&Digest> {
         if self.by_old { self.old.as_ref().map(|old| &old.digest) } else { self.digest.as_ref() }
     }
 

@@ -9,7 +9,7 @@ use super::By;
 use super::agent;
 use super::failed::log_failed;
 use super::quota::Quota;
-use crate::auth::typed_code::CodeKey;
+use crate::auth::typed_code;
 use crate::auth::{fresh_token, second_factor};
 use crate::error::{Error, Kind, Result};
 use crate::model::audit::{Action, Actor, SubjectKind};
@@ -34,7 +34,7 @@ pub async fn enrol(
     let attempt = host.throttle.attempt(THROTTLED_AS, by.address).await?;
     let now = host.clock.now();
     let of_host = host.clone();
-    let known = match CodeKey::of(code.expose_secret()) {
+    let known = match typed_code::digest(code.expose_secret()) {
         // Guesses do not come as far as the writer.
         Some(key) => host.store.read(move |db| enrolment_codes::by_hash(db, &key.0, now)).await?.map(|_| key),
         None => None,

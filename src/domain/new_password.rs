@@ -3,9 +3,9 @@
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::auth::first_admin;
-use crate::auth::session::SessionKey;
 use crate::error::{Error, Result};
 use crate::host::Host;
+use crate::model::digest::Digest;
 use crate::store::{Conn, enrolment_codes, password_resets, sessions, tokens, users};
 
 /// A new password, hashed.
@@ -14,7 +14,7 @@ pub(super) struct NewPassword {
     /// The hash.
     pub(super) hash: SecretString,
     /// The one session of the user that stays.
-    pub(super) keep: Option<SessionKey>,
+    pub(super) keep: Option<Digest>,
     /// Whether the user's API tokens and enrolment codes end, too.
     pub(super) end_tokens: bool,
 }

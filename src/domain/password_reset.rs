@@ -10,13 +10,14 @@ use super::new_password::NewPassword;
 use super::user::{check_may_manage, not_found};
 use crate::auth::Caller;
 use crate::auth::first_admin;
-use crate::auth::reset::{self, ResetKey};
+use crate::auth::reset;
 use crate::auth::second_factor;
 use crate::clock::Millis;
 use crate::error::{Error, Kind, Result};
 use crate::host::Host;
 use crate::model::access::Access;
 use crate::model::audit::{Action, SubjectKind};
+use crate::model::digest::Digest;
 use crate::model::permission::{Scope, allowed, to_manage};
 use crate::store::password_resets::ResetRow;
 use crate::store::users::UserRow;
@@ -78,7 +79,7 @@ async fn make(by: &By, id: i64, lifetime: Millis) -> Result<(SecretString, Milli
 pub async fn reset(by: &By, token: &SecretString, password: SecretString, end_tokens: bool) -> Result<()> {
     let host = &by.host;
     let attempt = host.throttle.attempt(THROTTLED_AS, by.address).await?;
-    let key = ResetKey::of(token.expose_secret());
+    let key = reset::digest(token.expose_secret());
     let of_host = host.clone();
     let user = host.store.read(move |db| user_of(db, &of_host, key)).await?;
     let Some(user) = user else {
@@ -108,7 +109,7 @@ pub async fn reset(by: &By, token: &SecretString, password: SecretString, end_to
 }
 
 /// The user who may choose a new password with a token now: as long as its issuer may still give it.
-fn user_of(db: &Conn, host: &Host, key: ResetKey) -> Result<Option<UserRow>> {
+fn user_of(db: &Conn, host: &Host, key: Digest) -> Result<Option<UserRow>> {
     let Some(reset) = password_resets::get(db, &key.0, host.clock.now())? else { return Ok(None) };
     let Some(user) = users::get(db, reset.user)? else { return Ok(None) };
     let Some(issuer) = reset.issuer else { return Ok(Some(user)) };

@@ -5,18 +5,19 @@ use std::sync::Arc;
 use super::By;
 use crate::auth::Caller;
 use crate::auth::second_factor::is_missing;
-use crate::auth::session::{Session, SessionKey};
+use crate::auth::session::{Session, public_id};
 use crate::clock::Millis;
 use crate::error::{Error, Result};
 use crate::host::Host;
 use crate::model::account::Account;
 use crate::model::audit::{Action, SubjectKind};
+use crate::model::digest::Digest;
 use crate::store::sessions;
 
 /// A session of the caller's.
 pub struct OwnSession {
     /// Its key.
-    pub key: SessionKey,
+    pub key: Digest,
     /// Its times.
     pub session: Session,
     /// The address its user logged in from; none for the server's own machine.
@@ -65,7 +66,7 @@ pub async fn list(by: &By) -> Result<Vec<OwnSession>> {
     let user = account.id;
     let rows = by.host.store.read(move |db| sessions::of_user(db, user)).await?;
     let own = rows.into_iter().filter_map(|row| {
-        let key = SessionKey(row.key);
+        let key = Digest(row.key);
         // What is in memory is newer; what is not there has ended.
         let session = by.host.sessions.get(key)?;
         Some(OwnSession {
@@ -86,7 +87,7 @@ pub async fn list(by: &By) -> Result<Vec<OwnSession>> {
 pub async fn end(by: &By, id: String) -> Result<()> {
     let (account, _) = by.caller.session()?;
     let own = by.host.sessions.keys_of(account.id);
-    let key = own.into_iter().find(|key| key.public_id() == id);
+    let key = own.into_iter().find(|key| public_id(*key) == id);
     let key = key.ok_or_else(|| Error::not_found("Session not found"))?;
     by.change(Action::SessionEnd, move |db, entry| {
         entry.on(SubjectKind::Session, None, id);

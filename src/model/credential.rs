@@ -1,47 +1,13 @@
-//! What an agent proves itself with: the SHA-256 of its secret, compared in constant time.
-//!
-//! Agents' secrets are long and random, and a restart brings the whole fleet back within a minute: a fast hash is
-//! right here where it would be wrong for people's passwords.
-
-use sha2::{Digest, Sha256};
-use subtle::ConstantTimeEq;
+//! What an agent proves itself with: its secret, of which the digest is known. A restart brings the whole fleet back within a
+//! minute, so that the hash must be a fast one.
 
 use super::agent::AgentKind;
+use super::digest::Digest;
 use crate::clock::Millis;
 
-/// The SHA-256 of a secret that is not empty.
-#[derive(Clone)]
-pub struct SecretDigest([u8; 32]);
-
-impl SecretDigest {
-    /// The digest of `secret`; none for the empty secret, which never connects.
-    pub fn of(secret: &str) -> Option<Self> {
-        (!secret.is_empty()).then(|| Self::hash(secret.as_bytes()))
-    }
-
-    /// The digest of `secret`, whatever it is.
-    pub fn hash(secret: &[u8]) -> Self {
-        Self(Sha256::digest(secret).into())
-    }
-
-    /// Stands in for the secret of an agent that has none, so that the compare costs the same.
-    pub const fn nobody() -> Self {
-        Self([0; 32])
-    }
-}
-
-impl PartialEq for SecretDigest {
-    fn eq(&self, other: &Self) -> bool {
-        self.0.ct_eq(&other.0).into()
-    }
-}
-
-impl Eq for SecretDigest {}
-
-impl std::fmt::Debug for SecretDigest {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("SecretDigest(…)")
-    }
+/// The digest of an agent's secret; none for the empty secret, which never connects.
+pub fn digest(secret: &str) -> Option<Digest> {
+    (!secret.is_empty()).then(|| Digest::of(secret))
 }
 
 /// What the service knows an agent by.
@@ -52,7 +18,7 @@ pub struct Credential {
     /// What it is.
     pub kind: AgentKind,
     /// Its secret's digest; none if the stored secret is empty, and then it cannot connect.
-    pub digest: Option<SecretDigest>,
+    pub digest: Option<Digest>,
     /// What else it may still prove itself with.
     pub old: Option<OldSecret>,
 }
@@ -61,7 +27,7 @@ pub struct Credential {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OldSecret {
     /// Its digest.
-    pub digest: SecretDigest,
+    pub digest: Digest,
     /// Until when it is good, in milliseconds since the epoch.
     pub until: Millis,
 }

@@ -13,6 +13,7 @@ pub mod audit;
 pub mod credential;
 pub mod device;
 pub mod device_presence;
+pub mod digest;
 pub mod event;
 pub mod id;
 pub mod network;

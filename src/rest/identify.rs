@@ -2,17 +2,17 @@
 
 use super::{HeaderMap, HeaderValue};
 use crate::auth::Caller;
-use crate::auth::session::SessionKey;
 use crate::config::Config;
 use crate::domain::admission::{bad_token, session_over};
 use crate::error::{Error, Result};
 use crate::host::Host;
 use crate::http::peer::Peer;
 use crate::http::{bearer, cookie};
+use crate::model::digest::Digest;
 
 /// A session whose cookie the browser should get again.
 pub(super) struct StaleCookie {
-    pub(super) key: SessionKey,
+    pub(super) key: Digest,
     pub(super) set: HeaderValue,
 }
 

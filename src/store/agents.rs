@@ -9,7 +9,7 @@ use super::{Conn, Row, Whose};
 use crate::clock::Millis;
 use crate::error::Result;
 use crate::model::agent::AgentKind;
-use crate::model::credential::{Credential, OldSecret, SecretDigest};
+use crate::model::credential::{self, Credential, OldSecret};
 use crate::model::search;
 
 /// An agent, without its secret.
@@ -251,7 +251,7 @@ fn to_credential(db: &Conn, row: &Row) -> Result<Credential> {
     Ok(Credential {
         id,
         kind: AgentKind::from_stored(&row.text(1)?),
-        digest: SecretDigest::of(secret.expose_secret()),
+        digest: credential::digest(secret.expose_secret()),
         old: old_secret(db, id, row),
     })
 }
@@ -260,7 +260,7 @@ fn to_credential(db: &Conn, row: &Row) -> Result<Credential> {
 fn old_secret(db: &Conn, id: i64, row: &Row) -> Option<OldSecret> {
     let sealed = row.opt_blob(3).ok()??;
     let secret = db.unseal(Sealed::AgentOldSecret, id, &sealed).ok()?;
-    Some(OldSecret { digest: SecretDigest::of(secret.expose_secret())?, until: row.int(4).ok()? })
+    Some(OldSecret { digest: credential::digest(secret.expose_secret())?, until: row.int(4).ok()? })
 }
 
 /// What an agent proves itself with, in the form in which it is checked.

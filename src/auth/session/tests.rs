@@ -58,7 +58,7 @@ impl Fixture {
         self.sessions.find(issued.token.expose_secret())
     }
 
-    async fn end_all(&self, except: Option<SessionKey>) {
+    async fn end_all(&self, except: Option<Digest>) {
         let (user, key) = (self.user, except.map(|key| key.0));
         self.store.write(move |db| sessions::delete_of_user(db, user, key.as_ref())).await.unwrap();
         self.sessions.forget_all_of(user, except);
@@ -85,7 +85,7 @@ async fn a_token_is_long_random_and_stored_as_a_hash_alone() {
     let bytes = URL_SAFE_NO_PAD.decode(one.token.expose_secret()).unwrap();
     assert_eq!(bytes.len(), 32);
     let rows = fixture.rows().await;
-    let expected: [u8; 32] = Sha256::digest(one.token.expose_secret()).into();
+    let expected: [u8; 32] = <sha2::Sha256 as sha2::Digest>::digest(one.token.expose_secret()).into();
     assert!(rows.iter().any(|row| row.key == expected));
     assert!(rows.iter().all(|row| row.key[..] != bytes[..]));
     assert!(!format!("{one:?}").contains(one.token.expose_secret()));

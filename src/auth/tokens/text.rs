@@ -4,11 +4,11 @@
 //! one without looking it up.
 
 use secrecy::SecretString;
-use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
+use crate::model::digest::Digest;
 
 const PREFIX: &str = "nig_";
 /// Random characters: 178 bits.
@@ -17,24 +17,18 @@ const RANDOM: usize = 30;
 const CHECKSUM: usize = 6;
 const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-/// The hash a token is kept under: the SHA-256 of its text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct TokenKey(pub [u8; 32]);
-
-impl TokenKey {
-    /// The key of what was sent as a token; none for what is no token at all.
-    pub(super) fn of(sent: &str) -> Option<Self> {
-        let (random, checksum) = sent.strip_prefix(PREFIX)?.as_bytes().split_at_checked(RANDOM)?;
-        let good = checksum_of(random).ct_eq(checksum);
-        bool::from(good).then(|| Self(Sha256::digest(sent).into()))
-    }
+/// The digest of what was sent as a token; none for what is no token at all.
+pub(super) fn digest(sent: &str) -> Option<Digest> {
+    let (random, checksum) = sent.strip_prefix(PREFIX)?.as_bytes().split_at_checked(RANDOM)?;
+    let good = checksum_of(random).ct_eq(checksum);
+    bool::from(good).then(|| Digest::of(sent))
 }
 
-/// A fresh token and its key. The text is known only now.
+/// A fresh token and its digest. The text is known only now.
 ///
 /// # Errors
 /// The system has no randomness to give.
-pub(super) fn fresh() -> Result<(SecretString, TokenKey)> {
+pub(super) fn fresh() -> Result<(SecretString, Digest)> {
     let mut text = Zeroizing::new(String::with_capacity(PREFIX.len() + RANDOM + CHECKSUM));
     text.push_str(PREFIX);
     let mut bytes = Zeroizing::new([0; 2 * RANDOM]);
@@ -46,8 +40,8 @@ pub(super) fn fresh() -> Result<(SecretString, TokenKey)> {
     }
     let checksum = checksum_of(&text.as_bytes()[PREFIX.len()..]);
     text.extend(checksum.map(char::from));
-    let key = TokenKey(Sha256::digest(text.as_bytes()).into());
-    Ok((SecretString::from(text.as_str()), key))
+    let digest = Digest::of(text.as_bytes());
+    Ok((SecretString::from(text.as_str()), digest))
 }
 
 /// The CRC32 of the random characters in base62, the highest digit first.
@@ -75,7 +69,7 @@ mod tests {
         let text = text.expose_secret();
         assert_eq!(text.len(), 40);
         assert!(text.starts_with("nig_") && text[4..].bytes().all(|b| b.is_ascii_alphanumeric()), "{text}");
-        assert_eq!(TokenKey::of(text), Some(key));
+        assert_eq!(digest(text), Some(key));
         assert_ne!(fresh().unwrap().1, key);
     }
 
@@ -96,7 +90,7 @@ mod tests {
                     continue;
                 }
                 wrong[place] = other;
-                assert_eq!(TokenKey::of(std::str::from_utf8(&wrong).unwrap()), None);
+                assert_eq!(digest(std::str::from_utf8(&wrong).unwrap()), None);
             }
         }
     }
@@ -107,7 +101,7 @@ mod tests {
         let text = text.expose_secret();
         for sent in ["", "nig_", "a", &text[..39], &text[4..], &format!("{text}0"), "nig_éééééééééééééééééé"]
         {
-            assert_eq!(TokenKey::of(sent), None, "{sent}");
+            assert_eq!(digest(sent), None, "{sent}");
         }
     }
 

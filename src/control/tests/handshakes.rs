@@ -139,7 +139,7 @@ fn a_foreign_page_does_not_get_in() {
 
 #[test]
 fn a_secret_shows_nowhere() {
-    let digest = SecretDigest::of("hunter2hunter2");
-    assert_eq!(format!("{digest:?}"), "Some(SecretDigest(…))");
-    assert_eq!(SecretDigest::of(""), None);
+    let digest = crate::model::credential::digest("hunter2hunter2");
+    assert_eq!(format!("{digest:?}"), "Some(Digest(…))");
+    assert_eq!(crate::model::credential::digest(""), None);
 }

@@ -114,7 +114,7 @@ pub(super) fn service() -> (Arc<Control>, Told) {
 }
 
 pub(super) fn credential(id: i64, kind: AgentKind, secret: &str) -> Credential {
-    Credential { id, kind, digest: SecretDigest::of(secret), old: None }
+    Credential { id, kind, digest: crate::model::credential::digest(secret), old: None }
 }
 
 /// The headers of a good handshake, the key being the one of RFC 6455's example.

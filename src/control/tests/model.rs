@@ -334,7 +334,7 @@ impl Model {
         let kind = if agent == 1 { AgentKind::Server } else { AgentKind::Microcontroller };
         if let Some(known) = &self.agents[agent] {
             let old = known.old.map(|(number, until)| OldSecret {
-                digest: SecretDigest::of(&secret(number)).unwrap(),
+                digest: crate::model::credential::digest(&secret(number)).unwrap(),
                 until,
             });
             self.control.put(Credential { old, ..credential(id(agent), kind, &secret(known.secret)) });
