@@ -34,7 +34,7 @@ use crate::clock::{Clock, Millis};
 use crate::config::{Config, ConfigError};
 use crate::control::Control;
 use crate::domain::operation::{self, Operations};
-use crate::domain::{audit_retention, device_presence, live, wake_until};
+use crate::domain::{audit_retention, device_presence, live, wake_until, watching};
 use crate::events::Events;
 use crate::files;
 use crate::host::{AgentChanges, Host};
@@ -298,6 +298,7 @@ pub async fn start(config: Config, log_level: LogLevel) -> Result<Running, Start
     doors.extend(keep_audit_log(host));
     doors.push(pass_events_on(host));
     doors.push(tokio::spawn(operation::run(host.clone(), host.shutdown.clone())));
+    doors.push(tokio::spawn(watching::run(host.clone(), host.shutdown.clone())));
     let socket_identity = Arc::new(parking_lot::Mutex::new(local_socket::identity(&socket)));
     doors.push(watch_over(&opened, &router, &socket, &socket_identity));
     step.done(format_args!("http://{address}"));

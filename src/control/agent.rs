@@ -24,6 +24,7 @@ use super::upkeep::spread;
 use super::wheel::millis;
 use super::windows::Windows;
 use crate::clock::Millis;
+use crate::model::agent::AgentKind;
 use crate::model::agent_about::{AgentAbout, Supported};
 use crate::model::agent_features::AgentFeatures;
 use crate::model::credential::Credential;
@@ -318,6 +319,10 @@ impl Agent {
 
     pub(super) fn about(&self) -> Option<Arc<AgentAbout>> {
         self.state.lock().about.clone()
+    }
+
+    pub(super) fn kind(&self) -> AgentKind {
+        self.state.lock().kind
     }
 
     pub(super) fn supports(&self, command: &str) -> Supported {

@@ -254,6 +254,11 @@ impl Control {
         self.agents.read().get(&agent).map(|agent| (agent.presence(&self.core), agent.about()))
     }
 
+    /// What an agent is; none if there is no such agent.
+    pub fn kind(&self, agent: i64) -> Option<AgentKind> {
+        Some(self.find(agent)?.kind())
+    }
+
     /// Whether the agent has a command. What its newest connection said holds until it connects again.
     pub fn supports(&self, agent: i64, command: &str) -> Supported {
         self.find(agent).map_or(Supported::Unknown, |agent| agent.supports(command))

@@ -12,6 +12,7 @@ use super::By;
 use super::device_presence;
 use super::operation;
 use super::quota::Quota;
+use super::watching;
 use crate::error::{Error, Kind, Result};
 use crate::model::audit::{Action, SubjectKind};
 use crate::model::device_presence::DevicePresence;
@@ -69,6 +70,7 @@ impl Needed {
 /// What follows when a device came, went or changed: what the server keeps in mind of everyone who sees it is forgotten,
 /// since a favourite may name it.
 fn changed(by: &By, device: i64, owner: i64, seers: &[i64]) {
+    watching::device_changed(&by.host, device);
     by.host.events.emit(Event::DeviceChanged { device, owner });
     for user in seers {
         by.host.accounts.forget(*user);

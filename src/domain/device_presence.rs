@@ -163,6 +163,11 @@ impl Presences {
         self.0.lock().known.get(&device).map(|known| known.shown.clone())
     }
 
+    /// Whether an operation wakes or stops a device.
+    pub(super) fn is_busy(&self, device: i64) -> bool {
+        self.0.lock().known.get(&device).is_some_and(|known| known.busy > 0)
+    }
+
     /// Forgets a device that is gone.
     pub(super) fn forget(&self, device: i64, host_agent: Option<i64>) {
         let state = &mut *self.0.lock();
@@ -183,15 +188,25 @@ impl Presences {
             };
             self.0.lock().known.entry(device).or_insert_with(|| Known::new(standing));
         }
+        self.change_known(host, device, change);
+        Ok(())
+    }
+
+    /// Changes what is known of a device, if anything is.
+    fn change_known(
+        self: &Arc<Self>,
+        host: &Arc<Host>,
+        device: i64,
+        change: impl FnOnce(&mut Known, Millis) -> bool,
+    ) {
         let state = &mut *self.0.lock();
-        let Some(known) = state.known.get_mut(&device) else { return Ok(()) };
+        let Some(known) = state.known.get_mut(&device) else { return };
         if change(known, host.clock.now()) {
             state.changed.push((device, known.owner, known.shown.clone()));
             if !std::mem::replace(&mut state.writing, true) {
                 tokio::spawn(write(self.clone(), host.clone()));
             }
         }
-        Ok(())
     }
 }
 
@@ -221,14 +236,28 @@ async fn write(presences: Arc<Presences>, host: Arc<Host>) {
 
 /// Takes in what a look at a device brought.
 pub(super) async fn note(host: &Arc<Host>, device: i64, sample: Sample) {
-    let control = &host.control;
+    let noted = of(host).change(host, device, taking(host, sample)).await;
+    if let Err(e) = noted {
+        warn!("the presence of the device {device} is not known: {e}");
+    }
+}
+
+/// As [`note`], for whoever cannot wait: at once where anything is known of the device, which needs no database.
+pub(super) fn note_soon(host: &Arc<Host>, device: i64, sample: Sample) {
     let presences = of(host);
-    let noted = presences.change(host, device, |known, now| {
+    if presences.known(device).is_some() {
+        return presences.change_known(host, device, taking(host, sample));
+    }
+    let host = host.clone();
+    tokio::spawn(async move { note(&host, device, sample).await });
+}
+
+/// Takes in what a look brought, unless the agent that runs on the device knows better.
+fn taking(host: &Host, sample: Sample) -> impl FnOnce(&mut Known, Millis) -> bool {
+    let control = &host.control;
+    move |known, now| {
         let hosted = known.host_agent.is_some_and(|agent| control.is_online(agent));
         known.take(now, if hosted { Sample::Seen(SeenBy::HostAgent) } else { sample })
-    });
-    if let Err(e) = noted.await {
-        warn!("the presence of the device {device} is not known: {e}");
     }
 }
 

@@ -11,24 +11,32 @@ use std::sync::Arc;
 use super::device_agent::first_online;
 use super::device_questions::{self, Target as Question};
 use crate::commands::probe::{Payload, Probe, Probed};
-use crate::control::{DispatchError, Requester, Supported};
+use crate::control::{Control, DispatchError, Requester, Supported};
 use crate::error::Result;
 use crate::host::Host;
 use crate::model::device_presence::{SeenBy, why};
 use crate::registry::{Command, MacAddress, Online, ProbeMethod};
-use crate::store::{Whose, device_agents, devices};
+use crate::store::devices::DeviceRow;
+use crate::store::{Conn, Whose, device_agents, devices};
 
 /// A device that is looked for.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Target {
     /// The agent that runs on it.
     host_agent: Option<i64>,
     /// The agents that reach it, in the order in which they are asked.
-    agents: Vec<i64>,
+    pub(super) agents: Vec<i64>,
     /// What it is looked for by; none where nothing usable is stored.
     question: Option<Question>,
     /// The TCP ports at which it is looked for; none for the usual ones.
     ports: Vec<NonZeroU16>,
+}
+
+impl Target {
+    /// Whether the agent that runs on it is connected, which proves that it is up.
+    pub(super) fn is_hosted(&self, control: &Control) -> bool {
+        self.host_agent.is_some_and(|agent| control.is_online(agent))
+    }
 }
 
 /// What a look brings for the device's presence.
@@ -83,12 +91,20 @@ impl Seen {
 /// The database cannot be read.
 pub(super) async fn target(host: &Host, device: i64) -> Result<Option<Target>> {
     let read = host.store.read(move |db| {
-        let Some(row) = devices::get(db, &Whose::Anyones.into(), device)? else { return Ok(None) };
-        let agents = device_agents::of_device(db, device)?;
-        let ports = row.options.probe_ports.iter().copied().filter_map(NonZeroU16::new).collect();
-        Ok(Some(Target { host_agent: row.options.host_agent, agents, question: Question::of(&row), ports }))
+        let row = devices::get(db, &Whose::Anyones.into(), device)?;
+        row.map(|row| target_of(db, &row)).transpose()
     });
     read.await
+}
+
+/// What a device is looked for by, in a reading of whoever calls it.
+///
+/// # Errors
+/// The database cannot be read.
+pub(super) fn target_of(db: &Conn, row: &DeviceRow) -> Result<Target> {
+    let agents = device_agents::of_device(db, row.id)?;
+    let ports = row.options.probe_ports.iter().copied().filter_map(NonZeroU16::new).collect();
+    Ok(Target { host_agent: row.options.host_agent, agents, question: Question::of(row), ports })
 }
 
 /// Looks whether a device is up, for whoever asks.

@@ -53,6 +53,7 @@ pub mod user;
 pub mod user_change;
 pub mod wake;
 pub mod wake_until;
+pub mod watching;
 
 pub use by::By;
 pub use reader::Reader;

@@ -36,6 +36,7 @@ pub mod device_agents;
 pub mod device_options;
 pub mod device_page;
 pub mod device_presence;
+pub mod device_watch;
 pub mod devices;
 pub mod enrolment_codes;
 pub mod figures;

@@ -98,4 +98,5 @@ mod totp;
 mod totp_required;
 mod wake_until;
 mod walls;
+mod watching;
 mod wrong_clock;
