@@ -22,6 +22,7 @@ use tracing::{error, info, warn};
 use super::Conn;
 use super::error::{StoreError, code};
 use super::file::MAGIC;
+use super::mark::Mark;
 use crate::error::{Error, Kind, Result};
 use crate::files::{remedy, with_suffix};
 
@@ -285,19 +286,23 @@ impl Watch {
     }
 
     /// Writes everything back into the database's file if it is only the write-ahead log that is lost: what was
-    /// acknowledged is in it. Answers whether it did. On the writer's thread.
-    pub(super) fn rescue(&self, db: &Conn) -> bool {
+    /// acknowledged is in it. On the writer's thread.
+    pub(super) fn rescue(&self, db: &Conn, mark: &Mark) {
         if !self.rescue.swap(false, Relaxed) {
-            return false;
+            return;
         }
         self.busy();
         let written = db.query_int("PRAGMA wal_checkpoint(TRUNCATE)", ());
         self.settled();
         match &written {
-            Ok(0) => warn!(
-                "what was saved before {}-wal and -shm were touched is written back into {0}; restart the server",
-                self.path.display()
-            ),
+            Ok(0) => {
+                // No log is missed at the next start, which may come as soon as this is said.
+                mark.busy();
+                warn!(
+                    "what was saved before {}-wal and -shm were touched is written back into {0}; restart the server",
+                    self.path.display()
+                );
+            }
             Ok(_) => error!(
                 "what is in the lost {}-wal could not be written back: it is in use",
                 self.path.display()
@@ -306,7 +311,6 @@ impl Watch {
                 error!("what is in the lost {}-wal could not be written back: {e}", self.path.display())
             }
         }
-        matches!(written, Ok(0))
     }
 
     /// Something was saved.

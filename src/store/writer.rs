@@ -77,10 +77,7 @@ pub(super) fn run(
             Err(e) => {
                 // The first of a kind is logged where it is noticed.
                 debug!("a transaction of {} changes failed: {e}", batch.len());
-                if watch.rescue(&db) {
-                    // No log is missed at the next start.
-                    mark.busy();
-                }
+                watch.rescue(&db, mark);
             }
         }
         counters.lags.add(u64::try_from(queued.elapsed().as_micros()).unwrap_or(u64::MAX));

@@ -29,7 +29,8 @@ async fn the_log_is_listed_and_exported_whether_the_server_runs_or_not() {
 
         let lines = answer(here, &["audit", "export"], "").await;
         let entries: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-        assert_eq!(entries.len(), 700 + 1 + exports + 1, "a login and the exports themselves");
+        let before = "the link of the first start and a login";
+        assert_eq!(entries.len(), 700 + 2 + exports + 1, "{before}, and the exports themselves");
         let some =
             answer(here, &["audit", "export", "--since", "2030-01-31", "--actor", "operator"], "").await;
         assert_eq!(some, "");
