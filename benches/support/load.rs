@@ -19,8 +19,9 @@ pub fn run(arguments: &[String]) {
         }
         let start = Instant::now();
         let mut tasks = tokio::task::JoinSet::new();
-        for mut http in clients {
-            let request = http.encode(method, path, body);
+        for (number, mut http) in (1..).zip(clients) {
+            let body = body.replace("{connection}", &usize::to_string(&number));
+            let request = http.encode(method, path, &body);
             tasks.spawn(async move {
                 let mut times = Vec::with_capacity(requests / connections);
                 for _ in 0..requests / connections {
@@ -54,6 +55,7 @@ pub struct Load<'a> {
     pub cookie: &'a str,
     pub method: &'a str,
     pub path: &'a str,
+    /// `{connection}` in it is the connection's number, from 1.
     pub body: &'a str,
     pub connections: usize,
 }
