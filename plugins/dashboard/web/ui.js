@@ -114,7 +114,7 @@ export const problem = (error, again) =>
 
 /** Lines that keep the place of what is loading. @param {number} lines */
 export const skeleton = (lines) =>
-  html`<div class="skeleton" aria-busy="true" aria-label=${t('loading')}>
+  html`<div class="skeleton" role="group" aria-busy="true" aria-label=${t('loading')}>
     ${Array.from({ length: lines }, () => html`<span></span>`)}
   </div>`;
 

@@ -218,7 +218,7 @@ class Try extends Part {
     return html`<section class="result ${status < 400 ? 'good' : 'bad'}" aria-label=${t('docs.answer')}>
       <p><strong>${status} ${text}</strong> <span class="quiet">${Math.round(took)} ms</span></p>
       <details><summary>${t('docs.headers')}</summary><dl>${headers.map(([name, value]) => html`<dt><code>${name}</code></dt><dd><code>${value}</code></dd>`)}</dl></details>
-      ${body ? html`<pre tabindex="0" aria-label=${t('docs.answer.body')}>${body}</pre>` : html`<p class="quiet">${t('docs.empty')}</p>`}
+      ${body ? html`<pre tabindex="0" role="group" aria-label=${t('docs.answer.body')}>${body}</pre>` : html`<p class="quiet">${t('docs.empty')}</p>`}
       ${cut ? html`<p class="hint">${t('docs.cut')}</p>` : nothing}
       <h5>${t('docs.curl')}</h5>${copyable(line, t('docs.curl'))}
     </section>`;
