@@ -39,7 +39,11 @@ impl Plugin for Buttons {
             async move { Ok(answer) }
         };
         vec![
-            Route::get("/buttons", "The page of buttons").signed_in().or_login().navigation("Buttons").page(page),
+            Route::get("/buttons", "The page of buttons")
+                .signed_in()
+                .or_login()
+                .navigation("Buttons")
+                .page(page),
             Route::post("/buttons", "Wake a device").needs(&[PRESS, Permission::DevicesWake]).page(wake),
             Route::get("/buttons/buttons.css", "Its style").public().page(style),
         ]
