@@ -14,7 +14,7 @@ use super::agents::AgentView;
 use super::events::{EVENT_ID, SAYS_EVENT_ID, event_id};
 use super::ids::AskedIds;
 use super::ids::asked_ids;
-use super::link::{SAYS_LINK, next_page};
+use super::link::{SAYS_LINK, with_next};
 use super::list_query::{Filter, PageQuery, asked, cursor, id, word};
 use super::pages::List;
 use super::tags::AGENTS;
@@ -167,12 +167,9 @@ async fn list(call: Call, _: NoBody) -> Result<Answer<List<AgentView>>> {
             let (presence, about) = seen(row.id);
             AgentView::without_presence(row).now(presence, about.as_deref())
         });
-        let mut answer = Answer::ok(message, List::whole(views)?).header(name, event_id);
+        let answer = Answer::ok(message, List::whole(views)?).header(name, event_id);
         let cursor = next.map(|next| cursor(Asked::NAME, page.sort, &next));
-        if let Some(link) = cursor.and_then(|cursor| next_page(&call, &cursor)) {
-            answer = answer.header(LINK, link);
-        }
-        return Ok(answer);
+        return Ok(with_next(answer, &call, cursor));
     }
     let agents = agent_list::kept(&call, StoredAgents::read).await?;
     let (rows, seen) = (agent_list::rows(&call), agent_list::seen(&call));

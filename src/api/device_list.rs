@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 
 use super::devices::DeviceView;
 use super::events::{EVENT_ID, SAYS_EVENT_ID, event_id};
-use super::link::{SAYS_LINK, next_page};
+use super::link::{SAYS_LINK, with_next};
 use super::list_query::{Filter, PageQuery, asked, cursor, flag, id, word};
 use super::pages::List;
 use super::tags::DEVICES;
@@ -88,12 +88,9 @@ async fn list(call: Call, _: NoBody) -> Result<Answer<List<DeviceView>>> {
         let filter = DeviceFilter { only_favorites, ..filter };
         let (rows, next) = device_list::page(&call, filter, &asked).await?;
         let list = List::whole(rows.into_iter().map(DeviceView::from))?;
-        let mut answer = Answer::ok(message, list).header(name, event_id);
+        let answer = Answer::ok(message, list).header(name, event_id);
         let cursor = next.map(|next| cursor(DeviceFilter::NAME, asked.sort, &next));
-        if let Some(link) = cursor.and_then(|cursor| next_page(&call, &cursor)) {
-            answer = answer.header(LINK, link);
-        }
-        return Ok(answer);
+        return Ok(with_next(answer, &call, cursor));
     }
     let find = device::ids(&call, only_favorites);
     let rows = device::rows(&call);

@@ -2,20 +2,16 @@
 //!
 //! A list of which none of these keys is asked for is answered whole.
 
-use std::collections::HashSet;
-
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::de::DeserializeOwned;
 
+use super::query_keys::{USUAL, limit, take_all};
 use crate::domain::page::{Asked, Needles, Order, Place, Sort};
-use crate::error::{Error, FieldError, Result};
+use crate::error::{FieldError, Result};
 use crate::model::id::parse_id;
 use crate::rest::Call;
 
-/// Rows of a page, unless the query says otherwise, and at most.
-const USUAL: usize = 100;
-const MOST: usize = 500;
 /// The most characters that are looked for.
 const LONGEST: usize = 255;
 /// The longest cursor: a folded name and an address, each of 256 characters, and a MAC address.
@@ -61,44 +57,27 @@ pub(super) fn asked<F: Filter>(call: &Call) -> Result<Option<(F, Asked)>> {
     let mut filter = F::default();
     let sort = Sort { order: Order::Id, descending: false };
     let mut asked = Asked { sort, after: None, limit: USUAL };
-    let (mut cursor, mut wrong, mut seen) = (None, Vec::new(), HashSet::new());
-    for (key, value) in call.queries() {
-        let taken = match &*key {
-            "cursor" => {
-                cursor = Some(value.into_owned());
-                Ok(true)
-            }
-            "limit" => number(&value).map(|limit| asked.limit = limit).map(|()| true),
-            "sort" => sorted(&value).map(|sort| asked.sort = sort).map(|()| true),
-            "q" => needles(&value).map(|needles| filter.look_for(needles)).map(|()| true),
-            key => filter.take(key, &value),
-        };
-        let taken = match taken {
-            Ok(true) if !seen.insert(key.clone()) => Err("this key once".to_owned()),
-            Ok(_) => Ok(()),
-            Err(expected) => Err(expected),
-        };
-        if let Err(expected) = taken {
-            wrong.push(FieldError::new(key, format!("expected {expected}")));
+    let mut cursor = None;
+    let mut taken = take_all(call, |key, value| {
+        match key {
+            "cursor" => cursor = Some(value.to_owned()),
+            "limit" => asked.limit = limit(value)?,
+            "sort" => asked.sort = sorted(value)?,
+            "q" => filter.look_for(needles(value)?),
+            key => return filter.take(key, value),
         }
-    }
+        Ok(true)
+    });
     if let Some(cursor) = cursor {
         asked.after = place(F::NAME, asked.sort, &cursor);
-        if asked.after.is_none() && wrong.is_empty() {
+        if asked.after.is_none() && taken.wrong.is_empty() {
             let expected = "expected the cursor of an earlier answer of this list, sorted the same way";
-            wrong.push(FieldError::new("cursor", expected));
+            taken.wrong.push(FieldError::new("cursor", expected));
         }
     }
-    if wrong.is_empty() {
-        Ok((!seen.is_empty()).then_some((filter, asked)))
-    } else {
-        Err(Error::invalid_fields("Invalid query", wrong))
-    }
-}
-
-fn number(text: &str) -> Result<usize, String> {
-    let limit = text.parse().ok().filter(|limit| (1..=MOST).contains(limit));
-    limit.ok_or_else(|| format!("a whole number from 1 to {MOST}"))
+    let any = taken.any;
+    taken.check()?;
+    Ok(any.then_some((filter, asked)))
 }
 
 fn sorted(text: &str) -> Result<Sort, String> {

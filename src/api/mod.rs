@@ -36,6 +36,7 @@ mod password_reset;
 mod permissions;
 mod power;
 mod prefer;
+mod query_keys;
 mod role;
 mod secrets;
 mod server_status;

@@ -1,16 +1,12 @@
 //! The query of the list of operations.
 
-use std::collections::HashSet;
-
+use super::query_keys::{USUAL, limit, take_all};
 use crate::domain::operation::read::{Filter, InState};
-use crate::error::{Error, FieldError, Result};
+use crate::error::Result;
 use crate::model::id::parse_id;
 use crate::model::operation::{OperationId, OperationKind, State};
 use crate::rest::Call;
 
-/// Operations of a page, unless the query says otherwise, and at most.
-const USUAL: i64 = 100;
-const MOST: i64 = 500;
 /// 2001-09-09 in milliseconds: a smaller time is one in seconds.
 const FIRST_TIME: i64 = 1_000_000_000_000;
 
@@ -42,20 +38,10 @@ pub(super) struct OperationQuery {
 /// # Errors
 /// 400 naming every key whose value is none, or that comes twice.
 pub(super) fn asked(call: &Call) -> Result<Filter> {
-    let mut filter = Filter { limit: USUAL, before: i64::MAX, ..Filter::default() };
-    let mut wrong = Vec::new();
-    let mut seen = HashSet::new();
-    for (key, value) in call.queries() {
-        let taken = match take(&mut filter, &key, &value) {
-            Ok(true) if !seen.insert(key.clone()) => Err("this key once"),
-            Ok(_) => Ok(()),
-            Err(expected) => Err(expected),
-        };
-        if let Err(expected) = taken {
-            wrong.push(FieldError::new(key, format!("expected {expected}")));
-        }
-    }
-    if wrong.is_empty() { Ok(filter) } else { Err(Error::invalid_fields("Invalid query", wrong)) }
+    let limit = i64::try_from(USUAL).unwrap_or(i64::MAX);
+    let mut filter = Filter { limit, before: i64::MAX, ..Filter::default() };
+    take_all(call, |key, value| take(&mut filter, key, value)).check()?;
+    Ok(filter)
 }
 
 /// Takes one key, and tells whether it is known; what was expected if its value is none.
@@ -80,8 +66,7 @@ fn take(filter: &mut Filter, key: &str, value: &str) -> Result<bool, &'static st
             filter.from = OperationId::first_key(time);
         }
         "limit" => {
-            let limit = value.parse().ok().filter(|limit| (1..=MOST).contains(limit));
-            filter.limit = limit.ok_or("a whole number from 1 to 500")?;
+            filter.limit = i64::try_from(limit(value)?).unwrap_or(i64::MAX);
         }
         "cursor" => {
             let cursor = value.parse::<OperationId>().map_err(|_| "the cursor of an earlier answer")?;

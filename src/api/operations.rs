@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::check::{Check, FLAG, ID, Rule};
 use super::events::{EVENT_ID, SAYS_EVENT_ID, event_id};
 use super::field::Field;
-use super::link::{SAYS_LINK, next_page};
+use super::link::{SAYS_LINK, with_next};
 use super::operation_query::{OperationQuery, asked};
 use super::operation_view::{OperationView, TrailView};
 use super::prefer::{self, Prefer};
@@ -307,11 +307,8 @@ async fn list(call: Call, _: NoBody) -> Result<Answer<Vec<OperationView>>> {
     let (name, id) = event_id(&call);
     let (page, next) = read::list(&call, filter).await?;
     let views = page.into_iter().map(OperationView::of).collect();
-    let mut answer = Answer::ok("Operations retrieved successfully.", views).header(name, id);
-    if let Some(link) = next.and_then(|next| next_page(&call, &next.to_string())) {
-        answer = answer.header(LINK, link);
-    }
-    Ok(answer)
+    let answer = Answer::ok("Operations retrieved successfully.", views).header(name, id);
+    Ok(with_next(answer, &call, next))
 }
 
 async fn get(call: Call, _: NoBody) -> Result<Answer<TrailView>> {

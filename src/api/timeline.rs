@@ -4,8 +4,9 @@ use hyper::header::LINK;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::link::{SAYS_LINK, next_page};
+use super::link::{SAYS_LINK, with_next};
 use super::operation_view::OperationView;
+use super::query_keys::{self, USUAL};
 use super::tags::DEVICES;
 use crate::clock::Millis;
 use crate::domain::timeline::{Cursor, Happening, timeline};
@@ -14,10 +15,6 @@ use crate::error::{Error, FieldError, Result};
 use crate::model::device_presence::DevicePresence;
 use crate::model::permission::Permission as P;
 use crate::rest::{Answer, Call, NoBody, Route};
-
-/// Entries of a page, unless the query says otherwise, and at most.
-const USUAL: usize = 100;
-const MOST: usize = 500;
 
 /// The routes.
 pub(super) fn routes() -> Vec<Route> {
@@ -82,9 +79,9 @@ async fn show(call: Call, _: NoBody) -> Result<Answer<Vec<EntryView>>> {
     let id = call.id()?;
     let (mut limit, mut from, mut wrong) = (USUAL, Cursor::default(), Vec::new());
     if let Some(text) = call.query("limit") {
-        match text.parse().ok().filter(|limit| (1..=MOST).contains(limit)) {
-            Some(asked) => limit = asked,
-            None => wrong.push(FieldError::new("limit", "expected a whole number from 1 to 500")),
+        match query_keys::limit(&text) {
+            Ok(asked) => limit = asked,
+            Err(expected) => wrong.push(FieldError::new("limit", format!("expected {expected}"))),
         }
     }
     if let Some(text) = call.query("cursor") {
@@ -97,10 +94,7 @@ async fn show(call: Call, _: NoBody) -> Result<Answer<Vec<EntryView>>> {
         return Err(Error::invalid_fields("Invalid query", wrong));
     }
     let (page, next) = timeline(&call, id, from, limit).await?;
-    let mut answer =
+    let answer =
         Answer::ok("Timeline retrieved successfully.", page.into_iter().map(EntryView::from).collect());
-    if let Some(link) = next.and_then(|next| next_page(&call, &next.to_string())) {
-        answer = answer.header(LINK, link);
-    }
-    Ok(answer)
+    Ok(with_next(answer, &call, next))
 }
