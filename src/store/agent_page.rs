@@ -2,7 +2,7 @@
 
 use libsql::Value;
 
-use super::page::{self, Found, Order, Part, Place, STRETCH, Sort, Span, in_order};
+use super::page::{self, Found, Order, Part, Place, STRETCH, Sort, Span, further, in_order};
 use super::{Conn, Whose};
 use crate::error::{Error, Result};
 use crate::model::agent::AgentKind;
@@ -37,23 +37,6 @@ macro_rules! filtered {
     };
 }
 
-/// The row that many rows further on.
-macro_rules! further {
-    ($whose:expr, $by:expr, $span:expr, $order:expr) => {
-        concat!(
-            "SELECT id, CAST(",
-            $by,
-            " AS BLOB) FROM agents WHERE ",
-            $whose,
-            " AND ",
-            $span,
-            " ORDER BY ",
-            $order,
-            " LIMIT 1 OFFSET ?6"
-        )
-    };
-}
-
 /// Refuses the one order that the database has not: agents' state is in memory.
 fn check(sort: Sort) -> Result<()> {
     match sort.order {
@@ -84,13 +67,10 @@ pub fn look(
             return Ok(None);
         }
         let sql = match whose {
-            Whose::Anyones => in_order!(span, further, "true"),
-            Whose::User(_) => in_order!(span, further, "ownerID = ?1"),
+            Whose::Anyones => in_order!(span, further, "agents WHERE true"),
+            Whose::User(_) => in_order!(span, further, "agents WHERE ownerID = ?1"),
         };
-        let mut params: Vec<Value> = vec![whose.owner().into()];
-        params.extend(span.params());
-        params.push((STRETCH - 1).into());
-        db.query_one(sql, params, Place::read)
+        page::stretch_end(db, sql, whose, span)
     };
     let find = |span: &Span<'_>, limit: usize| {
         let sql = match whose {

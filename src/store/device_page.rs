@@ -8,7 +8,7 @@ use std::sync::Arc;
 use libsql::Value;
 
 use super::devices::{DeviceKind, among};
-use super::page::{Found, Order, Part, Place, STRETCH, Sort, Span, in_order, look};
+use super::page::{Found, Order, Part, Place, Sort, Span, further, in_order, look, stretch_end};
 use super::reach::share_on_device;
 use super::{Conn, Reach, Whose};
 use crate::error::Result;
@@ -53,23 +53,6 @@ macro_rules! filtered_shared {
     };
 }
 
-/// The row that many rows further on.
-macro_rules! further {
-    ($whose:expr, $by:expr, $span:expr, $order:expr) => {
-        concat!(
-            "SELECT id, CAST(",
-            $by,
-            " AS BLOB) FROM devices WHERE ",
-            $whose,
-            " AND ",
-            $span,
-            " ORDER BY ",
-            $order,
-            " LIMIT 1 OFFSET ?6"
-        )
-    };
-}
-
 /// The parameters ?1 to ?14.
 fn params(reach: &Reach, filter: &DeviceFilter, span: &Span<'_>, limit: usize) -> Vec<Value> {
     let only = |ids: &[i64]| serde_json::Value::from(ids).to_string();
@@ -111,14 +94,11 @@ pub fn own(
             return Ok(None);
         }
         let sql = if everyones {
-            in_order!(span, further, "true")
+            in_order!(span, further, "devices WHERE true")
         } else {
-            in_order!(span, further, "ownerID = ?1")
+            in_order!(span, further, "devices WHERE ownerID = ?1")
         };
-        let mut params = vec![reach.whose.owner().into()];
-        params.extend(span.params());
-        params.push((STRETCH - 1).into());
-        db.query_one(sql, params, Place::read)
+        stretch_end(db, sql, reach.whose, span)
     };
     let find = |span: &Span<'_>, limit| {
         let sql = if everyones {

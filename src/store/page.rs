@@ -6,7 +6,7 @@
 
 use libsql::Value;
 
-use super::{Conn, Row};
+use super::{Conn, Row, Whose};
 use crate::error::Result;
 use crate::model::search;
 
@@ -147,6 +147,37 @@ macro_rules! in_order {
     };
 }
 pub(super) use in_order;
+
+/// For [`in_order`]: the last row of a stretch that begins with the span; `$whose` names the table too.
+macro_rules! further {
+    ($whose:expr, $by:expr, $span:expr, $order:expr) => {
+        concat!(
+            "SELECT id, CAST(",
+            $by,
+            " AS BLOB) FROM ",
+            $whose,
+            " AND ",
+            $span,
+            " ORDER BY ",
+            $order,
+            " LIMIT 1 OFFSET ?6"
+        )
+    };
+}
+pub(super) use further;
+
+/// Where the stretch that begins with a span ends, by the statement that [`further`] makes.
+pub(super) fn stretch_end(
+    db: &Conn,
+    sql: &'static str,
+    whose: Whose,
+    span: &Span<'_>,
+) -> Result<Option<Place>> {
+    let mut params = vec![whose.owner().into()];
+    params.extend(span.params());
+    params.push((STRETCH - 1).into());
+    db.query_one(sql, params, Place::read)
+}
 
 /// Fills in what rows are searched and sorted by that lack it.
 ///
