@@ -22,12 +22,12 @@ struct Counted(Tallied, f64);
 
 impl EncodeMetric for Counted {
     fn encode(&self, mut encoder: MetricEncoder<'_>) -> Result<(), fmt::Error> {
-        let Self(Tallied { buckets, beyond, sum }, by) = self;
+        let Self(tallied, by) = self;
+        let Tallied { buckets, beyond, sum } = tallied;
         let mut all: Vec<(f64, u64)> =
             buckets.iter().map(|(bound, count)| (*bound as f64 / by, *count)).collect();
         all.push((f64::INFINITY, *beyond));
-        let count = all.iter().map(|(_, count)| count).sum();
-        encoder.encode_histogram::<NoLabelSet>(*sum as f64 / by, count, &all, None)
+        encoder.encode_histogram::<NoLabelSet>(*sum as f64 / by, tallied.count(), &all, None)
     }
 
     fn metric_type(&self) -> MetricType {

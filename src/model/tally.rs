@@ -22,6 +22,13 @@ pub struct Tallied {
     pub sum: u64,
 }
 
+impl Tallied {
+    /// How many things were counted.
+    pub fn count(&self) -> u64 {
+        self.buckets.iter().map(|(_, count)| count).sum::<u64>() + self.beyond
+    }
+}
+
 impl Tally {
     /// Nothing counted yet.
     pub fn new(bounds: &'static [u64]) -> Self {

@@ -111,6 +111,16 @@ impl Conn {
         Ok(self.query_one(sql, params, |row| row.int(0))?.unwrap_or(0))
     }
 
+    /// The database's size in bytes, without the write-ahead log.
+    ///
+    /// # Errors
+    /// The database refuses.
+    pub fn bytes(&self) -> Result<i64> {
+        let sql =
+            "SELECT (SELECT page_count FROM pragma_page_count) * (SELECT page_size FROM pragma_page_size)";
+        self.query_int(sql, ())
+    }
+
     /// Runs a statement that answers no rows, and tells how many rows it changed.
     ///
     /// # Errors

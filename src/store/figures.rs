@@ -1,7 +1,5 @@
 //! What the database has done and what waits, in figures.
 
-use std::sync::atomic::Ordering;
-
 use super::{Conn, Store};
 use crate::error::Result;
 use crate::model::tally::Tallied;
@@ -40,11 +38,8 @@ pub struct Standing {
 impl Store {
     /// What the writer has done so far.
     pub fn stats(&self) -> Stats {
-        let counters = &self.0.counters;
-        Stats {
-            batches: counters.batches.load(Ordering::Relaxed),
-            jobs: counters.jobs.load(Ordering::Relaxed),
-        }
+        let sizes = self.0.counters.sizes.so_far();
+        Stats { batches: sizes.count(), jobs: sizes.sum }
     }
 
     /// How the writer keeps up.
@@ -63,11 +58,10 @@ impl Store {
 /// # Errors
 /// The database refuses.
 pub fn standing(db: &Conn) -> Result<Standing> {
-    let sql = "SELECT count(*) FILTER (WHERE state = 'queued'), count(*) FILTER (WHERE state = 'running'), \
-               (SELECT page_count FROM pragma_page_count) * (SELECT page_size FROM pragma_page_size) \
+    let bytes = db.bytes()?;
+    let sql = "SELECT count(*) FILTER (WHERE state = 'queued'), count(*) FILTER (WHERE state = 'running') \
                FROM operations WHERE endedAt IS NULL";
-    let read = db.query_one(sql, (), |row| {
-        Ok(Standing { queued: row.int(0)?, running: row.int(1)?, bytes: row.int(2)? })
-    })?;
+    let read =
+        db.query_one(sql, (), |row| Ok(Standing { queued: row.int(0)?, running: row.int(1)?, bytes }))?;
     read.ok_or_else(|| crate::error::Error::internal("counting answered no row"))
 }

@@ -26,10 +26,10 @@ pub struct ServerCounts {
 /// # Errors
 /// The database refuses.
 pub fn read(db: &Conn) -> Result<ServerCounts> {
+    let bytes = db.bytes()?;
     let sql =
         "SELECT (SELECT count(*) FROM users), (SELECT count(*) FROM agents), (SELECT count(*) FROM devices),
                    (SELECT count(*) FROM operations WHERE endedAt IS NULL),
-                   (SELECT page_count FROM pragma_page_count) * (SELECT page_size FROM pragma_page_size),
                    (SELECT max(created) FROM data_keys)";
     let read = db.query_one(sql, (), |row| {
         Ok(ServerCounts {
@@ -37,8 +37,8 @@ pub fn read(db: &Conn) -> Result<ServerCounts> {
             agents: row.int(1)?,
             devices: row.int(2)?,
             live_operations: row.int(3)?,
-            bytes: row.int(4)?,
-            key_made: row.opt_int(5)?,
+            bytes,
+            key_made: row.opt_int(4)?,
         })
     })?;
     read.ok_or_else(|| crate::error::Error::internal("counting answered no row"))

@@ -28,11 +28,9 @@ const LONG_CHANGES: u64 = 1000;
 /// What the writer has done since it was started.
 #[derive(Debug)]
 pub(super) struct Counters {
-    pub(super) batches: AtomicU64,
-    pub(super) jobs: AtomicU64,
     /// Transactions that have ended.
     pub(super) version: AtomicU64,
-    /// How many writes transactions held.
+    /// How many writes transactions held that were tried.
     pub(super) sizes: Tally,
     /// How long the first write of each took from when it was queued until it was answered, in microseconds.
     pub(super) lags: Tally,
@@ -41,7 +39,7 @@ pub(super) struct Counters {
 impl Default for Counters {
     fn default() -> Self {
         let (sizes, lags) = (Tally::new(SIZES), Tally::new(LAGS));
-        Self { batches: AtomicU64::new(0), jobs: AtomicU64::new(0), version: AtomicU64::new(0), sizes, lags }
+        Self { version: AtomicU64::new(0), sizes, lags }
     }
 }
 
@@ -64,8 +62,6 @@ pub(super) fn run(
         let queued = first.queued();
         batch.push(first);
         gather(queue, &mut batch);
-        counters.batches.fetch_add(1, Ordering::Relaxed);
-        counters.jobs.fetch_add(batch.len() as u64, Ordering::Relaxed);
         counters.sizes.add(batch.len() as u64);
         let changes = db.total_changes();
         let outcome = commit(&db, watch, &mut batch);
