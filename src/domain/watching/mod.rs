@@ -96,7 +96,7 @@ async fn watch(host: &Arc<Host>) -> Result<()> {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     loop {
         tokio::select! {
-            _ = ticks.tick() => watcher.begin_due(),
+            _ = ticks.tick(), if !watcher.schedule.is_empty() => watcher.begin_due(),
             () = changed.stirred.notified() => {
                 let some: Vec<_> = changed.devices.lock().drain().collect();
                 watcher.read_again(some).await?;

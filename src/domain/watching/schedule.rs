@@ -49,6 +49,11 @@ impl<T> Default for Schedule<T> {
 }
 
 impl<T: Clone + PartialEq> Schedule<T> {
+    /// Whether no device is watched.
+    pub(super) fn is_empty(&self) -> bool {
+        self.devices.is_empty()
+    }
+
     /// Watches a device from now on, first at `at`. One that is watched in the same way keeps its place.
     pub(super) fn put(&mut self, device: i64, target: T, every: Millis, at: Millis) {
         if self.devices.get(&device).is_some_and(|known| known.target == target && known.every == every) {
