@@ -10,7 +10,7 @@ use std::sync::atomic::AtomicUsize;
 use std::time::{Duration, Instant};
 
 use support::fleet::connect_all;
-use support::http::Http;
+use support::http::written;
 use support::load::{self, Load};
 use support::process::{Role, role};
 use support::server::{Server, free_port};
@@ -45,16 +45,6 @@ fn agents(arguments: &[String]) {
         println!("ready");
         std::future::pending::<()>().await;
     });
-}
-
-/// What the server's writer has done so far: transactions, and writes in them.
-async fn written(port: u16) -> (f64, f64) {
-    let text = Http::connect(port).await.unwrap().request("GET", "/metrics", "").await.unwrap().body;
-    let figure = |name: &str| {
-        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix("_total "));
-        line.unwrap_or_else(|| panic!("no {name} in {text}")).parse::<f64>().unwrap()
-    };
-    (figure("netignite_database_batches"), figure("netignite_database_writes"))
 }
 
 /// Adds `count` operations to the database of a stopped server, spread over the agents from `first` on.

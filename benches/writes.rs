@@ -7,7 +7,7 @@ mod support;
 
 use std::time::{Duration, Instant};
 
-use support::http::Http;
+use support::http::written;
 use support::load::{self, Load};
 use support::process::{Role, role};
 use support::server::{Server, free_port};
@@ -57,16 +57,6 @@ async fn commits() {
         found.push((start.elapsed() / u32::try_from(COMMITS).unwrap()).as_nanos());
     }
     println!("{} {}", found[0], found[1]);
-}
-
-/// What the server's writer has done so far: transactions, and writes in them.
-async fn written(port: u16) -> (f64, f64) {
-    let text = Http::connect(port).await.unwrap().request("GET", "/metrics", "").await.unwrap().body;
-    let figure = |name: &str| {
-        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix("_total "));
-        line.unwrap_or_else(|| panic!("no {name} in {text}")).parse::<f64>().unwrap()
-    };
-    (figure("netignite_database_batches"), figure("netignite_database_writes"))
 }
 
 async fn bench() {

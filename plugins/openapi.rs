@@ -62,17 +62,9 @@ impl Plugin for OpenApi {
         });
         let file = |path, summary| {
             let plugin = self.clone();
-            let found = [StatusCode::OK, StatusCode::NOT_MODIFIED];
-            let row = Route::get(path, summary).public().tag(DOCUMENT).statuses(&found);
+            let row = Route::get(path, summary).public().tag(DOCUMENT).sends_files();
             let row = if path == PATH { row.navigation("API reference") } else { row };
-            let row = [
-                ("content-encoding", "How the file is compressed"),
-                ("vary", "accept-encoding"),
-                ("cache-control", "Ask again"),
-            ]
-            .into_iter()
-            .fold(row, |row, (name, about)| row.sends(HeaderName::from_static(name), about));
-            row.fails(&[failures::NOT_FOUND]).raw(&["*/*"], move |call| {
+            row.raw(&["*/*"], move |call| {
                 let plugin = plugin.clone();
                 async move { plugin.file(&call) }
             })

@@ -100,3 +100,13 @@ impl Http {
         Ok((status, head_end))
     }
 }
+
+/// What the server's writer has done so far: transactions, and writes in them.
+pub async fn written(port: u16) -> (f64, f64) {
+    let text = Http::connect(port).await.unwrap().request("GET", "/metrics", "").await.unwrap().body;
+    let figure = |name: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix("_total "));
+        line.unwrap_or_else(|| panic!("no {name} in {text}")).parse::<f64>().unwrap()
+    };
+    (figure("netignite_database_batches"), figure("netignite_database_writes"))
+}

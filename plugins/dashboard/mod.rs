@@ -62,15 +62,7 @@ impl Plugin for Dashboard {
         let route = |path, summary| {
             let page = self.clone();
             let found = [StatusCode::OK, StatusCode::NOT_MODIFIED, StatusCode::NOT_FOUND];
-            let row =
-                Route::get(path, summary).public().tag(PAGE).statuses(&found).fails(&[failures::NOT_FOUND]);
-            let row = [
-                ("content-encoding", "How the file is compressed"),
-                ("vary", "accept-encoding"),
-                ("cache-control", "Ask again"),
-            ]
-            .into_iter()
-            .fold(row, |row, (name, about)| row.sends(HeaderName::from_static(name), about));
+            let row = Route::get(path, summary).public().tag(PAGE).sends_files().statuses(&found);
             row.raw(&["*/*"], move |call| {
                 let page = page.clone();
                 async move { page.answer(&call) }

@@ -6,6 +6,7 @@
 
 use std::borrow::Cow;
 
+use hyper::header::{CACHE_CONTROL, CONTENT_ENCODING, VARY};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use super::{Access, HeaderName, Method, StatusCode};
@@ -264,6 +265,16 @@ impl Row {
     pub fn sends(mut self, name: HeaderName, about: &'static str) -> Self {
         self.sends.push(Header { name, about });
         self
+    }
+
+    /// Its answers are files: they may have the headers that [`StaticFiles`](super::StaticFiles) give them.
+    #[must_use]
+    pub fn sends_files(self) -> Self {
+        self.statuses(&[StatusCode::OK, StatusCode::NOT_MODIFIED])
+            .sends(CONTENT_ENCODING, "How the file is compressed")
+            .sends(VARY, "accept-encoding")
+            .sends(CACHE_CONTROL, "Ask again")
+            .fails(&[failures::NOT_FOUND])
     }
 
     /// It can fail in these ways, besides those of any route of its kind.

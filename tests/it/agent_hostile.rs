@@ -8,26 +8,12 @@ use tokio::net::TcpStream;
 
 use crate::support::binary::{Binary, superadmin};
 use crate::support::firmware::{CONTINUATION, Firmware, Frame, Heard, PING, TEXT, basic, handshake, key};
-use crate::support::scene::{MAC, SECRET};
+use crate::support::scene::SECRET;
 use crate::support::wait::{until, within};
 use crate::support::{Client, Scene};
 
 /// More pings than any socket's buffers take the pongs of.
 const MOST: usize = 64 * 1024 * 1024;
-
-/// Another agent of the server is asked again and again, and answers.
-async fn served(scene: &Scene) {
-    let agent = scene.admin.create_agent("server", SECRET).await;
-    let device = scene.admin.create_device(agent, MAC).await;
-    let firmware = Firmware::connect(scene.server.address(), agent, SECRET).await;
-    let serving = tokio::spawn(firmware.serve());
-    let path = format!("/api/devices/{device}/wakeup");
-    for _ in 0..20 {
-        let wake = scene.admin.post(&path, serde_json::json!({}));
-        within(Duration::from_secs(5), "another agent's answer", wake).await.expect(200);
-    }
-    serving.abort();
-}
 
 #[tokio::test]
 async fn a_peer_that_asks_and_never_reads_is_cut_off_while_others_are_served() {
@@ -50,7 +36,7 @@ async fn a_peer_that_asks_and_never_reads_is_cut_off_while_others_are_served() {
         panic!("{MOST} bytes of pings were taken from a peer that reads nothing");
     };
     let flood = within(Duration::from_secs(60), "the flood is cut off", flood);
-    tokio::join!(flood, served(&scene));
+    tokio::join!(flood, scene.serves_another());
     let presence = until("the agent is offline", || async {
         let presence = admin.get(&format!("/api/agents/{agent}")).await.data()["presence"].clone();
         (presence["state"] == "offline").then_some(presence)

@@ -6,26 +6,12 @@ use serde_json::{Value, json};
 
 use super::support::events::Stream;
 use super::support::firmware::{Firmware, Frame, Message, TEXT};
-use super::support::scene::{MAC, SECRET};
+use super::support::scene::SECRET;
 use super::support::wait::{until_equal, within};
 use super::support::{Scene, soon};
 
 const ABLE: &str = "9.9; commands=DISCOVER,GET_STATUS,HEARTBEAT,PROBE,WAKEUP; features=progress,cancel";
 const FOUND: &str = r#"{"status":"OK","message":"0 hosts found","hosts":[],"truncated":false}"#;
-
-/// Another agent of the server is asked again and again, and answers.
-async fn served(scene: &Scene) {
-    let agent = scene.admin.create_agent("server", SECRET).await;
-    let device = scene.admin.create_device(agent, MAC).await;
-    let firmware = Firmware::connect(scene.server.address(), agent, SECRET).await;
-    let serving = tokio::spawn(firmware.serve());
-    let path = format!("/api/devices/{device}/wakeup");
-    for _ in 0..20 {
-        let wake = scene.admin.post(&path, json!({}));
-        within(Duration::from_secs(5), "another agent's answer", wake).await.expect(200);
-    }
-    serving.abort();
-}
 
 /// Has the agent look through its networks: the operation's ID, and the command.
 async fn discover(scene: &Scene, agent: &mut Firmware) -> (String, Message) {
@@ -140,7 +126,7 @@ async fn a_flood_of_reports_costs_nobody_anything() {
                 agent.send(&Frame::new(TEXT, text)).await;
             }
         };
-        tokio::join!(within(Duration::from_secs(60), "the flood to be read", flood), served(&scene));
+        tokio::join!(within(Duration::from_secs(60), "the flood to be read", flood), scene.serves_another());
         let path = format!("/api/operations/{id}");
         let state = async || scene.admin.get(&path).await.expect(200).data()["state"].clone();
         assert_eq!(state().await, "running", "none of it was an answer");

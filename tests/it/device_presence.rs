@@ -9,19 +9,6 @@ use super::support::scene::{MAC, SECRET, Scene};
 use super::support::wait::until;
 use super::support::{Client, Firmware, Server, soon, sqlite};
 
-async fn presence(client: &Client, device: i64) -> Value {
-    client.get(&format!("/api/devices/{device}")).await.expect(200).data()["presence"].clone()
-}
-
-/// The presence once it is of this state.
-async fn becomes(client: &Client, device: i64, state: &str) -> Value {
-    until(state, || async {
-        let presence = presence(client, device).await;
-        (presence["state"] == state).then_some(presence)
-    })
-    .await
-}
-
 /// Asks for the status of the one device, which the agent answers with this word, or each word in its turn.
 async fn look(scene: &Scene, firmware: &mut Firmware, words: &[&str]) {
     for word in words {
@@ -50,7 +37,7 @@ async fn a_device_that_nobody_looked_for_is_unknown() {
     let Scene { server: _server, admin, device, .. } = Scene::new("server").await;
     let expected =
         json!({"state": "unknown", "since": null, "method": null, "checkedAt": null, "why": "never_checked"});
-    assert_eq!(presence(&admin, device).await, expected);
+    assert_eq!(admin.presence(device).await, expected);
     let list = admin.get("/api/devices").await.expect(200);
     assert_eq!(list.data()[0].get("presence"), None, "one device's alone");
 }
@@ -61,30 +48,30 @@ async fn changes_are_stored_and_one_missed_look_is_none() {
     let mut firmware = scene.firmware().await;
     let before = scene.server.host().clock.now();
     look(&scene, &mut firmware, &["online"]).await;
-    let online = becomes(&scene.admin, scene.device, "online").await;
+    let online = scene.admin.becomes(scene.device, "online").await;
     let since = online["since"].as_i64().unwrap();
     assert!((before..=scene.server.host().clock.now()).contains(&since), "{online}");
     assert_eq!((&online["method"], &online["why"]), (&json!("icmp"), &json!("seen")));
 
     // What is seen without a change, and one missed look, are no changes; they are looks all the same.
     look(&scene, &mut firmware, &["online", "offline", "online", "unknown", "online", "offline"]).await;
-    let still = presence(&scene.admin, scene.device).await;
+    let still = scene.admin.presence(scene.device).await;
     assert_eq!((&still["state"], &still["since"]), (&json!("online"), &online["since"]));
     assert!(still["checkedAt"].as_i64() >= online["checkedAt"].as_i64());
     look(&scene, &mut firmware, &["offline"]).await;
-    let offline = becomes(&scene.admin, scene.device, "offline").await;
+    let offline = scene.admin.becomes(scene.device, "offline").await;
     assert_eq!((&offline["method"], &offline["why"]), (&Value::Null, &json!("not_seen")));
     look(&scene, &mut firmware, &["offline", "unknown", "online"]).await;
-    becomes(&scene.admin, scene.device, "online").await;
+    scene.admin.becomes(scene.device, "online").await;
     look(&scene, &mut firmware, &["unknown", "unknown"]).await;
-    let unknown = becomes(&scene.admin, scene.device, "unknown").await;
+    let unknown = scene.admin.becomes(scene.device, "unknown").await;
     assert_eq!(unknown["why"], "cannot_probe");
 
     // A restart keeps what was stored, and no more was.
     let Scene { server, admin, device, .. } = scene;
     let server = Server::start_in(server.stop().await, |_| {}).await;
     let admin = Client::login(server.address(), "admin", &admin.password).await;
-    assert_eq!(presence(&admin, device).await["since"], unknown["since"]);
+    assert_eq!(admin.presence(device).await["since"], unknown["since"]);
     let expected = ["online icmp seen", "offline - not_seen", "online icmp seen", "unknown - cannot_probe"];
     assert_eq!(transitions(&server).await, expected);
     admin.delete(&format!("/api/devices/{device}")).await.expect(200);
@@ -108,10 +95,10 @@ async fn the_agent_on_a_device_is_the_best_evidence() {
 
     let mut firmware = scene.firmware().await;
     let hosted = Firmware::connect(scene.server.address(), host, SECRET).await;
-    let online = becomes(admin, device, "online").await;
+    let online = admin.becomes(device, "online").await;
     assert_eq!((&online["method"], &online["why"]), (&json!("host_agent"), &json!("host_agent")));
     look(&scene, &mut firmware, &["offline", "offline", "offline"]).await;
-    assert_eq!(presence(admin, device).await["state"], "online", "its own agent is connected");
+    assert_eq!(admin.presence(device).await["state"], "online", "its own agent is connected");
 
     // It is gone: the device is looked for.
     drop(hosted);
@@ -121,12 +108,12 @@ async fn the_agent_on_a_device_is_the_best_evidence() {
     // Old firmware is asked in the old way.
     let question = firmware.command().await;
     assert_eq!((question.command.as_str(), &question.json["address"]), ("GET_STATUS", &json!(MAC)));
-    assert_eq!(presence(admin, device).await["state"], "online", "not yet");
+    assert_eq!(admin.presence(device).await["state"], "online", "not yet");
     firmware.reply(&question, r#"{"status":"OK","message":"","online":"offline"}"#).await;
-    becomes(admin, device, "offline").await;
+    admin.becomes(device, "offline").await;
 
     let _hosted = Firmware::connect(scene.server.address(), host, SECRET).await;
-    becomes(admin, device, "online").await;
+    admin.becomes(device, "online").await;
     // What is shown is passed on once it is stored, which may be a moment later.
     let mut heard = Vec::new();
     until("three changes", || {
@@ -147,12 +134,12 @@ async fn a_host_agent_that_is_connected_already_proves_its_device_at_once() {
     let mut with_host = body.clone();
     with_host["hostAgentID"] = json!(scene.agent);
     admin.put(&path, with_host.clone()).await.expect(200);
-    becomes(admin, device, "online").await;
+    admin.becomes(device, "online").await;
     let made = admin.post("/api/devices", with_host).await.expect(201).id();
-    becomes(admin, made, "online").await;
+    admin.becomes(made, "online").await;
     // Who sees the device sees that.
     let bob = scene.server.user(admin, "bob", "user").await;
     let share = json!({"username": "bob", "permissions": ["view"]});
     admin.post(&format!("/api/devices/{device}/shares"), share).await.expect(201);
-    assert_eq!(presence(&bob, device).await["method"], "host_agent");
+    assert_eq!(bob.presence(device).await["method"], "host_agent");
 }

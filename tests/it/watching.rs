@@ -69,18 +69,6 @@ async fn watched(admin: &Client, agent: i64, mac: &str) -> i64 {
     admin.post("/api/devices", body(agent, mac, json!(10))).await.expect(201).id()
 }
 
-async fn presence(client: &Client, device: i64) -> Value {
-    client.get(&format!("/api/devices/{device}")).await.expect(200).data()["presence"].clone()
-}
-
-async fn becomes(client: &Client, device: i64, state: &str) -> Value {
-    until(state, || async {
-        let presence = presence(client, device).await;
-        (presence["state"] == state).then_some(presence)
-    })
-    .await
-}
-
 /// Lets an interval pass, and waits until a device has been looked at since.
 async fn interval(server: &Server, lan: &Shared, mac: &str) {
     let before = looks(lan, mac);
@@ -103,7 +91,7 @@ async fn a_watched_device_comes_and_goes_without_anybody_asking() {
     set(&lan, FIRST, "online");
     let connection = connect(server, agent, &lan).await;
     let device = watched(admin, agent, FIRST).await;
-    let online = becomes(admin, device, "online").await;
+    let online = admin.becomes(device, "online").await;
     assert_eq!((&online["method"], &online["why"]), (&json!("icmp"), &json!("seen")));
 
     // Looked at again and again, and nothing is written.
@@ -113,7 +101,7 @@ async fn a_watched_device_comes_and_goes_without_anybody_asking() {
         interval(server, &lan, FIRST).await;
     }
     assert_eq!(server.host().store.version(), version, "something was committed though nothing changed");
-    let still = presence(admin, device).await;
+    let still = admin.presence(device).await;
     assert_eq!(still["since"], online["since"]);
     assert!(still["checkedAt"].as_i64() > online["checkedAt"].as_i64(), "{still}");
 
@@ -124,29 +112,29 @@ async fn a_watched_device_comes_and_goes_without_anybody_asking() {
     interval(server, &lan, FIRST).await;
     set(&lan, FIRST, "offline");
     interval(server, &lan, FIRST).await;
-    assert_eq!(presence(admin, device).await["state"], "online");
+    assert_eq!(admin.presence(device).await["state"], "online");
     interval(server, &lan, FIRST).await;
-    assert_eq!(becomes(admin, device, "offline").await["why"], "not_seen");
+    assert_eq!(admin.becomes(device, "offline").await["why"], "not_seen");
     set(&lan, FIRST, "online");
     interval(server, &lan, FIRST).await;
-    becomes(admin, device, "online").await;
+    admin.becomes(device, "online").await;
 
     // Without its agent nobody can tell, which takes two looks, too.
     connection.abort();
     let _ = connection.await;
     until_equal("the agent's status", "offline".to_owned(), || admin.agent_status(agent)).await;
     for _ in 0..2 {
-        let before = presence(admin, device).await["checkedAt"].as_i64();
+        let before = admin.presence(device).await["checkedAt"].as_i64();
         server.host().clock.advance(INTERVAL);
         until("a look", || async {
-            (presence(admin, device).await["checkedAt"].as_i64() > before).then_some(())
+            (admin.presence(device).await["checkedAt"].as_i64() > before).then_some(())
         })
         .await;
     }
-    assert_eq!(becomes(admin, device, "unknown").await["why"], "agent_offline");
+    assert_eq!(admin.becomes(device, "unknown").await["why"], "agent_offline");
     let _connection = connect(server, agent, &lan).await;
     interval(server, &lan, FIRST).await;
-    becomes(admin, device, "online").await;
+    admin.becomes(device, "online").await;
     let expected = ["online seen", "offline not_seen", "online seen", "unknown agent_offline", "online seen"];
     until_equal("what is written", expected.map(str::to_owned).to_vec(), || transitions(server, device))
         .await;
@@ -260,10 +248,10 @@ async fn the_real_agent_looks_at_watched_devices() {
     until_equal("the agent's status", "online".to_owned(), || admin.agent_status(agent)).await;
     let pass = async |state: &str| {
         for _ in 0..10 {
-            let before = presence(admin, device).await["checkedAt"].as_i64();
+            let before = admin.presence(device).await["checkedAt"].as_i64();
             server.host().clock.advance(INTERVAL);
             let looked = || async {
-                let now = presence(admin, device).await;
+                let now = admin.presence(device).await;
                 (now["checkedAt"].as_i64() > before).then_some(now)
             };
             if until("a look", looked).await["state"] == state {

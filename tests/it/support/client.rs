@@ -7,6 +7,8 @@ use reqwest::Method;
 use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
 
+use super::wait::until;
+
 /// An answer, read whole.
 #[derive(Debug, Clone)]
 pub struct Reply {
@@ -155,6 +157,20 @@ impl Client {
         let body = json!({"name": "Device", "type": "desktop", "description": "A device", "macAddress": mac,
             "port": 9, "agentID": agent});
         self.post("/api/devices", body).await.expect(201).id()
+    }
+
+    /// Whether a device is there, as far as the server knows.
+    pub async fn presence(&self, device: i64) -> Value {
+        self.get(&format!("/api/devices/{device}")).await.expect(200).data()["presence"].clone()
+    }
+
+    /// The presence of a device once it is of this state.
+    pub async fn becomes(&self, device: i64, state: &str) -> Value {
+        until(state, || async {
+            let presence = self.presence(device).await;
+            (presence["state"] == state).then_some(presence)
+        })
+        .await
     }
 
     /// What the server says of an agent: `online` or `offline`.

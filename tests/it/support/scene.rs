@@ -1,11 +1,13 @@
 //! What most tests start from: a server, its superadmin, an agent and a device behind it.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use super::client::{Client, Reply};
 use super::firmware::Firmware;
 use super::server::Server;
-use super::wait::until_equal;
+use super::wait::{until_equal, within};
 
 /// The secret of the scene's agent.
 pub const SECRET: &str = "correct horse battery staple";
@@ -35,6 +37,20 @@ impl Scene {
     /// Connects the agent.
     pub async fn firmware(&self) -> Firmware {
         Firmware::connect(self.server.address(), self.agent, SECRET).await
+    }
+
+    /// Another agent of the server is asked again and again, and answers.
+    pub async fn serves_another(&self) {
+        let agent = self.admin.create_agent("server", SECRET).await;
+        let device = self.admin.create_device(agent, MAC).await;
+        let firmware = Firmware::connect(self.server.address(), agent, SECRET).await;
+        let serving = tokio::spawn(firmware.serve());
+        let path = format!("/api/devices/{device}/wakeup");
+        for _ in 0..20 {
+            let wake = self.admin.post(&path, json!({}));
+            within(Duration::from_secs(5), "another agent's answer", wake).await.expect(200);
+        }
+        serving.abort();
     }
 
     /// Starts waking the device; the answer comes in its own time.
