@@ -22,8 +22,7 @@ before(async () => {
   await server.api('POST', 'devices', { name: 'Workstation', type: 'desktop', macAddress: 'AA:BB:CC:00:11:22', agentID: attic.id, address: '127.0.0.1' });
   await server.api('POST', 'devices', { name: 'Ghost', type: 'server', macAddress: 'AA:BB:CC:00:11:44', agentID: attic.id, address: '192.0.2.77' });
   await server.api('POST', 'devices', { name: 'Car charger', type: 'server', macAddress: 'AA:BB:CC:00:11:55', agentID: garage });
-  await server.api('PUT', 'account/1', { username: 'admin', favorites: [], currentPassword: server.firstPassword, password: PASSWORD });
-  await server.signIn('admin', PASSWORD);
+  await server.choosePassword();
 });
 after(async () => {
   await quit();

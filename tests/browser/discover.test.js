@@ -10,8 +10,7 @@ before(async () => {
   server = await Server.start();
   await server.signIn();
   attic = await server.agent('Attic Pi');
-  await server.api('PUT', 'account/1', { username: 'admin', favorites: [], currentPassword: server.firstPassword, password: PASSWORD });
-  await server.signIn('admin', PASSWORD);
+  await server.choosePassword();
 });
 after(async () => {
   await quit();

@@ -12,8 +12,7 @@ before(async () => {
   await server.signIn();
   attic = await server.agent('Attic Pi');
   await server.api('POST', 'devices', { name: 'Workstation', type: 'desktop', macAddress: 'AA:BB:CC:00:11:22', agentID: attic.id, address: '127.0.0.1', watchInterval: 10 });
-  await server.api('PUT', 'account/1', { username: 'admin', favorites: [], currentPassword: server.firstPassword, password: PASSWORD });
-  await server.signIn('admin', PASSWORD);
+  await server.choosePassword();
 });
 after(async () => {
   await quit();

@@ -19,7 +19,7 @@ before(async () => {
     }
   };
   await Promise.all(Array.from({ length: 32 }, some));
-  await server.api('PUT', 'account/1', { username: 'admin', favorites: [], currentPassword: server.firstPassword, password: PASSWORD });
+  await server.choosePassword();
 });
 after(async () => {
   await quit();

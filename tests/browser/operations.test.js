@@ -1,11 +1,7 @@
 // Operations: a wake goes through its life on the page, and what became of it can be read afterwards.
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { after, before, test } from 'node:test';
-import { PASSWORD, Server, open, quit, signIn } from './support.js';
-
-const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+import { PASSWORD, Server, accessible, open, quit, signIn } from './support.js';
 
 /** @type {Server} */
 let server;
@@ -16,19 +12,12 @@ before(async () => {
   const garage = await server.api('POST', 'agents', { name: 'Garage', type: 'microcontroller', description: '', secret: 'long enough secret' });
   await server.api('POST', 'devices', { name: 'Workstation', type: 'desktop', macAddress: 'AA:BB:CC:00:11:22', agentID: attic.id, address: '127.0.0.1' });
   await server.api('POST', 'devices', { name: 'Car charger', type: 'server', macAddress: 'AA:BB:CC:00:11:44', agentID: garage });
-  await server.api('PUT', 'account/1', { username: 'admin', favorites: [], currentPassword: server.firstPassword, password: PASSWORD });
+  await server.choosePassword();
 });
 after(async () => {
   await quit();
   await server.stop();
 });
-
-/** Nothing on the page is a serious fault to axe. */
-async function clean(page) {
-  await page.evaluate(axe);
-  const { violations } = await page.evaluate(() => window.axe.run(document, { resultTypes: ['violations'] }));
-  assert.deepEqual(violations.filter(({ impact }) => impact === 'serious' || impact === 'critical').map(({ id, nodes }) => `${id} ${nodes[0].html}`), []);
-}
 
 test('a wake is withdrawn and another succeeds; both are in the list, each with its trail', async () => {
   const { page, goto, close } = await open(server);
@@ -40,7 +29,7 @@ test('a wake is withdrawn and another succeeds; both are in the list, each with 
   await page.getByRole('heading', { name: 'What happened' }).waitFor();
   await page.getByText(/Magic packet 1 was sent/).first().waitFor();
   await page.getByText('Done', { exact: true }).waitFor();
-  await clean(page);
+  await accessible(page);
 
   await goto('devices/2');
   await page.getByRole('button', { name: 'Wake Car charger' }).click();
@@ -53,7 +42,7 @@ test('a wake is withdrawn and another succeeds; both are in the list, each with 
   await page.getByRole('heading', { level: 1, name: 'Operations' }).waitFor();
   await page.locator('.rows li', { hasText: 'Car charger' }).waitFor();
   await page.locator('.rows li', { hasText: 'Workstation' }).waitFor();
-  await clean(page);
+  await accessible(page);
   await page.getByLabel('State').selectOption({ label: 'Withdrawn' });
   await page.locator('.rows li', { hasText: 'Workstation' }).waitFor({ state: 'detached' });
   assert.equal(await page.locator('.rows li').count(), 1);

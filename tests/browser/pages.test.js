@@ -2,7 +2,7 @@
 // another host, nothing is wider than the screen, axe finds nothing serious, no word is missing.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { DESKTOP, PASSWORD, PHONE, Server, accessible, open, picture, quit, until } from './support.js';
+import { DESKTOP, PHONE, Server, accessible, open, picture, quit, until } from './support.js';
 
 const NAMES = ['Workstation', 'Media NAS', 'Backup server', 'Anna’s laptop', 'Label printer', 'Build box', 'Render node 1', 'Render node 2', 'Piano room PC', 'Cellar server'];
 const TYPES = ['desktop', 'nas', 'server', 'laptop', 'printer'];
@@ -25,10 +25,8 @@ before(async () => {
   await server.api('POST', 'admin/users', { username: 'bert', password: 'a password of bert', role: 'admin' });
   await server.api('POST', 'devices/1/shares', { username: 'anna', permissions: ['view', 'wake'] });
   await server.api('POST', 'account/tokens', { name: 'home automation', permissions: ['devices:read', 'devices:wake'], deviceIDs: [1] });
-  await server.api('PUT', 'account/1', { username: 'admin', favorites: [1, 5], currentPassword: server.firstPassword, password: PASSWORD });
-  await server.signIn('admin', PASSWORD);
-  const [name, value] = server.cookie.split('=');
-  state = { cookies: [{ name, value, domain: '127.0.0.1', path: '/', expires: -1, httpOnly: true, secure: false, sameSite: 'Strict' }], origins: [] };
+  await server.choosePassword([1, 5]);
+  state = server.state;
 });
 after(async () => {
   await quit();

@@ -10,8 +10,7 @@ let server;
 before(async () => {
   server = await Server.start({ auth: { requireTotp: ['user'] } });
   await server.signIn();
-  await server.api('PUT', 'account/1', { username: 'admin', favorites: [], currentPassword: server.firstPassword, password: PASSWORD });
-  await server.signIn('admin', PASSWORD);
+  await server.choosePassword();
 });
 after(async () => {
   await quit();

@@ -11,10 +11,8 @@ let state;
 before(async () => {
   server = await Server.start();
   await server.signIn();
-  await server.api('PUT', 'account/1', { username: 'admin', favorites: [], currentPassword: server.firstPassword, password: PASSWORD });
-  await server.signIn('admin', PASSWORD);
-  const [name, value] = server.cookie.split('=');
-  state = { cookies: [{ name, value, domain: '127.0.0.1', path: '/', expires: -1, httpOnly: true, secure: false, sameSite: 'Strict' }], origins: [] };
+  await server.choosePassword();
+  state = server.state;
 });
 after(async () => {
   await quit();

@@ -104,6 +104,18 @@ export class Server {
     return this.api('POST', 'auth/login', { username, password });
   }
 
+  /** Has the first admin choose a password, and signs them in with it for calls of the API. */
+  async choosePassword(favorites = []) {
+    await this.api('PUT', 'account/1', { username: 'admin', favorites, currentPassword: this.firstPassword, password: PASSWORD });
+    await this.signIn('admin', PASSWORD);
+  }
+
+  /** The session of the calls, as a browser keeps it. */
+  get state() {
+    const [name, value] = this.cookie.split('=');
+    return { cookies: [{ name, value, domain: '127.0.0.1', path: '/', expires: -1, httpOnly: true, secure: false, sameSite: 'Strict' }], origins: [] };
+  }
+
   /** A connected agent, started with further words. */
   async agent(name, more = []) {
     const { code } = await this.api('POST', 'agents/enrolment-codes', { type: 'server' });
