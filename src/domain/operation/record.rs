@@ -2,6 +2,7 @@
 
 use parking_lot::Mutex;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::sleep;
@@ -18,7 +19,7 @@ use crate::store::operations;
 /// How long one waits for others.
 const EVERY: Duration = Duration::from_millis(500);
 /// Operations of one transaction.
-const CHUNK: usize = 200;
+const CHUNK: usize = 1000;
 /// Operations that wait in memory at most.
 const MOST: usize = 20_000;
 
@@ -27,6 +28,8 @@ const MOST: usize = 20_000;
 pub struct Recorded {
     waiting: Mutex<Vec<Operation>>,
     stirred: Notify,
+    /// How many found no room since that was logged last.
+    dropped: AtomicU64,
 }
 
 /// What was asked of an agent directly.
@@ -132,6 +135,7 @@ pub(in crate::domain) fn note<T: AsRef<str>>(
     };
     let mut waiting = operations.recorded.waiting.lock();
     if waiting.len() >= MOST {
+        operations.recorded.dropped.fetch_add(1, Ordering::Relaxed);
         return;
     }
     let first = waiting.is_empty();
@@ -149,6 +153,14 @@ impl Operations {
             while !self.recorded.waiting.lock().is_empty() {
                 sleep(EVERY).await;
                 self.write_records(host).await;
+                let dropped = self.recorded.dropped.swap(0, Ordering::Relaxed);
+                if dropped > 0 {
+                    tracing::warn!(
+                        dropped,
+                        "Commands were done and are not in the list of operations: {MOST} waited to be stored already. \
+                         The disk does not keep up, or refuses"
+                    );
+                }
             }
         }
     }
