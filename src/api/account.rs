@@ -6,11 +6,12 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::check::{Check, FAVORITES, FLAG, GIVEN_PASSWORD, PASSWORD};
+use super::bounded::{Favorites, Flag, GivenSecret, NewPassword};
+use super::check::Check;
 use super::field::Field;
-use super::role::{ROLE, RoleName};
+use super::role::RoleName;
 use super::tags::ACCOUNT;
-use super::username::new_username;
+use super::username::{NewUserName, new_username};
 use super::users::OF_CHANGE;
 use crate::domain::account;
 use crate::domain::user_change::UserChange;
@@ -37,41 +38,40 @@ pub(super) fn routes() -> Vec<Route> {
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct AccountBody {
-    username: Field<String>,
-    favorites: Field<Vec<i64>>,
+    username: Field<NewUserName>,
+    favorites: Field<Favorites>,
     /// A new password; absent or null keeps the old one.
     #[serde(default)]
-    password: Field<String>,
+    password: Field<NewPassword>,
     /// Needed for a new password of one's own.
     #[serde(default)]
-    current_password: Field<String>,
+    current_password: Field<GivenSecret>,
     /// Whether a new password also ends the user's API tokens and enrolment codes.
     #[serde(default)]
-    end_tokens: Field<bool>,
+    end_tokens: Field<Flag>,
     /// Ignored unless the caller may grant roles.
     #[serde(default)]
-    #[schemars(with = "RoleName")]
-    role: Field<String>,
+    role: Field<RoleName>,
 }
 
 impl AccountBody {
     fn change(self, stored: &str, may_grant: bool) -> Result<UserChange> {
-        let mut check = Check::default();
-        let username = new_username(&mut check, "username", self.username, Some(stored));
-        let favorites = check.required("favorites", self.favorites, &FAVORITES);
-        let password = check.optional("password", self.password, &PASSWORD);
-        let current_password = check.optional("currentPassword", self.current_password, &GIVEN_PASSWORD);
-        let end_tokens = check.optional("endTokens", self.end_tokens, &FLAG);
-        let role = if may_grant { check.optional("role", self.role, &ROLE) } else { Some(None) };
-        check.done()?;
-        Ok(UserChange {
-            username,
-            favorites,
-            role: role.flatten().map(Into::into),
-            superadmin: None,
-            password: password.flatten(),
-            current_password: current_password.flatten(),
-            end_tokens: end_tokens.flatten().unwrap_or_default(),
+        Check::all(|check| {
+            let username = new_username(check, "username", self.username, Some(stored));
+            let favorites = check.required("favorites", self.favorites);
+            let password = check.optional("password", self.password);
+            let current_password = check.optional("currentPassword", self.current_password);
+            let end_tokens = check.optional("endTokens", self.end_tokens);
+            let role = if may_grant { check.optional("role", self.role) } else { Some(None) };
+            Some(UserChange {
+                username: Some(username?),
+                favorites: Some(favorites?),
+                role: role?.map(Into::into),
+                superadmin: None,
+                password: password?,
+                current_password: current_password?,
+                end_tokens: end_tokens?.unwrap_or_default(),
+            })
         })
     }
 }

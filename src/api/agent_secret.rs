@@ -1,12 +1,11 @@
 //! `POST /api/agents/{id}/secret`: a new secret for an agent. It is shown, since its owner may see it anyway.
 
-use std::ops::RangeInclusive;
-
 use schemars::JsonSchema;
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 
-use super::check::{Check, FLAG, Rule};
+use super::bounded::{Flag, Hours};
+use super::check::Check;
 use super::field::Field;
 use super::tags::AGENTS;
 use crate::clock::Millis;
@@ -41,23 +40,18 @@ pub(super) fn routes() -> Vec<Route> {
 const HOUR: Millis = 60 * 60 * 1000;
 /// How long the secret in use stays good unless the caller says otherwise.
 const DEFAULT_GRACE: i64 = 24;
-/// Up to 30 days.
-const GRACE: RangeInclusive<i64> = 0..=720;
-
-const GRACE_HOURS: Rule<i64, i64> =
-    Rule::new("a whole number of hours from 0 to 720", |hours| GRACE.contains(&hours).then_some(hours));
 
 /// How an agent is to get a new secret.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct RotateBody {
     /// How long the secret in use stays good unless the agent logs in with the new one before: 24 if absent, 0 ends it
-    /// now.
+    /// now; up to 30 days.
     #[serde(default)]
-    grace_hours: Field<i64>,
+    grace_hours: Field<Hours<0, 720>>,
     /// Whether the server hands the agent the new secret itself.
     #[serde(default)]
-    hand_over: Field<bool>,
+    hand_over: Field<Flag>,
 }
 
 /// The new secret.
@@ -76,17 +70,19 @@ pub(super) struct RotatedView {
 
 async fn rotate(call: Call, Json(body): Json<RotateBody>) -> Result<Answer<RotatedView>> {
     let id = call.id()?;
-    let mut check = Check::default();
-    let grace = check.optional("graceHours", body.grace_hours, &GRACE_HOURS);
-    let hand_over = check.optional("handOver", body.hand_over, &FLAG).flatten().unwrap_or_default();
-    let grace = grace.flatten().unwrap_or(DEFAULT_GRACE);
-    if hand_over && grace == 0 {
-        check.wrong(
-            "graceHours",
-            "expected at least 1 with handOver: until the agent has the new secret it needs the old one",
-        );
-    }
-    check.done()?;
+    let (grace, hand_over) = Check::all(|check| {
+        let grace = check.optional("graceHours", body.grace_hours);
+        let hand_over = check.optional("handOver", body.hand_over);
+        let grace = grace?.unwrap_or(DEFAULT_GRACE);
+        let hand_over = hand_over?.unwrap_or_default();
+        if hand_over && grace == 0 {
+            check.wrong(
+                "graceHours",
+                "expected at least 1 with handOver: until the agent has the new secret it needs the old one",
+            );
+        }
+        Some((grace, hand_over))
+    })?;
     let problem = |error| agent_error(id, RotateSecret::NAME, error);
     let rotation = Rotation { grace: grace * HOUR, hand_over };
     let Rotated { secret, old_valid_until, handed_over } =

@@ -4,7 +4,8 @@ use schemars::JsonSchema;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
-use super::check::{AGENT_SECRET, Check, DESCRIPTION, NAME, Rule};
+use super::bounded::{AgentSecret, Description, Name, word};
+use super::check::Check;
 use super::field::Field;
 use super::owner::OwnerQuery;
 use super::owner::owner_of_new;
@@ -57,7 +58,7 @@ pub(super) fn routes() -> Vec<Route> {
     ]
 }
 
-pub(super) const KIND: Rule<String, AgentKind> = Rule::word("server or microcontroller");
+word!(AgentKind, "server or microcontroller");
 
 /// An agent as it is shown.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -121,29 +122,26 @@ impl From<AgentDetail> for AgentView {
 /// A new agent, or what is to replace one.
 #[derive(Deserialize, JsonSchema)]
 pub(super) struct AgentBody {
-    name: Field<String>,
+    name: Field<Name>,
     #[serde(rename = "type")]
-    #[schemars(with = "AgentKind")]
-    kind: Field<String>,
+    kind: Field<AgentKind>,
     #[serde(default)]
-    description: Field<String>,
+    description: Field<Description>,
     /// Required for a new agent; absent or null keeps the secret of an existing one.
     #[serde(default)]
-    secret: Field<String>,
+    secret: Field<AgentSecret>,
 }
 
 impl AgentBody {
     fn for_new(self, owner: i64) -> Result<NewAgent> {
-        let mut check = Check::default();
-        let name = check.required("name", self.name, &NAME);
-        let kind = check.required("type", self.kind, &KIND);
-        let description = check.optional("description", self.description, &DESCRIPTION);
-        let secret = check.required("secret", self.secret, &AGENT_SECRET);
-        let (Some(name), Some(kind), Some(description), Some(secret)) = (name, kind, description, secret)
-        else {
-            return Err(check.error());
-        };
-        Ok(NewAgent { name, kind, description: description.unwrap_or_default(), secret, owner })
+        Check::all(|check| {
+            let name = check.required("name", self.name);
+            let kind = check.required("type", self.kind);
+            let description = check.optional("description", self.description);
+            let secret = check.required("secret", self.secret);
+            let description = description?.unwrap_or_default();
+            Some(NewAgent { name: name?, kind: kind?, description, secret: secret?, owner })
+        })
     }
 
     /// The row as it is to become, and its new secret if it gets one. `known` is the stored secret if the caller may
@@ -153,24 +151,22 @@ impl AgentBody {
         stored: AgentRow,
         known: Option<&SecretString>,
     ) -> Result<(AgentRow, Option<SecretString>)> {
-        let mut check = Check::default();
-        let name = check.replaced("name", self.name, &stored.name, &NAME);
-        let kind = check.required("type", self.kind, &KIND);
-        let description = match self.description {
-            Field::Absent => Some(stored.description),
-            Field::Null => Some(String::new()),
-            given => check.replaced("description", given, &stored.description, &DESCRIPTION),
-        };
-        let secret = match self.secret {
-            Field::Absent | Field::Null => Some(None),
-            Field::Value(same) if known.is_some_and(|known| same == known.expose_secret()) => Some(None),
-            given => check.required("secret", given, &AGENT_SECRET).map(Some),
-        };
-        let (Some(name), Some(kind), Some(description), Some(secret)) = (name, kind, description, secret)
-        else {
-            return Err(check.error());
-        };
-        Ok((AgentRow { name, kind, description, ..stored }, secret))
+        Check::all(|check| {
+            let name = check.replaced("name", self.name, &stored.name);
+            let kind = check.required("type", self.kind);
+            let description = match self.description {
+                Field::Absent => Some(stored.description),
+                Field::Null => Some(String::new()),
+                given => check.replaced("description", given, &stored.description),
+            };
+            let secret = match self.secret {
+                Field::Absent | Field::Null => Some(None),
+                Field::Value(same) if known.is_some_and(|known| same == known.expose_secret()) => Some(None),
+                given => check.required("secret", given).map(Some),
+            };
+            let row = AgentRow { name: name?, kind: kind?, description: description?, ..stored };
+            Some((row, secret?))
+        })
     }
 }
 

@@ -5,11 +5,12 @@ use hyper::header::{SET_COOKIE, USER_AGENT};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::check::{Check, GIVEN_PASSWORD, GIVEN_TEXT};
+use super::bounded::{GivenSecret, GivenText};
+use super::check::Check;
 use super::field::Field;
 use super::role::RoleName;
 use super::tags::SIGNING_IN;
-use super::totp::CODE;
+use super::totp::TotpCode;
 use crate::auth::permission::{Permission, Role, has};
 use crate::clock::Millis;
 use crate::domain::login::{self, Client, LoggedIn};
@@ -43,11 +44,11 @@ pub(super) fn routes() -> Vec<Route> {
 /// What is given to log in.
 #[derive(Deserialize, JsonSchema)]
 pub(super) struct Credentials {
-    username: Field<String>,
-    password: Field<String>,
+    username: Field<GivenText>,
+    password: Field<GivenSecret>,
     /// Of the user's second factor, if one is in force: six digits of the app, or a recovery code.
     #[serde(default)]
-    code: Field<String>,
+    code: Field<TotpCode>,
 }
 
 /// The body of a login. Pages act on the very message of a wrong one, so that it names no field.
@@ -66,21 +67,18 @@ impl FromBody for LoginBody {
 
 impl Credentials {
     fn read(self) -> Result<login::Credentials> {
-        let mut check = Check::default();
-        let username = check.required("username", self.username, &GIVEN_TEXT);
-        let password = check.required("password", self.password, &GIVEN_PASSWORD);
-        let code = match self.code {
-            // As a form sends the field that its user left empty.
-            Field::Value(blank) if blank.trim().is_empty() => Field::Null,
-            given => given,
-        };
-        let code = check.optional("code", code, &CODE);
-        match (username, password, code) {
-            (Some(username), Some(password), Some(code)) => {
-                Ok(login::Credentials { username, password, code })
-            }
-            _ => Err(check.error().saying(NO_CREDENTIALS)),
-        }
+        let read = Check::all(|check| {
+            let username = check.required("username", self.username);
+            let password = check.required("password", self.password);
+            let code = match self.code {
+                // As a form sends the field that its user left empty.
+                Field::Value(blank) if blank.trim().is_empty() => Field::Null,
+                given => given,
+            };
+            let code = check.optional("code", code);
+            Some(login::Credentials { username: username?, password: password?, code: code? })
+        });
+        read.map_err(|error| error.saying(NO_CREDENTIALS))
     }
 }
 

@@ -6,11 +6,12 @@
 
 use std::net::Ipv4Addr;
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, json_schema};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
-use super::check::{Check, Rule};
+use super::bounded::{AgentId, Bounded, Seconds, bounded, id, list, whole};
+use super::check::Check;
 use super::field::Field;
 use crate::domain::device::{DeviceOptions, SecureOnChange};
 use crate::registry::SecureOn;
@@ -19,25 +20,40 @@ use crate::text::bare;
 /// How many fallback agents, and how many ports, a device may have.
 const MOST: usize = 5;
 
-const AGENTS: Rule<Vec<i64>, Vec<i64>> =
-    Rule::new("a list of at most 5 agents’ IDs, whole numbers, each once", |ids| few(ids, Some));
-const HOST: Rule<i64, Option<i64>> = Rule::new("the ID of an agent, a whole number", |id| Some(Some(id)));
-const PORTS: Rule<Vec<i64>, Vec<u16>> =
-    Rule::new("a list of at most 5 TCP ports, whole numbers from 1 to 65535, each once", |ports| {
-        few(ports, |port| u16::try_from(port).ok().filter(|port| *port > 0))
-    });
-const BROADCAST: Rule<String, Option<Ipv4Addr>> =
-    Rule::new("the IPv4 address that magic packets go to, like 192.168.1.255", |text| {
+bounded!(
+    /// The agents that stand in for a device's own.
+    FallbackAgents: Vec<i64> => Vec<i64>,
+    "a list of at most 5 agents’ IDs, whole numbers, each once",
+    list(id(), 0..=MOST),
+    |ids| few(ids, Some)
+);
+bounded!(
+    /// The ports at which a device is looked for.
+    ProbePorts: Vec<i64> => Vec<u16>,
+    "a list of at most 5 TCP ports, whole numbers from 1 to 65535, each once",
+    list(whole(1..=65535), 0..=MOST),
+    |ports| few(ports, |port| u16::try_from(port).ok().filter(|port| *port > 0))
+);
+bounded!(
+    /// Where magic packets go.
+    Broadcast: String => Ipv4Addr,
+    "the IPv4 address that magic packets go to, like 192.168.1.255",
+    json_schema!({ "type": "string", "format": "ipv4" }),
+    |text| {
         let address = bare(&text).parse::<Ipv4Addr>().ok()?;
-        (!address.is_unspecified() && !address.is_multicast()).then_some(Some(address))
-    });
-const SECURE_ON: Rule<String, SecureOnChange> = Rule::new("6 bytes, like AA:BB:CC:DD:EE:FF", |text| {
-    let password = text.parse::<SecureOn>().ok()?;
-    Some(SecureOnChange::Set(SecretString::from(String::from(password))))
-});
-const INTERVAL: Rule<i64, Option<u32>> = Rule::new("a whole number of seconds from 10 to 86400", |seconds| {
-    u32::try_from(seconds).ok().filter(|seconds| (10..=86_400).contains(seconds)).map(Some)
-});
+        (!address.is_unspecified() && !address.is_multicast()).then_some(address)
+    }
+);
+bounded!(
+    /// What magic packets end with.
+    SecureOnPassword: String => SecureOnChange,
+    "6 bytes, like AA:BB:CC:DD:EE:FF",
+    json_schema!({ "type": "string", "examples": ["AA:BB:CC:DD:EE:FF"] }),
+    |text| {
+        let password = text.parse::<SecureOn>().ok()?;
+        Some(SecureOnChange::Set(SecretString::from(String::from(password))))
+    }
+);
 
 /// A short list of what is read each in turn, none of it twice.
 fn few<T: PartialEq>(list: Vec<i64>, read: fn(i64) -> Option<T>) -> Option<Vec<T>> {
@@ -92,23 +108,23 @@ pub(super) struct OptionsBody {
     /// Agents of the device's owner that reach it while its own is offline, in the order in which they are tried; at
     /// most 5.
     #[serde(rename = "fallbackAgentIDs", default)]
-    fallback_agent_ids: Field<Vec<i64>>,
+    fallback_agent_ids: Field<FallbackAgents>,
     /// The agent of the device's owner that runs on the device itself.
     #[serde(rename = "hostAgentID", default)]
-    host_agent_id: Field<i64>,
+    host_agent_id: Field<AgentId>,
     /// The TCP ports at which the device is looked for, in place of the usual ones; at most 5.
     #[serde(default)]
-    probe_ports: Field<Vec<i64>>,
+    probe_ports: Field<ProbePorts>,
     /// The IPv4 address that magic packets go to, in place of every network's of the agent.
     #[serde(default)]
-    broadcast_address: Field<String>,
+    broadcast_address: Field<Broadcast>,
     /// What magic packets end with, where the card asks for it: 6 bytes, written like a MAC address. Shown to the owner
     /// alone.
     #[serde(default)]
-    secure_on: Field<String>,
+    secure_on: Field<SecureOnPassword>,
     /// How often the device is looked for, in seconds from 10 to 86400; null for never.
     #[serde(default)]
-    watch_interval: Field<i64>,
+    watch_interval: Field<Seconds<10, 86_400>>,
 }
 
 impl OptionsBody {
@@ -119,17 +135,18 @@ impl OptionsBody {
         stored: DeviceOptions,
     ) -> Option<(DeviceOptions, SecureOnChange)> {
         let fallback_agents =
-            changed(check, "fallbackAgentIDs", self.fallback_agent_ids, stored.fallback_agents, &AGENTS);
-        let host_agent = changed(check, "hostAgentID", self.host_agent_id, stored.host_agent, &HOST);
-        let probe_ports = changed(check, "probePorts", self.probe_ports, stored.probe_ports, &PORTS);
-        let broadcast =
-            changed(check, "broadcastAddress", self.broadcast_address, stored.broadcast, &BROADCAST);
+            changed(check, "fallbackAgentIDs", self.fallback_agent_ids, stored.fallback_agents, |ids| ids);
+        let host_agent = changed(check, "hostAgentID", self.host_agent_id, stored.host_agent, Some);
+        let probe_ports = changed(check, "probePorts", self.probe_ports, stored.probe_ports, |ports| ports);
+        let broadcast = changed(check, "broadcastAddress", self.broadcast_address, stored.broadcast, Some);
         let secure_on = match self.secure_on {
             Field::Null => Some(SecureOnChange::Clear),
-            given => changed(check, "secureOn", given, SecureOnChange::Keep, &SECURE_ON),
+            given => changed(check, "secureOn", given, SecureOnChange::Keep, |change| change),
         };
         let watch_interval =
-            changed(check, "watchInterval", self.watch_interval, stored.watch_interval, &INTERVAL);
+            changed(check, "watchInterval", self.watch_interval, stored.watch_interval, |seconds| {
+                u32::try_from(seconds).ok()
+            });
         let options = DeviceOptions {
             fallback_agents: fallback_agents?,
             host_agent: host_agent?,
@@ -142,16 +159,16 @@ impl OptionsBody {
 }
 
 /// A field whose absence keeps what is stored and that null clears. `None` has been noted as wrong.
-fn changed<T, U: Default>(
+fn changed<B: Bounded, T: Default>(
     check: &mut Check,
     name: &str,
-    field: Field<T>,
-    stored: U,
-    rule: &Rule<T, U>,
-) -> Option<U> {
+    field: Field<B>,
+    stored: T,
+    set: impl FnOnce(B::Read) -> T,
+) -> Option<T> {
     match field {
         Field::Absent => Some(stored),
-        Field::Null => Some(U::default()),
-        given => check.required(name, given, rule),
+        Field::Null => Some(T::default()),
+        given => check.required(name, given).map(set),
     }
 }

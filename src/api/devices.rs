@@ -5,7 +5,8 @@ use schemars::JsonSchema;
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 
-use super::check::{ADDRESS, Check, DESCRIPTION, ID, MAC_ADDRESS, NAME, PORT, Rule};
+use super::bounded::{Address, AgentId, Bounded, Description, DeviceMac, Name, Port, word};
+use super::check::Check;
 use super::device_options::{OptionsBody, OptionsView};
 use super::field::Field;
 use super::owner::OwnerQuery;
@@ -61,7 +62,7 @@ pub(super) fn routes() -> Vec<Route> {
     ]
 }
 
-const KIND: Rule<String, DeviceKind> = Rule::word("server, desktop, laptop, printer or nas");
+word!(DeviceKind, "server, desktop, laptop, printer or nas");
 /// The port of a device for which none is given: the discard service, where magic packets usually go.
 const DEFAULT_PORT: i64 = 9;
 
@@ -145,126 +146,98 @@ impl From<DeviceRow> for DeviceView {
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct DeviceBody {
-    name: Field<String>,
+    name: Field<Name>,
     #[serde(rename = "type")]
-    #[schemars(with = "DeviceKind")]
-    kind: Field<String>,
+    kind: Field<DeviceKind>,
     /// Absent keeps the stored one, null clears it.
     #[serde(default)]
-    description: Field<String>,
-    mac_address: Field<String>,
+    description: Field<Description>,
+    mac_address: Field<DeviceMac>,
     /// 9 if absent.
     #[serde(default)]
-    port: Field<i64>,
+    port: Field<Port>,
     #[serde(rename = "agentID")]
-    agent_id: Field<i64>,
+    agent_id: Field<AgentId>,
     /// Asked for status in place of the MAC address. Absent keeps the stored one, null clears it.
     #[serde(default)]
-    address: Field<String>,
+    address: Field<Address>,
     #[serde(flatten)]
     options: OptionsBody,
 }
 
 impl DeviceBody {
     fn for_new(self, owner: i64) -> Result<NewDevice> {
-        let mut check = Check::default();
-        let name = check.required("name", self.name, &NAME);
-        let kind = check.required("type", self.kind, &KIND);
-        let description = check.optional("description", self.description, &DESCRIPTION);
-        let mac_address = check.required("macAddress", self.mac_address, &MAC_ADDRESS);
-        let port = check.optional("port", self.port, &PORT);
-        let agent_id = check.required("agentID", self.agent_id, &ID);
-        let address = check.optional("address", self.address, &ADDRESS);
-        let options = self.options.read(&mut check, DeviceOptions::default());
-        let (
-            Some(name),
-            Some(kind),
-            Some(description),
-            Some(mac_address),
-            Some(port),
-            Some(agent_id),
-            Some(address),
-            Some((options, secure_on)),
-        ) = (name, kind, description, mac_address, port, agent_id, address, options)
-        else {
-            return Err(check.error());
-        };
-        let port = port.unwrap_or(DEFAULT_PORT);
-        Ok(NewDevice {
-            name,
-            kind,
-            description,
-            mac_address,
-            port,
-            agent_id,
-            owner,
-            address,
-            options,
-            secure_on,
+        Check::all(|check| {
+            let name = check.required("name", self.name);
+            let kind = check.required("type", self.kind);
+            let description = check.optional("description", self.description);
+            let mac_address = check.required("macAddress", self.mac_address);
+            let port = check.optional("port", self.port);
+            let agent_id = check.required("agentID", self.agent_id);
+            let address = check.optional("address", self.address);
+            let (options, secure_on) = self.options.read(check, DeviceOptions::default())?;
+            Some(NewDevice {
+                name: name?,
+                kind: kind?,
+                description: description?,
+                mac_address: mac_address?,
+                port: port?.unwrap_or(DEFAULT_PORT),
+                agent_id: agent_id?,
+                address: address?,
+                owner,
+                options,
+                secure_on,
+            })
         })
     }
 
     /// The row as it is to become, and what becomes of its SecureOn password.
     fn for_stored(self, stored: DeviceRow) -> Result<(DeviceRow, SecureOnChange)> {
-        let mut check = Check::default();
-        let name = check.replaced("name", self.name, &stored.name, &NAME);
-        let kind = check.required("type", self.kind, &KIND);
-        let description =
-            clearable(&mut check, "description", self.description, stored.description, &DESCRIPTION);
-        let mac_address = check.replaced("macAddress", self.mac_address, &stored.mac_address, &MAC_ADDRESS);
-        let port = match self.port {
-            Field::Absent => Some(Some(DEFAULT_PORT)),
-            // Sent back as it is shown.
-            Field::Null if stored.port.is_none() => Some(None),
-            Field::Value(port) if stored.port == Some(port) => Some(stored.port),
-            given => check.required("port", given, &PORT).map(Some),
-        };
-        let agent_id = check.required("agentID", self.agent_id, &ID);
-        let address = clearable(&mut check, "address", self.address, stored.address, &ADDRESS);
-        let options = self.options.read(&mut check, stored.options);
-        let (
-            Some(name),
-            Some(kind),
-            Some(description),
-            Some(mac_address),
-            Some(port),
-            Some(agent_id),
-            Some(address),
-            Some((options, secure_on)),
-        ) = (name, kind, description, mac_address, port, agent_id, address, options)
-        else {
-            return Err(check.error());
-        };
-        let row = DeviceRow {
-            name,
-            kind,
-            description,
-            mac_address,
-            port,
-            agent_id,
-            address,
-            options,
-            id: stored.id,
-            owner: stored.owner,
-            shared: None,
-        };
-        Ok((row, secure_on))
+        Check::all(|check| {
+            let name = check.replaced("name", self.name, &stored.name);
+            let kind = check.required("type", self.kind);
+            let description = clearable(check, "description", self.description, stored.description);
+            let mac_address = check.replaced("macAddress", self.mac_address, &stored.mac_address);
+            let port = match self.port {
+                Field::Absent => Some(Some(DEFAULT_PORT)),
+                // Sent back as it is shown.
+                Field::Null if stored.port.is_none() => Some(None),
+                Field::Value(port) if stored.port == Some(port) => Some(stored.port),
+                given => check.required("port", given).map(Some),
+            };
+            let agent_id = check.required("agentID", self.agent_id);
+            let address = clearable(check, "address", self.address, stored.address);
+            let (options, secure_on) = self.options.read(check, stored.options)?;
+            let row = DeviceRow {
+                name: name?,
+                kind: kind?,
+                description: description?,
+                mac_address: mac_address?,
+                port: port?,
+                agent_id: agent_id?,
+                address: address?,
+                options,
+                id: stored.id,
+                owner: stored.owner,
+                shared: None,
+            };
+            Some((row, secure_on))
+        })
     }
 }
 
 /// A field that null clears and whose absence keeps what is stored. The outer `None` has been noted as wrong.
-fn clearable(
+fn clearable<B: Bounded<Sent = String, Read = String>>(
     check: &mut Check,
     name: &str,
-    field: Field<String>,
+    field: Field<B>,
     stored: Option<String>,
-    rule: &Rule<String, String>,
 ) -> Option<Option<String>> {
     match field {
         Field::Absent => Some(stored),
         Field::Null => Some(None),
         Field::Value(same) if stored.as_ref() == Some(&same) => Some(stored),
-        given => check.required(name, given, rule).map(Some),
+        given => check.required(name, given).map(Some),
     }
 }
 

@@ -4,7 +4,8 @@ use schemars::JsonSchema;
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 
-use super::check::{Check, DESCRIPTION, GIVEN_PASSWORD, NAME};
+use super::bounded::{Description, GivenSecret, Name};
+use super::check::Check;
 use super::field::Field;
 use super::tags::ENROLMENT;
 use crate::domain::enrolment;
@@ -29,11 +30,11 @@ pub(super) fn routes() -> Vec<Route> {
 #[derive(Deserialize, JsonSchema)]
 pub(super) struct EnrolBody {
     /// The code, in either case and grouped in any way.
-    code: Field<String>,
-    /// The agent's name: 1 to 100 characters.
-    name: Field<String>,
+    code: Field<GivenSecret>,
+    /// The agent's name.
+    name: Field<Name>,
     #[serde(default)]
-    description: Field<String>,
+    description: Field<Description>,
 }
 
 /// What the new agent connects with.
@@ -44,14 +45,12 @@ pub(super) struct EnrolledView {
 }
 
 async fn enrol(call: Call, Json(body): Json<EnrolBody>) -> Result<Answer<EnrolledView>> {
-    let mut check = Check::default();
-    let code = check.required("code", body.code, &GIVEN_PASSWORD);
-    let name = check.required("name", body.name, &NAME);
-    let description = check.optional("description", body.description, &DESCRIPTION);
-    let (Some(code), Some(name), Some(description)) = (code, name, description) else {
-        return Err(check.error());
-    };
-
+    let (code, name, description) = Check::all(|check| {
+        let code = check.required("code", body.code);
+        let name = check.required("name", body.name);
+        let description = check.optional("description", body.description);
+        Some((code?, name?, description?))
+    })?;
     let (id, secret) = enrolment::enrol(&call, &code, name, description).await?;
     let view = EnrolledView { id, secret: secret.expose_secret().to_owned() };
     Ok(Answer::created("Agent enrolled successfully", view))

@@ -1,13 +1,11 @@
 //! `/api/agents/enrolment-codes`: codes with which machines make their own agents.
 
-use std::ops::RangeInclusive;
-
 use schemars::JsonSchema;
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 
-use super::agents::KIND;
-use super::check::{Check, NAME, Rule};
+use super::bounded::{Minutes, Name, Whole};
+use super::check::Check;
 use super::field::Field;
 use super::owner::OwnerQuery;
 use super::owner::owner_of_new;
@@ -53,16 +51,6 @@ pub(super) fn routes() -> Vec<Route> {
 const MINUTE: Millis = 60 * 1000;
 /// How long a code is good unless its maker says otherwise.
 const DEFAULT_MINUTES: i64 = 60;
-/// Up to a week.
-const MINUTES: RangeInclusive<i64> = 1..=10_080;
-/// How many agents a code makes.
-const USES: RangeInclusive<i64> = 1..=1000;
-
-const EXPIRES_IN: Rule<i64, i64> = Rule::new("a whole number of minutes from 1 to 10080", |minutes| {
-    MINUTES.contains(&minutes).then_some(minutes)
-});
-const TIMES: Rule<i64, i64> =
-    Rule::new("a whole number from 1 to 1000", |uses| USES.contains(&uses).then_some(uses));
 
 /// A new code.
 #[derive(Deserialize, JsonSchema)]
@@ -70,31 +58,29 @@ const TIMES: Rule<i64, i64> =
 pub(super) struct EnrolmentCodeBody {
     /// What the agents it makes are.
     #[serde(rename = "type")]
-    #[schemars(with = "AgentKind")]
-    kind: Field<String>,
+    kind: Field<AgentKind>,
     /// How long it is good: 60 if absent, a week at most.
     #[serde(default)]
-    expires_in_minutes: Field<i64>,
+    expires_in_minutes: Field<Minutes<1, 10_080>>,
     /// How many agents it makes: 1 if absent.
     #[serde(default)]
-    uses: Field<i64>,
-    /// What people call it: 1 to 100 characters.
+    uses: Field<Whole<1, 1000>>,
+    /// What people call it.
     #[serde(default)]
-    name: Field<String>,
+    name: Field<Name>,
 }
 
 impl EnrolmentCodeBody {
     fn for_new(self, owner: i64, token: Option<i64>, now: Millis) -> Result<NewEnrolmentCode> {
-        let mut check = Check::default();
-        let kind = check.required("type", self.kind, &KIND);
-        let minutes = check.optional("expiresInMinutes", self.expires_in_minutes, &EXPIRES_IN);
-        let uses = check.optional("uses", self.uses, &TIMES);
-        let name = check.optional("name", self.name, &NAME);
-        let (Some(kind), Some(minutes), Some(uses), Some(name)) = (kind, minutes, uses, name) else {
-            return Err(check.error());
-        };
-        let expires = now + minutes.unwrap_or(DEFAULT_MINUTES) * MINUTE;
-        Ok(NewEnrolmentCode { owner, name, kind, uses: uses.unwrap_or(1), created: now, expires, token })
+        Check::all(|check| {
+            let kind = check.required("type", self.kind);
+            let minutes = check.optional("expiresInMinutes", self.expires_in_minutes);
+            let uses = check.optional("uses", self.uses);
+            let name = check.optional("name", self.name);
+            let expires = now + minutes?.unwrap_or(DEFAULT_MINUTES) * MINUTE;
+            let uses = uses?.unwrap_or(1);
+            Some(NewEnrolmentCode { owner, name: name?, kind: kind?, uses, created: now, expires, token })
+        })
     }
 }
 

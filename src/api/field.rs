@@ -7,45 +7,47 @@
 use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
-use serde::de::{DeserializeOwned, Deserializer, Visitor};
+use serde::de::{Deserializer, Visitor};
 use serde::{Deserialize, de};
 use serde_json::Value;
+
+use super::bounded::Bounded;
 
 /// What a client sent for one field. A field without `#[serde(default)]` reads as `Null` when it is absent and is
 /// required in the schema.
 #[derive(Default)]
-pub(super) enum Field<T> {
+pub(super) enum Field<B: Bounded> {
     /// Nothing.
     #[default]
     Absent,
     /// `null`.
     Null,
-    /// A value of the right type.
-    Value(T),
+    /// A value of the right type, within its bounds or not.
+    Value(B::Sent),
     /// Something else.
     Wrong,
 }
 
-impl<'de, T: DeserializeOwned> Deserialize<'de> for Field<T> {
+impl<'de, B: Bounded> Deserialize<'de> for Field<B> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Reader<T>(std::marker::PhantomData<T>);
+        struct Reader<B>(std::marker::PhantomData<B>);
 
-        impl<'de, T: DeserializeOwned> Visitor<'de> for Reader<T> {
-            type Value = Field<T>;
+        impl<'de, B: Bounded> Visitor<'de> for Reader<B> {
+            type Value = Field<B>;
 
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str("a value")
             }
 
-            fn visit_none<E: de::Error>(self) -> Result<Field<T>, E> {
+            fn visit_none<E: de::Error>(self) -> Result<Field<B>, E> {
                 Ok(Field::Null)
             }
 
-            fn visit_unit<E: de::Error>(self) -> Result<Field<T>, E> {
+            fn visit_unit<E: de::Error>(self) -> Result<Field<B>, E> {
                 Ok(Field::Null)
             }
 
-            fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Field<T>, D::Error> {
+            fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Field<B>, D::Error> {
                 let value = Value::deserialize(deserializer)?;
                 Ok(serde_json::from_value(value).map_or(Field::Wrong, Field::Value))
             }
@@ -55,21 +57,17 @@ impl<'de, T: DeserializeOwned> Deserialize<'de> for Field<T> {
     }
 }
 
-impl<T: JsonSchema> JsonSchema for Field<T> {
+impl<B: Bounded> JsonSchema for Field<B> {
     fn inline_schema() -> bool {
-        T::inline_schema()
+        true
     }
 
     fn schema_name() -> Cow<'static, str> {
-        T::schema_name()
-    }
-
-    fn schema_id() -> Cow<'static, str> {
-        T::schema_id()
+        std::any::type_name::<B>().into()
     }
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        T::json_schema(generator)
+        B::schema(generator)
     }
 }
 
@@ -77,14 +75,15 @@ impl<T: JsonSchema> JsonSchema for Field<T> {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
+    use super::super::bounded::{Name, Port};
     use super::*;
 
     #[derive(Deserialize, JsonSchema)]
     #[allow(dead_code)]
     struct Body {
-        name: Field<String>,
+        name: Field<Name>,
         #[serde(default)]
-        port: Field<i64>,
+        port: Field<Port>,
     }
 
     fn read(json: &str) -> Body {
@@ -103,9 +102,12 @@ mod tests {
     }
 
     #[test]
-    fn the_schema_is_that_of_the_value() {
+    fn the_schema_says_the_bounds() {
         let schema = schemars::schema_for!(Body).to_value();
         assert_eq!(schema["required"], serde_json::json!(["name"]));
-        assert_eq!(schema["properties"]["name"], serde_json::json!({"type": "string"}));
+        assert_eq!(
+            schema["properties"]["name"],
+            serde_json::json!({"type": "string", "minLength": 1, "maxLength": 100})
+        );
     }
 }

@@ -3,7 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::check::{Check, Rule};
+use super::bounded::word;
+use super::check::Check;
 use super::field::Field;
 use super::tags::SERVER;
 use crate::config::Level;
@@ -27,7 +28,7 @@ pub(super) fn routes() -> Vec<Route> {
     ]
 }
 
-const LEVEL: Rule<String, Level> = Rule::word("debug, info, warn, error or critical");
+word!(Level, "debug, info, warn, error or critical");
 
 /// The level of the log.
 #[derive(Serialize, JsonSchema)]
@@ -38,8 +39,7 @@ pub(super) struct LevelView {
 /// The level that the log shall have.
 #[derive(Deserialize, JsonSchema)]
 pub(super) struct LevelBody {
-    #[schemars(with = "Level")]
-    level: Field<String>,
+    level: Field<Level>,
 }
 
 async fn get(call: Call, _: NoBody) -> Result<Answer<LevelView>> {
@@ -47,8 +47,7 @@ async fn get(call: Call, _: NoBody) -> Result<Answer<LevelView>> {
 }
 
 async fn set(call: Call, Json(body): Json<LevelBody>) -> Result<Answer<LevelView>> {
-    let mut check = Check::default();
-    let Some(level) = check.required("level", body.level, &LEVEL) else { return Err(check.error()) };
+    let level = Check::all(|check| check.required("level", body.level))?;
     log_level::set(&call, level).await?;
     Ok(Answer::ok("Log level changed successfully", LevelView { level }))
 }

@@ -11,6 +11,7 @@ mod agents;
 mod audit;
 mod audit_filter;
 mod auth;
+mod bounded;
 mod check;
 pub(crate) mod commands;
 mod device_list;

@@ -7,7 +7,8 @@ use hyper::header::{LINK, LOCATION, VARY};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::check::{Check, FLAG, ID, Rule};
+use super::bounded::{AgentId, DeviceId, Flag, Seconds, Whole, bounded, one_of, text, word};
+use super::check::Check;
 use super::events::{EVENT_ID, SAYS_EVENT_ID, event_id};
 use super::field::Field;
 use super::link::{SAYS_LINK, with_next};
@@ -100,36 +101,50 @@ pub(super) fn described(route: Row) -> Row {
         .fails(&[f::TOO_MANY_OPERATIONS, f::IDEMPOTENCY_KEY_REUSED])
 }
 
-const KIND: Rule<String, String> =
-    Rule::new("command or wake", |kind| matches!(kind.as_str(), "command" | "wake").then_some(kind));
-const UNTIL: Rule<String, bool> = Rule::new("sent or online", |until| match until.as_str() {
-    "sent" => Some(false),
-    "online" => Some(true),
-    _ => None,
-});
-const TIMEOUT: Rule<i64, u64> = Rule::new("a whole number of seconds from 1 to 3600", |seconds| {
-    u64::try_from(seconds).ok().filter(|seconds| (1..=3600).contains(seconds))
-});
+/// What is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+enum Wish {
+    Command,
+    Wake,
+}
+word!(Wish, "command or wake");
+
+/// Until when a device is woken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+pub(super) enum Until {
+    Sent,
+    Online,
+}
+word!(Until, "sent or online");
+
 /// For how many seconds a device is looked for if nothing is said.
-const USUAL_TIMEOUT: u64 = 120;
-const COMMAND: Rule<String, String> =
-    Rule::new("the name of a command, as GET /api/commands lists them", |name| {
-        (1..=64).contains(&name.len()).then_some(name)
-    });
-const DELIVERY: Rule<i64, i64> = Rule::new("a whole number of seconds from 1 to 86400", |seconds| {
-    (1..=LONGEST_DELIVERY).contains(&seconds).then_some(seconds)
-});
-const RUN: Rule<i64, i64> = Rule::new("a whole number of seconds from 1 to 3600", |seconds| {
-    (1..=LONGEST_RUN).contains(&seconds).then_some(seconds)
-});
-const ATTEMPTS: Rule<u32, u32> = Rule::new("a whole number from 1 to 10", |attempts| {
-    (1..=MOST_ATTEMPTS).contains(&attempts).then_some(attempts)
-});
-const DEDUPE: Rule<String, ()> = Rule::new("live", |word| (word == "live").then_some(()));
-const OBJECT: Rule<serde_json::Map<String, Value>, Bytes> =
-    Rule::new("an object, as the command's schema in GET /api/commands says", |payload| {
-        serde_json::to_vec(&payload).ok().map(Bytes::from)
-    });
+const USUAL_TIMEOUT: i64 = 120;
+
+bounded!(
+    /// The name of a command.
+    CommandName: String => String,
+    "the name of a command, as GET /api/commands lists them",
+    text(1..=64),
+    |name| (1..=64).contains(&name.len()).then_some(name)
+);
+bounded!(
+    /// That a live operation which is the same will do.
+    Dedupe: String => (),
+    "live",
+    one_of(&["live"]),
+    |word| (word == "live").then_some(())
+);
+bounded!(
+    /// A command's payload.
+    Payload: serde_json::Map<String, Value> => Bytes,
+    "an object, as the command's schema in GET /api/commands says",
+    schemars::json_schema!({ "type": "object" }),
+    |payload| serde_json::to_vec(&payload).ok().map(Bytes::from)
+);
 
 /// How an operation is wanted: the fields that every one may have.
 #[derive(Default, Deserialize, schemars::JsonSchema)]
@@ -137,32 +152,31 @@ const OBJECT: Rule<serde_json::Map<String, Value>, Bytes> =
 pub(super) struct OptionsBody {
     /// Seconds until it must be sent.
     #[serde(default)]
-    deliver_within: Field<i64>,
+    deliver_within: Field<Seconds<1, LONGEST_DELIVERY>>,
     /// How often it may be sent; 3 for commands that may be repeated, else 1.
     #[serde(default)]
-    max_attempts: Field<u32>,
+    max_attempts: Field<Whole<1, { MOST_ATTEMPTS as i64 }>>,
     /// Seconds that the answer is waited for.
     #[serde(default)]
-    run_timeout: Field<i64>,
+    run_timeout: Field<Seconds<1, LONGEST_RUN>>,
     /// Whether it waits for an agent that is offline; true.
     #[serde(default)]
-    queue: Field<bool>,
+    queue: Field<Flag>,
     /// `live`: a live operation that is the same is the answer.
     #[serde(default)]
-    #[schemars(with = "String")]
-    dedupe: Field<String>,
+    dedupe: Field<Dedupe>,
 }
 
 impl OptionsBody {
     pub(super) fn read(self, check: &mut Check) -> Option<Options> {
-        let deliver_within = check.optional("deliverWithin", self.deliver_within, &DELIVERY);
-        let max_attempts = check.optional("maxAttempts", self.max_attempts, &ATTEMPTS);
-        let run_timeout = check.optional("runTimeout", self.run_timeout, &RUN);
-        let queue = check.optional("queue", self.queue, &FLAG);
-        let dedupe = check.optional("dedupe", self.dedupe, &DEDUPE);
+        let deliver_within = check.optional("deliverWithin", self.deliver_within);
+        let max_attempts = check.optional("maxAttempts", self.max_attempts);
+        let run_timeout = check.optional("runTimeout", self.run_timeout);
+        let queue = check.optional("queue", self.queue);
+        let dedupe = check.optional("dedupe", self.dedupe);
         Some(Options {
             deliver_within: deliver_within?,
-            max_attempts: max_attempts?,
+            max_attempts: max_attempts?.and_then(|most| u32::try_from(most).ok()),
             run_timeout: run_timeout?,
             only_online: queue? == Some(false),
             dedupe: dedupe?.is_some(),
@@ -175,28 +189,25 @@ impl OptionsBody {
 #[derive(Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "camelCase")]
 struct OperationBody {
-    /// `command` or `wake`.
-    #[schemars(with = "String")]
-    kind: Field<String>,
+    kind: Field<Wish>,
     /// The agent that is to run a command.
     #[serde(rename = "agentID", default)]
-    agent_id: Field<i64>,
+    agent_id: Field<AgentId>,
     /// The command's name.
     #[serde(default)]
-    command: Field<String>,
+    command: Field<CommandName>,
     /// The command's payload.
     #[serde(default)]
-    payload: Field<serde_json::Map<String, Value>>,
+    payload: Field<Payload>,
     /// The device that is to be woken.
     #[serde(rename = "deviceID", default)]
-    device_id: Field<i64>,
+    device_id: Field<DeviceId>,
     /// Until when a device is woken: `sent`, which is what nothing stands for, or `online`.
     #[serde(default)]
-    #[schemars(with = "String")]
-    until: Field<String>,
+    until: Field<Until>,
     /// For how many seconds it is looked for until it is online; 120 unless given.
     #[serde(default)]
-    timeout: Field<i64>,
+    timeout: Field<Seconds<1, 3600>>,
     #[serde(flatten)]
     options: OptionsBody,
 }
@@ -218,37 +229,34 @@ impl FromBody for NewOperation {
 
 impl OperationBody {
     fn wanted(self) -> Result<(Wanted, Options)> {
-        let mut check = Check::default();
-        let kind = check.required("kind", self.kind, &KIND);
-        let wanted = match kind.as_deref() {
-            Some("command") => {
-                let agent = check.required("agentID", self.agent_id, &ID);
-                let command = check.required("command", self.command, &COMMAND);
-                let payload = check.optional("payload", self.payload, &OBJECT);
-                agent.zip(command).zip(payload).map(|((agent, command), payload)| {
-                    let payload = payload.unwrap_or_else(|| Bytes::from_static(b"{}"));
-                    Wanted::Command { agent, command, payload }
-                })
-            }
-            Some(_) => {
-                let device = check.required("deviceID", self.device_id, &ID);
-                let until = check.optional("until", self.until, &UNTIL);
-                let timeout = check.optional("timeout", self.timeout, &TIMEOUT);
-                device.zip(until).zip(timeout).map(|((device, until), timeout)| match until {
-                    Some(true) => {
-                        let timeout = timeout.unwrap_or(USUAL_TIMEOUT);
-                        let timeout = Duration::from_secs(timeout);
-                        Wanted::Online { device, timeout }
-                    }
-                    _ => Wanted::Wake { device },
-                })
-            }
-            None => None,
-        };
-        match (wanted, self.options.read(&mut check)) {
-            (Some(wanted), Some(options)) if check.is_good() => Ok((wanted, options)),
-            _ => Err(check.error()),
-        }
+        Check::all(|check| {
+            let wanted = match check.required("kind", self.kind) {
+                Some(Wish::Command) => {
+                    let agent = check.required("agentID", self.agent_id);
+                    let command = check.required("command", self.command);
+                    let payload = check.optional("payload", self.payload);
+                    agent.zip(command).zip(payload).map(|((agent, command), payload)| {
+                        let payload = payload.unwrap_or_else(|| Bytes::from_static(b"{}"));
+                        Wanted::Command { agent, command, payload }
+                    })
+                }
+                Some(Wish::Wake) => {
+                    let device = check.required("deviceID", self.device_id);
+                    let until = check.optional("until", self.until);
+                    let timeout = check.optional("timeout", self.timeout);
+                    device.zip(until).zip(timeout).map(|((device, until), timeout)| match until {
+                        Some(Until::Online) => {
+                            let timeout = timeout.unwrap_or(USUAL_TIMEOUT).unsigned_abs();
+                            Wanted::Online { device, timeout: Duration::from_secs(timeout) }
+                        }
+                        Some(Until::Sent) | None => Wanted::Wake { device },
+                    })
+                }
+                None => None,
+            };
+            let options = self.options.read(check);
+            Some((wanted?, options?))
+        })
     }
 }
 

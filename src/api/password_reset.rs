@@ -5,7 +5,8 @@ use schemars::JsonSchema;
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 
-use super::check::{Check, FLAG, GIVEN_PASSWORD, PASSWORD};
+use super::bounded::{Flag, GivenSecret, NewPassword};
+use super::check::Check;
 use super::field::Field;
 use super::tags::{SIGNING_IN, USERS};
 use crate::clock::Millis;
@@ -58,21 +59,20 @@ async fn issue(call: Call, _: NoBody) -> Result<Answer<ResetView>> {
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ResetBody {
-    token: Field<String>,
-    password: Field<String>,
+    token: Field<GivenSecret>,
+    password: Field<NewPassword>,
     /// Whether the user's API tokens and enrolment codes end, too.
     #[serde(default)]
-    end_tokens: Field<bool>,
+    end_tokens: Field<Flag>,
 }
 
 async fn reset(call: Call, Json(body): Json<ResetBody>) -> Result<Answer<()>> {
-    let mut check = Check::default();
-    let token = check.required("token", body.token, &GIVEN_PASSWORD);
-    let password = check.required("password", body.password, &PASSWORD);
-    let end_tokens = check.optional("endTokens", body.end_tokens, &FLAG);
-    let (Some(token), Some(password), Some(end_tokens)) = (token, password, end_tokens) else {
-        return Err(check.error());
-    };
+    let (token, password, end_tokens) = Check::all(|check| {
+        let token = check.required("token", body.token);
+        let password = check.required("password", body.password);
+        let end_tokens = check.optional("endTokens", body.end_tokens);
+        Some((token?, password?, end_tokens?))
+    })?;
     password_reset::reset(&call, &token, password, end_tokens.unwrap_or_default()).await?;
     Ok(Answer::done("Password changed successfully. Log in with it."))
 }

@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use serde::Deserialize;
 
-use super::check::{Check, Rule};
+use super::bounded::Seconds;
+use super::check::Check;
 use super::field::Field;
 use super::operation_view::OperationView;
 use super::operations::{OptionsBody, accept, described};
@@ -17,10 +18,6 @@ use crate::registry::{Delayed, decode_object};
 use crate::rest::call::FromBody;
 use crate::rest::row::{Describe, describe};
 use crate::rest::{Answer, Call, Route, StatusCode};
-
-const DELAY: Rule<u32, u32> = Rule::new("a whole number of seconds from 0 to 86400", |seconds| {
-    (seconds <= Delayed::LONGEST).then_some(seconds)
-});
 
 /// The routes.
 pub(super) fn routes() -> Vec<Route> {
@@ -56,7 +53,7 @@ pub(super) fn routes() -> Vec<Route> {
 struct PowerBody {
     /// After how many seconds it is done, at most 86400; at once unless given.
     #[serde(default)]
-    delay_seconds: Field<u32>,
+    delay_seconds: Field<Seconds<0, { Delayed::LONGEST as i64 }>>,
     #[serde(flatten)]
     options: OptionsBody,
 }
@@ -83,11 +80,11 @@ async fn power(
     power: Power,
 ) -> Result<Answer<OperationView>> {
     let device = call.id()?;
-    let mut check = Check::default();
-    let delay = check.optional("delaySeconds", body.delay_seconds, &DELAY);
-    let (Some(delay), Some(options), true) = (delay, body.options.read(&mut check), check.is_good()) else {
-        return Err(check.error());
-    };
+    let (delay, options) = Check::all(|check| {
+        let delay = check.optional("delaySeconds", body.delay_seconds);
+        let options = body.options.read(check);
+        Some((delay?, options?))
+    })?;
     let payload = match delay {
         Some(seconds) => Bytes::from(format!(r#"{{"delaySeconds":{seconds}}}"#)),
         None => Bytes::from_static(b"{}"),

@@ -3,11 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::check::Rule;
+use super::bounded::word;
 use crate::auth::permission::Role;
-
-/// The role of a user in a body.
-pub(super) const ROLE: Rule<String, RoleName> = Rule::word("admin or user");
 
 /// A role as it is written and shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -16,6 +13,8 @@ pub(super) enum RoleName {
     Admin,
     User,
 }
+
+word!(RoleName, "admin or user");
 
 impl From<Role> for RoleName {
     fn from(role: Role) -> Self {

@@ -3,7 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::check::{Check, Rule, USERNAME};
+use super::bounded::{Time, UserName, bounded, list as list_of, one_of};
+use super::check::Check;
 use super::field::Field;
 use super::tags::SHARES;
 use crate::clock::Millis;
@@ -74,13 +75,16 @@ pub(super) fn routes() -> Vec<Route> {
     ]
 }
 
-const RIGHT: Rule<Vec<String>, Right> = Rule::new(
+bounded!(
+    /// What a share allows.
+    Rights: Vec<String> => Right,
     "a list: view to see the device and its status, or view and wake to wake it as well",
+    list_of(one_of(&["view", "wake"]), 1..=2),
     |names| {
         let rights: Option<Vec<Right>> =
             names.into_iter().map(|name| serde_json::from_value(name.into()).ok()).collect();
         rights?.into_iter().max()
-    },
+    }
 );
 
 /// A share as it is shown to whoever gave it.
@@ -114,13 +118,12 @@ impl From<ShareRow> for ShareView {
 #[serde(rename_all = "camelCase")]
 pub(super) struct ShareBody {
     /// The user to share with.
-    username: Field<String>,
+    username: Field<UserName>,
     /// `wake` includes `view`.
-    #[schemars(with = "Vec<Right>")]
-    permissions: Field<Vec<String>>,
+    permissions: Field<Rights>,
     /// When it ends, in milliseconds since the epoch; absent or null for never.
     #[serde(default)]
-    expires_at: Field<i64>,
+    expires_at: Field<Time>,
 }
 
 async fn list(call: Call, _: NoBody, of: Of) -> Result<Answer<Vec<ShareView>>> {
@@ -130,13 +133,12 @@ async fn list(call: Call, _: NoBody, of: Of) -> Result<Answer<Vec<ShareView>>> {
 
 async fn create(call: Call, Json(body): Json<ShareBody>, of: Of) -> Result<Answer<ShareView>> {
     let id = call.id()?;
-    let mut check = Check::default();
-    let username = check.required("username", body.username, &USERNAME);
-    let right = check.required("permissions", body.permissions, &RIGHT);
-    let expires = check.end("expiresAt", body.expires_at, call.now());
-    let (Some(username), Some(right), Some(expires)) = (username, right, expires) else {
-        return Err(check.error());
-    };
+    let (username, right, expires) = Check::all(|check| {
+        let username = check.required("username", body.username);
+        let right = check.required("permissions", body.permissions);
+        let expires = check.end("expiresAt", body.expires_at, call.now());
+        Some((username?, right?, expires?))
+    })?;
     let share = share::create(&call, of, id, username, right, expires).await?;
     Ok(Answer::created("Share created successfully", share.into()))
 }

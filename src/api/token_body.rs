@@ -1,9 +1,12 @@
 //! What is asked of a new API token, checked as far as no database is needed.
 
-use schemars::JsonSchema;
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
-use super::check::{Check, Rule, USERNAME};
+use super::bounded::{Bounded, Time, UserName, bounded, id};
+use super::check::Check;
 use super::field::Field;
 use crate::auth::permission::Permission;
 use crate::auth::tokens::ON_DEVICES;
@@ -14,8 +17,23 @@ use crate::error::Result;
 /// The devices a token can be restricted to, at most.
 const MAX_DEVICES: usize = 1000;
 
-const PERMISSIONS: Rule<Vec<String>, Vec<Permission>> =
-    Rule::new("a list of one or more permissions by name, such as devices:wake", |names| {
+/// What a token allows.
+pub(super) enum Permissions {}
+
+impl Bounded for Permissions {
+    type Sent = Vec<String>;
+    type Read = Vec<Permission>;
+
+    fn expected() -> Cow<'static, str> {
+        "a list of one or more permissions by name, such as devices:wake".into()
+    }
+
+    fn schema(generator: &mut SchemaGenerator) -> Schema {
+        let items = generator.subschema_for::<Permission>();
+        json_schema!({ "type": "array", "items": items, "minItems": 1 })
+    }
+
+    fn read(names: Vec<String>) -> Option<Vec<Permission>> {
         let mut found = Vec::new();
         for name in names {
             let permission = Permission::from_name(&name)?;
@@ -24,32 +42,35 @@ const PERMISSIONS: Rule<Vec<String>, Vec<Permission>> =
             }
         }
         (!found.is_empty()).then_some(found)
-    });
+    }
+}
 
-const DEVICES: Rule<Vec<i64>, Vec<i64>> = Rule::new(
+bounded!(
+    /// The devices a token is restricted to.
+    Devices: Vec<i64> => Vec<i64>,
     "a list of 1 to 1000 device IDs; leave it out for a token that is not restricted to devices",
+    json_schema!({ "type": "array", "items": id(), "minItems": 1 }),
     |mut ids| {
         ids.sort_unstable();
         ids.dedup();
         (1..=MAX_DEVICES).contains(&ids.len()).then_some(ids)
-    },
+    }
 );
 
 /// A new token.
 #[derive(Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct TokenBody {
-    /// What people call it: 1 to 64 characters.
-    name: Field<String>,
-    #[schemars(with = "Vec<Permission>")]
-    permissions: Field<Vec<String>>,
+    /// What people call it.
+    name: Field<UserName>,
+    permissions: Field<Permissions>,
     /// When it ends, in milliseconds since the epoch; absent or null for never.
     #[serde(default)]
-    expires_at: Field<i64>,
+    expires_at: Field<Time>,
     /// The devices it is restricted to; absent or null for no restriction. Such a token can see and wake them, and
     /// nothing else.
     #[serde(default, rename = "deviceIDs")]
-    device_ids: Field<Vec<i64>>,
+    device_ids: Field<Devices>,
 }
 
 impl TokenBody {
@@ -58,24 +79,20 @@ impl TokenBody {
     /// # Errors
     /// 400 naming every wrong field.
     pub(super) fn for_new(self, now: Millis) -> Result<NewToken> {
-        let mut check = Check::default();
-        let name = check.required("name", self.name, &USERNAME);
-        let permissions = check.required("permissions", self.permissions, &PERMISSIONS);
-        let expires = check.end("expiresAt", self.expires_at, now);
-        let devices = check.optional("deviceIDs", self.device_ids, &DEVICES);
-        if let (Some(Some(_)), Some(permissions)) = (&devices, &permissions)
-            && permissions.iter().any(|permission| !ON_DEVICES.contains(permission))
-        {
-            let [read, wake] = ON_DEVICES.map(Permission::name);
-            let message =
-                format!("expected {read}, {wake} or both: a token with deviceIDs can have no other");
-            check.wrong("permissions", message);
-        }
-        match (name, permissions, expires, devices) {
-            (Some(name), Some(permissions), Some(expires), Some(devices)) if check.is_good() => {
-                Ok(NewToken { name, permissions, devices, expires })
+        Check::all(|check| {
+            let name = check.required("name", self.name);
+            let permissions = check.required("permissions", self.permissions);
+            let expires = check.end("expiresAt", self.expires_at, now);
+            let devices = check.optional("deviceIDs", self.device_ids);
+            if let (Some(Some(_)), Some(permissions)) = (&devices, &permissions)
+                && permissions.iter().any(|permission| !ON_DEVICES.contains(permission))
+            {
+                let [read, wake] = ON_DEVICES.map(Permission::name);
+                let message =
+                    format!("expected {read}, {wake} or both: a token with deviceIDs can have no other");
+                check.wrong("permissions", message);
             }
-            _ => Err(check.error()),
-        }
+            Some(NewToken { name: name?, permissions: permissions?, devices: devices?, expires: expires? })
+        })
     }
 }

@@ -1,11 +1,12 @@
 //! `/api/account/totp`: one's own second factor. Open also to users who must set one up and may do nothing else until
 //! then.
 
-use schemars::JsonSchema;
+use schemars::{JsonSchema, json_schema};
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 
-use super::check::{Check, GIVEN_PASSWORD, Rule};
+use super::bounded::{GivenSecret, bounded};
+use super::check::Check;
 use super::field::Field;
 use super::tags::ACCOUNT;
 use crate::auth::second_factor::Code;
@@ -52,9 +53,13 @@ pub(super) fn routes() -> Vec<Route> {
     ]
 }
 
-/// A code that must be there.
-pub(super) const CODE: Rule<String, Code> =
-    Rule::new("a code of six digits from your app, or a recovery code, as text", |text| Code::read(&text));
+bounded!(
+    /// A code of the second factor.
+    TotpCode: String => Code,
+    "a code of six digits from your app, or a recovery code, as text",
+    json_schema!({ "type": "string", "examples": ["123456"] }),
+    |text| Code::read(&text)
+);
 
 /// How it stands with the caller's second factor.
 #[derive(Serialize, JsonSchema)]
@@ -90,13 +95,13 @@ pub(super) struct CodesView {
 #[serde(rename_all = "camelCase")]
 pub(super) struct BeginBody {
     #[serde(default)]
-    current_password: Field<String>,
+    current_password: Field<GivenSecret>,
 }
 
 /// A code of the app.
 #[derive(Deserialize, JsonSchema)]
 pub(super) struct ConfirmBody {
-    code: Field<String>,
+    code: Field<TotpCode>,
 }
 
 /// What is needed to turn it off.
@@ -104,9 +109,9 @@ pub(super) struct ConfirmBody {
 #[serde(rename_all = "camelCase")]
 pub(super) struct TurnOffBody {
     #[serde(default)]
-    current_password: Field<String>,
+    current_password: Field<GivenSecret>,
     /// Of the app, or a recovery code.
-    code: Field<String>,
+    code: Field<TotpCode>,
 }
 
 async fn state(call: Call, _: NoBody) -> Result<Answer<StateView>> {
@@ -116,10 +121,8 @@ async fn state(call: Call, _: NoBody) -> Result<Answer<StateView>> {
 }
 
 async fn begin(call: Call, Json(body): Json<BeginBody>) -> Result<Answer<SeedView>> {
-    let mut check = Check::default();
-    let password = check.optional("currentPassword", body.current_password, &GIVEN_PASSWORD);
-    check.done()?;
-    let seed = second_factor::begin(&call, password.flatten()).await?;
+    let password = Check::all(|check| check.optional("currentPassword", body.current_password))?;
+    let seed = second_factor::begin(&call, password).await?;
     let view = SeedView {
         secret: seed.text.expose_secret().to_owned(),
         otpauth_url: seed.url.expose_secret().to_owned(),
@@ -129,8 +132,7 @@ async fn begin(call: Call, Json(body): Json<BeginBody>) -> Result<Answer<SeedVie
 }
 
 async fn confirm(call: Call, Json(body): Json<ConfirmBody>) -> Result<Answer<CodesView>> {
-    let mut check = Check::default();
-    let Some(code) = check.required("code", body.code, &CODE) else { return Err(check.error()) };
+    let code = Check::all(|check| check.required("code", body.code))?;
     let codes = second_factor::confirm(&call, code).await?;
     let recovery_codes = codes.iter().map(|code| code.expose_secret().to_owned()).collect();
     let message = "Your second factor is in force. Keep the recovery codes: they are shown only this once.";
@@ -138,10 +140,11 @@ async fn confirm(call: Call, Json(body): Json<ConfirmBody>) -> Result<Answer<Cod
 }
 
 async fn turn_off(call: Call, Json(body): Json<TurnOffBody>) -> Result<Answer<()>> {
-    let mut check = Check::default();
-    let password = check.optional("currentPassword", body.current_password, &GIVEN_PASSWORD);
-    let code = check.required("code", body.code, &CODE);
-    let (Some(password), Some(code)) = (password, code) else { return Err(check.error()) };
+    let (password, code) = Check::all(|check| {
+        let password = check.optional("currentPassword", body.current_password);
+        let code = check.required("code", body.code);
+        Some((password?, code?))
+    })?;
     second_factor::turn_off(&call, password, code).await?;
     Ok(Answer::done("Your second factor is off"))
 }

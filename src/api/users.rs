@@ -3,11 +3,12 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::check::{Check, FAVORITES, FLAG, GIVEN_PASSWORD, PASSWORD, Rule};
+use super::bounded::{Favorites, Flag, GivenSecret, NewPassword};
+use super::check::Check;
 use super::field::Field;
-use super::role::{ROLE, RoleName};
+use super::role::RoleName;
 use super::tags::USERS;
-use super::username::new_username;
+use super::username::{NewUserName, new_username};
 use crate::auth::permission::Role;
 use crate::clock::Millis;
 use crate::domain::user::{self, Listed};
@@ -65,8 +66,6 @@ pub(super) fn routes() -> Vec<Route> {
     ]
 }
 
-const SUPERADMIN: Rule<bool, bool> = Rule::new("true or false", Some);
-
 /// A user as it is shown.
 #[derive(Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -101,10 +100,9 @@ impl From<Listed> for UserView {
 /// A new user.
 #[derive(Deserialize, JsonSchema)]
 pub(super) struct NewUserBody {
-    username: Field<String>,
-    password: Field<String>,
-    #[schemars(with = "RoleName")]
-    role: Field<String>,
+    username: Field<NewUserName>,
+    password: Field<NewPassword>,
+    role: Field<RoleName>,
 }
 
 /// What is to change of a user; what is absent or null stays.
@@ -112,54 +110,53 @@ pub(super) struct NewUserBody {
 #[serde(rename_all = "camelCase")]
 pub(super) struct UserBody {
     #[serde(default)]
-    username: Field<String>,
+    username: Field<NewUserName>,
     #[serde(default)]
-    #[schemars(with = "RoleName")]
-    role: Field<String>,
+    role: Field<RoleName>,
     /// True also makes the user an admin.
     #[serde(default)]
-    superadmin: Field<bool>,
+    superadmin: Field<Flag>,
     #[serde(default)]
-    favorites: Field<Vec<i64>>,
+    favorites: Field<Favorites>,
     /// A new password.
     #[serde(default)]
-    password: Field<String>,
+    password: Field<NewPassword>,
     /// Needed for a new password of one's own.
     #[serde(default)]
-    current_password: Field<String>,
+    current_password: Field<GivenSecret>,
     /// Whether a new password also ends the user's API tokens and enrolment codes.
     #[serde(default)]
-    end_tokens: Field<bool>,
+    end_tokens: Field<Flag>,
 }
 
 impl UserBody {
     fn change(self, stored: &str) -> Result<UserChange> {
-        let mut check = Check::default();
-        let username = match self.username {
-            Field::Absent | Field::Null => Some(None),
-            given => new_username(&mut check, "username", given, Some(stored)).map(Some),
-        };
-        let role = check.optional("role", self.role, &ROLE);
-        let superadmin = check.optional("superadmin", self.superadmin, &SUPERADMIN);
-        if let (Some(Some(RoleName::User)), Some(Some(true))) = (role, superadmin) {
-            check.wrong(
-                "superadmin",
-                "expected false or nothing with the role user: a superadmin is an admin",
-            );
-        }
-        let favorites = check.optional("favorites", self.favorites, &FAVORITES);
-        let password = check.optional("password", self.password, &PASSWORD);
-        let current_password = check.optional("currentPassword", self.current_password, &GIVEN_PASSWORD);
-        let end_tokens = check.optional("endTokens", self.end_tokens, &FLAG);
-        check.done()?;
-        Ok(UserChange {
-            username: username.flatten(),
-            favorites: favorites.flatten(),
-            role: role.flatten().map(Into::into),
-            superadmin: superadmin.flatten(),
-            password: password.flatten(),
-            current_password: current_password.flatten(),
-            end_tokens: end_tokens.flatten().unwrap_or_default(),
+        Check::all(|check| {
+            let username = match self.username {
+                Field::Absent | Field::Null => Some(None),
+                given => new_username(check, "username", given, Some(stored)).map(Some),
+            };
+            let role = check.optional("role", self.role);
+            let superadmin = check.optional("superadmin", self.superadmin);
+            if let (Some(Some(RoleName::User)), Some(Some(true))) = (role, superadmin) {
+                check.wrong(
+                    "superadmin",
+                    "expected false or nothing with the role user: a superadmin is an admin",
+                );
+            }
+            let favorites = check.optional("favorites", self.favorites);
+            let password = check.optional("password", self.password);
+            let current_password = check.optional("currentPassword", self.current_password);
+            let end_tokens = check.optional("endTokens", self.end_tokens);
+            Some(UserChange {
+                username: username?,
+                favorites: favorites?,
+                role: role?.map(Into::into),
+                superadmin: superadmin?,
+                password: password?,
+                current_password: current_password?,
+                end_tokens: end_tokens?.unwrap_or_default(),
+            })
         })
     }
 }
@@ -175,13 +172,12 @@ async fn get(call: Call, _: NoBody) -> Result<Answer<UserView>> {
 }
 
 async fn create(call: Call, Json(body): Json<NewUserBody>) -> Result<Answer<i64>> {
-    let mut check = Check::default();
-    let username = new_username(&mut check, "username", body.username, None);
-    let password = check.required("password", body.password, &PASSWORD);
-    let role = check.required("role", body.role, &ROLE);
-    let (Some(username), Some(password), Some(role)) = (username, password, role) else {
-        return Err(check.error());
-    };
+    let (username, password, role) = Check::all(|check| {
+        let username = new_username(check, "username", body.username, None);
+        let password = check.required("password", body.password);
+        let role = check.required("role", body.role);
+        Some((username?, password?, role?))
+    })?;
     let id = user::create(&call, username, password, role.into()).await?;
     Ok(Answer::created("User created successfully", id))
 }

@@ -6,11 +6,12 @@ use bytes::Bytes;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::check::{Check, Rule};
+use super::bounded::Seconds;
+use super::check::Check;
 use super::commands::SYNCHRONOUS;
 use super::field::Field;
 use super::operation_view::OperationView;
-use super::operations::{OptionsBody, accept};
+use super::operations::{OptionsBody, Until, accept};
 use super::prefer::{Prefer, idempotency_key};
 use super::tags::DEVICES;
 use crate::domain::operation::create::{Options, Wanted, create, request};
@@ -28,16 +29,7 @@ use crate::rest::{Answer, Call, FromBody, HeaderName, HeaderValue, Route, Status
 /// How much longer than the device is looked for its end is waited for: the last look takes a while.
 const LAST_LOOK: Duration = Duration::from_secs(20);
 /// How long the device is looked for unless something else is asked for, in seconds.
-const DEFAULT_TIMEOUT: u64 = 120;
-
-const UNTIL: Rule<String, bool> = Rule::new("sent or online", |word| match word.as_str() {
-    "sent" => Some(false),
-    "online" => Some(true),
-    _ => None,
-});
-const TIMEOUT: Rule<i64, u64> = Rule::new("a whole number of seconds from 1 to 300", |seconds| {
-    u64::try_from(seconds).ok().filter(|seconds| (1..=300).contains(seconds))
-});
+const DEFAULT_TIMEOUT: i64 = 120;
 
 const PREFER: HeaderName = HeaderName::from_static("prefer");
 const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
@@ -99,10 +91,10 @@ pub(super) fn routes() -> Vec<Route> {
 pub(super) struct WakeBody {
     /// `sent`, which is what nothing stands for, or `online`: until the device is seen.
     #[serde(default)]
-    until: Field<String>,
+    until: Field<Until>,
     /// For how long it is looked for, in seconds, at most 300; 120 unless given.
     #[serde(default)]
-    timeout: Field<i64>,
+    timeout: Field<Seconds<1, 300>>,
     #[serde(flatten)]
     options: OptionsBody,
 }
@@ -125,23 +117,18 @@ impl WakeBody {
     /// For how long the device is looked for, none where it need not be seen; and how the operation is wanted. Where
     /// nobody asks for an operation the rest of the body means nothing.
     fn read(self, responds_async: bool) -> Result<(Option<Duration>, Options)> {
-        let mut check = Check::default();
-        let until = check.optional("until", self.until, &UNTIL);
-        let online = until == Some(Some(true));
-        if !online && !responds_async {
-            // Who waits would rather have it refused than queued.
-            let options = Options { only_online: true, ..Options::default() };
-            return if until.is_some() { Ok((None, options)) } else { Err(check.error()) };
-        }
-        let timeout = if online { check.optional("timeout", self.timeout, &TIMEOUT) } else { Some(None) };
-        let (Some(timeout), Some(options)) = (timeout, self.options.read(&mut check)) else {
-            return Err(check.error());
-        };
-        if !check.is_good() {
-            return Err(check.error());
-        }
-        let timeout = online.then(|| Duration::from_secs(timeout.unwrap_or(DEFAULT_TIMEOUT)));
-        Ok((timeout, options))
+        Check::all(|check| {
+            let until = check.optional("until", self.until);
+            let online = until == Some(Some(Until::Online));
+            if !online && !responds_async {
+                // Who waits would rather have it refused than queued.
+                return until.map(|_| (None, Options { only_online: true, ..Options::default() }));
+            }
+            let timeout = if online { check.optional("timeout", self.timeout) } else { Some(None) };
+            let options = self.options.read(check);
+            let timeout = timeout?.unwrap_or(DEFAULT_TIMEOUT).unsigned_abs();
+            Some((online.then(|| Duration::from_secs(timeout)), options?))
+        })
     }
 }
 
