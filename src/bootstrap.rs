@@ -34,7 +34,7 @@ use crate::clock::{Clock, Millis};
 use crate::config::{Config, ConfigError};
 use crate::control::Control;
 use crate::domain::operation::{self, Operations};
-use crate::domain::{audit_retention, device_presence, live, wake_until, watching};
+use crate::domain::{audit_retention, device_presence, live, power_until, wake_until, watching};
 use crate::events::Events;
 use crate::files;
 use crate::host::{AgentChanges, Host};
@@ -293,6 +293,7 @@ pub async fn start(config: Config, log_level: LogLevel) -> Result<Running, Start
     let local = bind_local(&socket);
     device_presence::start(host).await.map_err(StartError::new)?;
     wake_until::resume(host).await.map_err(StartError::new)?;
+    power_until::resume(host).await.map_err(StartError::new)?;
     host.control.start(host.shutdown.clone());
     let mut doors = doors(host, &router, listener, local);
     doors.extend(keep_audit_log(host));

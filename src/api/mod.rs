@@ -48,6 +48,7 @@ mod timeline;
 mod token_body;
 mod tokens;
 mod totp;
+mod until;
 mod user_tokens;
 mod user_totp;
 mod username;

@@ -55,7 +55,7 @@ struct MakerView {
 }
 
 /// What is shown of the evidence to whom a device is shared: what was seen, and not by whom and where.
-const SHARED_EVIDENCE: [&str; 4] = ["onlineAfterMs", "wasOnline", "method", "packets"];
+const SHARED_EVIDENCE: [&str; 5] = ["onlineAfterMs", "offlineAfterMs", "wasOnline", "method", "packets"];
 
 impl OperationView {
     pub(super) fn of(Seen { operation, whole, own }: Seen) -> Self {

@@ -1,14 +1,19 @@
-//! `POST /api/devices/{id}/shutdown|reboot|sleep`: what the agent that runs on a device does with it.
+//! `POST /api/devices/{id}/shutdown|reboot|sleep`: what the agent that runs on a device does with it, and that it is seen no
+//! more if that is asked for.
+
+use std::time::Duration;
 
 use bytes::Bytes;
 use serde::Deserialize;
 
-use super::bounded::Seconds;
+use super::bounded::{Seconds, word};
 use super::check::Check;
 use super::field::Field;
 use super::operation_view::OperationView;
 use super::operations::{OptionsBody, accept, described};
+use super::prefer::Prefer;
 use super::tags::DEVICES;
+use super::until::{self, DEFAULT_TIMEOUT, Wait};
 use crate::domain::operation::create::Wanted;
 use crate::domain::power::Power;
 use crate::error::Result;
@@ -19,6 +24,21 @@ use crate::rest::call::FromBody;
 use crate::rest::row::{Describe, describe};
 use crate::rest::{Answer, Call, Route, StatusCode};
 
+/// The longest that is waited for before a device goes, in seconds.
+const LONGEST_WAIT: i64 = 300;
+
+/// Until when a power command goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(inline)]
+enum UntilGone {
+    /// Until the agent on the device has answered.
+    Sent,
+    /// Until the device is seen no more, or has restarted.
+    Offline,
+}
+word!(UntilGone, "sent or offline");
+
 /// The routes.
 pub(super) fn routes() -> Vec<Route> {
     let route = |path: &'static str, summary| {
@@ -27,7 +47,7 @@ pub(super) fn routes() -> Vec<Route> {
             .tag(DEVICES)
             .admin_mode()
             .passes_over()
-            .example(r#"{"delaySeconds":60}"#)
+            .example(r#"{"until":"offline","timeout":120}"#)
             .statuses(&[StatusCode::OK, StatusCode::ACCEPTED])
             .fails(&[
                 f::NOT_FOUND,
@@ -35,7 +55,18 @@ pub(super) fn routes() -> Vec<Route> {
                 f::NO_HOST_AGENT,
                 f::COMMAND_NOT_SUPPORTED,
                 f::AGENT_OFFLINE,
+                f::STILL_SEEN,
+                f::NOT_SENT_IN_TIME,
+                f::NOT_DONE,
+                f::NO_REPLY,
+                f::NOT_SENT,
+                f::CANCELED,
+                f::NOT_ALLOWED_ANY_MORE,
+                f::DEVICE_DELETED,
+                f::DEVICE_CHANGED_MEANWHILE,
+                f::NOT_ENDED,
             ])
+            .fails_with::<OperationView>()
     };
     vec![
         route("/api/devices/{id}/shutdown", "Have the agent that runs on a device switch it off")
@@ -54,6 +85,13 @@ struct PowerBody {
     /// After how many seconds it is done, at most 86400; at once unless given.
     #[serde(default)]
     delay_seconds: Field<Seconds<0, { Delayed::LONGEST as i64 }>>,
+    /// `sent`, which is what nothing stands for: until its agent has answered; or `offline`: until the device is seen no
+    /// more, or has restarted.
+    #[serde(default)]
+    until: Field<UntilGone>,
+    /// For how long after the delay it may still be seen, in seconds, at most 300; 120 unless given.
+    #[serde(default)]
+    timeout: Field<Seconds<1, 300>>,
     #[serde(flatten)]
     options: OptionsBody,
 }
@@ -80,14 +118,39 @@ async fn power(
     power: Power,
 ) -> Result<Answer<OperationView>> {
     let device = call.id()?;
-    let (delay, options) = Check::all(|check| {
+    let responds_async = Prefer::of(&call.headers).respond_async;
+    let (delay, timeout, options) = Check::all(|check| {
         let delay = check.optional("delaySeconds", body.delay_seconds);
+        let until = check.optional("until", body.until);
+        let offline = until == Some(Some(UntilGone::Offline));
+        let timeout = if offline { check.optional("timeout", body.timeout) } else { Some(None) };
         let options = body.options.read(check);
-        Some((delay?, options?))
+        if offline && !responds_async && delay.flatten().is_some_and(|seconds| seconds > LONGEST_WAIT) {
+            check.wrong(
+                "delaySeconds",
+                "expected at most 300 where the end is waited for; send `Prefer: respond-async` with a longer one",
+            );
+        }
+        let timeout = timeout?.unwrap_or(DEFAULT_TIMEOUT).unsigned_abs();
+        until?;
+        Some((delay?, offline.then(|| Duration::from_secs(timeout)), options?))
     })?;
-    let payload = match delay {
-        Some(seconds) => Bytes::from(format!(r#"{{"delaySeconds":{seconds}}}"#)),
-        None => Bytes::from_static(b"{}"),
+    let Some(timeout) = timeout else {
+        let payload = match delay {
+            Some(seconds) => Bytes::from(format!(r#"{{"delaySeconds":{seconds}}}"#)),
+            None => Bytes::from_static(b"{}"),
+        };
+        return accept(&call, Wanted::Power { device, power, payload }, options, &bytes, None).await;
     };
-    accept(&call, Wanted::Power { device, power, payload }, options, &bytes, None).await
+    let delay = delay.and_then(|seconds| u32::try_from(seconds).ok()).unwrap_or(0);
+    let wanted = Wanted::Offline { device, power, delay, timeout };
+    if responds_async {
+        return accept(&call, wanted, options, &bytes, Some(Duration::ZERO)).await;
+    }
+    let (done, not_done) = match power {
+        Power::Reboot => ("Device is restarting", "was not seen to restart"),
+        Power::Shutdown | Power::Sleep => ("Device is offline", "did not go offline"),
+    };
+    let delay = Duration::from_secs(delay.into());
+    until::answer(&call, Wait { wanted, timeout, delay, done, not_done }, options, &bytes).await
 }

@@ -12,24 +12,18 @@ use super::commands::SYNCHRONOUS;
 use super::field::Field;
 use super::operation_view::OperationView;
 use super::operations::{OptionsBody, Until, accept};
-use super::prefer::{Prefer, idempotency_key};
+use super::prefer::Prefer;
 use super::tags::DEVICES;
-use crate::domain::operation::create::{Options, Wanted, create, request};
-use crate::domain::operation::read;
+use super::until::{self, DEFAULT_TIMEOUT, Wait};
+use crate::domain::operation::create::{Options, Wanted};
 use crate::domain::wake::wake;
+use crate::error::Result;
 use crate::error::failures as f;
-use crate::error::{Error, Kind, Result};
 use crate::model::audit::SubjectKind;
-use crate::model::operation::{Operation, State, reason};
 use crate::model::permission::Permission as P;
 use crate::registry::decode_object;
 use crate::rest::row::{Describe, describe};
-use crate::rest::{Answer, Call, FromBody, HeaderName, HeaderValue, Route, StatusCode};
-
-/// How much longer than the device is looked for its end is waited for: the last look takes a while.
-const LAST_LOOK: Duration = Duration::from_secs(20);
-/// How long the device is looked for unless something else is asked for, in seconds.
-const DEFAULT_TIMEOUT: i64 = 120;
+use crate::rest::{Answer, Call, FromBody, HeaderName, Route, StatusCode};
 
 const PREFER: HeaderName = HeaderName::from_static("prefer");
 const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
@@ -148,53 +142,12 @@ async fn wakeup(call: Call, WakeCall { bytes, body }: WakeCall) -> Result<Answer
         Some(timeout) if responds_async => {
             accept(&call, Wanted::Online { device, timeout }, options, &bytes, Some(Duration::ZERO)).await
         }
-        Some(timeout) => until_online(&call, device, timeout, options, &bytes).await,
+        Some(timeout) => {
+            let wanted = Wanted::Online { device, timeout };
+            let (done, not_done) = ("Device is online", "was not seen");
+            let wait = Wait { wanted, timeout, delay: Duration::ZERO, done, not_done };
+            until::answer(&call, wait, options, &bytes).await
+        }
     };
     accepted?.try_map(|operation| Ok(Some(operation)))
-}
-
-/// Wakes a device and waits until it is seen, or is not.
-async fn until_online(
-    call: &Call,
-    device: i64,
-    timeout: Duration,
-    options: Options,
-    body: &[u8],
-) -> Result<Answer<OperationView>> {
-    let request = idempotency_key(&call.headers)?.map(|key| request(call, "POST", &call.path, key, body));
-    // The caller waits for an agent no longer than for the device.
-    let seconds = i64::try_from(timeout.as_secs()).unwrap_or(i64::MAX);
-    let deliver_within = options.deliver_within.unwrap_or(seconds);
-    let options = Options { request, deliver_within: Some(deliver_within), ..options };
-    let created = create(call, Wanted::Online { device, timeout }, options).await?;
-    let longest = timeout + Duration::from_secs(deliver_within.unsigned_abs()) + LAST_LOOK;
-    let seen = read::wait(call, created.seen.operation.id, longest).await?;
-    let ended = seen.operation.clone();
-    let view = OperationView::of(seen);
-    if ended.state == State::Succeeded {
-        let mut answer = Answer::ok("Device is online", view);
-        if created.replayed {
-            answer = answer.header(REPLAYED, HeaderValue::from_static("true"));
-        }
-        return Ok(answer);
-    }
-    let data = serde_json::to_value(view).map_err(Error::internal)?;
-    let message = format!("The device was not seen: {}", ended.message);
-    Err(Error::new(Kind::TimedOut, code(&ended), message).with_data(data))
-}
-
-/// The reason of an operation as an error's code.
-fn code(operation: &Operation) -> &'static str {
-    let known = [
-        reason::AGENT_OFFLINE,
-        reason::NOT_SEEN,
-        reason::OTHER_DEVICE_ANSWERS,
-        reason::CANNOT_PROBE,
-        reason::COMMAND_FAILED,
-        reason::CANCELED,
-        reason::NOT_ALLOWED,
-        reason::DEVICE_DELETED,
-    ];
-    let given = operation.reason.as_deref();
-    known.into_iter().find(|known| Some(*known) == given).unwrap_or("not_ended")
 }

@@ -38,6 +38,7 @@ pub mod owner;
 pub mod page;
 pub mod password_reset;
 pub mod power;
+pub mod power_until;
 mod quota;
 mod reader;
 pub mod rotation;

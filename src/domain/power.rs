@@ -26,19 +26,33 @@ impl Power {
     }
 }
 
+/// The agent that runs on a device, if there is one that is the device owner's: whatever an adopted database says, nothing
+/// is sent to another's.
+///
+/// # Errors
+/// The database refuses.
+pub(super) fn runs_on(db: &Conn, device: &DeviceRow) -> Result<Option<i64>> {
+    let Some(agent) = device.options.host_agent else { return Ok(None) };
+    Ok(agents::get(db, Whose::User(device.owner), agent)?.map(|agent| agent.id))
+}
+
 /// The agent that runs on a device.
 ///
 /// # Errors
-/// 409 where there is none, or one that is not the device owner's, whatever an adopted database says; the database refuses.
+/// 409 where there is none; the database refuses.
 pub(super) fn host_agent(db: &Conn, device: &DeviceRow) -> Result<i64> {
-    let agent = match device.options.host_agent {
-        Some(agent) => agents::get(db, Whose::User(device.owner), agent)?,
-        None => None,
-    };
-    agent.map(|agent| agent.id).ok_or_else(|| {
+    runs_on(db, device)?.ok_or_else(|| {
         Error::conflict(
             "no_host_agent",
             "No agent runs on the device: run one there, and name it as the device’s hostAgentID",
         )
     })
+}
+
+/// That an agent was not sent a power command, and what to do: it said that it does not have it.
+pub(super) fn not_allowed(command: &str) -> String {
+    format!(
+        "The agent does not have {command}: start it with --allow {command}, or name {command} in `allow` of its \
+         configuration, and restart it"
+    )
 }

@@ -133,7 +133,7 @@ pub(super) async fn payload_of(
         Some(Ok(device)) => device,
     };
     if !agents(&device).contains(&agent) {
-        return Ok(Err(("device_changed", "The device has another agent now: it was not sent")));
+        return Ok(Err((reason::DEVICE_CHANGED, "The device has another agent now: it was not sent")));
     }
     Ok(match payload(&device) {
         Ok(payload) => {

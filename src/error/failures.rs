@@ -132,10 +132,18 @@ failures! {
     CANNOT_PROBE = TimedOut "cannot_probe" "The agent has no means of telling whether the device is up";
     NO_AGENT_IN_TIME = TimedOut "agent_offline" "None of the device's agents was connected in time";
     NO_PACKET_SENT = TimedOut "command_failed" "The agent could not send the packet";
-    CANCELED = TimedOut "canceled" "The wake was withdrawn";
-    NOT_ALLOWED_ANY_MORE = TimedOut "not_allowed" "The caller may no longer wake the device";
-    DEVICE_DELETED = TimedOut "device_deleted" "The device was deleted while it was being woken";
-    NOT_ENDED = TimedOut "not_ended" "The server stops, and goes on with the wake when it starts again";
+    CANCELED = TimedOut "canceled" "The operation was withdrawn";
+    NOT_ALLOWED_ANY_MORE = TimedOut "not_allowed" "The caller may no longer do this with the device";
+    DEVICE_DELETED = TimedOut "device_deleted" "The device was deleted meanwhile";
+    NOT_ENDED = TimedOut "not_ended" "The server stops, and goes on with the operation when it starts again";
+
+    // Of power commands until a device is seen no more.
+    STILL_SEEN = TimedOut "still_seen" "The device was still there in the end";
+    NOT_SENT_IN_TIME = TimedOut "agent_offline" "The agent on the device was not connected in time";
+    NOT_DONE = TimedOut "command_failed" "The agent on the device said no";
+    NO_REPLY = TimedOut "bad_reply" "The agent on the device answered something that is no reply to the command";
+    NOT_SENT = TimedOut "command_not_supported" "The agent on the device does not have the command";
+    DEVICE_CHANGED_MEANWHILE = TimedOut "device_changed" "The device has another agent by then";
     TOO_MANY_OPERATIONS = TooManyRequests "too_many_operations" "As many operations are under way as may be";
 
     // Of the server's keys.

@@ -137,7 +137,7 @@ pub enum State {
     Queued,
     /// Its frame was written to the agent's socket, or its machine is at work; nothing is known of the outcome.
     Running,
-    /// The agent did it; for a wake until online, the device was seen.
+    /// The agent did it; for a wake until online, the device was seen; until offline, no more.
     Succeeded,
     /// The agent said no, answered nonsense, or every attempt is used up.
     Failed,
@@ -217,6 +217,10 @@ pub mod reason {
     pub const OTHER_DEVICE_ANSWERS: &str = "other_device_answers";
     /// The agent has no means of telling.
     pub const CANNOT_PROBE: &str = "cannot_probe";
+    /// The device was to go, and was still seen.
+    pub const STILL_SEEN: &str = "still_seen";
+    /// The device has another agent than when it was asked for.
+    pub const DEVICE_CHANGED: &str = "device_changed";
 }
 
 /// Who asked for an operation.
@@ -319,7 +323,7 @@ pub struct Operation {
     pub not_before: Millis,
     /// When something happens to it by itself; none once it has ended.
     pub due_at: Option<Millis>,
-    /// How far a wake is, as JSON that its machine alone reads.
+    /// How far a wake until online, or a power command until offline, is, as JSON that its driver alone reads.
     pub progress: Option<String>,
     /// Whether it was done while its caller waited, and stored afterwards.
     pub direct: bool,

@@ -295,7 +295,7 @@ pub fn agents_with_live(db: &Conn) -> Result<Vec<i64>> {
     db.query(sql, (), |row| row.int(0))
 }
 
-/// Some of what is running but wakes until online, with keys greater than `after`, in their order.
+/// Some of what is running and has no driver of its own, with keys greater than `after`, in their order.
 ///
 /// # Errors
 /// The database refuses.
@@ -312,6 +312,15 @@ pub fn running(db: &Conn, after: i64) -> Result<Vec<Operation>> {
 /// The database refuses.
 pub fn live_wakes(db: &Conn) -> Result<Vec<Operation>> {
     let sql = select!("WHERE endedAt IS NULL AND kind = 'wake' AND progress IS NOT NULL ORDER BY key");
+    db.query(sql, (), operation)
+}
+
+/// Every live power command that goes on until the device is seen no more.
+///
+/// # Errors
+/// The database refuses.
+pub fn live_power(db: &Conn) -> Result<Vec<Operation>> {
+    let sql = select!("WHERE endedAt IS NULL AND kind = 'command' AND progress IS NOT NULL ORDER BY key");
     db.query(sql, (), operation)
 }
 

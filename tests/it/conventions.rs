@@ -222,6 +222,7 @@ fn a_handler_writes_only_as_long_as_its_caller_may() {
             "src/domain/by.rs",
             "src/domain/audit_retention.rs",
             "src/domain/device_presence.rs",
+            "src/domain/power_until/driver.rs",
             "src/domain/wake_until/driver.rs",
             "src/domain/operation/ledger.rs",
             "src/domain/operation/record.rs",

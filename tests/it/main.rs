@@ -75,6 +75,7 @@ mod password_resets;
 mod passwords;
 mod permissions;
 mod plugins;
+mod power_until;
 mod preflight;
 mod queries;
 mod reload;

@@ -20,7 +20,7 @@ pub(super) struct Lan {
     pub(super) woken: Option<Instant>,
     packets: u32,
     /// How long after it the device answers; none for never.
-    boots_after: Option<Duration>,
+    pub(super) boots_after: Option<Duration>,
     /// What PROBE answers instead, or that the agent lacks it.
     probe: Probe,
 }
@@ -40,7 +40,7 @@ pub(super) fn lan(boots_after: Option<Duration>, probe: Probe) -> Shared {
 }
 
 /// Connects an agent to this network; it answers until its task is aborted.
-async fn connect(server: &Server, agent: i64, lan: &Shared) -> tokio::task::JoinHandle<()> {
+pub(super) async fn connect(server: &Server, agent: i64, lan: &Shared) -> tokio::task::JoinHandle<()> {
     connect_at(server.address(), agent, lan).await
 }
 

@@ -9,25 +9,20 @@ use bytes::Bytes;
 use sha2::{Digest, Sha256};
 
 use super::read::{Seen, Sight};
+use super::target::target;
 use super::{Operations, class, maker};
 use crate::clock::Millis;
-use crate::commands::wakeup::Wakeup;
 use crate::control::{DispatchError, Supported};
 use crate::domain::By;
-use crate::domain::agent::not_found;
-use crate::domain::command;
 use crate::domain::command_error::agent_error;
-use crate::domain::device::Needed;
 use crate::domain::device_agent;
-use crate::domain::power::{self, Power};
-use crate::domain::server_side;
+use crate::domain::power::Power;
+use crate::domain::{power_until, wake_until};
 use crate::error::{Error, Kind, Result};
 use crate::model::audit::{Action, SubjectKind};
 use crate::model::operation::{Operation, OperationKind, State};
-use crate::model::permission::Permission;
-use crate::registry::{Command, CommandEntry};
 use crate::store::idempotency_keys::{self, Request};
-use crate::store::{Conn, agents, devices, operations};
+use crate::store::{Conn, operations};
 
 /// Live operations of one agent, and of one user.
 const OF_AGENT: i64 = 50;
@@ -85,6 +80,17 @@ pub enum Wanted {
         /// For how long it is looked for.
         timeout: Duration,
     },
+    /// That a device's own agent shuts it down, restarts it or sends it to sleep, and that it is seen no more.
+    Offline {
+        /// The device.
+        device: i64,
+        /// What is to become of it.
+        power: Power,
+        /// After how many seconds.
+        delay: u32,
+        /// For how long after that it is looked for.
+        timeout: Duration,
+    },
 }
 
 /// How it is wanted.
@@ -136,7 +142,7 @@ pub async fn create(by: &By, wanted: Wanted, options: Options) -> Result<Created
     let id = operations.ids.next(now);
     let host = by.host.clone();
     let new_by = maker(by);
-    let until_online = target.as_ref().is_ok_and(|target| target.progress.is_some());
+    let driven = target.as_ref().is_ok_and(|target| target.progress.is_some());
     let store = move |db: &Conn| {
         if let Some(found) = replay(db, &sight, options.request.as_ref(), now)? {
             return Ok((found, String::new(), Vec::new()));
@@ -170,8 +176,8 @@ pub async fn create(by: &By, wanted: Wanted, options: Options) -> Result<Created
         };
         let default = target.timeout.unwrap_or(entry.timeout);
         let default = i64::try_from(default.as_millis()).unwrap_or(i64::MAX);
-        let run_timeout = options.run_timeout.filter(|_| !until_online);
-        let attempts = if entry.idempotent && !until_online { ATTEMPTS } else { 1 };
+        let run_timeout = options.run_timeout.filter(|_| target.timeout.is_none());
+        let attempts = if entry.idempotent && !driven { ATTEMPTS } else { 1 };
         let operation = Operation {
             id,
             kind: target.kind,
@@ -201,9 +207,10 @@ pub async fn create(by: &By, wanted: Wanted, options: Options) -> Result<Created
             run_timeout: run_timeout.map_or(default, |seconds| seconds * 1000),
             repeatable: entry.idempotent,
             class: class(entry),
-            // A wake until online has a driver of its own: neither the agent's queue nor the clockwork takes it up.
-            not_before: if until_online { Millis::MAX } else { 0 },
-            due_at: (!until_online).then_some(deliver_by),
+            // What goes on until a device is seen, or no more, has a driver of its own: neither the agent's queue nor the
+            // clockwork takes it up.
+            not_before: if driven { Millis::MAX } else { 0 },
+            due_at: (!driven).then_some(deliver_by),
             progress: target.progress.clone(),
             direct: false,
             version: 0,
@@ -220,8 +227,11 @@ pub async fn create(by: &By, wanted: Wanted, options: Options) -> Result<Created
     if created.made {
         let operation = &created.seen.operation;
         operations.made(&by.host, operation, &agents);
-        if until_online {
-            crate::domain::wake_until::start(&by.host, operation.clone());
+        let until_online = driven && operation.kind == OperationKind::Wake;
+        match operation.kind {
+            _ if !driven => {}
+            OperationKind::Wake => wake_until::start(&by.host, operation.clone()),
+            OperationKind::Command => power_until::start(&by.host, operation.clone()),
         }
         let action = if until_online { Action::DeviceWake } else { Action::OperationCreate };
         by.note(action, |entry| {
@@ -234,125 +244,6 @@ pub async fn create(by: &By, wanted: Wanted, options: Options) -> Result<Created
         });
     }
     Ok(created)
-}
-
-/// What is wanted, checked as far as that takes no database.
-struct Target {
-    kind: OperationKind,
-    entry: &'static CommandEntry,
-    payload: String,
-    /// How far it is, and for how long the device is looked for, where that is to be seen.
-    progress: Option<String>,
-    timeout: Option<Duration>,
-    whom: Whom,
-}
-
-enum Whom {
-    Agent(crate::store::Whose, i64),
-    Device(Needed, i64),
-    /// The agent that runs on a device.
-    Host(Needed, i64),
-}
-
-/// What it is about.
-struct About {
-    owner: i64,
-    agents: Vec<i64>,
-    device: Option<i64>,
-    shared: bool,
-}
-
-fn target(by: &By, wanted: Wanted) -> Result<(Target, Permission)> {
-    match wanted {
-        Wanted::Command { agent, command, payload } => {
-            let entry = command::named(by, &command)?;
-            let payload = command::checked(entry, &payload)?;
-            check_size(entry, &payload)?;
-            let permission = Permission::AgentsCommand;
-            let whom = Whom::Agent(by.whose(permission), agent);
-            let (kind, progress, timeout) = (OperationKind::Command, None, None);
-            Ok((Target { kind, entry, payload, progress, timeout, whom }, permission))
-        }
-        Wanted::Power { device, power, payload } => {
-            let entry = by.host.registry.get(power.command());
-            let entry = entry.ok_or_else(|| Error::internal("there is no such command"))?;
-            let payload = command::checked(entry, &payload)?;
-            let permission = Permission::DevicesPower;
-            let whom = Whom::Host(Needed::of(by, permission), device);
-            let (kind, progress, timeout) = (OperationKind::Command, None, None);
-            Ok((Target { kind, entry, payload, progress, timeout, whom }, permission))
-        }
-        Wanted::Wake { device } | Wanted::Online { device, .. } => {
-            let entry = by
-                .host
-                .registry
-                .get(Wakeup::NAME)
-                .ok_or_else(|| Error::internal("there is no command that wakes"))?;
-            let permission = Permission::DevicesWake;
-            let whom = Whom::Device(Needed::of(by, permission), device);
-            let timeout = match wanted {
-                Wanted::Online { timeout, .. } => Some(timeout),
-                _ => None,
-            };
-            let (payload, progress) = match timeout {
-                Some(timeout) => {
-                    let (payload, progress) = crate::domain::wake_until::stored(timeout)?;
-                    (payload, Some(progress))
-                }
-                None => (UNTIL_SENT.to_owned(), None),
-            };
-            let kind = OperationKind::Wake;
-            Ok((Target { kind, entry, payload, progress, timeout, whom }, permission))
-        }
-    }
-}
-
-impl Target {
-    /// The same after the command's server side has completed its payload.
-    async fn completed(mut self, by: &By) -> Result<Self> {
-        let Whom::Agent(whose, agent) = self.whom else { return Ok(self) };
-        if self.entry.server_side.is_some() {
-            let read = by.host.store.read(move |db| agents::get(db, whose, agent)).await?;
-            let owner = read.ok_or_else(not_found)?.owner;
-            self.payload = server_side::before(by, (agent, owner), self.entry, self.payload).await?;
-            check_size(self.entry, &self.payload)?;
-        }
-        Ok(self)
-    }
-
-    fn find(&self, db: &Conn) -> Result<(About, String)> {
-        match &self.whom {
-            Whom::Agent(whose, id) => {
-                let agent = agents::get(db, *whose, *id)?.ok_or_else(not_found)?;
-                let about = About { owner: agent.owner, agents: vec![agent.id], device: None, shared: false };
-                Ok((about, agent.name))
-            }
-            Whom::Host(needed, id) => {
-                let device = needed.find(db, *id, devices::get)?;
-                let agents = vec![power::host_agent(db, &device)?];
-                let about = About { owner: device.owner, agents, device: Some(*id), shared: false };
-                Ok((about, device.name))
-            }
-            Whom::Device(needed, id) => {
-                let wake = needed.find(db, *id, devices::to_wake)?;
-                // Refused now, where somebody reads it.
-                crate::domain::wake::payload(&wake)?;
-                let agents = crate::domain::wake::agents(&wake);
-                if agents.is_empty() {
-                    return Err(Error::new(Kind::Unavailable, "agent_offline", "Agent is offline"));
-                }
-                let about = About { owner: wake.owner, agents, device: Some(*id), shared: wake.shared };
-                Ok((about, wake.name))
-            }
-        }
-    }
-}
-
-fn check_size(entry: &CommandEntry, payload: &str) -> Result<()> {
-    if crate::control::fits(entry.name, payload) {
-        return Ok(());
-    }
-    Err(Error::invalid("The payload is too large for an agent"))
 }
 
 /// The operation that the same request made before.

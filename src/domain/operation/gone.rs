@@ -15,7 +15,7 @@ pub fn agent_gone(db: &Conn, agent: i64, now: Millis) -> Result<Vec<Operation>> 
     let gone = Input::Refused(reason::AGENT_DELETED.into(), "Its agent was deleted");
     operations::all_live_of_agent(db, agent)?
         .iter()
-        // A wake until online has a driver that notices by itself.
+        // What has a driver of its own notices by itself.
         .filter(|one| one.progress.is_none())
         .filter_map(|one| apply(db, one, &gone, now).transpose())
         .collect()
@@ -29,7 +29,7 @@ pub fn device_gone(db: &Conn, device: i64, now: Millis) -> Result<Vec<Operation>
     let gone = Input::Refused(reason::DEVICE_DELETED.into(), "Its device was deleted");
     operations::all_live_of_device(db, device)?
         .iter()
-        // A wake until online has a driver that notices by itself.
+        // What has a driver of its own notices by itself.
         .filter(|one| one.progress.is_none())
         .filter_map(|one| apply(db, one, &gone, now).transpose())
         .collect()

@@ -1,12 +1,13 @@
 //! The state machine of operations: what is, what happened and when, to what is then and what is to be done. Wakes until
-//! online have a plan of their own (`wake_until`), and take from here alone how they are withdrawn.
+//! online and power commands until offline have plans of their own (`wake_until`, `power_until`), and take from here alone
+//! how they are withdrawn.
 //!
 //! It does no I/O and knows no clock. Queue, agents, restart and time drive it; each step is stored before it counts. What
 //! cannot happen to an operation as it is changes nothing: an answer to what has ended, a second cancellation, a turn of
 //! what was withdrawn.
 
 use crate::clock::Millis;
-use crate::model::operation::{Operation, State, TrailEntry, Word, reason};
+use crate::model::operation::{Operation, OperationKind, State, TrailEntry, Word, reason};
 
 /// The first wait before another attempt; it doubles.
 const BACKOFF: Millis = 1000;
@@ -86,7 +87,9 @@ pub fn step(before: &Operation, input: &Input, now: Millis) -> Option<Step> {
             next.end(State::Canceled, reason::CANCELED, message)
         }
         // Of a wake that looks for its device nothing is left that cannot be stopped.
-        (State::Running, Input::Cancel) if before.progress.is_some() => {
+        (State::Running, Input::Cancel)
+            if before.kind == OperationKind::Wake && before.progress.is_some() =>
+        {
             next.end(State::Canceled, reason::CANCELED, "It was withdrawn; a packet may have been sent")
         }
         (State::Running, Input::CancelSent) => next.cancel_sent(),

@@ -14,6 +14,7 @@ pub mod read;
 pub mod record;
 pub mod retention;
 pub(super) mod right;
+mod target;
 mod timer;
 
 use std::collections::{HashMap, HashSet};

@@ -228,6 +228,19 @@ pub async fn wait(by: &By, id: OperationId, time: Duration) -> Result<Seen> {
     seen
 }
 
+/// The device that an operation is about, as people are shown it.
+///
+/// # Errors
+/// The database cannot be read.
+pub async fn device_name(by: &By, operation: &Operation) -> Result<String> {
+    let Some(id) = operation.device else { return Ok("The device".to_owned()) };
+    let found = by.host.store.read(move |db| devices::get(db, &Whose::Anyones.into(), id)).await?;
+    Ok(found.map_or_else(
+        || format!("Device {id}"),
+        |device| format!("“{}” (device {id})", crate::text::harmless(device.name.into())),
+    ))
+}
+
 pub(super) fn not_found() -> Error {
     Error::not_found("Operation not found")
 }

@@ -68,7 +68,7 @@ impl Progress {
                 "The agent has no means of telling whether it is up: give the device its address",
             )
         } else {
-            (reason::NOT_SEEN, "The magic packet was sent, and the device was not seen in time")
+            (reason::NOT_SEEN, "The magic packet was sent, and nothing answered for it in time")
         }
     }
 }
