@@ -32,18 +32,18 @@ pub enum Kind {
     Forbidden,
     /// There is no such thing, or it is not the caller's.
     NotFound,
-    /// The path exists, the method does not.
-    MethodNotAllowed,
-    /// The request contradicts what is stored.
+    /// It is there, and what is wanted of it is not offered.
+    NotOffered,
+    /// The input contradicts what is stored.
     Conflict,
-    /// The body is larger than allowed.
+    /// The input is larger than allowed.
     TooLarge,
-    /// The body is not JSON.
-    UnsupportedMedia,
-    /// The request contradicts an earlier one.
-    Unprocessable,
-    /// Too many attempts.
-    TooManyRequests,
+    /// The input is in a form that is not read.
+    Unreadable,
+    /// What marks one request was used for another before.
+    Reused,
+    /// Too many attempts, or too much at once.
+    TooMany,
     /// Our own fault.
     Internal,
     /// The agent refused or answered nonsense.
@@ -52,16 +52,16 @@ pub enum Kind {
     Unavailable,
     /// The agent did not answer in time.
     TimedOut,
-    /// The client took too long to send its request.
-    RequestTimeout,
-    /// The path speaks another protocol only.
-    UpgradeRequired,
+    /// The caller took too long to say what is wanted.
+    TooSlow,
+    /// It is to be had in another protocol only.
+    OtherProtocol,
 }
 
-/// What is wrong with one field of a request.
+/// What is wrong with one field of the input.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, schemars::JsonSchema)]
 pub struct FieldError {
-    /// The field's name as the client wrote it, nested by dots.
+    /// The field's name as the caller wrote it, nested by dots.
     pub field: String,
     /// What is wrong and what was expected.
     pub message: String,
@@ -95,7 +95,7 @@ struct Parts {
     message: Cow<'static, str>,
     fields: Vec<FieldError>,
     retry_after: Option<Duration>,
-    allow: Option<String>,
+    offered: Option<String>,
     detail: Option<String>,
     source: Option<Arc<dyn std::error::Error + Send + Sync>>,
     refusal: Option<Refusal>,
@@ -104,7 +104,7 @@ struct Parts {
 }
 
 impl Error {
-    /// An error of `kind` with its stable `code` and the text the client reads, which names nobody and repeats nothing
+    /// An error of `kind` with its stable `code` and the text the caller reads, which names nobody and repeats nothing
     /// that others wrote.
     pub fn new(kind: Kind, code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
         Self(Box::new(Parts {
@@ -113,7 +113,7 @@ impl Error {
             message: harmless(message.into()),
             fields: Vec::new(),
             retry_after: None,
-            allow: None,
+            offered: None,
             detail: None,
             source: None,
             refusal: None,
@@ -139,7 +139,7 @@ impl Error {
         error
     }
 
-    /// The same error with another text for the client.
+    /// The same error with another text for the caller.
     #[must_use]
     pub fn saying(mut self, message: &'static str) -> Self {
         self.0.message = harmless(message.into());
@@ -166,7 +166,7 @@ impl Error {
         Self::new(Kind::Conflict, code, message)
     }
 
-    /// Our own fault, with what caused it or a text that says it. The client reads only that something failed; the
+    /// Our own fault, with what caused it or a text that says it. The caller reads only that something failed; the
     /// cause goes to the log.
     pub fn internal(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         let cause = cause.into();
@@ -184,10 +184,10 @@ impl Error {
         self
     }
 
-    /// The same error with the methods the path does have.
+    /// The same error with what is offered in place of what was wanted.
     #[must_use]
-    pub fn allow(mut self, methods: impl Into<String>) -> Self {
-        self.0.allow = Some(methods.into());
+    pub fn offering(mut self, others: impl Into<String>) -> Self {
+        self.0.offered = Some(others.into());
         self
     }
 
@@ -244,7 +244,7 @@ impl Error {
         self.0.code
     }
 
-    /// The text the client reads.
+    /// The text the caller reads.
     pub fn message(&self) -> &str {
         &self.0.message
     }
@@ -259,12 +259,12 @@ impl Error {
         self.0.retry_after
     }
 
-    /// The methods the path does have, if it has another than was asked for.
-    pub fn allowed_methods(&self) -> Option<&str> {
-        self.0.allow.as_deref()
+    /// What is offered in place of what was wanted, if something is.
+    pub fn offered(&self) -> Option<&str> {
+        self.0.offered.as_deref()
     }
 
-    /// The text for the log, if it differs from the client's.
+    /// The text for the log, if it differs from the caller's.
     pub fn log_detail(&self) -> Option<&str> {
         self.0.detail.as_deref()
     }
@@ -297,7 +297,7 @@ mod tests {
         let error = Error::internal(cause);
         assert_eq!(error.source().map(ToString::to_string).as_deref(), Some("the disk is gone"));
         assert_eq!(error.to_string(), "the disk is gone");
-        assert!(!error.message().contains("disk"), "the client reads the cause");
+        assert!(!error.message().contains("disk"), "the caller reads the cause");
         assert!(Error::not_found("Device not found").source().is_none());
     }
 }

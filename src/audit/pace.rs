@@ -98,7 +98,7 @@ impl Pace {
         let wait = (after - now).saturating_sub(EACH * key.burst());
         if wait > LONGEST {
             let message = "Too many changes in a short time. Nothing was changed; wait some seconds, then go on slower.";
-            return Err(Error::new(Kind::TooManyRequests, "too_many_changes", message).retry_after(wait));
+            return Err(Error::new(Kind::TooMany, "too_many_changes", message).retry_after(wait));
         }
         *at = after;
         Ok(wait)
@@ -121,7 +121,7 @@ mod tests {
         let held = (0..10_000).take_while(|_| pace.reserve(Key::User(1), now).is_ok()).count();
         assert_eq!(held, 499, "five seconds of them");
         let refused = pace.reserve(Key::User(1), now).unwrap_err();
-        assert_eq!((refused.code(), refused.kind()), ("too_many_changes", Kind::TooManyRequests));
+        assert_eq!((refused.code(), refused.kind()), ("too_many_changes", Kind::TooMany));
         assert_eq!(pace.reserve(Key::User(2), now).unwrap(), Duration::ZERO);
         assert_eq!(pace.reserve(Key::Token(1), now).unwrap(), Duration::ZERO, "it can be shut out");
         // A change every so often for ever.

@@ -29,8 +29,7 @@ impl Request<'_> {
     /// What is to be noted of the request's end with `error`; none if nothing was refused.
     pub fn refused(&self, error: &Error, now: Millis) -> Option<Noted> {
         let known = error.refusal();
-        let by_class =
-            matches!(error.kind(), Kind::Unauthenticated | Kind::Forbidden | Kind::TooManyRequests);
+        let by_class = matches!(error.kind(), Kind::Unauthenticated | Kind::Forbidden | Kind::TooMany);
         let hidden = error.kind() == Kind::NotFound
             && error.code() == "not_found"
             && self.subject.is_some()

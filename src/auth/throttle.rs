@@ -155,7 +155,7 @@ fn too_many(wait: Duration) -> Error {
         1 => "Too many attempts. Try again in 1 minute.".to_owned(),
         minutes => format!("Too many attempts. Try again in {minutes} minutes."),
     };
-    Error::new(Kind::TooManyRequests, "too_many_attempts", message).retry_after(wait)
+    Error::new(Kind::TooMany, "too_many_attempts", message).retry_after(wait)
 }
 
 impl Attempt {

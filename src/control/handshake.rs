@@ -78,11 +78,11 @@ pub(super) fn refused() -> Error {
 fn upgrade(method: &Method, version: Version, headers: &HeaderMap) -> Result<Response<()>> {
     if method != Method::GET {
         return Err(Error::new(
-            Kind::MethodNotAllowed,
+            Kind::NotOffered,
             "method_not_allowed",
             "Agents connect here with GET and a WebSocket handshake.",
         )
-        .allow("GET"));
+        .offering("GET"));
     }
     if version != Version::HTTP_11
         || !lists(headers, CONNECTION, "upgrade")
@@ -117,7 +117,7 @@ fn upgrade(method: &Method, version: Version, headers: &HeaderMap) -> Result<Res
 }
 
 fn upgrade_required(message: &'static str) -> Error {
-    Error::new(Kind::UpgradeRequired, "upgrade_required", message)
+    Error::new(Kind::OtherProtocol, "upgrade_required", message)
 }
 
 /// The only header of a name.

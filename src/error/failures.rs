@@ -39,15 +39,15 @@ failures! {
     INVALID_ID = Invalid "invalid_id" "An ID is no positive whole number";
     INVALID_HOST = Invalid "invalid_host" "The request names no host, or several";
     HOST_NOT_ALLOWED = Forbidden "host_not_allowed" "The server does not answer to this host: `allowedHosts`";
-    REQUEST_TIMEOUT = RequestTimeout "request_timeout" "The body did not arrive in time";
+    REQUEST_TIMEOUT = TooSlow "request_timeout" "The body did not arrive in time";
     PAYLOAD_TOO_LARGE = TooLarge "payload_too_large" "The body is larger than allowed";
-    UNSUPPORTED_MEDIA_TYPE = UnsupportedMedia "unsupported_media_type" "The body is not announced as JSON in UTF-8";
+    UNSUPPORTED_MEDIA_TYPE = Unreadable "unsupported_media_type" "The body is not announced as JSON in UTF-8";
     CROSS_SITE = Forbidden "cross_site" "A page of another site asks for a change: `allowedOrigins`";
     BUSY = Unavailable "busy" "The server has as much under way as it may";
     TOO_MANY_CONNECTIONS = Unavailable "too_many_connections" "There is no place for another connection";
     SHUTTING_DOWN = Unavailable "shutting_down" "The server is stopping";
     NOT_FOUND = NotFound "not_found" "There is no such thing, or it is not within the caller's reach";
-    METHOD_NOT_ALLOWED = MethodNotAllowed "method_not_allowed" "The path does not have this method";
+    METHOD_NOT_ALLOWED = NotOffered "method_not_allowed" "The path does not have this method";
 
     // Of the database.
     STORAGE_FULL = Unavailable "storage_full" "The disk of the server is full";
@@ -64,12 +64,12 @@ failures! {
     SESSION_REQUIRED = Forbidden "session_required" "A person does this with a session, and no API token can";
     TOTP_SETUP_REQUIRED = Forbidden "totp_setup_required" "The caller must set up a second factor first";
     RIGHTS_CHANGED = Forbidden "rights_changed" "The caller's role was changed meanwhile";
-    TOO_MANY_CHANGES = TooManyRequests "too_many_changes" "The caller makes too many changes in a short time";
+    TOO_MANY_CHANGES = TooMany "too_many_changes" "The caller makes too many changes in a short time";
     TOO_MANY_ANSWERS = Unavailable "too_many_answers" "Too many answers to this user are still under way";
-    TOO_MANY_STREAMS = TooManyRequests "too_many_streams" "The user has as many event streams as one may have";
+    TOO_MANY_STREAMS = TooMany "too_many_streams" "The user has as many event streams as one may have";
 
     // Of logging in and of what it takes.
-    TOO_MANY_ATTEMPTS = TooManyRequests "too_many_attempts" "There were too many wrong attempts";
+    TOO_MANY_ATTEMPTS = TooMany "too_many_attempts" "There were too many wrong attempts";
     NO_MATCHING_CREDENTIALS = Unauthenticated "no_matching_credentials" "The user's name or the password is wrong";
     TOTP_REQUIRED = Unauthenticated "totp_required" "The password is right, and a code of the second factor is missing";
     WRONG_LOGIN_CODE = Unauthenticated "wrong_totp_code" "The code of the second factor is wrong or was used before";
@@ -124,7 +124,7 @@ failures! {
     OPERATION_ENDED = Conflict "operation_ended" "The operation is over";
     OPERATION_RUNNING = Conflict "operation_running" "The operation was sent and cannot be taken back";
     NOT_ALLOWED = Forbidden "not_allowed" "The caller may see the operation, and not withdraw it";
-    IDEMPOTENCY_KEY_REUSED = Unprocessable "idempotency_key_reused" "Another request was sent under this Idempotency-Key";
+    IDEMPOTENCY_KEY_REUSED = Reused "idempotency_key_reused" "Another request was sent under this Idempotency-Key";
 
     // Of waking until a device is seen.
     NOT_SEEN = TimedOut "not_seen" "The packet was sent, and the device was not seen in time";
@@ -144,14 +144,14 @@ failures! {
     NO_REPLY = TimedOut "bad_reply" "The agent on the device answered something that is no reply to the command";
     NOT_SENT = TimedOut "command_not_supported" "The agent on the device does not have the command";
     DEVICE_CHANGED_MEANWHILE = TimedOut "device_changed" "The device has another agent by then";
-    TOO_MANY_OPERATIONS = TooManyRequests "too_many_operations" "As many operations are under way as may be";
+    TOO_MANY_OPERATIONS = TooMany "too_many_operations" "As many operations are under way as may be";
 
     // Of the server's keys.
     DAMAGED_SECRET = Conflict "damaged_secret" "A stored secret cannot be opened";
     MASTER_KEY_NOT_CHANGED = Conflict "master_key_not_changed" "The new master key cannot be used";
 
     // Of an agent's connection.
-    UPGRADE_REQUIRED = UpgradeRequired "upgrade_required" "The path is for WebSockets";
+    UPGRADE_REQUIRED = OtherProtocol "upgrade_required" "The path is for WebSockets";
     INVALID_HANDSHAKE = Invalid "invalid_handshake" "The WebSocket handshake is malformed";
     FOREIGN_ORIGIN = Forbidden "foreign_origin" "A page of another site connects";
     STOPPING = Unavailable "stopping" "The server is stopping";

@@ -89,7 +89,7 @@ impl<B: Body<Data = Bytes> + Unpin> RequestBody<B> {
         timeout(time, self.collect(limit)).await.unwrap_or_else(|_| {
             let message =
                 format!("The request did not arrive within {} s. Send it again.", time.as_secs_f32());
-            Err(Error::new(Kind::RequestTimeout, "request_timeout", message))
+            Err(Error::new(Kind::TooSlow, "request_timeout", message))
         })
     }
 
@@ -202,7 +202,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn gives_up_on_a_slow_one() {
         let mut slow = RequestBody::new(Chunks(vec![b"0123"], true), Room::default());
-        assert_eq!(slow.read(100, LONG).await.unwrap_err().kind(), Kind::RequestTimeout);
+        assert_eq!(slow.read(100, LONG).await.unwrap_err().kind(), Kind::TooSlow);
         slow.drain(100).await;
         assert!(!slow.ended());
     }

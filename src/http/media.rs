@@ -50,5 +50,5 @@ pub(crate) fn is_blank(body: &[u8]) -> bool {
 }
 
 fn refused(message: &'static str) -> Error {
-    Error::new(Kind::UnsupportedMedia, "unsupported_media_type", message)
+    Error::new(Kind::Unreadable, "unsupported_media_type", message)
 }

@@ -125,18 +125,18 @@ pub fn status(kind: Kind) -> StatusCode {
         Kind::Unauthenticated => StatusCode::UNAUTHORIZED,
         Kind::Forbidden => StatusCode::FORBIDDEN,
         Kind::NotFound => StatusCode::NOT_FOUND,
-        Kind::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+        Kind::NotOffered => StatusCode::METHOD_NOT_ALLOWED,
         Kind::Conflict => StatusCode::CONFLICT,
         Kind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-        Kind::UnsupportedMedia => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        Kind::Unprocessable => StatusCode::UNPROCESSABLE_ENTITY,
-        Kind::TooManyRequests => StatusCode::TOO_MANY_REQUESTS,
+        Kind::Unreadable => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        Kind::Reused => StatusCode::UNPROCESSABLE_ENTITY,
+        Kind::TooMany => StatusCode::TOO_MANY_REQUESTS,
         Kind::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         Kind::AgentFailed => StatusCode::BAD_GATEWAY,
         Kind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         Kind::TimedOut => StatusCode::GATEWAY_TIMEOUT,
-        Kind::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
-        Kind::UpgradeRequired => StatusCode::UPGRADE_REQUIRED,
+        Kind::TooSlow => StatusCode::REQUEST_TIMEOUT,
+        Kind::OtherProtocol => StatusCode::UPGRADE_REQUIRED,
     }
 }
 
@@ -146,7 +146,7 @@ pub fn failed(error: &Error, id: &RequestId) -> Response {
     *response.status_mut() = status(error.kind());
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, JSON);
-    if error.kind() == Kind::UpgradeRequired {
+    if error.kind() == Kind::OtherProtocol {
         headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
         headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
     }
@@ -154,7 +154,7 @@ pub fn failed(error: &Error, id: &RequestId) -> Response {
         // Rounded up: a client that waits as told must not come too early.
         headers.insert(RETRY_AFTER, HeaderValue::from(after.as_secs() + u64::from(after.subsec_nanos() > 0)));
     }
-    if let Some(allow) = error.allowed_methods().and_then(|methods| HeaderValue::from_str(methods).ok()) {
+    if let Some(allow) = error.offered().and_then(|methods| HeaderValue::from_str(methods).ok()) {
         headers.insert(ALLOW, allow);
     }
     response

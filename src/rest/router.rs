@@ -141,7 +141,7 @@ impl Router {
             }
             let allow = &matched.value.allow;
             let message = format!("This method is not possible here, only {allow}");
-            return Err(Error::new(Kind::MethodNotAllowed, "method_not_allowed", message).allow(allow));
+            return Err(Error::new(Kind::NotOffered, "method_not_allowed", message).offering(allow));
         };
         let decoded = |value: &str| percent_decode_str(value).decode_utf8_lossy().into_owned();
         let params = matched.params.iter().map(|(name, value)| (name.to_owned(), decoded(value))).collect();
@@ -199,7 +199,7 @@ mod tests {
 
     fn refused(method: Method, path: &str) -> (Kind, Option<String>) {
         let error = router().find(&method, path).unwrap_err();
-        (error.kind(), error.allowed_methods().map(str::to_owned))
+        (error.kind(), error.offered().map(str::to_owned))
     }
 
     #[test]
@@ -227,17 +227,14 @@ mod tests {
     #[test]
     fn head_is_served_where_get_is() {
         assert_eq!(found(Method::HEAD, "/api/agents").0, "list");
-        assert_eq!(
-            refused(Method::HEAD, "/api/auth/login"),
-            (Kind::MethodNotAllowed, Some("POST".to_owned()))
-        );
+        assert_eq!(refused(Method::HEAD, "/api/auth/login"), (Kind::NotOffered, Some("POST".to_owned())));
     }
 
     #[test]
     fn a_wrong_method_names_the_right_ones() {
         let all = Some("GET, HEAD, POST".to_owned());
-        assert_eq!(refused(Method::DELETE, "/api/agents"), (Kind::MethodNotAllowed, all.clone()));
-        assert_eq!(refused(Method::OPTIONS, "/api/agents"), (Kind::MethodNotAllowed, all));
+        assert_eq!(refused(Method::DELETE, "/api/agents"), (Kind::NotOffered, all.clone()));
+        assert_eq!(refused(Method::OPTIONS, "/api/agents"), (Kind::NotOffered, all));
     }
 
     #[test]
@@ -274,7 +271,7 @@ mod tests {
             assert_eq!(summary(Method::GET, path), Err(Kind::NotFound), "{path}");
         }
         assert_eq!(summary(Method::POST, "/a"), Err(Kind::NotFound));
-        assert_eq!(summary(Method::POST, "/livez"), Err(Kind::MethodNotAllowed));
+        assert_eq!(summary(Method::POST, "/livez"), Err(Kind::NotOffered));
     }
 
     #[test]

@@ -264,7 +264,7 @@ impl Service for Site {
                 Err(e) => Err(e),
             }
         };
-        close |= result.as_ref().is_err_and(|error| error.kind() == Kind::RequestTimeout);
+        close |= result.as_ref().is_err_and(|error| error.kind() == Kind::TooSlow);
         let mut code = result.as_ref().err().map_or("refused", Error::code);
         let mut response = summary.ended(&seen, result);
         // A page is for browsers, and none of them: firmware that was given the wrong path would hang in it.

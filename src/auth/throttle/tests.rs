@@ -22,7 +22,7 @@ async fn refused(throttle: &Throttle, account: &str, from: Option<IpAddr>) -> Op
     match throttle.attempt(account, from).await {
         Ok(_) => None,
         Err(e) => {
-            assert_eq!(e.kind(), Kind::TooManyRequests);
+            assert_eq!(e.kind(), Kind::TooMany);
             e.retry_delay()
         }
     }

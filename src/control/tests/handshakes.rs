@@ -91,16 +91,16 @@ fn what_is_no_handshake_is_refused_by_its_kind() {
     let other = |method: Method, version| {
         kind(control.admit(&method, version, &good, peer, false).map_err(|refused| refused.error))
     };
-    assert_eq!(other(Method::POST, Version::HTTP_11), Some(Kind::MethodNotAllowed));
-    assert_eq!(other(Method::GET, Version::HTTP_10), Some(Kind::UpgradeRequired));
+    assert_eq!(other(Method::POST, Version::HTTP_11), Some(Kind::NotOffered));
+    assert_eq!(other(Method::GET, Version::HTTP_10), Some(Kind::OtherProtocol));
     let cases = [
-        (CONNECTION, Some("keep-alive"), Some(Kind::UpgradeRequired)),
-        (CONNECTION, None, Some(Kind::UpgradeRequired)),
+        (CONNECTION, Some("keep-alive"), Some(Kind::OtherProtocol)),
+        (CONNECTION, None, Some(Kind::OtherProtocol)),
         (CONNECTION, Some("keep-alive, Upgrade"), None),
-        (UPGRADE, Some("h2c"), Some(Kind::UpgradeRequired)),
+        (UPGRADE, Some("h2c"), Some(Kind::OtherProtocol)),
         (UPGRADE, Some("WebSocket"), None),
-        (SEC_WEBSOCKET_VERSION, Some("8"), Some(Kind::UpgradeRequired)),
-        (SEC_WEBSOCKET_VERSION, None, Some(Kind::UpgradeRequired)),
+        (SEC_WEBSOCKET_VERSION, Some("8"), Some(Kind::OtherProtocol)),
+        (SEC_WEBSOCKET_VERSION, None, Some(Kind::OtherProtocol)),
         (SEC_WEBSOCKET_KEY, None, Some(Kind::Invalid)),
         (SEC_WEBSOCKET_KEY, Some("c2hvcnQ="), Some(Kind::Invalid)),
     ];

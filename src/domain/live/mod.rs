@@ -134,7 +134,7 @@ pub fn open(by: &By, types: &[EventType], after: Option<Option<EventId>>, show: 
         let count = registry.counts.entry(user).or_default();
         if *count >= MOST_OF_USER {
             return Err(Error::new(
-                Kind::TooManyRequests,
+                Kind::TooMany,
                 "too_many_streams",
                 format!("This user has {MOST_OF_USER} event streams, which is the limit. Close some first."),
             )

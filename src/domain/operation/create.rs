@@ -252,7 +252,7 @@ fn replay(db: &Conn, sight: &Sight, request: Option<&Request>, now: Millis) -> R
     let Some((body, id)) = idempotency_keys::find(db, request, now - KEPT)? else { return Ok(None) };
     if body != request.body {
         return Err(Error::new(
-            Kind::Unprocessable,
+            Kind::Reused,
             "idempotency_key_reused",
             "Another request was sent under this Idempotency-Key: send each request under a key of its own",
         ));
@@ -263,9 +263,8 @@ fn replay(db: &Conn, sight: &Sight, request: Option<&Request>, now: Millis) -> R
 }
 
 fn check_room(db: &Conn, agent: i64, user: Option<i64>) -> Result<()> {
-    let too_many = |message: String| {
-        Err(Error::new(Kind::TooManyRequests, "too_many_operations", message).retry_after(RETRY))
-    };
+    let too_many =
+        |message: String| Err(Error::new(Kind::TooMany, "too_many_operations", message).retry_after(RETRY));
     if operations::live_of_agent(db, agent)? >= OF_AGENT {
         return too_many(format!(
             "{OF_AGENT} operations wait for this agent, which is the limit. Cancel some, or try again later."
