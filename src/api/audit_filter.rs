@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
-use crate::audit::{Action, Outcome, SubjectKind};
+use crate::audit::{Action, AuditOutcome, SubjectKind};
 use crate::clock::Millis;
 use crate::domain::audit_log::{AuditFilter, Place};
 use crate::error::{Error, FieldError, Result};
@@ -51,7 +51,7 @@ pub(super) struct AuditQuery {
     #[serde(rename = "targetID")]
     target_id: Option<i64>,
     /// What became of it.
-    outcome: Option<Outcome>,
+    outcome: Option<AuditOutcome>,
     /// The IP address it came from.
     address: Option<String>,
     /// The `next` of an earlier answer.
@@ -115,7 +115,7 @@ impl Asked {
                 filter.target = Some(word::<SubjectKind>(value, "a kind of target, such as agent or device")?)
             }
             "targetID" => filter.target_id = Some(parse_id(value).ok_or("an ID, a whole number")?),
-            "outcome" => filter.outcome = Some(word::<Outcome>(value, "done, refused or failed")?),
+            "outcome" => filter.outcome = Some(word::<AuditOutcome>(value, "done, refused or failed")?),
             "address" => filter.address = Some(address(value)?),
             "before" => self.before = Some(place(value).ok_or("the next of an earlier answer")?),
             "limit" => {

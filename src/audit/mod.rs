@@ -15,6 +15,6 @@ pub mod refusal;
 pub mod surplus;
 mod tally;
 
-pub use crate::model::audit::{Action, Actor, Entry, Noted, Outcome, Refusal, Subject, SubjectKind};
+pub use crate::model::audit::{Action, Actor, AuditOutcome, Entry, Noted, Refusal, Subject, SubjectKind};
 pub use pace::Pace;
 pub use recorder::Recorder;

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use crate::auth::Caller;
 use crate::clock::Millis;
 use crate::error::{Error, Kind};
-use crate::model::audit::{Action, Entry, Noted, Outcome, Subject, SubjectKind};
+use crate::model::audit::{Action, AuditOutcome, Entry, Noted, Subject, SubjectKind};
 
 /// A request that was answered with an error.
 pub struct Request<'a> {
@@ -46,7 +46,7 @@ impl Request<'_> {
             None => format!("{}: {} {}", error.code(), self.method, self.route),
         };
         let entry = Entry {
-            outcome: Outcome::Refused,
+            outcome: AuditOutcome::Refused,
             subject: subject.map(|(kind, id)| Subject { kind, id: Some(id), name: String::new() }),
             detail: Some(detail),
             ..Entry::new(now, self.caller.actor(), action, self.address)

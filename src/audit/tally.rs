@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 
 use crate::clock::Millis;
-use crate::model::audit::{Action, Actor, Entry, Noted, Outcome};
+use crate::model::audit::{Action, Actor, AuditOutcome, Entry, Noted};
 use crate::model::network::network;
 
 /// How long refusals are counted together.
@@ -126,7 +126,7 @@ fn one(Noted { entry, .. }: &Noted) -> One {
 /// The key of what is not told apart.
 fn overflow(actor: Actor, address: Option<IpAddr>) -> Noted {
     let entry = Entry::new(0, actor, Action::AuditOverflow, address);
-    Noted { entry: Entry { outcome: Outcome::Refused, count: 0, ..entry }, only_if_there: false }
+    Noted { entry: Entry { outcome: AuditOutcome::Refused, count: 0, ..entry }, only_if_there: false }
 }
 
 /// The key of what one did on too many different things.
@@ -245,7 +245,7 @@ impl Tally {
         if self.dropped > 0 {
             let dropped = Entry::new(now, Actor::Server, Action::AuditDrop, None);
             let count = std::mem::take(&mut self.dropped);
-            let entry = Entry { outcome: Outcome::Failed, count, ..dropped };
+            let entry = Entry { outcome: AuditOutcome::Failed, count, ..dropped };
             due.push((self.noted, Noted { entry, only_if_there: false }));
         }
         due.sort_by_key(|(turn, noted)| (noted.entry.at, *turn));

@@ -8,7 +8,7 @@ use argon2::{Algorithm, Argon2, Block, Params, Version};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroize;
 
-use super::password::Verdict;
+use super::password::Verification;
 use crate::error::{Error, Result};
 
 /// 19 MiB, two passes, one lane: OWASP's first choice for argon2id.
@@ -56,7 +56,7 @@ impl Hasher {
     }
 
     /// Verifies `password`. Without a stored hash, or with one that cannot be read, the work is done all the same.
-    pub(super) fn verify(&mut self, stored: Option<&str>, password: &[u8]) -> Result<Verdict> {
+    pub(super) fn verify(&mut self, stored: Option<&str>, password: &[u8]) -> Result<Verification> {
         let verdict = match stored {
             Some(hash) if hash.starts_with("$argon2") => self.verify_argon2(hash, password),
             Some(hash) if hash.starts_with("$2") => verify_bcrypt(hash, password),
@@ -82,14 +82,14 @@ impl Hasher {
         self.memory = Vec::new();
     }
 
-    fn refuse(&mut self, password: &[u8]) -> Result<Verdict> {
+    fn refuse(&mut self, password: &[u8]) -> Result<Verification> {
         let mut output = [0; Params::DEFAULT_OUTPUT_LEN];
         let params = self.params.clone();
         self.argon2(Algorithm::Argon2id, Version::V0x13, params, password, &[0; 16], &mut output)?;
-        Ok(Verdict { ok: false, needs_rehash: false })
+        Ok(Verification { ok: false, needs_rehash: false })
     }
 
-    fn verify_argon2(&mut self, hash: &str, password: &[u8]) -> Result<Verdict, String> {
+    fn verify_argon2(&mut self, hash: &str, password: &[u8]) -> Result<Verification, String> {
         let hash = PasswordHash::new(hash).map_err(|e| e.to_string())?;
         let algorithm = Algorithm::try_from(hash.algorithm.as_str()).map_err(|e| e.to_string())?;
         let version = match hash.version {
@@ -110,7 +110,7 @@ impl Hasher {
         let mut output = vec![0; expected.len()];
         self.argon2(algorithm, version, params, password, salt, &mut output).map_err(|e| e.to_string())?;
         let ok = bool::from(output.as_slice().ct_eq(expected.as_bytes()));
-        Ok(Verdict { ok, needs_rehash: ok && weaker })
+        Ok(Verification { ok, needs_rehash: ok && weaker })
     }
 
     fn argon2(
@@ -133,7 +133,7 @@ impl Hasher {
     }
 }
 
-fn verify_bcrypt(hash: &str, password: &[u8]) -> Result<Verdict, String> {
+fn verify_bcrypt(hash: &str, password: &[u8]) -> Result<Verification, String> {
     let cost = hash.parse::<bcrypt::HashParts>().map_err(|e| e.to_string())?.get_cost();
     if cost > MAX_BCRYPT_COST {
         return Err(format!("its bcrypt cost is {cost}"));
@@ -143,7 +143,7 @@ fn verify_bcrypt(hash: &str, password: &[u8]) -> Result<Verdict, String> {
         return Err("it is of bcrypt's faulty variant 2x".to_owned());
     }
     let ok = bcrypt::verify(password, hash).map_err(|e| e.to_string())?;
-    Ok(Verdict { ok, needs_rehash: ok })
+    Ok(Verification { ok, needs_rehash: ok })
 }
 
 #[cfg(test)]
@@ -151,9 +151,9 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::expect_used)]
     use super::*;
 
-    const GOOD: Verdict = Verdict { ok: true, needs_rehash: false };
-    const OLD: Verdict = Verdict { ok: true, needs_rehash: true };
-    const BAD: Verdict = Verdict { ok: false, needs_rehash: false };
+    const GOOD: Verification = Verification { ok: true, needs_rehash: false };
+    const OLD: Verification = Verification { ok: true, needs_rehash: true };
+    const BAD: Verification = Verification { ok: false, needs_rehash: false };
 
     #[test]
     fn a_hash_verifies_its_own_password_alone() {

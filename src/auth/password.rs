@@ -26,7 +26,7 @@ pub const MAX_PASSWORD: usize = 1024;
 
 /// What a verification found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Verdict {
+pub struct Verification {
     /// Whether the password is the right one.
     pub ok: bool,
     /// Whether the stored hash is weaker than what [`Passwords::hash`] makes now; only ever true with `ok`.
@@ -53,7 +53,7 @@ struct State {
 enum Job {
     /// The password, and whose it is to be if it is a new one.
     Hash(SecretString, Option<String>, oneshot::Sender<Result<String>>),
-    Verify(Option<String>, SecretString, oneshot::Sender<Result<Verdict>>),
+    Verify(Option<String>, SecretString, oneshot::Sender<Result<Verification>>),
 }
 
 impl Passwords {
@@ -101,7 +101,7 @@ impl Passwords {
     ///
     /// # Errors
     /// 503 with `Retry-After` when too many are waiting.
-    pub async fn verify(&self, hash: Option<String>, password: SecretString) -> Result<Verdict> {
+    pub async fn verify(&self, hash: Option<String>, password: SecretString) -> Result<Verification> {
         // No stored password is this long.
         let (hash, password) = match password.expose_secret().len() {
             0..=MAX_PASSWORD => (hash, password),
@@ -209,7 +209,7 @@ mod tests {
         let passwords = Passwords::new().unwrap();
         let hash = passwords.hash(secret("a good one")).await.unwrap();
         let right = passwords.verify(Some(hash.clone()), secret("a good one")).await.unwrap();
-        assert_eq!(right, Verdict { ok: true, needs_rehash: false });
+        assert_eq!(right, Verification { ok: true, needs_rehash: false });
         let wrong = passwords.verify(Some(hash), secret("another")).await.unwrap();
         assert!(!wrong.ok);
     }

@@ -14,12 +14,12 @@ use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use super::close::Why;
-use super::command::{Outcome, Requester};
+use super::command::{Answered, Requester};
 use super::core::{Core, Due, Task};
 use super::dispatch::DispatchError;
 use super::line::{Ends, Next};
 use super::outlet::{Outlet, Sent};
-use super::state::{Connection, Link, State, close_frame, fresh_id};
+use super::state::{Connected, Link, State, close_frame, fresh_id};
 use super::upkeep::spread;
 use super::wheel::millis;
 use super::windows::Windows;
@@ -114,7 +114,7 @@ impl Agent {
             return false;
         }
         state.last_seen = core.now();
-        state.link = Link::Connected(Connection {
+        state.link = Link::Connected(Connected {
             outlet,
             reader: None,
             broken: None,
@@ -195,7 +195,7 @@ impl Agent {
         entry: &'static CommandEntry,
         payload: String,
         requester: Requester,
-    ) -> Result<oneshot::Receiver<Outcome>, DispatchError> {
+    ) -> Result<oneshot::Receiver<Answered>, DispatchError> {
         let mut state = self.state.lock();
         state.takes(entry)?;
         let outcome = state.line.get_or_insert_default().ask(entry, payload, requester, core.now());
@@ -220,7 +220,7 @@ impl Agent {
     /// Sends what was granted its turn under `id`. False if that turn is lost: nothing was sent.
     pub(super) fn give(self: &Arc<Self>, core: &Core, id: u32, payload: String, time: Duration) -> bool {
         let mut state = self.state.lock();
-        if !matches!(state.link, Link::Connected(Connection { broken: None, .. })) {
+        if !matches!(state.link, Link::Connected(Connected { broken: None, .. })) {
             return false;
         }
         let deadline = core.now() + millis(time);
@@ -243,7 +243,7 @@ impl Agent {
     /// Sends what the window allows and sees to it that the wheel looks at the deadlines.
     pub(super) fn pump(self: &Arc<Self>, core: &Core, state: &mut State) {
         let windows = Windows::of(state.kind);
-        if let Link::Connected(Connection { heartbeat, broken: None, .. }) = state.link {
+        if let Link::Connected(Connected { heartbeat, broken: None, .. }) = state.link {
             let now = core.now();
             while let Some(line) = &mut state.line {
                 let last_id = &mut state.last_id;

@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use tokio::sync::oneshot::error::RecvError;
 
 use super::agent::Agent;
-use super::command::Outcome;
+use super::command::Answered;
 use super::line::Flight;
 use crate::registry::CommandEntry;
 
@@ -59,21 +59,21 @@ pub(super) struct Waiting {
     agent: Arc<Agent>,
     entry: &'static CommandEntry,
     /// None once it has come.
-    outcome: Option<oneshot::Receiver<Outcome>>,
+    outcome: Option<oneshot::Receiver<Answered>>,
 }
 
 impl Waiting {
     pub(super) fn new(
         agent: Arc<Agent>,
         entry: &'static CommandEntry,
-        outcome: oneshot::Receiver<Outcome>,
+        outcome: oneshot::Receiver<Answered>,
     ) -> Self {
         Self { agent, entry, outcome: Some(outcome) }
     }
 }
 
 impl Future for Waiting {
-    type Output = Result<Outcome, RecvError>;
+    type Output = Result<Answered, RecvError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Some(outcome) = &mut self.outcome else { return Poll::Pending };

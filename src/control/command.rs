@@ -23,17 +23,17 @@ pub enum Requester {
 }
 
 /// What a caller gets.
-pub(super) type Outcome = Result<String, DispatchError>;
+pub(super) type Answered = Result<String, DispatchError>;
 
 /// A command on its way.
 pub(super) struct Command {
     pub(super) entry: &'static CommandEntry,
     pub(super) payload: String,
-    pub(super) callers: Vec<oneshot::Sender<Outcome>>,
+    pub(super) callers: Vec<oneshot::Sender<Answered>>,
     /// Told its ID when its turn comes, where what it sends is given only then.
     pub(super) granted: Option<oneshot::Sender<u32>>,
     /// Gets a reply that comes late.
-    pub(super) late: Option<oneshot::Sender<Outcome>>,
+    pub(super) late: Option<oneshot::Sender<Answered>>,
     /// Gets how far it is, where somebody listens.
     pub(super) reports: Option<watch::Sender<Option<Progress>>>,
     /// Who asked first.
@@ -58,7 +58,7 @@ impl Command {
     /// Lets another caller wait for the same reply.
     pub(super) fn join(
         &mut self,
-        caller: oneshot::Sender<Outcome>,
+        caller: oneshot::Sender<Answered>,
         requester: Requester,
     ) -> Result<(), DispatchError> {
         self.callers.retain(|c| !c.is_closed());
@@ -71,7 +71,7 @@ impl Command {
     }
 
     /// Gives everyone who waits the outcome.
-    pub(super) fn finish(self, outcome: &Outcome) {
+    pub(super) fn finish(self, outcome: &Answered) {
         for caller in self.callers {
             // A caller that went away needs no answer.
             let _ = caller.send(outcome.clone());
@@ -80,4 +80,4 @@ impl Command {
 }
 
 /// Who waits for a reply that comes late.
-pub(super) type Waiter = (&'static CommandEntry, oneshot::Sender<Outcome>);
+pub(super) type Waiter = (&'static CommandEntry, oneshot::Sender<Answered>);

@@ -1,7 +1,7 @@
 //! Sending a command to an agent and waiting for its reply.
 
 use super::cancel::Waiting;
-use super::command::{Outcome, Requester};
+use super::command::{Answered, Requester};
 use super::{Control, message};
 use crate::model::event::{CommandOutcome, Event};
 use crate::registry::{
@@ -141,7 +141,7 @@ impl Control {
         agent: i64,
         entry: &'static CommandEntry,
         payload: String,
-    ) -> Outcome {
+    ) -> Answered {
         check_payload(entry, &payload)?;
         let agent = self.find(agent).filter(|_| !self.is_stopping()).ok_or(DispatchError::Offline)?;
         let outcome = agent.ask(&self.core, entry, payload, requester)?;

@@ -62,7 +62,7 @@ struct Head {
 
 /// A data message of which a part has arrived.
 #[derive(Debug)]
-struct Message {
+struct Unfinished {
     text: bool,
     bytes: Vec<u8>,
 }
@@ -76,7 +76,7 @@ struct Partial {
     /// The frame whose payload is arriving, and how much of it has.
     frame: Option<(Head, usize)>,
     control: Vec<u8>,
-    message: Option<Message>,
+    message: Option<Unfinished>,
 }
 
 /// Reads frames from bytes however they are cut.
@@ -191,7 +191,7 @@ impl Head {
     }
 
     /// Whether the frame may come after what has arrived of a message.
-    fn check(&self, message: Option<&Message>) -> Result<(), Violation> {
+    fn check(&self, message: Option<&Unfinished>) -> Result<(), Violation> {
         match (self.opcode, message) {
             (opcode, _) if is_control(opcode) => return Ok(()),
             (OpCode::Continuation, None) => {
@@ -263,7 +263,7 @@ impl Partial {
             if let Some((head, _)) = Head::parse(&self.head_bytes[..self.head_length])? {
                 head.check(self.message.as_ref())?;
                 if matches!(head.opcode, OpCode::Text | OpCode::Binary) {
-                    self.message = Some(Message { text: head.opcode == OpCode::Text, bytes: Vec::new() });
+                    self.message = Some(Unfinished { text: head.opcode == OpCode::Text, bytes: Vec::new() });
                 }
                 self.head_length = 0;
                 self.frame = Some((head, 0));

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
 
-use super::command::{Command, Outcome, Requester, Waiter};
+use super::command::{Answered, Command, Requester, Waiter};
 use super::dispatch::DispatchError;
 use super::message;
 use super::report::Rate;
@@ -84,8 +84,8 @@ pub(super) enum Next {
 /// The ends of a command that lines up before it is known what is sent.
 pub(super) struct Ends {
     pub(super) granted: oneshot::Receiver<u32>,
-    pub(super) outcome: oneshot::Receiver<Outcome>,
-    pub(super) late: oneshot::Receiver<Outcome>,
+    pub(super) outcome: oneshot::Receiver<Answered>,
+    pub(super) late: oneshot::Receiver<Answered>,
     pub(super) reports: watch::Receiver<Option<Progress>>,
 }
 
@@ -119,7 +119,7 @@ impl Line {
         payload: String,
         requester: Requester,
         now: Moment,
-    ) -> Result<oneshot::Receiver<Outcome>, DispatchError> {
+    ) -> Result<oneshot::Receiver<Answered>, DispatchError> {
         let (caller, outcome) = oneshot::channel();
         let give_up = now + millis(MAX_WAIT);
         if entry.class == Class::Question {

@@ -74,11 +74,11 @@ pub(super) enum Link {
     Offline,
     /// Admitted; the socket comes as soon as the answer is written.
     Upgrading,
-    Connected(Connection),
+    Connected(Connected),
 }
 
 /// A connection with its socket.
-pub(super) struct Connection {
+pub(super) struct Connected {
     pub(super) outlet: Outlet,
     /// Wakes the reading side.
     pub(super) reader: Option<Waker>,
@@ -142,7 +142,7 @@ impl State {
         self.connection(epoch).is_some_and(|connection| connection.broken.is_none())
     }
 
-    pub(super) fn connection(&mut self, epoch: u32) -> Option<&mut Connection> {
+    pub(super) fn connection(&mut self, epoch: u32) -> Option<&mut Connected> {
         match &mut self.link {
             Link::Connected(connection) if self.epoch == epoch => Some(connection),
             _ => None,
@@ -219,7 +219,7 @@ impl State {
     /// Whether the agent can be asked to end a command.
     pub(super) fn takes_cancel(&self) -> bool {
         let connected =
-            matches!(self.link, Link::Connected(Connection { no_cancel: false, broken: None, .. }));
+            matches!(self.link, Link::Connected(Connected { no_cancel: false, broken: None, .. }));
         connected && self.features().cancel
     }
 
@@ -253,7 +253,7 @@ impl State {
     }
 }
 
-impl Connection {
+impl Connected {
     pub(super) fn give_up(&mut self, why: Why) {
         self.broken = Some(why);
         if let Some(reader) = &self.reader {

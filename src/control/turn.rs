@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::Control;
 use super::agent::Agent;
 use super::cancel::Canceler;
-use super::command::{Outcome, Requester};
+use super::command::{Answered, Requester};
 use super::core::Core;
 use super::dispatch::{DispatchError, check_payload};
 use super::line::Ends;
@@ -30,8 +30,8 @@ pub struct InLine {
 pub struct Turn {
     place: Place,
     id: u32,
-    outcome: oneshot::Receiver<Outcome>,
-    late: oneshot::Receiver<Outcome>,
+    outcome: oneshot::Receiver<Answered>,
+    late: oneshot::Receiver<Answered>,
     reports: watch::Receiver<Option<Progress>>,
     used: bool,
 }
@@ -41,8 +41,8 @@ pub struct Sent {
     place: Place,
     id: u32,
     at: Instant,
-    outcome: oneshot::Receiver<Outcome>,
-    late: oneshot::Receiver<Outcome>,
+    outcome: oneshot::Receiver<Answered>,
+    late: oneshot::Receiver<Answered>,
     reports: watch::Receiver<Option<Progress>>,
 }
 

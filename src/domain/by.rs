@@ -14,7 +14,7 @@ use crate::control::Requester;
 use crate::error::{Error, Result};
 use crate::host::Host;
 use crate::model::access::Access;
-use crate::model::audit::{Action, Entry, Outcome, SubjectKind};
+use crate::model::audit::{Action, AuditOutcome, Entry, SubjectKind};
 use crate::model::permission::{Permission, Scope};
 use crate::store::{Conn, Reach, Right, Whose, audit};
 
@@ -108,7 +108,7 @@ impl By {
             entry.on(kind, id, name);
             entry.detail = detail.map(str::to_owned);
             if let Err(e) = sent {
-                entry.outcome = Outcome::Failed;
+                entry.outcome = AuditOutcome::Failed;
                 entry.detail = Some(
                     detail.map_or_else(|| e.code().to_owned(), |detail| format!("{detail}: {}", e.code())),
                 );

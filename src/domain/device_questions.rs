@@ -54,7 +54,7 @@ impl Target {
 pub(super) type Found = (i64, Option<Online>);
 
 /// The devices one agent is to be asked about.
-pub(super) struct Line {
+pub(super) struct AgentQuestions {
     pub(super) agent: i64,
     /// How many are asked at the same time.
     pub(super) width: usize,
@@ -196,10 +196,10 @@ impl DeviceQuestions {
         self: &Arc<Self>,
         host: &Arc<Host>,
         requester: Requester,
-        line: Line,
+        asked: AgentQuestions,
         found: &UnboundedSender<Found>,
     ) {
-        let Line { agent, width, devices } = line;
+        let AgentQuestions { agent, width, devices } = asked;
         let single = devices.len() == 1;
         let mut state = self.state.lock();
         let mut room =

@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout_at};
 
 use super::By;
-use super::device_questions::{DeviceQuestions, Line, Target};
+use super::device_questions::{AgentQuestions, DeviceQuestions, Target};
 use crate::error::Result;
 use crate::model::agent::AgentKind;
 use crate::model::permission::Permission;
@@ -38,7 +38,7 @@ pub async fn status(by: &By, ids: Option<HashSet<i64>>) -> Result<BTreeMap<i64, 
     };
 
     let mut statuses = BTreeMap::new();
-    let mut lines: HashMap<i64, Line> = HashMap::new();
+    let mut by_agent: HashMap<i64, AgentQuestions> = HashMap::new();
     for device in &devices {
         statuses.insert(device.id, Online::Unknown);
         // A device must not be looked for through somebody else's agent, whatever an adopted database says.
@@ -51,16 +51,16 @@ pub async fn status(by: &By, ids: Option<HashSet<i64>>) -> Result<BTreeMap<i64, 
             statuses.insert(device.id, online);
             continue;
         }
-        let new_line = || Line { agent, width: kind.window(), devices: Vec::new() };
-        let line = lines.entry(agent).or_insert_with(new_line);
-        line.devices.push((device.id, target));
+        let none = || AgentQuestions { agent, width: kind.window(), devices: Vec::new() };
+        let asked = by_agent.entry(agent).or_insert_with(none);
+        asked.devices.push((device.id, target));
     }
 
     let (found, mut answers) = mpsc::unbounded_channel();
     let mut open = 0;
-    for line in lines.into_values() {
-        open += line.devices.len();
-        questions.ask(&by.host, by.requester(), line, &found);
+    for asked in by_agent.into_values() {
+        open += asked.devices.len();
+        questions.ask(&by.host, by.requester(), asked, &found);
     }
     let deadline = Instant::now() + DEADLINE;
     while open > 0

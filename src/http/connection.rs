@@ -48,7 +48,7 @@ const LINGER: Duration = Duration::from_secs(2);
 const LINGER_BYTES: usize = 1024 * 1024;
 
 /// What all connections of a listener share.
-pub(super) struct Line<S> {
+pub(super) struct Setup<S> {
     pub(super) service: Arc<S>,
     http: http1::Builder,
     head_time: Duration,
@@ -66,7 +66,7 @@ pub(super) enum End<U, T> {
     Upgraded(U, T, Bytes),
 }
 
-impl<S: Service> Line<S> {
+impl<S: Service> Setup<S> {
     pub(super) fn new(service: Arc<S>, limits: &Limits) -> Arc<Self> {
         let mut http = http1::Builder::new();
         // No `timer`: hyper's only time limit is replaced here, and its default would need one.

@@ -19,7 +19,7 @@ use tokio::sync::Semaphore;
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::connection::{DRAIN, End, Line, close};
+use super::connection::{DRAIN, End, Setup, close};
 use super::crowd::{Crowd, NoPlace, Place};
 use super::service::{Door, Service};
 use super::{Response, capacity, upgrade};
@@ -73,8 +73,8 @@ pub(crate) async fn serve<S: Service>(
 ) {
     let capacity = capacity::connections(limits.connections);
     tracing::debug!(capacity, "Accepting connections");
-    let line = Line::new(service, limits);
-    accept(listener, &line, capacity, shutdown).await;
+    let setup = Setup::new(service, limits);
+    accept(listener, &setup, capacity, shutdown).await;
 }
 
 /// Serves a few clients at an address of its own, as [`serve`] does.
@@ -84,11 +84,16 @@ pub(crate) async fn serve_beside<S: Service>(
     limits: &Limits,
     shutdown: Shutdown,
 ) {
-    let line = Line::new(service, limits);
-    accept(listener, &line, BESIDE, shutdown).await;
+    let setup = Setup::new(service, limits);
+    accept(listener, &setup, BESIDE, shutdown).await;
 }
 
-async fn accept<S: Service>(listener: TcpListener, line: &Arc<Line<S>>, capacity: usize, shutdown: Shutdown) {
+async fn accept<S: Service>(
+    listener: TcpListener,
+    setup: &Arc<Setup<S>>,
+    capacity: usize,
+    shutdown: Shutdown,
+) {
     let crowd = Crowd::new(capacity);
     let refusing = Arc::new(Semaphore::new(REFUSING));
     let full = "The server holds as many connections as it may. Try again in a few seconds.";
@@ -103,7 +108,7 @@ async fn accept<S: Service>(listener: TcpListener, line: &Arc<Line<S>>, capacity
             accepted = listener.accept(), if taken < TAKEN => accepted,
             () = std::future::ready(()), if taken > 0 || !arrived.is_empty() => {
                 taken = 0;
-                arrived.drain(..SET_OFF.min(arrived.len())).for_each(|one: Arrived| one.set_off(line));
+                arrived.drain(..SET_OFF.min(arrived.len())).for_each(|one: Arrived| one.set_off(setup));
                 if arrived.is_empty() {
                     arrived.shrink_to(TAKEN);
                 } else {
@@ -116,7 +121,7 @@ async fn accept<S: Service>(listener: TcpListener, line: &Arc<Line<S>>, capacity
             Ok(accepted) => accepted,
             Err(e) => {
                 // Whoever was accepted is served all the same: they are the ones who give descriptors back.
-                arrived.drain(..).for_each(|one| one.set_off(line));
+                arrived.drain(..).for_each(|one| one.set_off(setup));
                 trouble.pause(&e).await;
                 continue;
             }
@@ -126,7 +131,7 @@ async fn accept<S: Service>(listener: TcpListener, line: &Arc<Line<S>>, capacity
         // Answers and frames are small and complete: waiting to fill a packet only delays them.
         let _ = stream.set_nodelay(true);
         give_up_after(&stream, Some(UNANSWERED));
-        let exempt = line.service.is_proxy(from.ip());
+        let exempt = setup.service.is_proxy(from.ip());
         let message = match crowd.admit(from.ip(), exempt) {
             Ok(place) => {
                 arrived.push_back(Arrived { stream, from, place });
@@ -149,15 +154,15 @@ async fn accept<S: Service>(listener: TcpListener, line: &Arc<Line<S>>, capacity
             }
         };
         if let Ok(turn) = refusing.clone().try_acquire_owned() {
-            let service = line.service.clone();
-            line.service.tasks().spawn(async move {
+            let service = setup.service.clone();
+            setup.service.tasks().spawn(async move {
                 refuse(stream, &*service, message).await;
                 drop(turn);
             });
         }
     }
     drop((listener, arrived));
-    drain(line).await;
+    drain(setup).await;
 }
 
 /// Sets after how long the system gives a connection up whose peer acknowledges or takes nothing; none for its own time.
@@ -178,17 +183,17 @@ struct Arrived {
 
 impl Arrived {
     /// Serves it, on a task of its own.
-    fn set_off<S: Service>(self, line: &Arc<Line<S>>) {
+    fn set_off<S: Service>(self, setup: &Arc<Setup<S>>) {
         let Self { stream, from, place } = self;
-        let line = line.clone();
-        let tasks = line.service.tasks().clone();
+        let setup = setup.clone();
+        let tasks = setup.service.tasks().clone();
         tasks.spawn(async move {
             // Boxed, so that it is gone when the socket goes on as something else.
-            let end = Box::pin(line.drive(stream, Door::Network(from.ip()))).await;
+            let end = Box::pin(setup.drive(stream, Door::Network(from.ip()))).await;
             if let End::Upgraded(upgrade, stream, leftover) = end {
                 // Whether an agent is still there is for its heartbeats to say, which bear longer silence.
                 give_up_after(&stream, None);
-                line.service.upgraded(upgrade, stream, leftover, place);
+                setup.service.upgraded(upgrade, stream, leftover, place);
             }
         });
     }
@@ -201,7 +206,7 @@ pub(crate) async fn serve_unix<S: Service>(
     limits: &Limits,
     shutdown: Shutdown,
 ) {
-    let line = Line::new(service, limits);
+    let setup = Setup::new(service, limits);
     let room = Arc::new(Semaphore::new(OPERATORS));
     let mut trouble = Trouble::default();
     loop {
@@ -216,10 +221,10 @@ pub(crate) async fn serve_unix<S: Service>(
         };
         match accepted {
             (Ok((stream, _)), place) => {
-                let line = line.clone();
-                let tasks = line.service.tasks().clone();
+                let setup = setup.clone();
+                let tasks = setup.service.tasks().clone();
                 tasks.spawn(async move {
-                    line.drive(stream, Door::Operator).await;
+                    setup.drive(stream, Door::Operator).await;
                     drop(place);
                 });
             }
@@ -227,13 +232,13 @@ pub(crate) async fn serve_unix<S: Service>(
         }
     }
     drop(listener);
-    drain(&line).await;
+    drain(&setup).await;
 }
 
 /// Ends idle connections at once and waits for requests in flight.
-async fn drain<S: Service>(line: &Line<S>) {
-    line.stop();
-    let tasks = line.service.tasks();
+async fn drain<S: Service>(setup: &Setup<S>) {
+    setup.stop();
+    let tasks = setup.service.tasks();
     tasks.close();
     // A second beyond what each connection grants itself: here only a handler that hangs can be waited for.
     if timeout(DRAIN + Duration::from_secs(1), tasks.wait()).await.is_err() {

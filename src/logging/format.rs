@@ -22,7 +22,7 @@ use crate::model::shown::{Hidden, Shown, shown_json};
 pub(super) struct JsonLines;
 
 #[derive(Serialize)]
-struct Line<'a> {
+struct Entry<'a> {
     timestamp: String,
     level: &'static str,
     message: &'a str,
@@ -43,7 +43,7 @@ where
     fn format_event(&self, _: &FmtContext<'_, S, N>, mut to: Writer<'_>, event: &Event<'_>) -> fmt::Result {
         let (message, fields) = taken_apart(event);
         let metadata = event.metadata();
-        let line = Line {
+        let line = Entry {
             timestamp: timestamp()?,
             level: level(metadata).0,
             message: &message,

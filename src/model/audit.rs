@@ -188,7 +188,7 @@ fn add_plugins(schema: &mut schemars::Schema) {
 /// What became of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
-pub enum Outcome {
+pub enum AuditOutcome {
     /// It was done.
     Done,
     /// The server did not allow it.
@@ -281,7 +281,7 @@ pub struct Entry {
     /// From where; none for the local operator.
     pub address: Option<IpAddr>,
     /// What became of it.
-    pub outcome: Outcome,
+    pub outcome: AuditOutcome,
     /// More words of ours, such as an error's code: never anything a client sent.
     pub detail: Option<String>,
     /// How many times it happened.
@@ -291,7 +291,16 @@ pub struct Entry {
 impl Entry {
     /// That `actor` did `action` once, on nothing in particular, and it was done.
     pub fn new(at: Millis, actor: Actor, action: Action, address: Option<IpAddr>) -> Self {
-        Self { at, actor, action, subject: None, address, outcome: Outcome::Done, detail: None, count: 1 }
+        Self {
+            at,
+            actor,
+            action,
+            subject: None,
+            address,
+            outcome: AuditOutcome::Done,
+            detail: None,
+            count: 1,
+        }
     }
 
     /// Notes what it was done to.

@@ -236,7 +236,7 @@ pub fn decode_object<T: DeserializeOwned>(json: &[u8]) -> Result<T, FieldError> 
 
 /// The part of every reply that says whether the agent did it.
 #[derive(serde::Deserialize)]
-struct Verdict {
+struct ReplyStatus {
     #[serde(default)]
     status: Option<String>,
     #[serde(default)]
@@ -248,7 +248,7 @@ struct Verdict {
 
 /// The error that a reply is, whatever command it belongs to; none for any other.
 pub fn error_in(json: &[u8]) -> Option<CommandError> {
-    let Verdict { status, message, code } = serde_json::from_slice(json).ok()?;
+    let ReplyStatus { status, message, code } = serde_json::from_slice(json).ok()?;
     let code = if let serde_json::Value::String(code) = code { Some(code) } else { None };
     (status? == "ERROR").then(|| CommandError::said(code, message.unwrap_or_default()))
 }
@@ -257,7 +257,7 @@ pub(super) fn check_reply<C: Command>(json: &[u8]) -> Result<String, ReplyError>
     let json = looked_through(json).map_err(|e| ReplyError::Bad(e.to_string()))?;
     let opens = json.iter().find(|b| !b.is_ascii_whitespace());
     if opens == Some(&b'{')
-        && let Ok(Verdict { status: Some(status), message, code }) = serde_json::from_slice(json)
+        && let Ok(ReplyStatus { status: Some(status), message, code }) = serde_json::from_slice(json)
         && status == "ERROR"
         && (is_error_frame(json) || decode::<C::Reply>(json).is_err())
     {

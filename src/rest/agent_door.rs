@@ -16,7 +16,7 @@ use crate::host::Host;
 use crate::http::origin;
 use crate::http::peer::Peer;
 use crate::http::service::Door;
-use crate::model::audit::{Action, Actor, Entry, Outcome, SubjectKind};
+use crate::model::audit::{Action, Actor, AuditOutcome, Entry, SubjectKind};
 
 /// Admits the agent, whose connection its ticket stands for, or says why not.
 pub(super) fn admit(
@@ -76,7 +76,7 @@ fn report(host: &Host, agent: i64, peer: Peer, conflict: Conflict) {
     );
     let mut entry = Entry::new(host.clock.now(), Actor::Server, Action::AgentConflict, peer.address);
     entry.on(SubjectKind::Agent, agent, "");
-    entry.outcome = Outcome::Failed;
+    entry.outcome = AuditOutcome::Failed;
     entry.detail = Some(times);
     host.audit.note(entry);
 }

@@ -21,14 +21,14 @@ pub(super) trait Job: Send {
 }
 
 /// A closure with its caller.
-pub(super) struct Call<T, F> {
+pub(super) struct QueuedJob<T, F> {
     job: Option<F>,
     queued: Instant,
     result: Option<Result<T>>,
     caller: oneshot::Sender<Result<T>>,
 }
 
-impl<T, F> Call<T, F>
+impl<T, F> QueuedJob<T, F>
 where
     T: Send + 'static,
     F: FnOnce(&Conn) -> Result<T> + Send + 'static,
@@ -40,7 +40,7 @@ where
     }
 }
 
-impl<T, F> Job for Call<T, F>
+impl<T, F> Job for QueuedJob<T, F>
 where
     T: Send + 'static,
     F: FnOnce(&Conn) -> Result<T> + Send + 'static,

@@ -74,7 +74,7 @@ pub use self::conn::Conn;
 pub use self::error::StoreError;
 pub use self::figures::Stats;
 pub use self::file::is_bereft;
-use self::job::{Call, Job, closed};
+use self::job::{Job, QueuedJob, closed};
 pub use self::memo::Memo;
 pub use self::plugin_tables::{Record, SqlValue, Table};
 pub use self::row::Row;
@@ -343,7 +343,7 @@ impl Queue {
         T: Send + 'static,
         F: FnOnce(&Conn) -> Result<T> + Send + 'static,
     {
-        let (job, result) = Call::of(job);
+        let (job, result) = QueuedJob::of(job);
         self.jobs.send(job).await.map_err(|_| closed())?;
         result.await.unwrap_or_else(|_| Err(closed()))
     }

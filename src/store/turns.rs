@@ -7,11 +7,11 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use tokio::sync::OwnedMutexGuard;
 
-type Line = Arc<tokio::sync::Mutex<()>>;
+type TurnLock = Arc<tokio::sync::Mutex<()>>;
 
 /// The lines of those who read.
 #[derive(Default)]
-pub(super) struct Turns(Mutex<HashMap<i64, Line>>);
+pub(super) struct Turns(Mutex<HashMap<i64, TurnLock>>);
 
 /// One's turn, until this is dropped.
 pub(super) struct Turn<'a> {

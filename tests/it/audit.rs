@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use netignite::audit::{Action, Actor, Entry, Outcome};
+use netignite::audit::{Action, Actor, AuditOutcome, Entry};
 use netignite::domain::audit_retention as retention;
 use netignite::http::Method;
 use netignite::store::audit as table;
@@ -285,7 +285,7 @@ async fn what_fails_leaves_no_entry() {
 }
 
 /// Adds entries that are a second apart, the last of them at `at`.
-async fn furnish(server: &Server, number: i64, at: i64, outcome: Outcome) {
+async fn furnish(server: &Server, number: i64, at: i64, outcome: AuditOutcome) {
     let added = server.host().store.write(move |db| {
         for n in (0..number).rev() {
             let mut entry = Entry::new(at - n * 1000, Actor::Operator, Action::LogLevelSet, None);
@@ -303,7 +303,7 @@ async fn pages_follow_one_another_to_the_end() {
     let admin = server.superadmin().await;
     // Of one time, so that only their order tells them apart.
     for _ in 0..25 {
-        furnish(&server, 1, 1_000_000, Outcome::Done).await;
+        furnish(&server, 1, 1_000_000, AuditOutcome::Done).await;
     }
     let (mut ids, mut next) = (Vec::new(), String::new());
     loop {
@@ -325,8 +325,8 @@ async fn what_is_rare_is_found_however_far_back() {
     let server = Server::start().await;
     let admin = server.superadmin().await;
     let now = server.host().clock.now();
-    furnish(&server, 1, now - 90_000_000, Outcome::Failed).await;
-    furnish(&server, 60_000, now, Outcome::Done).await;
+    furnish(&server, 1, now - 90_000_000, AuditOutcome::Failed).await;
+    furnish(&server, 60_000, now, AuditOutcome::Done).await;
     let (mut found, mut next, mut pages) = (Vec::new(), String::new(), 0);
     loop {
         let page = admin.get(&format!("{PATH}?outcome=failed{next}")).await.expect(200);
@@ -344,7 +344,7 @@ async fn what_is_rare_is_found_however_far_back() {
 async fn an_export_is_the_whole_log_and_is_told() {
     let server = Server::start().await;
     let admin = server.superadmin().await;
-    furnish(&server, 2345, server.host().clock.now(), Outcome::Done).await;
+    furnish(&server, 2345, server.host().clock.now(), AuditOutcome::Done).await;
     let export = admin.get(&format!("{PATH}/export")).await;
     assert_eq!((export.status, export.header("content-type")), (200, Some("application/x-ndjson")));
     let lines: Vec<Value> = export.text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -363,7 +363,7 @@ async fn an_export_is_the_whole_log_and_is_told() {
 async fn filters_choose_and_bad_ones_are_named() {
     let server = Server::start().await;
     let admin = server.superadmin().await;
-    furnish(&server, 1, 1_893_456_000_000, Outcome::Failed).await;
+    furnish(&server, 1, 1_893_456_000_000, AuditOutcome::Failed).await;
     admin.create_agent("server", SECRET).await;
     for (query, found) in [
         ("since=1893456000000", 1),
@@ -429,9 +429,9 @@ async fn what_is_too_old_or_too_much_is_deleted() {
     .await;
     let admin = server.superadmin().await;
     let now = server.host().clock.now();
-    furnish(&server, 700, now - 31 * 86_400_000, Outcome::Done).await;
-    furnish(&server, 900, now, Outcome::Done).await;
-    furnish(&server, 600, now, Outcome::Refused).await;
+    furnish(&server, 700, now - 31 * 86_400_000, AuditOutcome::Done).await;
+    furnish(&server, 900, now, AuditOutcome::Done).await;
+    furnish(&server, 600, now, AuditOutcome::Refused).await;
     let deleted = retention::prune(server.host()).await.unwrap();
     assert_eq!(deleted, 700 + 501, "what is old, and refusals beyond the bound; a login is there, too");
     let left = entries(&admin, "action=log_level.set&outcome=done").await;
@@ -510,7 +510,7 @@ async fn a_plain_user_washes_nothing_out_but_their_own_flood() {
 async fn whoever_proves_nothing_pushes_nobody_out() {
     let server = Server::start_with(|config| config.audit.max_entries = 1000).await;
     let admin = server.superadmin().await;
-    furnish(&server, 300, server.host().clock.now(), Outcome::Done).await;
+    furnish(&server, 300, server.host().clock.now(), AuditOutcome::Done).await;
     let before = entries(&admin, "outcome=done").await.len();
     let now = server.host().clock.now();
     let added = server.host().store.write(move |db| {
@@ -522,7 +522,7 @@ async fn whoever_proves_nothing_pushes_nobody_out() {
                 _ => format!("2001:db8:0:1::{n:x}").parse().unwrap(),
             };
             let mut entry = Entry::new(now, Actor::Nobody, Action::AuthLogin, Some(address));
-            entry.outcome = Outcome::Refused;
+            entry.outcome = AuditOutcome::Refused;
             table::insert(db, &entry)?;
         }
         Ok(())

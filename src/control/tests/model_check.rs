@@ -10,7 +10,7 @@ use super::model::{AGENTS, Model, Step, id, window};
 use super::peer::{CLOSE, PING, PONG, TEXT, encode};
 use super::wire::Wire;
 use super::*;
-use crate::control::command::Outcome;
+use crate::control::command::Answered;
 
 /// A command on its way.
 pub(super) struct Flight {
@@ -94,7 +94,7 @@ pub(super) struct Caller {
     /// The ID of its command, once that was sent.
     pub(super) flight: Option<u32>,
     pub(super) asked: u64,
-    pub(super) outcome: oneshot::Receiver<Outcome>,
+    pub(super) outcome: oneshot::Receiver<Answered>,
 }
 
 /// The close code an agent is told a reason with.

@@ -1,7 +1,7 @@
 //! Fair shares of an agent's line.
 
 use super::*;
-use crate::control::command::Outcome;
+use crate::control::command::Answered;
 use crate::control::line::{Line, MAX_WAITING, Next};
 use crate::control::windows::Windows;
 use crate::registry::CommandEntry;
@@ -10,14 +10,14 @@ use tokio::sync::oneshot::Receiver;
 const ALICE: Requester = Requester::User(1);
 const BOB: Requester = Requester::User(2);
 
-struct Asked(Vec<Receiver<Outcome>>);
+struct Asked(Vec<Receiver<Answered>>);
 
 fn ask(
     line: &mut Line,
     entry: &'static CommandEntry,
     text: &str,
     by: Requester,
-) -> Option<Receiver<Outcome>> {
+) -> Option<Receiver<Answered>> {
     line.ask(entry, text.to_owned(), by, 0).ok()
 }
 
