@@ -7,13 +7,13 @@
 
 mod first_link;
 mod routes;
+mod running;
+mod step;
 
-use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use tokio::net::{TcpListener, UnixListener};
@@ -55,48 +55,11 @@ use crate::store::{self, Store, agents, server_state, users};
 use crate::vault::Given;
 use crate::watch::{self, Socket, Watch};
 
+use step::Step;
+
 pub use routes::{document, router, routes};
-
-/// Why the server did not start: one line that names the thing and the remedy.
-#[derive(Debug)]
-pub struct StartError(String);
-
-impl StartError {
-    pub(crate) fn new(message: impl fmt::Display) -> Self {
-        Self(message.to_string())
-    }
-}
-
-impl fmt::Display for StartError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for StartError {}
-
-/// One step of the start, which ends with one log line.
-struct Step {
-    name: &'static str,
-    begun: Instant,
-}
-
-impl Step {
-    fn begin(name: &'static str) -> Self {
-        Self { name, begun: Instant::now() }
-    }
-
-    fn done(self, what: impl fmt::Display) {
-        log_step(self.name, self.begun.elapsed(), what);
-    }
-}
-
-/// Logs that a step of the start is done, and how long it took.
-pub fn log_step(name: &str, took: Duration, what: impl fmt::Display) {
-    // In milliseconds, to a tenth.
-    let took_ms = (took.as_secs_f64() * 1e4).round() / 10.0;
-    info!(step = name, took_ms, "{name}: {what}");
-}
+pub use running::Running;
+pub use step::{StartError, log_step};
 
 /// A host on its open database, and the lock that keeps other processes away from it.
 pub struct Opened {
@@ -140,7 +103,7 @@ pub async fn open(lock: DataLock, config: Config, log_level: LogLevel) -> Result
 
     let step = Step::begin("first admin");
     let passwords = Passwords::new()
-        .map_err(|e| StartError(format!("cannot start the threads that hash passwords: {e}")))?;
+        .map_err(|e| StartError::new(format!("cannot start the threads that hash passwords: {e}")))?;
     let credentials = make_first_admin(&store, &passwords, &directory, clock.now()).await?;
     let first = credentials.is_some();
     match credentials {
@@ -212,7 +175,7 @@ pub(crate) fn refuse_bereft(directory: &Path, config: &Config) -> Result<(), Sta
         return Ok(());
     }
     let directory = directory.display();
-    Err(StartError(format!(
+    Err(StartError::new(format!(
         "there is no database in {directory}, or an empty one, but the secret.key of one: put the db.sqlite back from a \
          backup, or mount what should be there; only if a new server is what you want, start it once with `netignite \
          serve --new`"
@@ -244,25 +207,11 @@ async fn make_first_admin(
     let password = first_admin::random_password().map_err(StartError::new)?;
     let path = first_admin::write_credentials(directory, &password).map_err(|e| {
         let path = first_admin::credentials_path(directory);
-        StartError(format!("cannot write {}: {e}; {}", path.display(), files::remedy(&e)))
+        StartError::new(format!("cannot write {}: {e}; {}", path.display(), files::remedy(&e)))
     })?;
     let hash = passwords.hash(password).await.map_err(StartError::new)?;
     store.write(move |db| users::insert_first_admin(db, &hash, now)).await.map_err(StartError::new)?;
     Ok(Some(path))
-}
-
-/// A server that listens.
-pub struct Running {
-    opened: Opened,
-    plugins: Plugins,
-    address: SocketAddr,
-    /// The URL of the page at `/`, where there is one.
-    page: Option<String>,
-    /// The listeners and what works in the background.
-    doors: Vec<JoinHandle<()>>,
-    socket: PathBuf,
-    /// Which socket there is ours.
-    socket_identity: Arc<parking_lot::Mutex<Option<(u64, u64)>>>,
 }
 
 /// Starts the server: [`open`], then plugins, then listening.
@@ -330,7 +279,7 @@ pub(crate) fn cannot_listen(address: SocketAddr, error: &io::Error) -> StartErro
         }
         _ => "set a server.host that is an address of this machine",
     };
-    StartError(format!("cannot listen on {address}: {error}; {remedy}"))
+    StartError::new(format!("cannot listen on {address}: {error}; {remedy}"))
 }
 
 /// The local operator's socket. Without it the server still serves everyone else.
@@ -391,45 +340,6 @@ fn keep_audit_log(host: &Arc<Host>) -> [JoinHandle<()>; 2] {
 fn pass_events_on(host: &Arc<Host>) -> JoinHandle<()> {
     let passing = live::run(host.clone(), api::show_event, host.shutdown.clone());
     tokio::spawn(passing)
-}
-
-impl Running {
-    /// The plugins that run.
-    pub fn plugins(&self) -> &Plugins {
-        &self.plugins
-    }
-
-    /// The address it listens on.
-    pub fn address(&self) -> SocketAddr {
-        self.address
-    }
-
-    /// The host.
-    pub fn host(&self) -> &Arc<Host> {
-        &self.opened.host
-    }
-
-    /// Stops in order: no new connections, callers told, agents' sockets closed over a few seconds, requests
-    /// finished, database flushed.
-    pub async fn stop(self) {
-        let host = &self.opened.host;
-        host.shutdown.cancel();
-        let spread = Duration::from_secs(host.config.load().limits.stop_seconds);
-        host.control.stop(spread).await;
-        for door in self.doors {
-            if let Err(e) = door.await {
-                warn!("a listener or a task in the background ended badly: {e}");
-            }
-        }
-        host.events.close().await;
-        self.plugins.stop().await;
-        let own = *self.socket_identity.lock();
-        if own.is_some() && local_socket::identity(&self.socket) == own {
-            let _ = std::fs::remove_file(&self.socket);
-        }
-        address_file::remove(&host.config.load().data_directory);
-        self.opened.close().await;
-    }
 }
 
 /// Starts the server and serves until a signal says stop; a second signal exits at once. SIGHUP has the configuration

@@ -61,7 +61,7 @@ async fn on_the_side<T>(
     let directory = std::env::temp_dir().join(format!("netignite-routes-{}", std::process::id()));
     std::fs::DirBuilder::new().mode(0o700).create(&directory).map_err(|e| {
         let path = directory.display();
-        StartError(format!("cannot make the directory {path}: {e}; name another place for it in TMPDIR"))
+        StartError::new(format!("cannot make the directory {path}: {e}; name another place for it in TMPDIR"))
     })?;
     let config = Config { data_directory: directory.clone(), ..config };
     let reading = async {

@@ -42,6 +42,7 @@ mod room;
 mod state;
 #[cfg(test)]
 mod tests;
+mod ticket;
 mod turn;
 mod upkeep;
 mod wheel;
@@ -69,7 +70,7 @@ use self::close::Why;
 use self::connection::Connection;
 use self::core::{Core, Due, Task};
 use self::outlet::{FAREWELL, Outlet, Sink};
-use crate::clock::{Clock, Millis};
+use crate::clock::Clock;
 use crate::error::{Error, Kind, Result};
 use crate::model::agent_features::AgentFeatures;
 use crate::model::audit::{Action, SubjectKind};
@@ -82,6 +83,7 @@ pub use self::core::Counters;
 pub use self::dispatch::DispatchError;
 pub use self::line::MAX_WAIT;
 pub use self::message::fits;
+pub use self::ticket::{NotAdmitted, Ticket};
 pub use self::turn::{InLine, Sent, Turn};
 pub use crate::model::agent::AgentKind;
 pub use crate::model::agent_about::{AgentAbout, Supported};
@@ -114,64 +116,6 @@ pub struct Control {
     tasks: TaskTracker,
     stopping: AtomicBool,
     stopped: CancellationToken,
-}
-
-/// An admitted agent whose socket is still to come. Dropped, it ends the agent's connection.
-pub struct Ticket {
-    core: Arc<Core>,
-    agent: Arc<Agent>,
-    epoch: u32,
-    attached: bool,
-    /// Until when the old secret that ended with this login would have been good.
-    retired: Option<Millis>,
-    conflict: Option<Conflict>,
-}
-
-/// A handshake that was refused.
-#[derive(Debug)]
-pub struct NotAdmitted {
-    /// What to answer.
-    pub error: Error,
-    /// Which agent it claimed to be, if the claim was judged and found wrong.
-    pub claimed: Option<i64>,
-}
-
-impl From<Error> for NotAdmitted {
-    fn from(error: Error) -> Self {
-        Self { error, claimed: None }
-    }
-}
-
-impl Ticket {
-    /// The agent.
-    pub fn agent(&self) -> i64 {
-        self.agent.id()
-    }
-
-    /// That the agent's connections replace each other again and again, if it is time to report that.
-    pub fn conflict(&self) -> Option<Conflict> {
-        self.conflict
-    }
-
-    /// The agent, and until when its old secret would have been good, if that ended because the agent logged in with
-    /// its new one: it is to be forgotten.
-    pub fn retired_secret(&self) -> Option<(i64, Millis)> {
-        Some((self.agent.id(), self.retired?))
-    }
-}
-
-impl Drop for Ticket {
-    fn drop(&mut self) {
-        if !self.attached {
-            self.agent.end(&self.core, self.epoch, Why::UpgradeFailed);
-        }
-    }
-}
-
-impl std::fmt::Debug for Ticket {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Ticket").field("agent", &self.agent.id()).field("epoch", &self.epoch).finish()
-    }
 }
 
 impl Control {

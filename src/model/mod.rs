@@ -19,6 +19,7 @@ pub mod id;
 pub mod network;
 pub mod operation;
 pub mod operation_change;
+pub mod operation_id;
 pub mod permission;
 pub mod plugin_words;
 pub mod presence;
