@@ -27,6 +27,8 @@ impl Command for Reboot {
     const NAME: &'static str = "REBOOT";
     const SUMMARY: &'static str = "Restart the agent's machine";
     const OPT_IN: bool = true;
+    const DELIVER_WITHIN: Duration = Delayed::DELIVER_WITHIN;
+    const LONGEST_DELIVERY: Duration = Delayed::LONGEST_DELIVERY;
 
     type Payload = Delayed;
     type Reply = Outcome;

@@ -27,6 +27,8 @@ impl Command for Shutdown {
     const NAME: &'static str = "SHUTDOWN";
     const SUMMARY: &'static str = "Switch the agent's machine off";
     const OPT_IN: bool = true;
+    const DELIVER_WITHIN: Duration = Delayed::DELIVER_WITHIN;
+    const LONGEST_DELIVERY: Duration = Delayed::LONGEST_DELIVERY;
 
     type Payload = Delayed;
     type Reply = Outcome;

@@ -27,6 +27,8 @@ impl Command for Sleep {
     const NAME: &'static str = "SLEEP";
     const SUMMARY: &'static str = "Suspend the agent's machine";
     const OPT_IN: bool = true;
+    const DELIVER_WITHIN: Duration = Delayed::DELIVER_WITHIN;
+    const LONGEST_DELIVERY: Duration = Delayed::LONGEST_DELIVERY;
 
     type Payload = Delayed;
     type Reply = Outcome;

@@ -48,6 +48,11 @@ pub trait Command: Send + Sync + 'static {
     /// How long the server waits for the reply, counted from when the frame is sent: up to a minute, or an hour for
     /// [`Class::Long`].
     const TIMEOUT: Duration = Duration::from_secs(5);
+    /// In what time it must be sent where it is an operation and nobody says another time: afterwards it is not done any
+    /// more.
+    const DELIVER_WITHIN: Duration = Duration::from_mins(5);
+    /// The longest that anybody may allow for that.
+    const LONGEST_DELIVERY: Duration = Duration::from_hours(24);
     /// Whether sending it again does no harm.
     const IDEMPOTENT: bool = false;
     /// How it stands in the agent's line.

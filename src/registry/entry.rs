@@ -17,6 +17,10 @@ pub struct CommandEntry {
     pub summary: &'static str,
     /// See [`Command::TIMEOUT`].
     pub timeout: Duration,
+    /// See [`Command::DELIVER_WITHIN`].
+    pub deliver_within: Duration,
+    /// See [`Command::LONGEST_DELIVERY`].
+    pub longest_delivery: Duration,
     /// See [`Command::IDEMPOTENT`].
     pub idempotent: bool,
     /// See [`Command::CLASS`].
@@ -61,6 +65,8 @@ impl CommandEntry {
             name: C::NAME,
             summary: C::SUMMARY,
             timeout: C::TIMEOUT,
+            deliver_within: C::DELIVER_WITHIN,
+            longest_delivery: C::LONGEST_DELIVERY,
             idempotent: C::IDEMPOTENT,
             class: C::CLASS,
             urgent: C::URGENT,

@@ -63,6 +63,11 @@ pub struct Delayed {
 }
 
 impl Delayed {
+    /// In what time such a command must be sent unless another time is said, and the longest that may be said: nobody wants
+    /// last night's shutdown at breakfast.
+    pub const DELIVER_WITHIN: Duration = Duration::from_mins(1);
+    /// See [`DELIVER_WITHIN`](Self::DELIVER_WITHIN).
+    pub const LONGEST_DELIVERY: Duration = Duration::from_hours(1);
     /// The longest delay, in seconds: a day.
     pub const LONGEST: u32 = 24 * 60 * 60;
 

@@ -65,6 +65,39 @@ async fn the_agent_on_a_device_shuts_it_down() {
 }
 
 #[tokio::test]
+async fn nobody_gets_last_nights_shutdown_at_breakfast() {
+    let scene = Scene::new("server").await;
+    let admin = &scene.admin;
+    let host = admin.create_agent("server", SECRET).await;
+    name_agents(&scene, json!({"hostAgentID": host})).await;
+    let within = |made: &Reply| {
+        made.data()["deliverBy"].as_i64().unwrap() - made.data()["createdAt"].as_i64().unwrap()
+    };
+    let command = |name: &str, within: i64| json!({"kind": "command", "agentID": host, "command": name, "deliverWithin": within});
+    for (what, name) in [("shutdown", "SHUTDOWN"), ("reboot", "REBOOT"), ("sleep", "SLEEP")] {
+        let usual = admin.post(&path(&scene, what), json!({})).await.expect(202);
+        assert_eq!(within(&usual), 60_000, "{}", usual.text);
+        let longest = admin.post(&path(&scene, what), json!({"deliverWithin": 3600})).await.expect(202);
+        assert_eq!(within(&longest), 3_600_000, "{}", longest.text);
+        let refused = [
+            admin.post(&path(&scene, what), json!({"deliverWithin": 3601})).await,
+            admin.post("/api/operations", command(name, 3601)).await,
+        ];
+        for refused in refused {
+            assert_eq!(refused.expect(400).body["errors"][0]["field"], "deliverWithin");
+        }
+        let direct = json!({"kind": "command", "agentID": host, "command": name});
+        assert_eq!(within(&admin.post("/api/operations", direct).await.expect(202)), 60_000);
+    }
+    let wake =
+        admin.post("/api/operations", json!({"kind": "wake", "deviceID": scene.device})).await.expect(202);
+    assert_eq!(within(&wake), 300_000);
+    admin.post("/api/operations", command("WAKEUP", 86_401)).await.expect(400);
+    let body = json!({"kind": "wake", "deviceID": scene.device, "deliverWithin": 86_400});
+    assert_eq!(within(&admin.post("/api/operations", body).await.expect(202)), 86_400_000);
+}
+
+#[tokio::test]
 async fn a_device_can_be_shut_down_by_its_owner_alone() {
     let scene = Scene::new("server").await;
     let host = scene.admin.create_agent("server", SECRET).await;

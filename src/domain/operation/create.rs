@@ -18,9 +18,10 @@ use crate::domain::command_error::agent_error;
 use crate::domain::device_agent;
 use crate::domain::power::Power;
 use crate::domain::{power_until, wake_until};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, FieldError, Kind, Result};
 use crate::model::audit::{Action, SubjectKind};
 use crate::model::operation::{Operation, OperationKind, State};
+use crate::registry::CommandEntry;
 use crate::store::idempotency_keys::{self, Request};
 use crate::store::{Conn, operations};
 
@@ -36,8 +37,6 @@ const NOT_QUEUED: Millis = 25_000;
 
 /// The most seconds that may be allowed for sending an operation.
 pub const LONGEST_DELIVERY: i64 = 86_400;
-/// How many seconds it may take to send one if nothing is said.
-pub const DELIVERY: i64 = 300;
 /// The most seconds that an answer may be waited for.
 pub const LONGEST_RUN: i64 = 3600;
 /// How often one may be sent at most, and how often if nothing is said and it does no harm.
@@ -169,11 +168,7 @@ pub async fn create(by: &By, wanted: Wanted, options: Options) -> Result<Created
         }
         check_room(db, agent, new_by.user)?;
         let entry = target.entry;
-        let deliver_by = match (options.deliver_within, options.only_online) {
-            (Some(seconds), _) => now + seconds * 1000,
-            (None, true) => now + NOT_QUEUED,
-            (None, false) => now + DELIVERY * 1000,
-        };
+        let deliver_by = now + delivery(entry, &options)?;
         let default = target.timeout.unwrap_or(entry.timeout);
         let default = i64::try_from(default.as_millis()).unwrap_or(i64::MAX);
         let run_timeout = options.run_timeout.filter(|_| target.timeout.is_none());
@@ -244,6 +239,25 @@ pub async fn create(by: &By, wanted: Wanted, options: Options) -> Result<Created
         });
     }
     Ok(created)
+}
+
+/// In how many milliseconds an operation must be sent.
+fn delivery(entry: &CommandEntry, options: &Options) -> Result<Millis> {
+    let millis = |time: Duration| Millis::try_from(time.as_millis()).unwrap_or(Millis::MAX);
+    let longest = millis(entry.longest_delivery);
+    let within = match options.deliver_within {
+        Some(seconds) => seconds.saturating_mul(1000),
+        None if options.only_online => NOT_QUEUED.min(longest),
+        None => millis(entry.deliver_within).min(longest),
+    };
+    if within > longest {
+        let expected = format!("expected at most {} seconds for {}", longest / 1000, entry.name);
+        return Err(Error::invalid_fields(
+            "Invalid payload",
+            vec![FieldError::new("deliverWithin", expected)],
+        ));
+    }
+    Ok(within)
 }
 
 /// The operation that the same request made before.
