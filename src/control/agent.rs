@@ -188,17 +188,18 @@ impl Agent {
         self.take_offline(core, state, Why::Deleted, None);
     }
 
-    /// Sends a command, now or when its turn comes.
+    /// Sends a command, now or when its turn comes; `late` gets a reply that comes late.
     pub(super) fn ask(
         self: &Arc<Self>,
         core: &Core,
         entry: &'static CommandEntry,
         payload: String,
         requester: Requester,
+        late: Option<oneshot::Sender<Answered>>,
     ) -> Result<oneshot::Receiver<Answered>, DispatchError> {
         let mut state = self.state.lock();
         state.takes(entry)?;
-        let outcome = state.line.get_or_insert_default().ask(entry, payload, requester, core.now());
+        let outcome = state.line.get_or_insert_default().ask(entry, payload, requester, late, core.now());
         self.pump(core, &mut state);
         outcome
     }

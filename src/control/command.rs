@@ -32,8 +32,8 @@ pub(super) struct Command {
     pub(super) callers: Vec<oneshot::Sender<Answered>>,
     /// Told its ID when its turn comes, where what it sends is given only then.
     pub(super) granted: Option<oneshot::Sender<u32>>,
-    /// Gets a reply that comes late.
-    pub(super) late: Option<oneshot::Sender<Answered>>,
+    /// Get a reply that comes late.
+    pub(super) late: Vec<oneshot::Sender<Answered>>,
     /// Gets how far it is, where somebody listens.
     pub(super) reports: Option<watch::Sender<Option<Progress>>>,
     /// Who asked first.
@@ -52,13 +52,19 @@ impl Command {
     }
 
     pub(super) fn is(&self, entry: &CommandEntry, payload: &str) -> bool {
-        self.entry.name == entry.name && self.payload == payload && self.late.is_none()
+        self.entry.name == entry.name && self.payload == payload && !self.is_queued()
+    }
+
+    /// Whether it is of the agent's queue of operations, and not asked directly.
+    pub(super) fn is_queued(&self) -> bool {
+        self.reports.is_some()
     }
 
     /// Lets another caller wait for the same reply.
     pub(super) fn join(
         &mut self,
         caller: oneshot::Sender<Answered>,
+        late: Option<oneshot::Sender<Answered>>,
         requester: Requester,
     ) -> Result<(), DispatchError> {
         self.callers.retain(|c| !c.is_closed());
@@ -66,18 +72,24 @@ impl Command {
             return Err(DispatchError::Busy);
         }
         self.callers.push(caller);
+        self.late.extend(late);
         self.shared |= self.requester != requester;
         Ok(())
     }
 
-    /// Gives everyone who waits the outcome.
+    /// Gives everyone who waits the outcome; what an agent answers for whom nobody waits any more is late.
     pub(super) fn finish(self, outcome: &Answered) {
+        let is_reply = matches!(outcome, Ok(_) | Err(DispatchError::Failed(_) | DispatchError::BadReply(_)));
+        let mut left = false;
         for caller in self.callers {
-            // A caller that went away needs no answer.
-            let _ = caller.send(outcome.clone());
+            left |= caller.send(outcome.clone()).is_err();
+        }
+        for late in self.late.into_iter().filter(|_| is_reply && left) {
+            // Who was answered, or went away altogether, does not listen.
+            let _ = late.send(outcome.clone());
         }
     }
 }
 
 /// Who waits for a reply that comes late.
-pub(super) type Waiter = (&'static CommandEntry, oneshot::Sender<Answered>);
+pub(super) type Waiters = (&'static CommandEntry, Vec<oneshot::Sender<Answered>>);

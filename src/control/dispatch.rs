@@ -7,6 +7,7 @@ use crate::model::event::{CommandOutcome, Event};
 use crate::registry::{
     Command, CommandEntry, CommandError, ReplyError, UNKNOWN_COMMAND, decode, encode_payload,
 };
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 /// How much of what is wrong with a reply is kept for the log.
@@ -68,6 +69,9 @@ impl DispatchError {
     }
 }
 
+/// Gets the reply to a command that comes after its time; dropped where none can come any more.
+pub(super) type LateReply = oneshot::Sender<Result<String, DispatchError>>;
+
 impl Control {
     /// Sends `C` to an agent on the server's own behalf and waits for its reply.
     ///
@@ -123,8 +127,24 @@ impl Control {
         entry: &'static CommandEntry,
         payload: String,
     ) -> Result<String, DispatchError> {
+        self.dispatch_watched(requester, agent, entry, payload, None).await
+    }
+
+    /// As [`dispatch_json_for`](Self::dispatch_json_for), for whoever records it: a reply that comes after its time is
+    /// passed to `late`.
+    ///
+    /// # Errors
+    /// See [`DispatchError`].
+    pub async fn dispatch_watched(
+        &self,
+        requester: Requester,
+        agent: i64,
+        entry: &'static CommandEntry,
+        payload: String,
+        late: Option<LateReply>,
+    ) -> Result<String, DispatchError> {
         let asked = Instant::now();
-        let result = self.send_and_wait(requester, agent, entry, payload).await;
+        let result = self.send_and_wait(requester, agent, entry, payload, late).await;
         let outcome = result.as_ref().map_or_else(DispatchError::outcome, |_| CommandOutcome::Ok);
         let user = match requester {
             Requester::User(user) => Some(user),
@@ -141,10 +161,11 @@ impl Control {
         agent: i64,
         entry: &'static CommandEntry,
         payload: String,
+        late: Option<LateReply>,
     ) -> Answered {
         check_payload(entry, &payload)?;
         let agent = self.find(agent).filter(|_| !self.is_stopping()).ok_or(DispatchError::Offline)?;
-        let outcome = agent.ask(&self.core, entry, payload, requester)?;
+        let outcome = agent.ask(&self.core, entry, payload, requester, late)?;
         let waiting = Waiting::new(agent, entry, outcome);
         waiting.await.unwrap_or(Err(DispatchError::Disconnected))
     }

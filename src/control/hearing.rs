@@ -86,11 +86,13 @@ impl Agent {
                 command.finish(&outcome);
             }
             Heard::Fine => {}
-            Heard::Late(waiter) => {
+            Heard::Late(waiters) => {
                 core.count(&tally.late, self.id(), "a reply came late");
-                if let Some((entry, waiter)) = waiter {
+                let Some((entry, waiters)) = waiters else { return };
+                let outcome = (entry.check_reply)(json).map_err(DispatchError::from);
+                for waiter in waiters {
                     // Whoever waited may have gone away.
-                    let _ = waiter.send((entry.check_reply)(json).map_err(DispatchError::from));
+                    let _ = waiter.send(outcome.clone());
                 }
             }
             Heard::Unknown => core.count(&tally.unknown, self.id(), "a reply with an unknown ID came"),

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
 
-use super::command::{Answered, Command, Requester, Waiter};
+use super::command::{Answered, Command, Requester, Waiters};
 use super::dispatch::DispatchError;
 use super::message;
 use super::report::Rate;
@@ -70,7 +70,7 @@ impl Flight {
 struct Late {
     id: u32,
     name: &'static str,
-    waiter: Option<Waiter>,
+    waiters: Option<Waiters>,
 }
 
 /// What became of the next command in line.
@@ -112,12 +112,13 @@ pub(super) struct Line {
 }
 
 impl Line {
-    /// Puts a command in line, or joins the same question.
+    /// Puts a command in line, or joins the same question; `late` gets a reply that comes late.
     pub(super) fn ask(
         &mut self,
         entry: &'static CommandEntry,
         payload: String,
         requester: Requester,
+        late: Option<oneshot::Sender<Answered>>,
         now: Moment,
     ) -> Result<oneshot::Receiver<Answered>, DispatchError> {
         let (caller, outcome) = oneshot::channel();
@@ -126,13 +127,13 @@ impl Line {
             if let Some(flight) =
                 self.flights.iter_mut().find(|f| !f.canceled && f.command.is(entry, &payload))
             {
-                return flight.command.join(caller, requester).map(|()| outcome);
+                return flight.command.join(caller, late, requester).map(|()| outcome);
             }
             if let Some(at) = self.questions.iter().position(|c| c.is(entry, &payload)) {
                 // It comes up when the one who joins would have come up, if that is earlier.
                 let turn = next_turn(&self.questions, self.turn, requester);
                 let waiting = &mut self.questions[at];
-                waiting.join(caller, requester)?;
+                waiting.join(caller, late, requester)?;
                 if turn < waiting.turn
                     && let Some(mut waiting) = self.questions.remove(at)
                 {
@@ -147,7 +148,8 @@ impl Line {
         let line = self.waiting(entry);
         let turn = next_turn(line, current, requester);
         let callers = vec![caller];
-        let (granted, late, reports, shared) = (None, None, None, false);
+        let late = late.into_iter().collect();
+        let (granted, reports, shared) = (None, None, false);
         let command =
             Command { entry, payload, callers, granted, late, reports, requester, shared, turn, give_up };
         insert(line, command);
@@ -174,7 +176,7 @@ impl Line {
             payload: String::new(),
             callers: vec![caller],
             granted: Some(grant),
-            late: Some(late_caller),
+            late: vec![late_caller],
             reports: Some(reporter),
             requester,
             shared: false,
@@ -311,14 +313,14 @@ impl Line {
 
     /// Whether the command under `id` timed out before its reply, which came now and `answers` a command of its name; and
     /// who waits for it all the same.
-    pub(super) fn take_late(&mut self, id: u32, answers: impl Fn(&str) -> bool) -> Option<Option<Waiter>> {
+    pub(super) fn take_late(&mut self, id: u32, answers: impl Fn(&str) -> bool) -> Option<Option<Waiters>> {
         let at = self.late.iter().position(|late| late.id == id && answers(late.name))?;
-        self.late.remove(at).map(|late| late.waiter)
+        self.late.remove(at).map(|late| late.waiters)
     }
 
     /// Remembers that a reply to the command `name` under `id` would be late.
     pub(super) fn expect_late(&mut self, id: u32, name: &'static str) {
-        self.wait_late(Late { id, name, waiter: None });
+        self.wait_late(Late { id, name, waiters: None });
     }
 
     fn wait_late(&mut self, late: Late) {
@@ -338,8 +340,9 @@ impl Line {
                 continue;
             }
             let entry = flight.command.entry;
-            let waiter = flight.command.late.take().map(|late| (entry, late));
-            self.wait_late(Late { id: flight.id, name: entry.name, waiter });
+            let late = std::mem::take(&mut flight.command.late);
+            let waiters = (!late.is_empty()).then_some((entry, late));
+            self.wait_late(Late { id: flight.id, name: entry.name, waiters });
             expired.push((flight.command, DispatchError::TimedOut));
         }
         for line in [&mut self.urgents, &mut self.actions, &mut self.questions, &mut self.longs] {

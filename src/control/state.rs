@@ -11,7 +11,7 @@ use std::time::Duration;
 use fastwebsockets::Frame;
 
 use super::close::Why;
-use super::command::{Command, Waiter};
+use super::command::{Command, Waiters};
 use super::conflict::Replacements;
 use super::dispatch::DispatchError;
 use super::line::Line;
@@ -95,7 +95,7 @@ pub(super) enum Heard {
     Reply(Command),
     Fine,
     /// After its command timed out; and who waits for it all the same.
-    Late(Option<Waiter>),
+    Late(Option<Waiters>),
     Unknown,
     Malformed,
 }

@@ -70,7 +70,7 @@ impl Agent {
             line.armed = None;
         }
         // Whoever asked directly has gone; of an operation an answer that comes late still counts.
-        let overdue = line.stop(|flight| flight.deadline <= now && flight.command.late.is_none());
+        let overdue = line.stop(|flight| flight.deadline <= now && !flight.command.is_queued());
         let expired = line.expire(now);
         if state.takes_cancel() {
             self.send(&mut state, &overdue);

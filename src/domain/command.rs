@@ -1,6 +1,7 @@
 //! Sends any command of the registry to an agent.
 
 use bytes::Bytes;
+use tokio::sync::oneshot;
 
 use super::By;
 use super::agent::not_found;
@@ -42,7 +43,8 @@ pub async fn send(
             payload: payload.clone(),
             began: by.now(),
         };
-        let reply = by.host.control.dispatch_json_for(by.requester(), agent, entry, payload);
+        let (late, answered_late) = oneshot::channel();
+        let reply = by.host.control.dispatch_watched(by.requester(), agent, entry, payload, Some(late));
         let reply = in_time(entry.timeout, reply);
         let reply = tokio::select! {
             biased;
@@ -50,7 +52,7 @@ pub async fn send(
             () = hung_up(), if entry.cancelable => Err(DispatchError::GivenUp),
         };
         let reply = server_side::after(agent, entry, reply).await;
-        record::note(by, direct, reply.as_ref().map(Some));
+        record::note(by, direct, reply.as_ref().map(Some), answered_late);
         reply.map_err(|error| agent_error(agent, entry.name, error))
     };
     let reply = by.as_long_as_allowed(sending).await;

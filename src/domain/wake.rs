@@ -1,6 +1,7 @@
 //! Wakes a device through its agent.
 
 use secrecy::ExposeSecret;
+use tokio::sync::oneshot;
 use tokio::time::sleep;
 
 use super::By;
@@ -52,18 +53,21 @@ pub async fn wake(by: &By, id: i64) -> Result<()> {
     let questions = by.host.remembered.get(DeviceQuestions::default);
     questions.forget_device(id);
     let sending = async {
-        let sent = by.host.control.dispatch_for::<Wakeup>(by.requester(), agent, &payload);
+        let entry: &'static CommandEntry = const { &CommandEntry::of::<Wakeup>() };
+        let (late, answered_late) = oneshot::channel();
+        let encoded = encode_payload::<Wakeup>(&payload).map_err(|e| Error::internal(e.message))?;
+        let sent = by.host.control.dispatch_watched(by.requester(), agent, entry, encoded, Some(late));
         let direct = Direct {
             kind: OperationKind::Wake,
             owner: device.owner,
             agent,
             device: Some(id),
-            entry: const { &CommandEntry::of::<Wakeup>() },
+            entry,
             payload: UNTIL_SENT.to_owned(),
             began: by.now(),
         };
         let sent = sent.await.map(drop);
-        record::note(by, direct, sent.as_ref().map(|()| None::<&str>));
+        record::note(by, direct, sent.as_ref().map(|()| None::<&str>), answered_late);
         sent.map_err(failed)
     };
     // A share can be taken back, and a device changed, while the command waits for its turn.

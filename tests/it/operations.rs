@@ -5,7 +5,7 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::support::scene::{SECRET, Scene};
+use super::support::scene::{MAC, SECRET, Scene};
 use super::support::wait::until_equal;
 use super::support::{Client, Firmware, Reply, soon};
 
@@ -466,6 +466,39 @@ async fn what_is_done_directly_is_recorded() {
         assert_eq!(events(&whole), ["created", "sent", "succeeded"]);
     }
     serving.abort();
+}
+
+#[tokio::test]
+async fn a_late_answer_to_a_direct_call_ends_its_record_otherwise() {
+    let scene = Scene::new("server").await;
+    let admin = &scene.admin;
+    let mut firmware = scene.firmware().await;
+    let calls = [scene.wake(), scene.wake_mac("AA:BB:CC:DD:EE:01")];
+    let frames = [firmware.command().await, firmware.command().await];
+    for call in calls {
+        assert_eq!(call.answer().await.expect(504).code(), "agent_timeout");
+    }
+    until_equal("both are recorded", json!(["timed_out", "timed_out"]), async || {
+        let list = admin.get(PATH).await.expect(200);
+        list.data().as_array().unwrap().iter().map(|one| one["state"].clone()).collect()
+    })
+    .await;
+    for frame in &frames {
+        let done = frame.json["macAddress"] == MAC;
+        let no = r#"{"status":"ERROR","message":"eth7 was busy"}"#;
+        firmware.reply(frame, if done { r#"{"status":"OK","message":"sent"}"# } else { no }).await;
+    }
+    let list = admin.get(PATH).await.expect(200);
+    for one in list.data().as_array().unwrap() {
+        let (state, reason) = match one["kind"].as_str().unwrap() {
+            "wake" => ("succeeded", Value::Null),
+            _ => ("failed", json!("command_failed")),
+        };
+        let done = until_state(admin, one["id"].as_str().unwrap(), state).await;
+        assert_eq!(done["reason"], reason, "{done}");
+        assert_eq!(events(&done), ["created", "sent", "timed_out", "answered_late"]);
+        assert!(done["trail"].as_array().unwrap().is_sorted_by_key(|entry| entry["at"].as_i64()), "{done}");
+    }
 }
 
 #[tokio::test]

@@ -402,8 +402,8 @@ impl Model {
         let json = format!("{{\"text\":\"{agent} {text}\"}}");
         let entry = if question { &ASK } else { &ACT };
         let asked = self.control.find(id(agent)).ok_or(DispatchError::Offline);
-        let asked =
-            asked.and_then(|object| object.ask(&self.control.core, entry, json.clone(), Requester::Server));
+        let asked = asked
+            .and_then(|object| object.ask(&self.control.core, entry, json.clone(), Requester::Server, None));
         let era = self.agents[agent].as_ref().and_then(|known| known.live.as_ref()).map(|live| live.era);
         match (asked, era) {
             (Ok(outcome), Some(era)) => {

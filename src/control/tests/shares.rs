@@ -18,7 +18,7 @@ fn ask(
     text: &str,
     by: Requester,
 ) -> Option<Receiver<Answered>> {
-    line.ask(entry, text.to_owned(), by, 0).ok()
+    line.ask(entry, text.to_owned(), by, None, 0).ok()
 }
 
 fn fill(line: &mut Line, entry: &'static CommandEntry, count: usize, by: Requester, mark: &str) -> Asked {

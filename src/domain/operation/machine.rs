@@ -169,6 +169,11 @@ impl Next {
 
     fn answered(&mut self, reply: &Reply) -> bool {
         let late = self.op.state == State::TimedOut;
+        if late && self.op.direct {
+            // Of one that was done directly nothing is stored until then.
+            let (at, message) = (self.op.ended_at.unwrap_or(self.now), self.op.message.clone());
+            self.trail.push(TrailEntry::new(at, State::TimedOut.word(), message));
+        }
         let event = |word: &'static str| if late { "answered_late" } else { word };
         let how = if late { "late " } else { "" };
         match reply {

@@ -295,7 +295,7 @@ async fn store_answer(operations: &Operations, operation: Operation, reply: Repl
     }
 }
 
-fn reply_of(outcome: std::result::Result<String, DispatchError>) -> Reply {
+pub(super) fn reply_of(outcome: std::result::Result<String, DispatchError>) -> Reply {
     match outcome {
         Ok(reply) => Reply::Done(reply),
         Err(DispatchError::Failed(said)) => {

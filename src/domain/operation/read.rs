@@ -186,7 +186,8 @@ fn whole_trail(operation: &Operation, stored: Vec<TrailEntry>) -> Vec<TrailEntry
     if operation.direct {
         let sent = operation.started_at.map(|at| TrailEntry::new(at, "sent", "Sent"));
         trail.extend(sent);
-        if let Some(at) = operation.ended_at {
+        // What came late is stored, with what was before.
+        if let Some(at) = operation.ended_at.filter(|_| stored.is_empty()) {
             let end = TrailEntry::new(at, operation.state.word(), operation.message.clone());
             trail.push(TrailEntry { said: operation.said.clone(), ..end });
         }

@@ -4,13 +4,16 @@ use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 use tokio::time::sleep;
 
 use super::Operations;
+use super::machine::Input;
+use super::queue::reply_of;
 use crate::control::DispatchError;
 use crate::domain::By;
 use crate::domain::command_error::agent_text;
+use crate::domain::server_side;
 use crate::host::Host;
 use crate::model::operation::{Operation, OperationKind, State, Word, reason};
 use crate::registry::CommandEntry;
@@ -18,6 +21,8 @@ use crate::store::operations;
 
 /// How long one waits for others.
 const EVERY: Duration = Duration::from_millis(500);
+/// How often it is tried to record a late answer.
+const LOOKS: u32 = 60;
 /// Operations of one transaction.
 const CHUNK: usize = 1000;
 /// Operations that wait in memory at most.
@@ -33,21 +38,23 @@ pub struct Recorded {
 }
 
 /// What was asked of an agent directly.
-pub(in crate::domain) struct Direct<'a> {
+pub(in crate::domain) struct Direct {
     pub(in crate::domain) kind: OperationKind,
     pub(in crate::domain) owner: i64,
     pub(in crate::domain) agent: i64,
     pub(in crate::domain) device: Option<i64>,
-    pub(in crate::domain) entry: &'a CommandEntry,
+    pub(in crate::domain) entry: &'static CommandEntry,
     pub(in crate::domain) payload: String,
     pub(in crate::domain) began: i64,
 }
 
-/// Notes how a command ended that was sent directly. One that was never sent is none.
+/// Notes how a command ended that was sent directly, and waits for what its agent answers `late` where it timed out. One
+/// that was never sent is none.
 pub(in crate::domain) fn note<T: AsRef<str>>(
     by: &By,
-    direct: Direct<'_>,
+    direct: Direct,
     outcome: std::result::Result<Option<T>, &DispatchError>,
+    late: Late,
 ) {
     let (state, why, message, said, result): (_, Option<&'static str>, _, Option<String>, _) = match outcome {
         Ok(result) => (
@@ -139,11 +146,45 @@ pub(in crate::domain) fn note<T: AsRef<str>>(
         return;
     }
     let first = waiting.is_empty();
+    let followed = (why == Some(reason::AGENT_TIMEOUT)).then(|| operation.clone());
     waiting.push(operation);
     drop(waiting);
+    if let Some(operation) = followed {
+        tokio::spawn(follow(by.host.clone(), direct.entry, operation, late));
+    }
     if first {
         operations.recorded.stirred.notify_one();
     }
+}
+
+/// What an agent answers after its time.
+pub(in crate::domain) type Late = oneshot::Receiver<std::result::Result<String, DispatchError>>;
+
+/// Waits until an answer comes that is late, or none can come any more, and records it.
+async fn follow(host: Arc<Host>, entry: &'static CommandEntry, operation: Operation, late: Late) {
+    let answered = tokio::select! {
+        answered = late => answered,
+        () = host.shutdown.cancelled() => return,
+    };
+    let Ok(answered) = answered else { return };
+    let agent = operation.agent.unwrap_or(0);
+    let answered = match operation.kind {
+        OperationKind::Command => server_side::after(agent, entry, answered).await,
+        OperationKind::Wake => answered,
+    };
+    if matches!(&answered, Err(DispatchError::Failed(said)) if said.is_canceled()) {
+        return;
+    }
+    let operations = Operations::of(&host);
+    let reply = Input::Answered(reply_of(answered));
+    // It may still wait to be stored itself.
+    for _ in 0..LOOKS {
+        if let Ok(Some(_)) = operations.step(operation.clone(), reply.clone()).await {
+            return;
+        }
+        sleep(EVERY).await;
+    }
+    tracing::warn!(operation = %operation.id, "What an agent answered late could not be recorded");
 }
 
 impl Operations {
