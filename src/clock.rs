@@ -25,6 +25,9 @@ const NEVER_SET_BEFORE: Millis = 1_767_225_600_000;
 /// By how much the two clocks may differ without being worth a word.
 const TOLERANCE: Millis = 60 * 60 * 1000;
 
+/// Two readings that are further apart, in milliseconds, were held up between each other.
+const IN_ONE_GO: Millis = 200;
+
 /// The wall clock. Clones move together.
 #[derive(Debug, Clone)]
 pub struct Clock(Arc<Inner>);
@@ -37,6 +40,34 @@ struct Inner {
     /// What tests have added to the monotonic clock.
     passed: AtomicI64,
     lived: Mutex<Lived>,
+}
+
+/// A time that passes evenly. See [`Clock::course`].
+#[derive(Debug, Clone)]
+pub struct Course {
+    clock: Clock,
+    from: Millis,
+    begun: Millis,
+}
+
+impl Course {
+    /// What it has come to.
+    pub fn now(&self) -> Millis {
+        self.from.saturating_add(self.clock.uptime() - self.begun)
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn since_boot() -> Millis {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    Duration::try_from(now).map_or(0, |now| i64::try_from(now.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// Elsewhere the time that the machine slept is not known.
+#[cfg(not(target_os = "linux"))]
+fn since_boot() -> Millis {
+    static START: std::sync::LazyLock<Instant> = std::sync::LazyLock::new(Instant::now);
+    i64::try_from(START.elapsed().as_millis()).unwrap_or(i64::MAX)
 }
 
 /// A reading of the time lived through.
@@ -79,6 +110,25 @@ impl Clock {
     pub fn elapsed(&self) -> Millis {
         let real = i64::try_from(self.0.started.elapsed().as_millis()).unwrap_or(i64::MAX);
         real.saturating_add(self.0.passed.load(Relaxed))
+    }
+
+    /// The milliseconds since the machine was started, the time that it slept included, whatever the wall clock shows.
+    pub fn uptime(&self) -> Millis {
+        since_boot().saturating_add(self.0.passed.load(Relaxed))
+    }
+
+    /// By how much the wall clock is ahead of [`uptime`](Self::uptime): that changes when it is set, and does not when
+    /// the machine sleeps. None where the two could not be read in one go.
+    pub fn ahead(&self) -> Option<Millis> {
+        let before = self.uptime();
+        let now = self.now();
+        let uptime = self.uptime();
+        (uptime - before < IN_ONE_GO).then_some(now - uptime)
+    }
+
+    /// A time that is `from` now and passes evenly, however the wall clock is set meanwhile.
+    pub fn course(&self, from: Millis) -> Course {
+        Course { clock: self.clone(), from, begun: self.uptime() }
     }
 
     /// The time lived through.

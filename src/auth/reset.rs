@@ -15,6 +15,8 @@ use crate::text::bare;
 pub const LIFETIME: Millis = 60 * 60 * 1000;
 /// How long the token of a first start is good: a day.
 pub const FIRST_LIFETIME: Millis = 24 * LIFETIME;
+/// What would be good for longer was made by a clock that was wrong; one that was set by minutes is no such.
+pub const LONGEST: Millis = FIRST_LIFETIME + LIFETIME;
 
 /// The digest of a token, whatever was copied along with it.
 pub fn digest(token: &str) -> Digest {

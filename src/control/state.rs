@@ -22,7 +22,7 @@ use crate::clock::Millis;
 use crate::model::agent::AgentKind;
 use crate::model::agent_about::{AgentAbout, BASE_COMMANDS, Supported};
 use crate::model::agent_features::AgentFeatures;
-use crate::model::credential::{Credential, OldSecret};
+use crate::model::credential::{Credential, LONGEST_GRACE, OldSecret};
 use crate::model::digest::Digest;
 use crate::registry::{Class, CommandEntry, LARGEST_PROGRESS, UNKNOWN_COMMAND, error_in};
 
@@ -126,7 +126,8 @@ impl State {
 
     /// Whether the old secret still is good.
     pub(super) fn old_is_good(&self, now: Millis) -> bool {
-        self.old.as_ref().is_some_and(|old| now < old.until)
+        // What would be good for longer was retired by a clock that was wrong.
+        self.old.as_ref().is_some_and(|old| now < old.until && old.until - now <= LONGEST_GRACE)
     }
 
     /// What the newest connection was admitted with.

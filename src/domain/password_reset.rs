@@ -110,7 +110,9 @@ pub async fn reset(by: &By, token: &SecretString, password: SecretString, end_to
 
 /// The user who may choose a new password with a token now: as long as its issuer may still give it.
 fn user_of(db: &Conn, host: &Host, key: Digest) -> Result<Option<UserRow>> {
-    let Some(reset) = password_resets::get(db, &key.0, host.clock.now())? else { return Ok(None) };
+    let Some(reset) = password_resets::get(db, &key.0, host.clock.now(), reset::LONGEST)? else {
+        return Ok(None);
+    };
     let Some(user) = users::get(db, reset.user)? else { return Ok(None) };
     let Some(issuer) = reset.issuer else { return Ok(Some(user)) };
     let issuer = standing::of_user(db, issuer)?;

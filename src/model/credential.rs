@@ -5,6 +5,9 @@ use super::agent::AgentKind;
 use super::digest::Digest;
 use crate::clock::Millis;
 
+/// The longest that an old secret can be kept good, in milliseconds: 30 days.
+pub const LONGEST_GRACE: Millis = 30 * 24 * 60 * 60 * 1000;
+
 /// The digest of an agent's secret; none for the empty secret, which never connects.
 pub fn digest(secret: &str) -> Option<Digest> {
     (!secret.is_empty()).then(|| Digest::of(secret))

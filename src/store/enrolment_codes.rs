@@ -43,13 +43,17 @@ pub struct NewEnrolmentCode {
     pub token: Option<i64>,
 }
 
-/// Whether a code is good at the time `$now`: neither its own time is over nor that of the token it was made with.
+/// Whether a code is good at the time `$now`: neither its own time is over nor that of the token it was made with. One
+/// that was made more than an hour after `$now` was made by a clock that was wrong, and would be good for as long as that
+/// was ahead.
 macro_rules! good_at {
     ($now:literal) => {
         concat!(
             "expires > ",
             $now,
-            " AND (tokenID IS NULL OR EXISTS (SELECT 1 FROM tokens WHERE tokens.id = tokenID \
+            " AND created <= ",
+            $now,
+            " + 3600000 AND (tokenID IS NULL OR EXISTS (SELECT 1 FROM tokens WHERE tokens.id = tokenID \
              AND (tokens.expires IS NULL OR tokens.expires > ",
             $now,
             ")))"

@@ -43,6 +43,7 @@ pub mod figures;
 pub mod given_shares;
 pub mod idempotency_keys;
 pub mod operation_page;
+pub mod operation_times;
 pub mod operation_trail;
 pub mod operations;
 pub mod page;

@@ -27,13 +27,14 @@ pub fn put(db: &Conn, reset: ResetRow, hash: &[u8; 32], expires: Millis) -> Resu
     Ok(())
 }
 
-/// The reset that has this hash and has not expired by `now`.
+/// The reset that has this hash and has not expired by `now`. One that would be good for more than `longest` was made by
+/// a clock that was wrong.
 ///
 /// # Errors
 /// The database refuses.
-pub fn get(db: &Conn, hash: &[u8; 32], now: Millis) -> Result<Option<ResetRow>> {
-    let sql = "SELECT userID, issuerID FROM password_resets WHERE hash = ?1 AND expires > ?2";
-    db.query_one(sql, libsql::params![hash.as_slice(), now], |row| {
+pub fn get(db: &Conn, hash: &[u8; 32], now: Millis, longest: Millis) -> Result<Option<ResetRow>> {
+    let sql = "SELECT userID, issuerID FROM password_resets WHERE hash = ?1 AND expires > ?2 AND expires <= ?2 + ?3";
+    db.query_one(sql, libsql::params![hash.as_slice(), now, longest], |row| {
         Ok(ResetRow { user: row.int(0)?, issuer: row.opt_int(1)? })
     })
 }

@@ -9,9 +9,11 @@ use rustix::process::Signal;
 use serde_json::json;
 
 use crate::support::binary::{command, superadmin};
+use crate::support::scene::{MAC, SECRET};
 use crate::support::system::with_clock;
-use crate::support::wait::until;
-use crate::support::{Binary, Client, sqlite};
+use crate::support::wait::{until, until_equal};
+use crate::support::{Agent, Binary, Client, sqlite};
+use crate::wake_until::{Probe, connect_at, lan};
 
 const DAY: i64 = 86_400;
 const YEARS_AHEAD: i64 = 14 * 365 * DAY;
@@ -178,4 +180,111 @@ async fn a_new_database_takes_the_word_of_older_logs() {
     server.line(&["The clock is", "years ahead"]).await;
     machine.stop(server).await;
     assert!(fs::read_dir(machine.path().join("logs")).unwrap().count() == 2, "a log was deleted");
+}
+
+#[tokio::test]
+async fn what_lets_in_for_a_while_does_not_do_so_for_years() {
+    let machine = Machine::new();
+    let (server, address) = machine.start(YEARS_AHEAD).await;
+    let admin = superadmin(machine.path(), address).await;
+    let agent = admin.create_agent("server", SECRET).await;
+    let code = admin.post("/api/agents/enrolment-codes", json!({"type": "server"})).await.expect(201);
+    let ann = json!({"username": "ann", "password": "a long password of ann", "role": "user"});
+    let ann = admin.post("/api/admin/users", ann).await.expect(201).id();
+    let reset = admin.post(&format!("/api/admin/users/{ann}/password-reset"), json!({})).await.expect(201);
+    let rotation = json!({"graceHours": 24});
+    admin.post(&format!("/api/agents/{agent}/secret"), rotation).await.expect(200);
+    assert!(Agent::try_connect(address, agent, SECRET).await.is_ok(), "the old secret is good for a day");
+
+    machine.set(0);
+    server.line(&["wall clock was set back"]).await;
+    let anonymous = Client::anonymous(address);
+    let enrol = json!({"code": code.data()["code"], "name": "Late"});
+    let refused = anonymous.post("/api/agents/enrol", enrol).await.expect(403);
+    assert_eq!(refused.code(), "invalid_enrolment_code");
+    let token = json!({"token": reset.data()["token"], "password": "another long password"});
+    let refused = anonymous.post("/api/auth/reset-password", token).await.expect(400);
+    assert_eq!(refused.code(), "invalid_reset_token");
+    assert!(Agent::try_connect(address, agent, SECRET).await.is_err(), "it would be good for years");
+    machine.stop(server).await;
+}
+
+/// Has a command queued for an agent that is not connected.
+async fn queue(client: &Client, agent: i64, within: u32) -> String {
+    let payload = json!({"macAddress": MAC, "port": 9});
+    let body = json!({"kind": "command", "agentID": agent, "command": "WAKEUP", "payload": payload,
+        "deliverWithin": within});
+    let queued = client.post("/api/operations", body).await.expect(202);
+    queued.data()["id"].as_str().unwrap().to_owned()
+}
+
+async fn state(client: &Client, id: &str) -> String {
+    let read = client.get(&format!("/api/operations/{id}")).await.expect(200);
+    read.data()["state"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn what_waits_has_its_time_whatever_the_clock_is_set_to() {
+    for wrong in [YEARS_AHEAD, -3 * 60 * 60] {
+        let machine = Machine::new();
+        let (server, address) = machine.start(wrong).await;
+        let admin = superadmin(machine.path(), address).await;
+        let agent = admin.create_agent("server", SECRET).await;
+        let (short, long) = (queue(&admin, agent, 8).await, queue(&admin, agent, 3600).await);
+        machine.set(0);
+        server.line(&["wall clock was set"]).await;
+        until_equal("the end of its time", "expired".to_owned(), || state(&admin, &short)).await;
+        assert_eq!(state(&admin, &long).await, "queued", "{wrong}: its time is not over");
+        machine.stop(server).await;
+        let left = "SELECT max(deliverBy) FROM operations WHERE endedAt IS NULL";
+        let left = machine.count(left).await - now();
+        assert!((3000 * 1000..=3600 * 1000).contains(&left), "{wrong}: {left} ms are left");
+    }
+}
+
+#[tokio::test]
+async fn what_a_wrong_clock_made_does_not_wait_for_years_after_a_restart() {
+    let machine = Machine::new();
+    let (server, address) = machine.start(YEARS_AHEAD).await;
+    let admin = superadmin(machine.path(), address).await;
+    let agent = admin.create_agent("server", SECRET).await;
+    let queued = queue(&admin, agent, 10).await;
+    let device = admin.create_device(agent, MAC).await;
+    let wake =
+        json!({"kind": "wake", "deviceID": device, "until": "online", "timeout": 10, "deliverWithin": 10});
+    let wake =
+        admin.post("/api/operations", wake).await.expect(202).data()["id"].as_str().unwrap().to_owned();
+    machine.stop(server).await;
+    let (server, address) = machine.start(0).await;
+    let admin = superadmin(machine.path(), address).await;
+    for id in [queued, wake] {
+        until("it to end", || async { (state(&admin, &id).await != "queued").then_some(()) }).await;
+    }
+    machine.stop(server).await;
+}
+
+#[tokio::test]
+async fn a_wake_looks_for_its_device_as_long_as_was_asked() {
+    for wrong in [YEARS_AHEAD, 3 * 60 * 60, -3 * 60 * 60] {
+        let machine = Machine::new();
+        let (server, address) = machine.start(0).await;
+        let admin = superadmin(machine.path(), address).await;
+        let agent = admin.create_agent("server", SECRET).await;
+        let device = admin.create_device(agent, MAC).await;
+        let never = lan(None, Probe::Answers);
+        let playing = connect_at(address, agent, &never).await;
+        let wake = json!({"kind": "wake", "deviceID": device, "until": "online", "timeout": 12});
+        let wake = admin.post("/api/operations", wake).await.expect(202);
+        let wake = wake.data()["id"].as_str().unwrap().to_owned();
+        until("the first packet", || async { never.lock().woken }).await;
+        machine.set(wrong);
+        server.line(&["wall clock was set"]).await;
+        let woken = never.lock().woken.unwrap();
+        if woken.elapsed().as_secs() < 10 {
+            assert_eq!(state(&admin, &wake).await, "running", "{wrong}: its time is not over");
+        }
+        until_equal("the end of its time", "failed".to_owned(), || state(&admin, &wake)).await;
+        playing.abort();
+        machine.stop(server).await;
+    }
 }

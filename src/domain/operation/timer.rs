@@ -1,6 +1,7 @@
 //! Time: what expires, times out or may be tried again does so by itself, whether anybody looks or not.
 //!
-//! One clockwork for all: it knows when something is due first, and asks the database only then.
+//! One clockwork for all: it knows when something is due first, and asks the database only then. When the wall clock is
+//! set, what is due moves along: nothing ends before its time, and nothing waits for years.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -15,9 +16,11 @@ use crate::clock::Millis;
 use crate::error::Result;
 use crate::host::Host;
 use crate::model::operation::{Operation, State};
-use crate::store::operations;
+use crate::store::{operation_times, operations};
 
 const TICK: Duration = Duration::from_millis(100);
+/// By how many milliseconds the wall clock must be set at once for times to follow it.
+const SET: Millis = 2000;
 /// How long the clockwork waits where the database refuses.
 const AGAIN: Millis = 1000;
 
@@ -25,10 +28,29 @@ impl Operations {
     pub(super) async fn keep_time(self: &Arc<Self>, host: &Host) {
         // Whatever was due before the start is found by the first look.
         self.first_due.store(0, Ordering::Relaxed);
+        let now = host.clock.now();
+        if let Err(e) = host.store.write(move |db| operation_times::recall(db, now)).await {
+            tracing::warn!(
+                "Operations that were made by a clock that was ahead could not be looked for: {e}"
+            );
+        }
+        let mut ahead = host.clock.ahead();
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         loop {
             ticks.tick().await;
+            let is_ahead = host.clock.ahead();
+            if let (Some(was), Some(is)) = (ahead, is_ahead)
+                && (is - was).abs() >= SET
+            {
+                // Before anything is worked off: as much time as before is left for each, and no more.
+                if let Err(e) = host.store.write(move |db| operation_times::shift(db, is - was)).await {
+                    tracing::warn!("The times of operations could not follow the wall clock: {e}");
+                    continue;
+                }
+                self.first_due.store(0, Ordering::Relaxed);
+            }
+            ahead = is_ahead.or(ahead);
             let now = host.clock.now();
             if self.first_due.load(Ordering::Relaxed) > now {
                 continue;

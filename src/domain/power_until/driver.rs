@@ -7,7 +7,7 @@ use serde_json::json;
 use tracing::warn;
 
 use super::plan::{Gone, Progress};
-use crate::clock::Millis;
+use crate::clock::{Course, Millis};
 use crate::control::{DispatchError, Requester};
 use crate::domain::command_error::agent_text;
 use crate::domain::device_presence;
@@ -50,6 +50,7 @@ pub fn start(host: &Arc<Host>, operation: Operation) {
         let (trail, last) = (Vec::new(), None);
         let (stopping, absence_counts) = (false, 0);
         let mut driver = Driver {
+            course: host.clock.course(host.clock.now().max(operation.created_at)),
             host: host.clone(),
             op: operation,
             device,
@@ -86,6 +87,8 @@ fn progress_of(operation: &Operation) -> Progress {
 
 struct Driver {
     host: Arc<Host>,
+    /// The time that looks and the end are due by: nobody sets it.
+    course: Course,
     op: Operation,
     device: i64,
     agent: i64,
@@ -110,7 +113,7 @@ enum May {
 
 impl Driver {
     fn now(&self) -> Millis {
-        self.host.clock.now()
+        self.course.now()
     }
 
     fn note(&mut self, event: impl Into<Word>, message: impl Into<String>) -> &mut TrailEntry {
@@ -149,7 +152,7 @@ impl Driver {
 
     async fn end(&mut self, state: State, why: Option<&'static str>, message: String) -> Result<()> {
         self.note(state.word(), message.clone());
-        let now = self.now();
+        let now = self.host.clock.now();
         let op = &mut self.op;
         (op.state, op.reason, op.message, op.ended_at) = (state, why.map(Into::into), message, Some(now));
         self.store().await.map(drop)
@@ -185,7 +188,8 @@ impl Driver {
 
     /// Whether it may still be sent.
     async fn may(&self) -> Result<May> {
-        let (id, agent, op, now) = (self.device, self.agent, self.op.clone(), self.now());
+        let (id, agent, op) = (self.device, self.agent, self.op.clone());
+        let now = self.host.clock.now();
         let read = self.host.store.read(move |db| {
             if operations::get(db, op.id)?.is_none_or(|stored| stored.version != op.version) {
                 return Ok(May::Withdrawn);

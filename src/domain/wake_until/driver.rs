@@ -8,7 +8,7 @@ use serde_json::json;
 use tracing::warn;
 
 use super::plan::Progress;
-use crate::clock::Millis;
+use crate::clock::{Course, Millis};
 use crate::commands::wakeup::{Payload, Wakeup};
 use crate::control::{DispatchError, Requester};
 use crate::domain::device_presence;
@@ -51,10 +51,13 @@ pub fn start(host: &Arc<Host>, operation: Operation) {
         let Some(device) = operation.device else { return };
         let id = operation.id;
         let progress = operation.progress.as_deref().and_then(|json| serde_json::from_str(json).ok());
+        let created_at = operation.created_at;
         let mut driver = Driver {
             progress: progress.unwrap_or_default(),
             resumed: operation.state == State::Running,
             op: operation,
+            // One that was made by a clock that was ahead goes on from there: it would be looked for until then.
+            course: host.clock.course(host.clock.now().max(created_at)),
             host: host.clone(),
             device,
             trail: Vec::new(),
@@ -83,6 +86,8 @@ pub fn start(host: &Arc<Host>, operation: Operation) {
 
 struct Driver {
     host: Arc<Host>,
+    /// The time that packets, looks and the end are due by: nobody sets it.
+    course: Course,
     op: Operation,
     device: i64,
     progress: Progress,
@@ -103,7 +108,7 @@ struct Stored {
 
 impl Driver {
     fn now(&self) -> Millis {
-        self.host.clock.now()
+        self.course.now()
     }
 
     fn note(&mut self, event: impl Into<Word>, message: impl Into<String>) -> &mut TrailEntry {
@@ -146,7 +151,7 @@ impl Driver {
 
     async fn end(&mut self, state: State, why: Option<&'static str>, message: String) -> Result<()> {
         self.note(state.word(), message.clone());
-        let now = self.now();
+        let now = self.host.clock.now();
         let op = &mut self.op;
         (op.state, op.reason, op.message, op.ended_at) = (state, why.map(Into::into), message, Some(now));
         self.store().await.map(drop)
@@ -155,7 +160,7 @@ impl Driver {
     /// What is stored of the device, if it may still be woken for whoever asked. Nothing if the operation is no longer
     /// this one's to drive: it was withdrawn.
     async fn stored(&self) -> Result<Option<std::result::Result<Stored, &'static str>>> {
-        let (id, op, now) = (self.device, self.op.clone(), self.now());
+        let (id, op, now) = (self.device, self.op.clone(), self.host.clock.now());
         let read = self.host.store.read(move |db| {
             if operations::get(db, op.id)?.is_none_or(|stored| stored.version != op.version) {
                 return Ok(None);
