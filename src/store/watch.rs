@@ -31,6 +31,8 @@ pub(super) struct Watch {
     /// The database's file, kept open so that closing it frees no lock. Its connections are closed before.
     database: File,
     path: PathBuf,
+    /// Whether times of changes are exact there.
+    exact: bool,
     files: Mutex<Vec<Watched>>,
     lost: Mutex<Option<Error>>,
     /// The master key's file is.
@@ -58,21 +60,38 @@ struct Watched {
     log: Option<File>,
 }
 
-/// Size in bytes and time of the last change in seconds: file systems may round what is finer later.
+/// Size in bytes and time of the last change, in seconds and what is finer.
 #[derive(Clone, Copy)]
 struct Content {
     size: u64,
-    time: i64,
+    time: (i64, i64),
 }
 
 impl Content {
     fn of(is: &Metadata) -> Self {
-        Self { size: is.len(), time: is.mtime() }
+        Self { size: is.len(), time: (is.mtime(), is.mtime_nsec()) }
     }
 
-    fn differs(self, now: Self) -> bool {
-        self.size != now.size || self.time.abs_diff(now.time) > 1
+    /// Whether it was changed. Where times are not `exact` what is finer than seconds may be rounded later.
+    fn differs(self, now: Self, exact: bool) -> bool {
+        let is_later = if exact { self.time != now.time } else { self.time.0.abs_diff(now.time.0) > 1 };
+        self.size != now.size || is_later
     }
+}
+
+/// File systems of one machine that round times when these are set, and not later: those of ext, XFS, Btrfs, tmpfs,
+/// overlays, F2FS and ZFS, as `statfs` calls them.
+const EXACT: [u64; 7] =
+    [0xef53, 0x5846_5342, 0x9123_683e, 0x0102_1994, 0x794c_7630, 0xf2f5_2010, 0x2fc1_2fc1];
+
+#[cfg(target_os = "linux")]
+fn has_exact_times(file: &File) -> bool {
+    rustix::fs::fstatfs(file).is_ok_and(|is| u64::try_from(is.f_type).is_ok_and(|kind| EXACT.contains(&kind)))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn has_exact_times(_: &File) -> bool {
+    false
 }
 
 /// What a write-ahead log begins with, but for its last bit.
@@ -82,6 +101,7 @@ impl Watch {
     /// For the database whose file `database` at `path` is.
     pub(super) fn over(database: File, path: &Path) -> Self {
         Self {
+            exact: has_exact_times(&database),
             database,
             path: path.to_owned(),
             files: Mutex::default(),
@@ -260,7 +280,7 @@ impl Watch {
     fn was_changed(&self, is: &Metadata) -> bool {
         // Locked meanwhile, so that the writer does not begin to write the log back.
         let content = self.content.lock();
-        content.is_some_and(|before| before.differs(Content::of(is)))
+        content.is_some_and(|before| before.differs(Content::of(is), self.exact))
     }
 
     /// Whether somebody else wrote into the write-ahead log.

@@ -101,6 +101,15 @@ const LOSSES: &[Loss] = &[
         named: "db.sqlite",
     },
     Loss {
+        what: "a backup copied over the database within the second",
+        lose: |data| {
+            let backup = fs::read(data.join("db.sqlite")).unwrap();
+            fs::write(data.join("db.sqlite"), backup).unwrap();
+        },
+        bring_back: None,
+        named: "db.sqlite",
+    },
+    Loss {
         what: "write-ahead log emptied",
         lose: |data| {
             fs::File::options().write(true).open(data.join("db.sqlite-wal")).unwrap().set_len(0).unwrap()
