@@ -49,19 +49,20 @@ struct Asked(AgentFilter, Option<PresenceState>);
 
 impl Filter for Asked {
     const NAME: &'static str = "agents";
+    const KEYS: &'static [&'static str] = &["state", "type", "ownerID"];
 
     fn look_for(&mut self, needles: Option<Needles>) {
         self.0.needles = needles;
     }
 
-    fn take(&mut self, key: &str, value: &str) -> Result<bool, String> {
+    fn take(&mut self, key: &str, value: &str) -> Result<(), String> {
         match key {
             "state" => self.1 = Some(word(value, "online or offline")?),
             "type" => self.0.kind = Some(word(value, "server or microcontroller")?),
             "ownerID" => self.0.owner = Some(id(value)?),
-            _ => return Ok(false),
+            _ => {}
         }
-        Ok(true)
+        Ok(())
     }
 }
 

@@ -60,12 +60,13 @@ pub(super) fn routes() -> Vec<Route> {
 
 impl Filter for DeviceFilter {
     const NAME: &'static str = "devices";
+    const KEYS: &'static [&'static str] = &["state", "type", "agentID", "ownerID", "shared"];
 
     fn look_for(&mut self, needles: Option<Needles>) {
         self.needles = needles;
     }
 
-    fn take(&mut self, key: &str, value: &str) -> Result<bool, String> {
+    fn take(&mut self, key: &str, value: &str) -> Result<(), String> {
         match key {
             "state" => {
                 self.state = Some(word(value, "online, offline, unknown, waking or stopping")?);
@@ -74,9 +75,9 @@ impl Filter for DeviceFilter {
             "agentID" => self.agent = Some(id(value)?),
             "ownerID" => self.owner = Some(id(value)?),
             "shared" => self.shared = Some(flag(value)?),
-            _ => return Ok(false),
+            _ => {}
         }
-        Ok(true)
+        Ok(())
     }
 }
 

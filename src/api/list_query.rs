@@ -16,6 +16,8 @@ use crate::rest::Call;
 const LONGEST: usize = 255;
 /// The longest cursor: a folded name and an address, each of 256 characters, and a MAC address.
 const LONGEST_CURSOR: usize = 4096;
+/// The keys of every list.
+const KEYS: [&str; 4] = ["cursor", "limit", "sort", "q"];
 /// Words of `sort`, without the sign.
 const ORDERS: [(&str, Order); 4] =
     [("id", Order::Id), ("name", Order::Name), ("type", Order::Kind), ("state", Order::State)];
@@ -45,8 +47,11 @@ pub(super) trait Filter: Default {
     /// What is looked for.
     fn look_for(&mut self, needles: Option<Needles>);
 
-    /// Takes a key, and tells whether it is known; what was expected if its value is none.
-    fn take(&mut self, key: &str, value: &str) -> Result<bool, String>;
+    /// The keys it has beside those of every list.
+    const KEYS: &'static [&'static str];
+
+    /// Takes one of its keys; what was expected if its value is none.
+    fn take(&mut self, key: &str, value: &str) -> Result<(), String>;
 }
 
 /// What the query asks for; none if that is the whole list. Keys that are none are passed over, as in other lists.
@@ -58,7 +63,7 @@ pub(super) fn asked<F: Filter>(call: &Call) -> Result<Option<(F, Asked)>> {
     let sort = Sort { order: Order::Id, descending: false };
     let mut asked = Asked { sort, after: None, limit: USUAL };
     let mut cursor = None;
-    let mut taken = take_all(call, |key, value| {
+    let mut taken = take_all(call, &[&KEYS, F::KEYS].concat(), |key, value| {
         match key {
             "cursor" => cursor = Some(value.to_owned()),
             "limit" => asked.limit = limit(value)?,
@@ -66,7 +71,7 @@ pub(super) fn asked<F: Filter>(call: &Call) -> Result<Option<(F, Asked)>> {
             "q" => filter.look_for(needles(value)?),
             key => return filter.take(key, value),
         }
-        Ok(true)
+        Ok(())
     });
     if let Some(cursor) = cursor {
         asked.after = place(F::NAME, asked.sort, &cursor);

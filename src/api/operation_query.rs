@@ -33,6 +33,9 @@ pub(super) struct OperationQuery {
     cursor: Option<String>,
 }
 
+/// The keys.
+const KEYS: [&str; 7] = ["state", "kind", "agentID", "deviceID", "since", "limit", "cursor"];
+
 /// What the query asks for. Keys that are none are passed over, as in other lists.
 ///
 /// # Errors
@@ -40,12 +43,12 @@ pub(super) struct OperationQuery {
 pub(super) fn asked(call: &Call) -> Result<Filter> {
     let limit = i64::try_from(USUAL).unwrap_or(i64::MAX);
     let mut filter = Filter { limit, before: i64::MAX, ..Filter::default() };
-    take_all(call, |key, value| take(&mut filter, key, value)).check()?;
+    take_all(call, &KEYS, |key, value| take(&mut filter, key, value)).check()?;
     Ok(filter)
 }
 
-/// Takes one key, and tells whether it is known; what was expected if its value is none.
-fn take(filter: &mut Filter, key: &str, value: &str) -> Result<bool, &'static str> {
+/// Takes one key; what was expected if its value is none.
+fn take(filter: &mut Filter, key: &str, value: &str) -> Result<(), &'static str> {
     let id = || parse_id(value).ok_or("an ID, a whole number");
     match key {
         "state" => {
@@ -72,7 +75,7 @@ fn take(filter: &mut Filter, key: &str, value: &str) -> Result<bool, &'static st
             let cursor = value.parse::<OperationId>().map_err(|_| "the cursor of an earlier answer")?;
             filter.before = cursor.key();
         }
-        _ => return Ok(false),
+        _ => {}
     }
-    Ok(true)
+    Ok(())
 }

@@ -17,23 +17,36 @@ pub(super) struct Taken {
     pub(super) any: bool,
 }
 
-/// Has `take` take every key. It answers whether it knows the key, or what was expected in place of its value. Keys that are
-/// known come once; others are passed over.
+/// Has `take` take every key of `known`. It answers what was expected in place of the value. Each of them comes once; other
+/// keys are passed over, but not those that nearly are one of them: what was to choose must not silently mean all.
 pub(super) fn take_all<E: Display>(
     call: &Call,
-    mut take: impl FnMut(&str, &str) -> Result<bool, E>,
+    known: &[&str],
+    mut take: impl FnMut(&str, &str) -> Result<(), E>,
 ) -> Taken {
     let (mut taken, mut seen) = (Taken::default(), HashSet::new());
     for (key, value) in call.queries() {
+        let Some(meant) = known.iter().find(|known| is_nearly(&key, known)) else { continue };
+        if key != *meant {
+            taken.wrong.push(FieldError::new(*meant, "expected this key as it is written here"));
+            continue;
+        }
         let expected = match take(&key, &value) {
-            Ok(true) if !seen.insert(key.clone()) => "this key once".to_owned(),
-            Ok(_) => continue,
+            _ if !seen.insert(*meant) => "this key once".to_owned(),
+            Ok(()) => continue,
             Err(expected) => expected.to_string(),
         };
         taken.wrong.push(FieldError::new(key, format!("expected {expected}")));
     }
     taken.any = !seen.is_empty();
     taken
+}
+
+/// Whether a key is a known one, or that one in other letters, with blanks around it or in the way that lists are written.
+fn is_nearly(key: &str, known: &str) -> bool {
+    let key = key.trim();
+    let name = key.strip_suffix(']').and_then(|key| key.split_once('[')).map_or(key, |(name, _)| name);
+    name.eq_ignore_ascii_case(known)
 }
 
 impl Taken {

@@ -6,12 +6,12 @@ use serde::Serialize;
 
 use super::link::{SAYS_LINK, with_next};
 use super::operation_view::OperationView;
-use super::query_keys::{self, USUAL};
+use super::query_keys::{self, USUAL, take_all};
 use super::tags::DEVICES;
 use crate::clock::Millis;
 use crate::domain::timeline::{Cursor, Happening, timeline};
+use crate::error::Result;
 use crate::error::failures as f;
-use crate::error::{Error, FieldError, Result};
 use crate::model::device_presence::DevicePresence;
 use crate::model::permission::Permission as P;
 use crate::rest::{Answer, Call, NoBody, Route};
@@ -77,22 +77,15 @@ impl From<Happening> for EntryView {
 
 async fn show(call: Call, _: NoBody) -> Result<Answer<Vec<EntryView>>> {
     let id = call.id()?;
-    let (mut limit, mut from, mut wrong) = (USUAL, Cursor::default(), Vec::new());
-    if let Some(text) = call.query("limit") {
-        match query_keys::limit(&text) {
-            Ok(asked) => limit = asked,
-            Err(expected) => wrong.push(FieldError::new("limit", format!("expected {expected}"))),
+    let (mut limit, mut from) = (USUAL, Cursor::default());
+    let taken = take_all(&call, &["limit", "cursor"], |key, value| {
+        match key {
+            "limit" => limit = query_keys::limit(value)?,
+            _ => from = value.parse().map_err(|()| "the cursor of an earlier answer")?,
         }
-    }
-    if let Some(text) = call.query("cursor") {
-        match text.parse() {
-            Ok(asked) => from = asked,
-            Err(()) => wrong.push(FieldError::new("cursor", "expected the cursor of an earlier answer")),
-        }
-    }
-    if !wrong.is_empty() {
-        return Err(Error::invalid_fields("Invalid query", wrong));
-    }
+        Ok::<_, &str>(())
+    });
+    taken.check()?;
     let (page, next) = timeline(&call, id, from, limit).await?;
     let answer =
         Answer::ok("Timeline retrieved successfully.", page.into_iter().map(EntryView::from).collect());

@@ -130,3 +130,29 @@ async fn a_key_that_is_nearly_ids_does_not_mean_all() {
         admin.get(&format!("{path}?idle=1&x={agent}")).await.expect(200);
     }
 }
+
+#[tokio::test]
+async fn a_key_that_is_nearly_a_filter_does_not_mean_all() {
+    let Scene { server: _server, admin, device, .. } = Scene::new("server").await;
+    let timeline = format!("/api/devices/{device}/timeline");
+    for (path, query, field) in [
+        ("/api/operations", "state[]=live", "state"),
+        ("/api/operations", "agentid=1", "agentID"),
+        ("/api/operations", "%20kind=wake", "kind"),
+        ("/api/operations", "limit=1&limit=2", "limit"),
+        ("/api/devices", "q[]=nothing", "q"),
+        ("/api/devices", "agentID[0]=4711", "agentID"),
+        ("/api/devices", "Shared=true", "shared"),
+        ("/api/agents", "ownerid=4711", "ownerID"),
+        ("/api/agents", "type=server&type=server", "type"),
+        (&timeline, "limit=1&limit=2", "limit"),
+        (&timeline, "Limit=1", "limit"),
+        (&timeline, "cursor[]=x", "cursor"),
+    ] {
+        let reply = admin.get(&format!("{path}?{query}")).await.expect(400);
+        assert_eq!(reply.body["errors"][0]["field"], field, "{path}?{query}: {}", reply.text);
+    }
+    for path in ["/api/operations", "/api/devices", "/api/agents", &timeline] {
+        admin.get(&format!("{path}?_=1700000000&stateful=1&x[]=1")).await.expect(200);
+    }
+}
