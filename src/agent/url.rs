@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use hyper::Uri;
 
 use super::AgentError;
+use crate::text::bare;
 
 /// Where the Agent Control Service lies below the server's base URL.
 const SERVICE: &str = "/api/agent-control-service";
@@ -31,6 +32,7 @@ impl ServerUrl {
     /// # Errors
     /// The text is no such URL, or holds what does not belong there, such as a password.
     pub(super) fn parse(text: &str) -> Result<Self, AgentError> {
+        let text = bare(text);
         // The text is not repeated where it may hold a password.
         if text.contains('@') {
             return Err(AgentError(

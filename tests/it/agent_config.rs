@@ -172,3 +172,19 @@ async fn a_file_is_checked_and_shown() {
     let done = soon("the end", run(command(here, &["agent", "--config", "agent.json"]))).await;
     assert!(done.status == Some(1) && done.stderr.contains("agent.json"), "{}", done.stderr);
 }
+
+#[tokio::test]
+async fn what_came_along_with_a_files_texts_is_no_part_of_them_and_no_file_is_read_without_end() {
+    let directory = tempfile::tempdir().unwrap();
+    let server = Played::start().await;
+    let mut marked = config(&server);
+    marked["server"] = json!(format!("\u{feff} http://{} \n", server.address()));
+    std::fs::write(directory.path().join("secret"), SECRET).unwrap();
+    std::fs::write(directory.path().join("agent.json"), format!("\u{feff}{marked}\r\n")).unwrap();
+    let agent = Binary::spawn(command(directory.path(), &["agent", "--config", "agent.json"]));
+    assert_eq!(server.accept().await.credentials, format!("7:{SECRET}"));
+    drop(agent);
+    let endless = run(command(directory.path(), &["agent", "check", "--config", "/dev/zero"]));
+    let refused = soon("the end of the program", endless).await;
+    assert!(refused.status == Some(1) && refused.stderr.contains("larger than"), "{}", refused.stderr);
+}
