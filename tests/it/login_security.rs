@@ -181,6 +181,7 @@ async fn the_log_names_the_address_of_a_failed_login_and_nothing_that_was_typed(
     let here = tempfile::tempdir().unwrap();
     let mut program = command(here.path(), &[]);
     program.env("NETIGNITE_TRUSTED_PROXIES", r#"["127.0.0.1"]"#).env("NETIGNITE_LOG__FORMAT", "pretty");
+    program.env("NETIGNITE_LOG__FILE", "./logs/netignite.log");
     let mut server = Binary::spawn(program);
     let client = Client::anonymous(server.listening().await);
     let send = async |path: &str, body: Value| {
@@ -209,5 +210,21 @@ async fn the_log_names_the_address_of_a_failed_login_and_nothing_that_was_typed(
         "password reset address=192.0.2.7 code=invalid_reset_token",
     ];
     assert_eq!(failed, expected, "{log}");
+    // The same in the file, where every line is an object.
+    let file = std::fs::read_dir(here.path().join("logs")).unwrap().next().unwrap().unwrap();
+    let file = std::fs::read_to_string(file.path()).unwrap();
+    let failed: Vec<_> = file
+        .lines()
+        .filter_map(|line| {
+            line.split_once(r#","level":"info","message":"Failed "#)?.1.split_once(r#"","target":""#)
+        })
+        .map(|(what, rest)| (what, rest.split_once('"').unwrap().1))
+        .collect();
+    assert_eq!(failed.len(), expected.len(), "{file}");
+    for ((what, fields), expected) in failed.into_iter().zip(expected) {
+        assert!(expected.starts_with(what), "{what}");
+        assert!(fields.starts_with(r#","fields":{"address":"192.0.2.7""#), "{fields}");
+    }
+    assert!(!file.contains(typed), "{file}");
     assert!(!log.contains(typed), "{log}");
 }
