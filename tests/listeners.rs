@@ -6,7 +6,7 @@
 mod support;
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 
 use netignite::prelude::*;
 use serde_json::json;
@@ -17,6 +17,9 @@ use support::{Scene, soon};
 static HELD: AtomicBool = AtomicBool::new(false);
 /// What `Good` heard of agents: which, and whether it came or went.
 static HEARD: Mutex<Vec<(i64, bool)>> = Mutex::new(Vec::new());
+
+/// Of how many events `Faulty` heard.
+static FAULTS: AtomicUsize = AtomicUsize::new(0);
 
 macro_rules! listener {
     ($name:ident, $text:literal, $on:expr) => {
@@ -41,7 +44,10 @@ macro_rules! listener {
     };
 }
 
-listener!(Faulty, "faulty", |event| panic!("a fault of the tests on {event:?}"));
+listener!(Faulty, "faulty", |event| {
+    FAULTS.fetch_add(1, SeqCst);
+    panic!("a fault of the tests on {event:?}")
+});
 listener!(Slow, "slow", |_| {
     while HELD.load(SeqCst) {
         std::thread::sleep(Duration::from_millis(10));
@@ -138,6 +144,10 @@ async fn a_listeners_fault_stays_its_own() {
             assert_eq!((*agent, *online), (scene.agent, n % 2 == 0), "{n}: {heard:?}");
         }
     }
+    // The one with a fault goes on hearing.
+    scene.server.host().events.caught_up("faulty").await;
+    let faults = FAULTS.load(SeqCst);
+    assert!(faults > 20, "it heard of {faults} events");
     // The slow one gets what it has missed meanwhile, and the stop waits for it.
     drop(held);
     assert_eq!(*STOPPED.lock().unwrap(), None);

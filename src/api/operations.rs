@@ -14,13 +14,14 @@ use super::field::Field;
 use super::link::{SAYS_LINK, with_next};
 use super::operation_query::{OperationQuery, asked};
 use super::operation_view::{OperationView, TrailView};
+use super::pages::{List, PART};
 use super::prefer::{self, Prefer};
 use super::tags::OPERATIONS;
 use crate::domain::operation::cancel::{self, Canceled};
 use crate::domain::operation::create::{
     Created, LONGEST_DELIVERY, LONGEST_RUN, MOST_ATTEMPTS, Options, Wanted, create, request,
 };
-use crate::domain::operation::read;
+use crate::domain::operation::read::{self, Seen};
 use crate::error::failures as f;
 use crate::error::{Error, Kind, Result};
 use crate::model::operation::OperationId;
@@ -310,13 +311,32 @@ pub(super) async fn accept(
     Ok(answer)
 }
 
-async fn list(call: Call, _: NoBody) -> Result<Answer<Vec<OperationView>>> {
+async fn list(call: Call, _: NoBody) -> Result<Answer<List<OperationView>>> {
     let filter = asked(&call)?;
     let (name, id) = event_id(&call);
-    let (page, next) = read::list(&call, filter).await?;
-    let views = page.into_iter().map(OperationView::of).collect();
-    let answer = Answer::ok("Operations retrieved successfully.", views).header(name, id);
+    // The first part is written where it is read; the others are read again while they are sent.
+    let first = |page: Vec<Seen>| {
+        let (mut json, mut page) = (Vec::new(), page.into_iter());
+        while json.len() < PART
+            && let Some(seen) = page.next()
+        {
+            append(seen, &mut json)?;
+        }
+        Ok((json, page.map(|seen| seen.operation.id.key()).collect()))
+    };
+    let ((json, rest), next) = read::list(&call, filter, first).await?;
+    let rows = read::rows(&call);
+    let list = List::begun_singly(&call, json, rest, move |db, keys, json| {
+        rows(db, keys)?.into_iter().try_for_each(|seen| append(seen, json))
+    });
+    let answer = Answer::ok("Operations retrieved successfully.", list).header(name, id);
     Ok(with_next(answer, &call, next))
+}
+
+/// Writes an operation, after a comma.
+fn append(seen: Seen, json: &mut Vec<u8>) -> Result<()> {
+    json.push(b',');
+    serde_json::to_writer(json, &OperationView::of(seen)).map_err(Error::internal)
 }
 
 async fn get(call: Call, _: NoBody) -> Result<Answer<TrailView>> {

@@ -53,11 +53,16 @@ impl<T> List<T> {
         let first = reader.read(move |db| {
             let ids = find(db)?;
             let mut json = Vec::new();
-            let rest = ids[part(db, &ids, &*appending, &mut json)?..].to_vec();
+            let rest = ids[part(db, &ids, AT_ONCE, &*appending, &mut json)?..].to_vec();
             Ok((json, rest))
         });
         let (json, rest) = first.await?;
         Ok(Self::begun(call, json, rest, append))
+    }
+
+    /// As [`begun`](Self::begun), of objects that may be long: each is read by itself.
+    pub(super) fn begun_singly(call: &Call, json: Vec<u8>, rest: Vec<i64>, append: impl Append) -> Self {
+        Self::begun_by(call, json, rest, 1, Arc::new(append))
     }
 
     /// The list of these objects, none of which is left to be read.
@@ -74,7 +79,17 @@ impl<T> List<T> {
     }
 
     /// The list that begins with the objects in `json`, each after a comma, and goes on with those of the IDs `rest`.
-    pub(super) fn begun(call: &Call, mut json: Vec<u8>, rest: Vec<i64>, append: Arc<impl Append>) -> Self {
+    pub(super) fn begun(call: &Call, json: Vec<u8>, rest: Vec<i64>, append: Arc<impl Append>) -> Self {
+        Self::begun_by(call, json, rest, AT_ONCE, append)
+    }
+
+    fn begun_by(
+        call: &Call,
+        mut json: Vec<u8>,
+        rest: Vec<i64>,
+        at_once: usize,
+        append: Arc<impl Append>,
+    ) -> Self {
         match json.first_mut() {
             Some(comma) => *comma = b'[',
             None => json.push(b'['),
@@ -87,7 +102,7 @@ impl<T> List<T> {
         let reader = call.reader();
         let empty = json.len() == 1;
         tokio::spawn(async move {
-            let mut sending = Sending { parts: &parts, empty };
+            let mut sending = Sending { parts: &parts, empty, at_once };
             if let Err(e) = sending.send_all(&reader, rest.into(), append).await {
                 tracing::warn!("a list was cut off: {e}");
                 // Cut off it must be, or half of it would pass for the whole.
@@ -99,10 +114,16 @@ impl<T> List<T> {
 }
 
 /// Reads a part and answers how many of the IDs are done.
-fn part(db: &Snapshot, ids: &[i64], append: &impl Append, json: &mut Vec<u8>) -> Result<usize> {
+fn part(
+    db: &Snapshot,
+    ids: &[i64],
+    at_once: usize,
+    append: &impl Append,
+    json: &mut Vec<u8>,
+) -> Result<usize> {
     let mut done = 0;
     while done < ids.len() && json.len() < PART {
-        let next = ids.len().min(done + AT_ONCE);
+        let next = ids.len().min(done + at_once);
         append(db, &ids[done..next], json)?;
         done = next;
     }
@@ -113,6 +134,7 @@ struct Sending<'a> {
     parts: &'a mpsc::Sender<Result<Bytes>>,
     /// Whether nothing of the array was sent yet but its bracket.
     empty: bool,
+    at_once: usize,
 }
 
 impl Sending<'_> {
@@ -122,10 +144,10 @@ impl Sending<'_> {
         while done < ids.len() {
             // A place comes before reading, so that nothing is read ahead of a slow reader but one part.
             let Ok(place) = self.parts.reserve().await else { return Ok(()) };
-            let (left, appending) = (ids.clone(), append.clone());
+            let (left, appending, at_once) = (ids.clone(), append.clone(), self.at_once);
             let read = reader.read(move |db| {
                 let mut json = Vec::new();
-                let now_done = done + part(db, &left[done..], &*appending, &mut json)?;
+                let now_done = done + part(db, &left[done..], at_once, &*appending, &mut json)?;
                 Ok((json, now_done))
             });
             let (mut json, now_done) = read.await?;

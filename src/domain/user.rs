@@ -4,11 +4,11 @@
 
 use secrecy::SecretString;
 
-use super::By;
 use super::count::counted;
+use super::{By, operation};
 use crate::auth::Caller;
 use crate::error::{Error, Result};
-use crate::model::audit::{Action, SubjectKind};
+use crate::model::audit::{Action, Entry, SubjectKind};
 use crate::model::permission::{Permission, Role, Scope, to_manage};
 use crate::store::Conn;
 use crate::store::users::{self, NewUser, UserRow};
@@ -57,7 +57,8 @@ pub async fn create(by: &By, username: String, password: SecretString, role: Rol
 /// There is no such user, or the caller may not; the user owns something or is the last superadmin; the database refuses.
 pub async fn delete(by: &By, id: i64) -> Result<()> {
     let caller = by.caller.clone();
-    by.change(Action::UserDelete, move |db, entry| {
+    let now = by.now();
+    let delete = move |db: &Conn, entry: &mut Entry| {
         let user = users::get(db, id)?.ok_or_else(not_found)?;
         entry.on(SubjectKind::User, id, user.username.as_str());
         check_may_manage(&caller, &user)?;
@@ -75,9 +76,12 @@ pub async fn delete(by: &By, id: i64) -> Result<()> {
                 ),
             ));
         }
-        users::delete(db, id)
-    })
-    .await?;
+        let ended = operation::user_gone(db, id, now)?;
+        users::delete(db, id)?;
+        Ok(ended)
+    };
+    let ended = by.change(Action::UserDelete, delete).await?;
+    operation::publish(&by.host, &ended);
     by.host.accounts.forget(id);
     by.host.sessions.forget_all_of(id, None);
     by.host.tokens.refresh(id).await

@@ -176,6 +176,14 @@ pub fn get(db: &Conn, id: OperationId) -> Result<Option<Operation>> {
     db.query_one(select!("WHERE key = ?1 AND id = ?2"), libsql::params![id.key(), id.as_bytes()], operation)
 }
 
+/// The operation of a key, if it is there.
+///
+/// # Errors
+/// The database refuses.
+pub fn of_key(db: &Conn, key: i64) -> Result<Option<Operation>> {
+    db.query_one(select!("WHERE key = ?1"), [key], operation)
+}
+
 /// The operations of some IDs, as far as they are there.
 ///
 /// # Errors

@@ -211,6 +211,23 @@ async fn a_long_answer_ends_with_the_right_to_it_and_is_seen_to_be_cut() {
 }
 
 #[tokio::test]
+async fn what_was_read_is_not_answered_to_whoever_may_no_longer_see_it() {
+    let scene = Scene::new("microcontroller").await;
+    let mut firmware = scene.firmware().await;
+    let eve = scene.server.user(&scene.admin, "eve", "admin").await;
+    let path = format!("/api/devices/status?ids={}&adminMode=true", scene.device);
+    let asking = tokio::spawn({
+        let eve = eve.clone();
+        async move { eve.get(&path).await }
+    });
+    let asked = firmware.message().await;
+    let user = format!("/api/admin/users/{}", eve.user);
+    scene.admin.put(&user, json!({"password": "another long password"})).await.expect(200);
+    firmware.reply(&asked, ONLINE).await;
+    asking.await.unwrap().expect(401);
+}
+
+#[tokio::test]
 async fn a_command_that_waits_for_its_turn_is_not_sent_for_whoever_may_no_longer() {
     let scene = Scene::new("microcontroller").await;
     let mut firmware = scene.firmware().await;

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use rustix::process::Signal;
+use rustix::process::{Resource, Rlimit, Signal};
 use serde_json::json;
 use tokio::task::JoinSet;
 
@@ -375,4 +375,33 @@ async fn whoever_was_accepted_is_served_though_descriptors_ran_out() {
         let answer = within(Duration::from_secs(10), "an answer", connection.answer()).await;
         assert_eq!(answer.expect("an answer").status, 200);
     }
+}
+
+#[tokio::test]
+async fn what_a_flood_took_goes_back_to_the_system() {
+    const CONNECTIONS: usize = 2500;
+    let limit = rustix::process::getrlimit(Resource::Nofile);
+    rustix::process::setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let mut program = command(directory.path(), &[]);
+    program.env("NETIGNITE_LIMITS__CONNECTIONS", (3 * CONNECTIONS).to_string());
+    let mut server = Binary::spawn(program);
+    let address = server.listening().await;
+    let before = server.memory();
+    let head = format!("GET / HTTP/1.1\r\nHost: home\r\nA: {}", "x".repeat(6000));
+    let mut held = Vec::new();
+    for _ in 0..CONNECTIONS {
+        let mut connection = RawConnection::open(address).await;
+        connection.send(&head).await;
+        held.push(connection);
+    }
+    let grown = || server.memory().saturating_sub(before);
+    until("the flood to be felt", || async { (grown() > 24 << 20).then_some(()) }).await;
+    drop(held);
+    within(Duration::from_secs(60), "the memory to go back", async {
+        while grown() > 12 << 20 {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    })
+    .await;
 }

@@ -578,3 +578,17 @@ async fn everyone_sees_their_own_and_a_sharee_our_words() {
     assert_eq!((&refused["reason"], &refused["attempts"]), (&json!("not_allowed"), &json!(0)));
     serving.abort();
 }
+
+#[tokio::test]
+async fn what_a_deleted_user_asked_for_is_withdrawn() {
+    let scene = Scene::new("server").await;
+    let eve = scene.server.user(&scene.admin, "eve", "admin").await;
+    let body = json!({"kind": "command", "agentID": scene.agent, "command": "HEARTBEAT"});
+    let queued = eve.post(&format!("{PATH}?adminMode=true"), body).await.expect(202);
+    scene.admin.delete(&format!("/api/admin/users/{}", eve.user)).await.expect(200);
+    let id = queued.data()["id"].as_str().unwrap();
+    let read = scene.admin.get(&format!("{PATH}/{id}")).await.expect(200);
+    assert_eq!((&read.data()["state"], &read.data()["reason"]), (&json!("canceled"), &json!("not_allowed")));
+    let mut firmware = scene.firmware().await;
+    scene.assert_nothing_more(&mut firmware).await;
+}

@@ -63,6 +63,7 @@ impl Operations {
 /// # Errors
 /// The caller sees no such operation, or may not withdraw it; the database refuses.
 pub async fn cancel(by: &By, id: OperationId) -> Result<Canceled> {
+    by.host.pace.turn(&by.caller, Action::OperationCancel).await?;
     let (sight, may, now) = (Sight::of(by), Sight::to_cancel(by), by.now());
     let operations = Operations::of(&by.host);
     let cancel = operations.cancelers.lock().get(&id).cloned();

@@ -134,6 +134,7 @@ pub fn request(by: &By, method: &str, path: &str, key: String, body: &[u8]) -> R
 pub async fn create(by: &By, wanted: Wanted, options: Options) -> Result<Created> {
     let (target, permission) = target(by, wanted)?;
     by.caller.require(permission)?;
+    by.host.pace.turn(&by.caller, Action::OperationCreate).await?;
     let target = target.completed(by).await;
     let sight = Sight::of(by);
     let now = by.now();

@@ -34,7 +34,7 @@ use crate::model::event::Event;
 use crate::model::operation::{Maker, MakerKind, Operation, OperationId, OperationIds};
 use crate::registry::{Class, CommandEntry};
 
-pub use self::gone::{agent_gone, device_gone};
+pub use self::gone::{agent_gone, device_gone, user_gone};
 pub use self::queue::run;
 
 /// What the verbs and the driver of operations share.

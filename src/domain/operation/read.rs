@@ -126,41 +126,60 @@ impl Sight {
 /// Pages that are read until one is full of what the caller sees.
 const MOST_PAGES: usize = 20;
 
-/// A page of the operations that the caller sees, and whether there are more; the newest first.
+/// A page of the operations that the caller sees, and whether there are more; the newest first. What agents answered may
+/// be long, so that the page is handed to `show` where it was read.
 ///
 /// # Errors
-/// The database cannot be read.
-pub async fn list(by: &By, filter: Filter) -> Result<(Vec<Seen>, Option<OperationId>)> {
+/// The database cannot be read; what `show` answers.
+pub async fn list<T: Send + 'static>(
+    by: &By,
+    filter: Filter,
+    show: impl FnOnce(Vec<Seen>) -> Result<T> + Send + 'static,
+) -> Result<(T, Option<OperationId>)> {
     let sight = Sight::of(by);
     by.reader()
         .read(move |db| {
-            let limit = usize::try_from(filter.limit).unwrap_or(0);
-            let mut filter = filter;
-            let sources = sight.sources(db, &filter)?;
-            let mut seen: Vec<Seen> = Vec::new();
-            for _ in 0..MOST_PAGES {
-                let mut found = BTreeMap::new();
-                for of in &sources {
-                    let wanted = Filter { limit: filter.limit + 1, ..filter };
-                    found.extend(page(db, *of, &wanted)?.into_iter().map(|one| (one.id.key(), one)));
-                }
-                let last = found.len() <= limit;
-                for (key, operation) in found.into_iter().rev().take(limit + 1) {
-                    if seen.len() == limit {
-                        let next = seen.last().map(|seen| seen.operation.id);
-                        return Ok((seen, next));
-                    }
-                    filter.before = key;
-                    seen.extend(sight.see(db, operation)?);
-                }
-                if last {
-                    return Ok((seen, None));
-                }
-            }
-            let next = seen.last().map(|seen| seen.operation.id);
-            Ok((seen, next))
+            let (seen, next) = read_page(db, &sight, filter)?;
+            Ok((show(seen)?, next))
         })
         .await
+}
+
+/// Reads the operations of these keys that the caller sees, in a reading of whoever calls it.
+pub fn rows(by: &By) -> impl Fn(&Conn, &[i64]) -> Result<Vec<Seen>> + Send + Sync + use<> {
+    let sight = Sight::of(by);
+    move |db, keys| {
+        let found = keys.iter().filter_map(|key| operations::of_key(db, *key).transpose());
+        found.filter_map(|one| one.and_then(|one| sight.see(db, one)).transpose()).collect()
+    }
+}
+
+fn read_page(db: &Conn, sight: &Sight, filter: Filter) -> Result<(Vec<Seen>, Option<OperationId>)> {
+    let limit = usize::try_from(filter.limit).unwrap_or(0);
+    let mut filter = filter;
+    let sources = sight.sources(db, &filter)?;
+    let mut seen: Vec<Seen> = Vec::new();
+    for _ in 0..MOST_PAGES {
+        let mut found = BTreeMap::new();
+        for of in &sources {
+            let wanted = Filter { limit: filter.limit + 1, ..filter };
+            found.extend(page(db, *of, &wanted)?.into_iter().map(|one| (one.id.key(), one)));
+        }
+        let last = found.len() <= limit;
+        for (key, operation) in found.into_iter().rev().take(limit + 1) {
+            if seen.len() == limit {
+                let next = seen.last().map(|seen| seen.operation.id);
+                return Ok((seen, next));
+            }
+            filter.before = key;
+            seen.extend(sight.see(db, operation)?);
+        }
+        if last {
+            return Ok((seen, None));
+        }
+    }
+    let next = seen.last().map(|seen| seen.operation.id);
+    Ok((seen, next))
 }
 
 /// An operation and its trail.

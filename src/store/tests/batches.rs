@@ -335,27 +335,37 @@ async fn a_statement_may_be_used_inside_itself() {
 #[tokio::test]
 async fn long_reads_do_not_hold_up_short_ones() {
     let (_directory, store) = fresh().await;
-    let (go, gone) = std::sync::mpsc::channel::<()>();
-    let long = store.clone();
-    let blocked = tokio::spawn(async move {
-        let read = long.read_long(1, move |_| {
-            let _ = gone.recv();
-            Ok(())
-        });
-        read.await
-    });
+    // As many as would take every reader, of as many users.
+    let (mut go, mut blocked) = (Vec::new(), Vec::new());
+    for user in 1..=16 {
+        let (sender, gone) = std::sync::mpsc::channel::<()>();
+        let long = store.clone();
+        go.push(sender);
+        blocked.push(tokio::spawn(async move {
+            let read = long.read_long(user, move |_| {
+                let _ = gone.recv();
+                Ok(())
+            });
+            read.await
+        }));
+    }
     let others: Vec<_> = (0..100)
         .map(|n| {
             let store = store.clone();
             tokio::spawn(async move { store.read_long(n % 3, users::count).await })
         })
         .collect();
-    for _ in 0..100 {
-        store.check().await.unwrap();
+    let short = async {
+        for _ in 0..100 {
+            store.read(users::count).await.unwrap();
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), short).await.expect("a reader is left for short reads");
+    assert!(blocked.iter().all(|blocked| !blocked.is_finished()));
+    drop(go);
+    for blocked in blocked {
+        blocked.await.unwrap().unwrap();
     }
-    assert!(!blocked.is_finished());
-    go.send(()).unwrap();
-    blocked.await.unwrap().unwrap();
     for other in others {
         other.await.unwrap().unwrap();
     }
