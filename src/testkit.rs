@@ -4,7 +4,7 @@
 //! through its sockets as anyone else would, and may look at the [`Host`] where no door shows what it wants to know.
 //! It replaces no part of the server by another. [`TestServer::fresh`] is all that most tests need; a [`FakeAgent`] answers
 //! as the test says, a [`RealAgent`] runs the commands that are linked, and a command's agent side alone is tested with a
-//! [`FakeNetwork`].
+//! [`FakeNetwork`]. What the server warns of is printed, so that a test that fails shows it.
 //!
 //! ```
 //! use netignite::testkit::TestServer;
@@ -30,7 +30,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
+use serde_json::{Value, json};
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, fmt};
 
 pub use agent::{FakeAgent, RealAgent, SECRET};
 pub use client::{Client, Reply};
@@ -68,6 +73,16 @@ pub async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T
         assert!(begun.elapsed() < PATIENCE, "waited {PATIENCE:?} for {what}");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
+}
+
+/// Prints what the server warns of where the test's output goes, once in a process, unless the process has a log already.
+fn print_warnings() {
+    // What every start in an empty directory warns of.
+    let usual = ["netignite::vault", "netignite::bootstrap"].map(|target| (target, LevelFilter::ERROR));
+    let targets = Targets::new().with_default(LevelFilter::WARN).with_targets(usual);
+    let lines = fmt::layer().with_test_writer().with_ansi(false).without_time().with_filter(targets);
+    // An error says that there is a log.
+    let _ = tracing_subscriber::registry().with(lines).try_init();
 }
 
 /// A directory of a test, gone with it.
@@ -113,6 +128,7 @@ impl TestServer {
     /// # Errors
     /// A step of the start-up failed; the text names it.
     pub async fn start(config: Config) -> Result<Self, StartError> {
+        print_warnings();
         let level = LogLevel::detached(config.log_level);
         bootstrap::start(config, level).await.map(|running| Self { running, _directory: None })
     }
@@ -174,9 +190,32 @@ impl TestServer {
     /// # Panics
     /// The agent cannot be made, or does not get in.
     pub async fn real_agent(&self, owner: &Client) -> RealAgent {
+        self.real_agent_with(owner, json!({})).await
+    }
+
+    /// The same with a configuration, as the file of `netignite agent --config` has it: `allow`, `deny` and `commands`.
+    /// An opt-in command runs only where `allow` names it.
+    ///
+    /// ```
+    /// use netignite::prelude::*;
+    /// use netignite::testkit::TestServer;
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+    /// let server = TestServer::fresh([]).await;
+    /// let admin = server.admin().await;
+    /// let section = json!({"run": ["true"]});
+    /// let agent = server.real_agent_with(&admin, json!({"allow": ["SLEEP"], "commands": {"SLEEP": section}})).await;
+    /// let reply = admin.post(&format!("/api/agents/{}/commands/SLEEP", agent.id), json!({})).await;
+    /// assert_eq!(reply.status, 200, "{reply}");
+    /// # });
+    /// ```
+    ///
+    /// # Panics
+    /// The configuration is none; the text names the key. The agent cannot be made, or does not get in.
+    pub async fn real_agent_with(&self, owner: &Client, configuration: Value) -> RealAgent {
         let id = owner.agent().await;
         let directory = self.host().config.load().data_directory.clone();
-        let agent = RealAgent::start(self.address(), id, &directory);
+        let agent = RealAgent::start(self.address(), id, &directory, &configuration);
         until("the agent to be online", async || self.host().control.is_online(id).then_some(())).await;
         agent
     }

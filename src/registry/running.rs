@@ -69,7 +69,22 @@ impl From<&str> for Progress {
     }
 }
 
-/// One run of a command.
+/// One run of a command. A test of a command's agent side reads with it how far the command says that it is, and ends it.
+///
+/// ```
+/// use netignite::prelude::*;
+/// use netignite::testkit::FakeNetwork;
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let run = Running::default();
+/// let reports = run.reports();
+/// let agent = FakeNetwork::new(Reachability::Up).context().with_running(run.clone());
+/// agent.progress(Progress::of(1, 2).saying("Half of it"));
+/// assert_eq!(reports.borrow().as_ref().map(|progress| progress.done), Some(Some(1)));
+/// run.cancel();
+/// agent.cancelled().await;
+/// # });
+/// ```
 #[derive(Clone, Default)]
 pub struct Running(Arc<State>);
 

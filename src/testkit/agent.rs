@@ -16,7 +16,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
 use super::PATIENCE;
-use crate::agent::{self, Options};
+use crate::agent::{self, AgentConfig};
 
 /// The secret of the agents that tests make.
 pub const SECRET: &str = "a secret of the tests";
@@ -109,12 +109,19 @@ impl Drop for RealAgent {
 }
 
 impl RealAgent {
-    pub(super) fn start(address: SocketAddr, id: i64, directory: &Path) -> Self {
-        let file = directory.join(format!("agent-{id}-secret"));
-        std::fs::write(&file, SECRET).expect("the secret's file");
-        let options =
-            Options { server: format!("http://{address}"), id, secret_file: Some(file), broadcast: None };
-        let task = tokio::spawn(async move { agent::run(options).await.expect("the agent runs") });
+    pub(super) fn start(address: SocketAddr, id: i64, directory: &Path, configuration: &Value) -> Self {
+        let secret_file = directory.join(format!("agent-{id}-secret"));
+        std::fs::write(&secret_file, SECRET).expect("the secret's file");
+        let file = directory.join(format!("agent-{id}.json"));
+        std::fs::write(&file, configuration.to_string()).expect("the configuration's file");
+        let server = Some(format!("http://{address}"));
+        let ours = AgentConfig { server, id: Some(id), secret_file: Some(secret_file), ..Default::default() };
+        let config = AgentConfig::read(&file).map(|config| ours.over(config)).unwrap_or_else(|e| panic!("{e}"));
+        // Here, and not on the agent's task, whose panic nobody would see.
+        config.check().unwrap_or_else(|e| panic!("the agent's configuration: {e}"));
+        let (options, permitted) = config.options().unwrap_or_else(|e| panic!("{e}"));
+        let task =
+            tokio::spawn(async move { agent::run_with(options, permitted).await.expect("the agent runs") });
         Self { id, task }
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use crate::registry::{
-    AgentContext, BoxFuture, Look, Neighbourhood, Network, Reachability, SentTo, Sighting, Swept,
+    AgentContext, AgentSection, BoxFuture, Look, Neighbourhood, Network, Reachability, SentTo, Sighting, Swept,
 };
 
 /// A datagram that was broadcast.
@@ -50,6 +50,25 @@ impl FakeNetwork {
     /// What a command's agent side runs with.
     pub fn context(&self) -> AgentContext {
         AgentContext::new(Arc::new(self.clone()))
+    }
+
+    /// The same for a command with this section of an agent's configuration.
+    ///
+    /// ```
+    /// use netignite::prelude::*;
+    /// use netignite::testkit::FakeNetwork;
+    ///
+    /// #[derive(Debug, Clone, Default, Serialize, Deserialize)]
+    /// struct Config {
+    ///     file: String,
+    /// }
+    ///
+    /// let config = Config { file: "/var/log/syslog".to_owned() };
+    /// let agent = FakeNetwork::new(Reachability::Up).context_with(config);
+    /// assert_eq!(agent.config::<Config>().file, "/var/log/syslog");
+    /// ```
+    pub fn context_with(&self, section: impl AgentSection) -> AgentContext {
+        self.context().with_config(Some(Arc::new(section)))
     }
 
     /// What was sent, in its order.
