@@ -86,6 +86,9 @@ impl Opened {
 /// # Errors
 /// The first step that fails, with its remedy.
 pub async fn open(lock: DataLock, config: Config, log_level: LogLevel) -> Result<Opened, StartError> {
+    // Before anything is made: a command that is wrong is so in every start.
+    let registry = Registry::build().map_err(StartError::new)?;
+
     let step = Step::begin("database");
     let clock = Clock::default();
     let events = Arc::new(Events::new(clock.clone()));
@@ -124,7 +127,6 @@ pub async fn open(lock: DataLock, config: Config, log_level: LogLevel) -> Result
     step.done("loaded");
 
     let step = Step::begin("command registry");
-    let registry = Registry::build().map_err(StartError::new)?;
     step.done(format_args!("{} commands", registry.iter().len()));
 
     let step = Step::begin("agents");

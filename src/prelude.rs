@@ -31,8 +31,8 @@ pub use crate::plugin::{
 pub use crate::registry::{
     AgentContext, AgentSecret, AgentSection, Class, Command, CommandError, Delayed, Empty, KnownDevice, Look,
     MacAddress, Machine, Neighbour, Neighbourhood, Network, OkStatus, Online, Outcome, ProbeMethod,
-    ProbeTarget, Program, Progress, Reachability, Running, SecretKeeper, SecureOn, SentTo, ServerContext, ServerSide,
-    Sighting, Swept,
+    ProbeTarget, Program, Progress, Reachability, Running, SecretKeeper, SecureOn, SentTo, ServerContext,
+    ServerSide, Sighting, Swept,
 };
 pub use crate::rest::{
     Access, Answer, Call, Form, HeaderMap, HeaderName, HeaderValue, Json, Method, NoBody, Raw, Route, Row,

@@ -106,8 +106,8 @@ fn level(config: &AgentConfig) -> Result<Level, Failure> {
 fn check(arguments: &Check) -> Result<(), Failure> {
     let config = AgentConfig::read(&arguments.config)?;
     level(&config)?;
-    let (options, _) = config.options()?;
     let checked = config.check()?;
+    let (options, _) = config.options()?;
     if arguments.json {
         let whole = serde_json::json!({
             "server": options.server,

@@ -271,6 +271,11 @@ impl TrailEntry {
     }
 }
 
+/// The evidence of an operation whose agent said no, with its word for why.
+pub fn agent_code(code: &str) -> String {
+    serde_json::json!({ "agentCode": code }).to_string()
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]

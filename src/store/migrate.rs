@@ -37,6 +37,7 @@ const MIGRATIONS: &[Migration] = &[
     plugins,
     lists,
     user_times,
+    plugin_digests,
 ];
 
 /// The newest version of the schema.
@@ -104,6 +105,11 @@ fn lists(db: &Conn) -> Result<(), StoreError> {
 /// Version 11: when users were made and logged in last.
 fn user_times(db: &Conn) -> Result<(), StoreError> {
     db.batch(include_str!("migrations/0011_user_times.sql"))
+}
+
+/// Version 12: which texts of a plugin's migrations were applied.
+fn plugin_digests(db: &Conn) -> Result<(), StoreError> {
+    db.batch(include_str!("migrations/0012_plugin_digests.sql"))
 }
 
 /// What a file holds before anything is changed.

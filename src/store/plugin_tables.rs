@@ -8,8 +8,10 @@ use std::sync::Arc;
 
 use libsql::{AuthAction, Authorization};
 use pollster::block_on;
+use sha2::{Digest, Sha256};
 
 use super::Conn;
+use super::row::Row;
 use crate::error::{Error, Result};
 
 /// A value of a table: an integer, a number, text, bytes or nothing.
@@ -191,10 +193,12 @@ fn foreign(action: &AuthAction<'_>, own: &str) -> Option<String> {
 /// Brings a plugin's tables up to date; in a transaction of the writer.
 ///
 /// # Errors
-/// The tables are of a newer program, or a migration is wrong; then nothing is changed.
+/// The tables are of a newer program, or a migration is wrong or was changed since it was applied; then nothing is changed.
 pub fn migrate(db: &Conn, plugin: &'static str, migrations: &[&str]) -> Result<(), String> {
-    let stored = db.query_int("SELECT version FROM plugin_schemas WHERE plugin = ?1", [plugin]);
-    let stored = usize::try_from(stored.map_err(|e| e.to_string())?).unwrap_or(0);
+    let sql = "SELECT version, CAST(digests AS BLOB) FROM plugin_schemas WHERE plugin = ?1";
+    let read = |row: &Row| Ok((usize::try_from(row.int(0)?).unwrap_or(0), row.text(1)?));
+    let stored = db.query_one(sql, [plugin], read).map_err(|e| e.to_string())?;
+    let (stored, applied) = stored.unwrap_or_default();
     if stored > migrations.len() {
         return Err(format!(
             "its tables have version {stored}, and this program knows versions up to {} only; nothing was changed: run \
@@ -202,14 +206,28 @@ pub fn migrate(db: &Conn, plugin: &'static str, migrations: &[&str]) -> Result<(
             migrations.len()
         ));
     }
+    let digests: Vec<String> = migrations.iter().map(|sql| digest(sql)).collect();
+    if let Some(changed) = applied.lines().zip(&digests).position(|(applied, now)| applied != now) {
+        return Err(format!(
+            "its migration {} was changed since it was applied to this database; nothing was done: put its text back and \
+             add the change as migration {}, or use another data directory if this one was for trying out",
+            changed + 1,
+            stored + 1
+        ));
+    }
     for (version, sql) in (1..).zip(migrations).skip(stored) {
         watched(db, plugin, || db.batch_once(sql)).map_err(|e| format!("its migration {version}: {e}"))?;
     }
-    if stored < migrations.len() {
+    if applied.lines().count() < migrations.len() {
         let version = i64::try_from(migrations.len()).unwrap_or(i64::MAX);
-        let sql = "INSERT INTO plugin_schemas (plugin, version) VALUES (?1, ?2)
-                   ON CONFLICT (plugin) DO UPDATE SET version = excluded.version";
-        db.execute(sql, libsql::params![plugin, version]).map_err(|e| e.to_string())?;
+        let sql = "INSERT INTO plugin_schemas (plugin, version, digests) VALUES (?1, ?2, ?3)
+                   ON CONFLICT (plugin) DO UPDATE SET version = excluded.version, digests = excluded.digests";
+        db.execute(sql, libsql::params![plugin, version, digests.join("\n")]).map_err(|e| e.to_string())?;
     }
     Ok(())
+}
+
+/// The SHA-256 of a migration's text, in hexadecimal.
+fn digest(sql: &str) -> String {
+    Sha256::digest(sql).iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -116,7 +116,8 @@ impl RealAgent {
         std::fs::write(&file, configuration.to_string()).expect("the configuration's file");
         let server = Some(format!("http://{address}"));
         let ours = AgentConfig { server, id: Some(id), secret_file: Some(secret_file), ..Default::default() };
-        let config = AgentConfig::read(&file).map(|config| ours.over(config)).unwrap_or_else(|e| panic!("{e}"));
+        let config =
+            AgentConfig::read(&file).map(|config| ours.over(config)).unwrap_or_else(|e| panic!("{e}"));
         // Here, and not on the agent's task, whose panic nobody would see.
         config.check().unwrap_or_else(|e| panic!("the agent's configuration: {e}"));
         let (options, permitted) = config.options().unwrap_or_else(|e| panic!("{e}"));

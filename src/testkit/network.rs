@@ -7,7 +7,8 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use crate::registry::{
-    AgentContext, AgentSection, BoxFuture, Look, Neighbourhood, Network, Reachability, SentTo, Sighting, Swept,
+    AgentContext, AgentSection, BoxFuture, Look, Neighbourhood, Network, Reachability, SentTo, Sighting,
+    Swept,
 };
 
 /// A datagram that was broadcast.

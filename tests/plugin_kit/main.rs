@@ -5,6 +5,7 @@
 mod count_down;
 mod guarded;
 mod notes;
+mod picky;
 
 use std::sync::atomic::Ordering::SeqCst;
 
@@ -170,6 +171,15 @@ async fn migrations_that_reach_for_more_or_are_newer_change_nothing() {
     store.migrate_tables("mine", good).await.unwrap();
     let said = store.migrate_tables("mine", &[]).await.unwrap_err();
     assert!(said.contains("version 1") && said.contains("newer program"), "{said}");
+    let changed: &[&str] =
+        &["CREATE TABLE plugin_mine_a (id INTEGER PRIMARY KEY)", "CREATE TABLE plugin_mine_b (x)"];
+    let said = store.migrate_tables("mine", changed).await.unwrap_err();
+    assert!(said.contains("migration 1 was changed") && said.contains("as migration 2"), "{said}");
+    let more: &[&str] = &[
+        "CREATE TABLE plugin_mine_a (id INTEGER PRIMARY KEY AUTOINCREMENT)",
+        "CREATE TABLE plugin_mine_b (x)",
+    ];
+    store.migrate_tables("mine", more).await.unwrap();
     // The server's own statements are asked nothing.
     assert!(store.read(|db| db.query_int("SELECT count(*) FROM users", ())).await.is_ok());
     store.close().await;
@@ -249,6 +259,63 @@ async fn a_command_that_runs_on_the_real_agent_is_canceled_and_ends() {
     let id = begin(1).await;
     until("the other's end", async || (operation(&admin, &id).await["state"] == "succeeded").then_some(()))
         .await;
+}
+
+#[tokio::test]
+async fn a_real_agent_has_the_tests_configuration() {
+    let _turn = TURN.lock().await;
+    let server = TestServer::fresh([]).await;
+    let admin = server.admin().await;
+    let picky = |agent: i64| format!("/api/agents/{agent}/commands/PICKY");
+    let plain = server.real_agent(&admin).await;
+    let refused = admin.post(&picky(plain.id), json!({"word": "a"})).await;
+    assert_eq!(
+        (refused.status, &refused.json()["code"]),
+        (409, &json!("command_not_supported")),
+        "{refused}"
+    );
+
+    let configuration = json!({"allow": ["PICKY"], "commands": {"PICKY": {"word": "please"}}});
+    let agent = server.real_agent_with(&admin, configuration).await;
+    let taken = admin.post(&picky(agent.id), json!({"word": "please"})).await;
+    assert_eq!(taken.status, 200, "{taken}");
+
+    for (wrong, named) in [
+        (json!({"allow": ["PICKI"]}), "PICKY"),
+        (json!({"commands": {"PICKY": {"wrod": "x"}}}), "commands.PICKY.wrod"),
+        (json!({"alow": []}), "allow"),
+    ] {
+        let refused = std::panic::AssertUnwindSafe(server.real_agent_with(&admin, wrong));
+        let refused = futures_util::FutureExt::catch_unwind(refused).await.unwrap_err();
+        let said = refused.downcast_ref::<String>().unwrap();
+        assert!(said.contains(named), "{said}");
+    }
+}
+
+#[tokio::test]
+async fn an_operation_keeps_the_agents_word_for_why_it_failed() {
+    let _turn = TURN.lock().await;
+    let server = TestServer::fresh([]).await;
+    let admin = server.admin().await;
+    let agent = server.real_agent_with(&admin, json!({"allow": ["PICKY"]})).await;
+    let body = json!({"kind": "command", "agentID": agent.id, "command": "PICKY", "payload": {"word": "x"}});
+    let id = admin.post("/api/operations", body).await.data()["id"].as_str().unwrap().to_owned();
+    let wanted = json!({"agentCode": "wrong_word"});
+    until("the operation to fail", async || {
+        let ended = operation(&admin, &id).await;
+        (ended["state"] == "failed" && ended["evidence"] == wanted).then_some(())
+    })
+    .await;
+
+    // So does the one that records a call that was answered at once.
+    let path = format!("/api/agents/{}/commands/PICKY", agent.id);
+    assert_eq!(admin.post(&path, json!({"word": "y"})).await.json()["agentCode"], "wrong_word");
+    until("the call's record", async || {
+        let all = admin.get("/api/operations").await.data();
+        let found = all.as_array().unwrap().iter().find(|one| one["payload"] == json!({"word": "y"}));
+        found.is_some_and(|one| one["evidence"] == wanted).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@
 //! what was withdrawn.
 
 use crate::clock::Millis;
-use crate::model::operation::{Operation, OperationKind, State, TrailEntry, Word, reason};
+use crate::model::operation::{Operation, OperationKind, State, TrailEntry, Word, agent_code, reason};
 
 /// The first wait before another attempt; it doubles.
 const BACKOFF: Millis = 1000;
@@ -49,8 +49,8 @@ pub enum Input {
 pub enum Reply {
     /// It did it; with what, as JSON.
     Done(String),
-    /// It said no; in its words.
-    No(String),
+    /// It said no, in its words; and why, as its word for programs.
+    No(String, Option<String>),
     /// It ended because it was asked to.
     Canceled,
     /// It answered nonsense.
@@ -184,7 +184,8 @@ impl Next {
                 let message = self.op.message.clone();
                 self.note(event("answered"), message);
             }
-            Reply::No(said) => {
+            Reply::No(said, code) => {
+                self.op.evidence = code.as_deref().map(agent_code);
                 self.op.reason = Some(reason::COMMAND_FAILED.into());
                 self.op.said = Some(said.clone()).filter(|said| !said.is_empty());
                 self.finish(State::Failed, format!("The agent answered {how}that it could not do it"));

@@ -4,6 +4,7 @@
 //! That something is sent is stored before it is sent, so that nothing is sent twice that may not be, whatever happens in
 //! between. What stands in line is queued still, and can be withdrawn.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,11 +13,13 @@ use tokio::time::sleep;
 use super::Operations;
 use super::machine::{Input, Reply};
 use crate::control::{DispatchError, InLine, Requester};
+use crate::domain::command_error::agent_text;
 use crate::domain::{live, server_side, wake};
 use crate::error::Result;
 use crate::host::Host;
 use crate::model::operation::{Operation, OperationKind, reason};
 use crate::model::shutdown::Shutdown;
+use crate::registry::CommandError;
 use crate::store::operations;
 
 /// Operations of one agent that line up at once: as many as the largest window takes.
@@ -298,8 +301,8 @@ async fn store_answer(operations: &Operations, operation: Operation, reply: Repl
 pub(super) fn reply_of(outcome: std::result::Result<String, DispatchError>) -> Reply {
     match outcome {
         Ok(reply) => Reply::Done(reply),
-        Err(DispatchError::Failed(said)) => {
-            Reply::No(crate::domain::command_error::agent_text(&said.message))
+        Err(DispatchError::Failed(CommandError { code, message })) => {
+            Reply::No(agent_text(&message), code.map(Cow::into_owned))
         }
         Err(_) => Reply::Nonsense,
     }

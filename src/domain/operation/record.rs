@@ -15,7 +15,7 @@ use crate::domain::By;
 use crate::domain::command_error::agent_text;
 use crate::domain::server_side;
 use crate::host::Host;
-use crate::model::operation::{Operation, OperationKind, State, Word, reason};
+use crate::model::operation::{Operation, OperationKind, State, Word, agent_code, reason};
 use crate::registry::CommandEntry;
 use crate::store::operations;
 
@@ -56,6 +56,11 @@ pub(in crate::domain) fn note<T: AsRef<str>>(
     outcome: std::result::Result<Option<T>, &DispatchError>,
     late: Late,
 ) {
+    let code = match &outcome {
+        Err(DispatchError::Failed(said)) => said.code.as_deref(),
+        _ => None,
+    };
+    let evidence = code.map(agent_code);
     let (state, why, message, said, result): (_, Option<&'static str>, _, Option<String>, _) = match outcome {
         Ok(result) => (
             State::Succeeded,
@@ -122,7 +127,7 @@ pub(in crate::domain) fn note<T: AsRef<str>>(
         command: direct.entry.name.to_owned(),
         payload: direct.payload,
         result,
-        evidence: None,
+        evidence,
         attempts: 1,
         max_attempts: 1,
         created_at: direct.began,
