@@ -4,7 +4,7 @@
 //! for a while after the host has gone, so only two things prove that a host is up: an entry that became complete
 //! while we knocked, and one that outlived the kernel's own checks, which our earlier knocking set off.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
@@ -32,6 +32,12 @@ const REMEMBERED: usize = 1024;
 /// The neighbour table as it was at one moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Table(Vec<(Ipv4Addr, MacAddress)>);
+
+/// The addresses that the table has an entry for, whether anybody answered or not.
+pub(super) async fn asked_for() -> HashSet<Ipv4Addr> {
+    let text = tokio::fs::read_to_string(TABLE).await.unwrap_or_default();
+    text.lines().filter_map(|line| line.split_ascii_whitespace().next()?.parse().ok()).collect()
+}
 
 impl Table {
     /// Reads the table. Without one, as in some containers, it is empty.

@@ -3,7 +3,7 @@
 //! One sweep at a time, so many addresses a second, and at most [`TIME`]: a server must not turn an agent into a scanner.
 //! What an agent asks with is an empty datagram to the discard port; the answer that counts is ARP's.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::io;
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use tokio::net::UdpSocket;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::neighbours::Table;
+use super::neighbours::{Table, asked_for};
 use super::network::interfaces;
 use super::pace::Pace;
 use crate::registry::{Neighbour, Neighbourhood, Swept};
@@ -29,6 +29,12 @@ const RATE: (u32, u32) = (100, 250);
 const TIME: Duration = Duration::from_secs(14);
 /// How long the last answers are waited for.
 const LAST: Duration = Duration::from_millis(1500);
+/// How many are asked for before it is looked whether the table had room for them: a full one drops a datagram in
+/// silence, and forgets who answered some seconds ago.
+const CHUNK: usize = 64;
+/// How long it is waited where the table has no room, and how often.
+const FULL: Duration = Duration::from_millis(500);
+const AGAIN: u32 = 8;
 /// The discard service, which nearly nobody runs.
 const PORT: u16 = 9;
 
@@ -54,17 +60,43 @@ impl Sweeper {
         let end = Instant::now() + TIME;
         let hosts = || networks.iter().flat_map(Part::hosts);
         let total = hosts().count() as u64;
+        let mut found = BTreeMap::new();
         let asking = async {
-            for (done, address) in (1..).zip(hosts()) {
-                self.pace.turn().await;
-                // Whether it left says nothing: the neighbour table does.
-                let _ = socket.send_to(&[], (address, PORT)).await;
-                swept(done, total);
+            let (mut done, mut all) = (0, true);
+            for chunk in hosts().collect::<Vec<_>>().chunks(CHUNK) {
+                let mut left = chunk.to_vec();
+                for again in 0..=AGAIN {
+                    if again > 0 {
+                        sleep(FULL).await;
+                    }
+                    let mut sent = HashSet::new();
+                    for address in left.drain(..) {
+                        self.pace.turn().await;
+                        // One that it cannot be sent to is no host's.
+                        if socket.send_to(&[], (address, PORT)).await.is_ok() {
+                            sent.insert(address);
+                        }
+                        done += u64::from(again == 0);
+                        swept(done, total);
+                    }
+                    found.extend(Table::read().await.entries());
+                    let asked = asked_for().await;
+                    // Where there is no table, nothing is known of it.
+                    left.extend(
+                        sent.into_iter().filter(|address| !asked.is_empty() && !asked.contains(address)),
+                    );
+                    if left.is_empty() {
+                        break;
+                    }
+                }
+                all &= left.is_empty();
             }
+            all
         };
-        let whole = timeout_at(end - LAST, asking).await.is_ok() && networks.iter().all(|part| part.whole);
+        let all = timeout_at(end - LAST, asking).await.unwrap_or(false);
+        let whole = all && networks.iter().all(|part| part.whole);
         sleep(LAST).await;
-        let found: BTreeMap<_, _> = Table::read().await.entries().collect();
+        found.extend(Table::read().await.entries());
         let hosts = found.into_iter().map(|(address, mac)| Neighbour { address, mac, name: None }).collect();
         Ok(Neighbourhood { hosts, whole })
     }
