@@ -5,7 +5,7 @@ use tokio::sync::oneshot;
 
 use super::By;
 use super::agent::not_found;
-use super::command_error::{agent_error, in_time};
+use super::command_error::{agent_error, in_time, unsupported};
 use super::hang_up::hung_up;
 use super::operation::record::{self, Direct};
 use super::server_side;
@@ -53,7 +53,10 @@ pub async fn send(
         };
         let reply = server_side::after(agent, entry, reply).await;
         record::note(by, direct, reply.as_ref().map(Some), answered_late);
-        reply.map_err(|error| agent_error(agent, entry.name, error))
+        reply.map_err(|error| match error {
+            DispatchError::Unsupported => unsupported(entry),
+            error => agent_error(agent, entry.name, error),
+        })
     };
     let reply = by.as_long_as_allowed(sending).await;
     by.note_sent(Action::AgentCommand, (SubjectKind::Agent, agent, stored.name), Some(entry.name), &reply);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::control::{DispatchError, MAX_WAIT};
 use crate::error::{Error, FieldError, Kind};
-use crate::registry::CommandError;
+use crate::registry::{CommandEntry, CommandError};
 use crate::text::harmless;
 
 /// How much of an agent's message is passed on, in characters.
@@ -23,6 +23,22 @@ pub(crate) async fn in_time<T>(
         return reply.await;
     }
     tokio::time::timeout(ANSWER_WITHIN, reply).await.unwrap_or(Err(DispatchError::TimedOut))
+}
+
+/// That an agent does not have a command, and what to do.
+pub(crate) fn unsupported(entry: &CommandEntry) -> Error {
+    let name = entry.name;
+    let why = if entry.opt_in {
+        format!(
+            "Unknown command. The agent's configuration does not allow it: start the agent with --allow {name}, or name \
+             {name} in `allow` of its configuration, and start it again. Firmware does not have it at all."
+        )
+    } else {
+        "Unknown command. The agent's program or firmware does not have it, or its configuration does not allow it: \
+         update the agent, or look at `deny` of its configuration."
+            .to_owned()
+    };
+    Error::conflict("command_not_supported", format!("{name} command failed: {why}"))
 }
 
 /// The error of a command. `what` begins the text of a refusal: `Wakeup command failed: <the agent's message>`.

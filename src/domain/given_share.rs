@@ -4,12 +4,12 @@
 //! back. Of an agent that is shared nothing is shown but that: it stays its owner's.
 
 use super::By;
-use super::share::not_found;
+use super::share::{SHOWN, changed, not_found};
 use crate::error::Result;
 use crate::model::audit::{Action, SubjectKind};
 use crate::model::permission::Permission;
 use crate::model::reach::Whose;
-use crate::store::given_shares;
+use crate::store::{given_shares, shares};
 
 pub use crate::store::given_shares::GivenRow;
 pub use crate::store::shares::Shared;
@@ -30,7 +30,7 @@ pub async fn list(by: &By) -> Result<(Vec<GivenRow>, bool)> {
 /// There is no such share of the caller's; the database refuses.
 pub async fn delete(by: &By, id: i64) -> Result<()> {
     let (whose, now) = (by.whose(Permission::DevicesShare), by.now());
-    let user = by
+    let (user, devices) = by
         .change(Action::ShareDelete, move |db, entry| {
             let share = given_shares::get(db, id, now)?.ok_or_else(not_found)?;
             match whose {
@@ -46,9 +46,9 @@ pub async fn delete(by: &By, id: i64) -> Result<()> {
                 Shared::Agent(id) => entry.on(SubjectKind::Agent, id, share.name),
             }
             given_shares::delete(db, id)?;
-            Ok(share.with.0)
+            Ok((share.with.0, shares::devices_of(db, share.of, SHOWN)?))
         })
         .await?;
-    by.host.accounts.forget(user);
+    changed(by, &devices, user);
     Ok(())
 }

@@ -11,12 +11,15 @@ use super::device::Needed;
 use crate::clock::Millis;
 use crate::error::{Error, Kind, Result};
 use crate::model::audit::{Action, Entry, SubjectKind};
+use crate::model::event::Event;
 use crate::model::permission::Permission;
 use crate::store::shares::{NewShare, Shared};
 use crate::store::{Conn, Right, Whose, agents, devices, shares, users};
 
 pub use crate::store::shares::ShareRow;
 
+/// Of so many devices of an agent that is shared, or is no more, it is passed on at most: others' events are kept, too.
+pub(super) const SHOWN: usize = 200;
 /// Shares of one thing at once.
 const MAX_OF_THING: usize = 100;
 /// Shares of one owner with one user at once, so that nobody's list is flooded; and of one owner with all. There is no
@@ -96,18 +99,17 @@ pub async fn create(
 ) -> Result<ShareRow> {
     let (asked, now) = (Asked::by(by, of, id), by.now());
     let settled = by.host.clock.settled();
-    let share = by
+    let (share, devices) = by
         .change(Action::ShareCreate, move |db, entry| {
             let thing = asked.find(db, Some(&mut *entry))?;
             let user = user_to_share_with(db, &thing, &username)?;
             let share = put(db, &thing, &NewShare { user, right, created: now, expires }, settled)?;
             let allows = if right == Right::Wake { "view and wake" } else { "view" };
             entry.detail = Some(format!("with user {user}: {allows}"));
-            Ok(share)
+            Ok((share, shares::devices_of(db, thing.shared, SHOWN)?))
         })
         .await?;
-    // A favourite may have named what is shared now.
-    by.host.accounts.forget(share.user);
+    changed(by, &devices, share.user);
     Ok(share)
 }
 
@@ -117,16 +119,25 @@ pub async fn create(
 /// As for [`list`]; there is no such share; the database refuses.
 pub async fn delete(by: &By, of: Of, id: i64, share: i64) -> Result<()> {
     let (asked, now) = (Asked::by(by, of, id), by.now());
-    let user = by
+    let (user, devices) = by
         .change(Action::ShareDelete, move |db, entry| {
             let thing = asked.find(db, Some(&mut *entry))?;
             let user = shares::delete(db, thing.shared, share, now)?.ok_or_else(not_found)?;
             entry.detail = Some(format!("with user {user}"));
-            Ok(user)
+            Ok((user, shares::devices_of(db, thing.shared, SHOWN)?))
         })
         .await?;
-    by.host.accounts.forget(user);
+    changed(by, &devices, user);
     Ok(())
+}
+
+/// What follows when devices of an owner came within a user's reach, or went from it.
+pub(super) fn changed(by: &By, devices: &[(i64, i64)], user: i64) {
+    // A favourite may name one of them.
+    by.host.accounts.forget(user);
+    for (device, owner) in devices {
+        by.host.events.emit(Event::DeviceShared { device: *device, owner: *owner, user });
+    }
 }
 
 /// The user of a name. That an owner learns whether there is one is unavoidable: a wrong name must be told.

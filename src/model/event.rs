@@ -51,6 +51,15 @@ pub enum Event {
         /// Whose it is, or was.
         owner: i64,
     },
+    /// A device came within a user's reach, or went from it: it was shared with them, or is no more.
+    DeviceShared {
+        /// The device.
+        device: i64,
+        /// Whose it is.
+        owner: i64,
+        /// The user it is, or was, shared with.
+        user: i64,
+    },
     /// An operation was made or changed, and that is stored.
     OperationChanged {
         /// How far it was then.

@@ -173,6 +173,25 @@ pub fn of_devices(db: &Conn, devices: &[i64], at: Millis) -> Result<Vec<DeviceSh
     })
 }
 
+/// Which devices a share of this brings within reach, at most so many, each with its owner.
+///
+/// # Errors
+/// The database refuses.
+pub fn devices_of(db: &Conn, of: Shared, most: usize) -> Result<Vec<(i64, i64)>> {
+    let (sql, id) = match of {
+        Shared::Device(id) => ("SELECT id, CAST(ownerID AS INTEGER) FROM devices WHERE id = ?1 LIMIT ?2", id),
+        // Only its owner's: in an adopted database somebody else's may name it.
+        Shared::Agent(id) => (
+            "SELECT devices.id, CAST(devices.ownerID AS INTEGER) FROM devices \
+             JOIN agents ON agents.id = devices.agentID AND agents.ownerID = devices.ownerID \
+             WHERE devices.agentID = ?1 ORDER BY devices.id LIMIT ?2",
+            id,
+        ),
+    };
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    db.query(sql, [id, most], |row| Ok((row.int(0)?, row.int(1)?)))
+}
+
 /// Everyone for whom it makes a difference that a device is there: its owner, and whom it is shared with.
 ///
 /// # Errors

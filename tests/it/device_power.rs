@@ -65,6 +65,25 @@ async fn the_agent_on_a_device_shuts_it_down() {
 }
 
 #[tokio::test]
+async fn an_agent_that_does_not_allow_it_is_refused_with_what_to_do() {
+    let scene = Scene::new("server").await;
+    let admin = &scene.admin;
+    let host = admin.create_agent("server", SECRET).await;
+    name_agents(&scene, json!({"hostAgentID": host})).await;
+    let about = "1.0.0; commands=HEARTBEAT,WAKEUP,GET_STATUS";
+    let _hosted = Firmware::connect_saying(scene.server.address(), host, SECRET, about).await;
+    for refused in [
+        admin.post(&path(&scene, "shutdown"), json!({})).await,
+        admin.post(&path(&scene, "shutdown"), json!({"until": "offline"})).await,
+        admin.command(host, "SHUTDOWN", json!({})).await,
+    ] {
+        let refused = refused.expect(409);
+        assert_eq!(refused.code(), "command_not_supported");
+        assert!(refused.message().contains("--allow SHUTDOWN"), "{}", refused.text);
+    }
+}
+
+#[tokio::test]
 async fn nobody_gets_last_nights_shutdown_at_breakfast() {
     let scene = Scene::new("server").await;
     let admin = &scene.admin;

@@ -200,6 +200,8 @@ async fn everyone_sees_what_they_may_see_at_that_moment() {
     let path = format!("/api/devices/{device}/shares");
     let share = json!({"username": "olga", "permissions": ["view"]});
     let share = admin.post(&path, share).await.expect(201).data()["id"].clone();
+    let shown = streams[0].event().await;
+    assert_eq!((shown.kind.as_str(), &shown.data["shared"]), ("device.changed", &json!(true)));
     change("shared").await;
     let shown = streams[0].event().await;
     assert_eq!((shown.kind.as_str(), &shown.data["name"]), ("device.changed", &json!("shared")));
@@ -209,12 +211,29 @@ async fn everyone_sees_what_they_may_see_at_that_moment() {
     change("shared still").await;
     assert_eq!(streams[0].event().await.data["name"], "shared still");
     admin.delete(&format!("{path}/{share}")).await.expect(200);
+    let gone = streams[0].event().await;
+    let deleted = json!({"id": device, "deleted": true});
+    assert_eq!((gone.kind.as_str(), &gone.data), ("device.changed", &deleted));
     change("shared no more").await;
     assert_eq!(mark(&other, &mut streams[0]).await, []);
     // What was seen is asked again when it is replayed.
     let mut again = Stream::open_after(&other, &before).await;
-    let seen: Vec<_> = mark(&other, &mut again).await.into_iter().map(|(kind, _)| kind).collect();
-    assert!(seen.iter().all(|kind| kind == "agent.changed"), "{seen:?}");
+    let seen = mark(&other, &mut again).await;
+    let changed = |seen: &[(String, Value)]| seen.iter().filter(|(kind, _)| kind == "device.changed").count();
+    // That it went is all that is left to see.
+    assert_eq!(changed(&seen), 1, "{seen:?}");
+
+    // All devices of an agent are shared likewise, and whoever they are shared with ends that.
+    let share = json!({"username": "olga", "permissions": ["wake"]});
+    let share =
+        admin.post(&format!("/api/agents/{agent}/shares"), share).await.expect(201).data()["id"].clone();
+    let shown = again.event().await;
+    assert_eq!((&shown.data["id"], &shown.data["shared"]), (&json!(device), &json!(true)));
+    other.delete(&format!("/api/shares/{share}")).await.expect(200);
+    assert_eq!(again.event().await.data, deleted);
+    // Whoever sees everyone's misses nothing by it.
+    let seen = mark(&second, &mut streams[2]).await;
+    assert_eq!(changed(&seen), 3, "{seen:?}");
     server.stop().await;
 }
 

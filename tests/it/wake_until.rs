@@ -163,7 +163,12 @@ async fn each_failure_has_its_reason() {
     ] {
         let lan = lan(None, probe);
         let connected = connect(&server, agent, &lan).await;
-        let operation = failed(&wake(&admin, device, 3).await, code);
+        let reply = wake(&admin, device, 3).await;
+        let operation = failed(&reply, code);
+        let message = reply.message();
+        assert!(message.starts_with(&format!("“Device” (device {device}) was not seen: ")), "{message}");
+        assert_eq!(message.matches("not seen").count(), 1, "{message}");
+        assert!(code != "not_seen" || message.contains("docs/troubleshooting.md"), "{message}");
         assert_eq!((&operation["state"], &operation["evidence"]), (&json!("failed"), &Value::Null));
         assert!(lan.lock().packets > 0);
         connected.abort();

@@ -57,6 +57,8 @@ pub(super) struct Audience {
     pub(super) shared: Vec<(i64, Right)>,
     /// The user who asked for it, where it is an operation.
     pub(super) maker: Option<i64>,
+    /// The user who alone sees it, as something that is shared with them.
+    pub(super) alone: Option<i64>,
 }
 
 /// What is stored of the things that some events are about.
@@ -88,7 +90,9 @@ pub(super) async fn of_events(host: &Arc<Host>, events: Vec<Kept>) -> Result<Vec
             | Event::AgentChanged { agent, .. } => {
                 of_agents.insert(agent);
             }
-            Event::DeviceChanged { device, .. } | Event::DevicePresence { device, .. } => {
+            Event::DeviceChanged { device, .. }
+            | Event::DevicePresence { device, .. }
+            | Event::DeviceShared { device, .. } => {
                 of_devices.insert(device);
                 shared.insert(device);
             }
@@ -133,7 +137,7 @@ pub(super) async fn of_events(host: &Arc<Host>, events: Vec<Kept>) -> Result<Vec
 
 impl Known {
     fn occurrence(&self, host: &Host, Kept { number, at, event }: Kept) -> Option<Occurrence> {
-        let mut maker = None;
+        let (mut maker, mut alone) = (None, None);
         let (kind, subject, owner, device) = match event {
             Event::AgentOnline { agent } => {
                 let row = self.agents.get(&agent)?.clone();
@@ -158,6 +162,15 @@ impl Known {
                 let subject = row.map_or(Subject::Gone(device), Subject::Device);
                 (EventType::DeviceChanged, subject, owner, Some(device))
             }
+            Event::DeviceShared { device, owner, user } => {
+                alone = Some(user);
+                // It may be shared with all devices of its agent still.
+                let with =
+                    self.shares.get(&device).filter(|shares| shares.with.iter().any(|(to, _)| *to == user));
+                let row = self.devices.get(&device).filter(|_| with.is_some()).cloned();
+                let subject = row.map_or(Subject::Gone(device), Subject::Device);
+                (EventType::DeviceChanged, subject, owner, Some(device))
+            }
             Event::DevicePresence { device, owner, presence } => {
                 let row = self.devices.get(&device)?.clone();
                 let detail = DeviceDetail { row, secure_on: None, presence };
@@ -172,14 +185,18 @@ impl Known {
             _ => return None,
         };
         let shares = device.and_then(|device| self.shares.get(&device));
-        let shared = shares.map(|shares| shares.with.clone()).unwrap_or_default();
+        let mut shared = shares.map(|shares| shares.with.clone()).unwrap_or_default();
+        if let Some(user) = alone {
+            let right = shared.iter().find(|(to, _)| *to == user).map_or(Right::View, |(_, right)| *right);
+            shared = vec![(user, right)];
+        }
         Some(Occurrence {
             id: host.events.id(number),
             at,
             kind,
             subject,
             owner_name: shares.map(|shares| shares.owner_name.clone()).unwrap_or_default(),
-            audience: Audience { owner, device, shared, maker },
+            audience: Audience { owner, device, shared, maker, alone },
         })
     }
 }

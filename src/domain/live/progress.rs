@@ -54,7 +54,7 @@ pub(in crate::domain) fn progressed(host: &Host, operation: &Operation, mut prog
             kind: EventType::OperationProgress,
             subject: Subject::Progress(subject),
             owner_name: String::new(),
-            audience: Audience { owner, device, shared: Vec::new(), maker: None },
+            audience: Audience { owner, device, shared: Vec::new(), maker: None, alone: None },
         };
         registry.offer(&event, &mut stirred);
     }

@@ -72,7 +72,7 @@ impl Sight {
         if event.kind == EventType::OperationChanged {
             return self.view_of_operation(&event.audience);
         }
-        let Audience { owner, device, shared, .. } = &event.audience;
+        let Audience { owner, device, shared, alone, .. } = &event.audience;
         let of_agent =
             matches!(event.kind, EventType::AgentOnline | EventType::AgentOffline | EventType::AgentChanged);
         let of_agent = of_agent || event.kind == EventType::OperationProgress && device.is_none();
@@ -83,8 +83,10 @@ impl Sight {
             return None;
         }
         match whose {
+            // Nothing came or went for whoever sees everyone's.
+            Whose::Anyones if alone.is_some() => None,
             Whose::Anyones => Some(View::Whole),
-            Whose::User(user) if user == *owner => Some(View::Whole),
+            Whose::User(user) if user == *owner && alone.is_none() => Some(View::Whole),
             Whose::User(_) => {
                 shared.iter().find(|(user, _)| *user == self.user).map(|(_, right)| View::Shared(*right))
             }
@@ -92,7 +94,7 @@ impl Sight {
     }
 
     /// As what an operation is seen, which is what the list of operations shows of it.
-    fn view_of_operation(&self, Audience { owner, device, shared, maker }: &Audience) -> Option<View> {
+    fn view_of_operation(&self, Audience { owner, device, shared, maker, .. }: &Audience) -> Option<View> {
         let is_of = |whose: Whose| whose.owner().is_none_or(|user| user == *owner);
         let Some(device) = device else {
             return self.operations.is_some_and(is_of).then_some(View::Whole);

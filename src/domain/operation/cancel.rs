@@ -69,6 +69,14 @@ pub async fn cancel(by: &By, id: OperationId) -> Result<Canceled> {
     let cancel = operations.cancelers.lock().get(&id).cloned();
     let cancel = cancel.filter(|cancel| cancel.canceler.is_understood());
     let (entry, asks) = (by.entry(Action::OperationCancel), cancel.clone());
+    let first = Arc::new(AtomicBool::new(false));
+    let first_asks = first.clone();
+    // Where its agent was not asked after all, the next who cancels does so.
+    let not_asked = || {
+        if let Some(cancel) = cancel.as_ref().filter(|_| first.load(Relaxed)) {
+            cancel.asked.store(false, Relaxed);
+        }
+    };
     let withdraw = move |db: &Conn| {
         let operation = operations::get(db, id)?.ok_or_else(not_found)?;
         let seen = sight.see(db, operation.clone())?.ok_or_else(not_found)?;
@@ -91,6 +99,7 @@ pub async fn cancel(by: &By, id: OperationId) -> Result<Canceled> {
         let Some(asks) = asks else { return Ok(Canceled::Running(seen)) };
         // Of several who ask, the first is noted.
         if !asks.asked.swap(true, Relaxed)
+            && !first_asks.swap(true, Relaxed)
             && let Some(operation) = apply(db, &seen.operation, &Input::CancelSent, now)?
         {
             note(db, entry, &operation)?;
@@ -98,7 +107,7 @@ pub async fn cancel(by: &By, id: OperationId) -> Result<Canceled> {
         }
         Ok(Canceled::Asked(seen))
     };
-    let canceled = by.write(withdraw).await?;
+    let canceled = by.write(withdraw).await.inspect_err(|_| not_asked())?;
     match &canceled {
         Canceled::Done(seen) => {
             operations.published(&by.host, &seen.operation);
@@ -108,8 +117,8 @@ pub async fn cancel(by: &By, id: OperationId) -> Result<Canceled> {
         }
         Canceled::Asked(seen) => {
             operations.published(&by.host, &seen.operation);
-            if let Some(cancel) = cancel {
-                cancel.canceler.cancel();
+            if !cancel.as_ref().is_some_and(|cancel| cancel.canceler.cancel()) {
+                not_asked();
             }
             let seen = read::wait(by, id, ANSWER).await?;
             return Ok(match seen.operation.state {

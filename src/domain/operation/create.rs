@@ -12,9 +12,9 @@ use super::read::{Seen, Sight};
 use super::target::target;
 use super::{Operations, class, maker};
 use crate::clock::Millis;
-use crate::control::{DispatchError, Supported};
+use crate::control::Supported;
 use crate::domain::By;
-use crate::domain::command_error::agent_error;
+use crate::domain::command_error::unsupported;
 use crate::domain::device_agent;
 use crate::domain::power::Power;
 use crate::domain::{power_until, wake_until};
@@ -165,7 +165,7 @@ pub async fn create(by: &By, wanted: Wanted, options: Options) -> Result<Created
             return Err(Error::new(Kind::Unavailable, "agent_offline", "Agent is offline"));
         }
         if host.control.supports(agent, target.entry.name) == Supported::No {
-            return Err(agent_error(agent, target.entry.name, DispatchError::Unsupported));
+            return Err(unsupported(target.entry));
         }
         check_room(db, agent, new_by.user)?;
         let entry = target.entry;

@@ -146,6 +146,9 @@ impl Operations {
                         self.under_way.lock().remove(&id);
                         let lacks = if error == DispatchError::TooLong {
                             "A microcontroller runs no long commands: it was not sent"
+                        } else if entry.opt_in {
+                            "The agent does not have this command: it was not sent. Allow it with --allow, or in `allow` of \
+                             the agent's configuration, and start the agent again"
                         } else {
                             "The agent does not have this command: it was not sent"
                         };
