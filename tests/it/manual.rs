@@ -59,3 +59,52 @@ fn every_page_of_the_manual_is_in_its_contents() {
         );
     }
 }
+
+/// The names that the prelude brings, without macros and what comes from elsewhere.
+fn prelude() -> Vec<String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(root.join("src/prelude.rs")).unwrap();
+    let ours = text.split("pub use crate::").skip(1).filter_map(|rest| rest.split(';').next());
+    let names =
+        ours.flat_map(|list| list.split([':', '{', '}', ',', '\n']).map(str::trim).collect::<Vec<_>>());
+    let names = names.map(|name| name.rsplit(" as ").next().unwrap_or(name));
+    let types = names.filter(|name| name.starts_with(|c: char| c.is_ascii_uppercase()));
+    types.map(str::to_owned).collect()
+}
+
+/// The code that is compiled as an example: what stands between fences in comments of the sources, and `examples/`.
+fn examples(folder: &Path, all: bool, code: &mut String) {
+    for entry in std::fs::read_dir(folder).unwrap().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            if !path.ends_with("target") {
+                examples(&path, all, code);
+            }
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let text = std::fs::read_to_string(&path).unwrap();
+            let mut inside = false;
+            for line in text.lines() {
+                let comment = line.trim_start().strip_prefix("//!").or(line.trim_start().strip_prefix("///"));
+                inside ^= comment.is_some_and(|comment| comment.trim_start().starts_with("```"));
+                if all || inside && comment.is_some() {
+                    code.push_str(line);
+                    code.push('\n');
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn everything_in_the_prelude_has_an_example_that_is_compiled() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut code = String::new();
+    examples(&root.join("src"), false, &mut code);
+    examples(&root.join("examples"), true, &mut code);
+    let words: std::collections::HashSet<&str> =
+        code.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
+    let names = prelude();
+    assert!(names.len() > 60, "only {} names were found", names.len());
+    let without: Vec<_> = names.iter().filter(|name| !words.contains(name.as_str())).collect();
+    assert!(without.is_empty(), "no example shows {without:?}; add one to its documentation");
+}
