@@ -145,6 +145,54 @@
 //!     serve_routes(host, SocketAddr::from(([127, 0, 0, 1], 0)), routes, stop)
 //! }
 //! ```
+//!
+//! What the server does of a command, and a header of an answer:
+//!
+//! ```
+//! use netignite::prelude::*;
+//!
+//! #[derive(Serialize, Deserialize, JsonSchema)]
+//! struct Payload {
+//!     device: Option<i64>,
+//!     name: Option<String>,
+//! }
+//!
+//! struct Greet;
+//!
+//! impl Command for Greet {
+//!     const NAME: &'static str = "GREET";
+//!     const SUMMARY: &'static str = "Greet a device";
+//!     type Payload = Payload;
+//!     type Reply = Outcome;
+//!
+//!     async fn run(_: &AgentContext, payload: Payload) -> std::result::Result<Outcome, CommandError> {
+//!         Ok(Outcome::ok(format!("Hello {}", payload.name.unwrap_or_default())))
+//!     }
+//! }
+//!
+//! impl ServerSide for Greet {
+//!     async fn before(
+//!         server: &ServerContext,
+//!         mut payload: Payload,
+//!     ) -> std::result::Result<Payload, CommandError> {
+//!         if let Some(id) = payload.device.take() {
+//!             server.require(Permission::DevicesRead)?;
+//!             let device: KnownDevice = server.device(id).await?;
+//!             payload.name = Some(device.name);
+//!         }
+//!         Ok(payload)
+//!     }
+//! }
+//!
+//! register_command!(Greet, server_side);
+//!
+//! fn section<T: AgentSection>(agent: &AgentContext) -> T {
+//!     agent.config()
+//! }
+//!
+//! let program: (HeaderName, HeaderValue) = (HeaderName::from_static("x-program"), HeaderValue::from_static(VERSION));
+//! assert_eq!(program.1, VERSION);
+//! ```
 
 pub use std::future::Future;
 pub use std::net::{IpAddr, Ipv4Addr};
