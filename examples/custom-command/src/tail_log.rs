@@ -11,7 +11,8 @@ pub(crate) struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        Self { file: "/var/log/syslog".to_owned() }
+        let file = "/var/log/syslog".to_owned();
+        Self { file }
     }
 }
 
