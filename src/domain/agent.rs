@@ -126,13 +126,13 @@ where
 /// There is no such agent of the caller's; devices name it; the database refuses.
 pub async fn delete(by: &By, id: i64) -> Result<()> {
     let whose = by.whose(Permission::AgentsWrite);
-    let now = by.now();
+    let clock = by.host.clock.clone();
     let delete = by.change(Action::AgentDelete, move |db, entry| {
         let stored = agents::get(db, whose, id)?.ok_or_else(not_found)?;
         entry.on(SubjectKind::Agent, id, stored.name);
         match agents::device_count(db, id)? {
             0 => {
-                let ended = operation::agent_gone(db, id, now)?;
+                let ended = operation::agent_gone(db, id, clock.now())?;
                 agents::delete(db, id)?;
                 Ok((stored.owner, ended))
             }

@@ -191,13 +191,13 @@ where
 /// There is no such device within reach, or it is shared for less; the database refuses.
 pub async fn delete(by: &By, id: i64) -> Result<()> {
     let needed = Needed::of(by, Permission::DevicesWrite);
-    let now = by.now();
+    let clock = by.host.clock.clone();
     let (owner, host_agent, seers, ended) = by
         .change(Action::DeviceDelete, move |db, entry| {
             let stored = needed.find(db, id, devices::get)?;
             entry.on(SubjectKind::Device, id, stored.name);
             let seers = shares::seers(db, id)?;
-            let ended = operation::device_gone(db, id, now)?;
+            let ended = operation::device_gone(db, id, clock.now())?;
             devices::delete(db, id)?;
             Ok((stored.owner, stored.options.host_agent, seers, ended))
         })

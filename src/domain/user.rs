@@ -57,7 +57,7 @@ pub async fn create(by: &By, username: String, password: SecretString, role: Rol
 /// There is no such user, or the caller may not; the user owns something or is the last superadmin; the database refuses.
 pub async fn delete(by: &By, id: i64) -> Result<()> {
     let caller = by.caller.clone();
-    let now = by.now();
+    let clock = by.host.clock.clone();
     let delete = move |db: &Conn, entry: &mut Entry| {
         let user = users::get(db, id)?.ok_or_else(not_found)?;
         entry.on(SubjectKind::User, id, user.username.as_str());
@@ -76,7 +76,7 @@ pub async fn delete(by: &By, id: i64) -> Result<()> {
                 ),
             ));
         }
-        let ended = operation::user_gone(db, id, now)?;
+        let ended = operation::user_gone(db, id, clock.now())?;
         users::delete(db, id)?;
         Ok(ended)
     };

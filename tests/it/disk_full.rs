@@ -1,15 +1,20 @@
 //! A disk that takes no more, in one way or another: the server says so and is not ready, and is ready again by itself.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::net::SocketAddr;
 
+use futures_util::StreamExt;
 use rustix::process::Signal;
-use serde_json::json;
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+use tokio_tungstenite::tungstenite::Message as Frame;
 
 use crate::support::binary::{command, run, superadmin};
+use crate::support::firmware::Message;
 use crate::support::system::SmallDisk;
 use crate::support::wait::{until, until_equal};
-use crate::support::{Binary, Client, Reply};
+use crate::support::{Agent, Binary, Client, Reply};
 
 async fn create(client: &Client) -> Reply {
     let body = json!({"name": "a", "description": "d".repeat(900), "type": "server", "secret": "a long secret of an agent"});
@@ -113,6 +118,85 @@ async fn a_file_that_may_not_grow_makes_the_server_unready() {
     limit(None);
     ready(address).await;
     create(&client).await.expect(201);
+    server.signal(Signal::TERM);
+    assert!(server.ended().await.0.success());
+}
+
+/// An agent that wakes whatever it is asked to, and reports each address.
+async fn waker(mut agent: Agent, woken: mpsc::UnboundedSender<String>) {
+    while let Some(Ok(frame)) = agent.socket.next().await {
+        let Frame::Text(text) = frame else { continue };
+        let message = Message::parse(&text);
+        if message.command == "WAKEUP" {
+            woken.send(message.json["macAddress"].as_str().unwrap().to_owned()).unwrap();
+        }
+        let done = json!({"status": "OK", "message": "done"});
+        let answer = if message.command == "HEARTBEAT" { Value::Null } else { done };
+        agent.reply(&message, &answer.to_string()).await;
+    }
+}
+
+#[tokio::test]
+async fn operations_outlast_a_full_disk() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("data");
+    let Some(disk) = SmallDisk::mount(&data, "24m", "operations_outlast_a_full_disk") else { return };
+    let (server, address) = Binary::serve(directory.path()).await;
+    let client = superadmin(directory.path(), address).await;
+    let secret = "a long secret of an agent";
+    let (there, absent) =
+        (client.create_agent("server", secret).await, client.create_agent("server", secret).await);
+    let (woken, mut reports) = mpsc::unbounded_channel();
+    tokio::spawn(waker(Agent::connect(address, there, secret).await, woken.clone()));
+    let accepted = |number: usize| {
+        let agent = if number.is_multiple_of(2) { there } else { absent };
+        let body = json!({"kind": "command", "agentID": agent, "command": "WAKEUP", "runTimeout": 60,
+            "payload": {"macAddress": format!("02:00:00:00:00:{number:02X}"), "port": 9}});
+        let request = client.http.post(client.url("/api/operations")).json(&body);
+        client.send(request.header("Idempotency-Key", format!("key-{number}")))
+    };
+    let mut acknowledged = Vec::new();
+    let id = |reply: &Reply| reply.data()["id"].as_str().unwrap().to_owned();
+    for number in 0..10 {
+        acknowledged.push(id(&accepted(number).await.expect(202)));
+    }
+    let filler = disk.fill();
+    refused(&client).await.expect(503);
+    // What still fits is kept, like all that is acknowledged.
+    let (number, refusal) = loop {
+        let reply = accepted(acknowledged.len()).await;
+        if reply.status != 202 {
+            break (acknowledged.len(), reply.expect(503));
+        }
+        acknowledged.push(id(&reply));
+    };
+    assert_eq!(refusal.code(), "storage_full");
+    assert!(refusal.message().contains("full"), "{}", refusal.text);
+    let withdrawal = client.post(&format!("/api/operations/{}/cancel", acknowledged[1]), json!({})).await;
+    assert!([200, 503].contains(&withdrawal.status), "{}", withdrawal.text);
+    for id in &acknowledged {
+        client.get(&format!("/api/operations/{id}")).await.expect(200);
+    }
+    fs::remove_file(&filler).unwrap();
+    ready(address).await;
+    // The same request makes the operation now.
+    acknowledged.push(id(&accepted(number).await.expect(202)));
+    tokio::spawn(waker(Agent::connect(address, absent, secret).await, woken));
+    let withdrawn = (withdrawal.status == 200).then(|| acknowledged[1].clone());
+    for id in &acknowledged {
+        let wanted = if withdrawn.as_ref() == Some(id) { "canceled" } else { "succeeded" };
+        until_equal("the end of it", wanted.to_owned(), || async {
+            let operation = client.get(&format!("/api/operations/{id}")).await.expect(200);
+            operation.data()["state"].as_str().unwrap().to_owned()
+        })
+        .await;
+    }
+    let mut times = BTreeMap::<String, usize>::new();
+    while let Ok(address) = reports.try_recv() {
+        *times.entry(address).or_default() += 1;
+    }
+    assert!(times.values().all(|times| *times == 1), "one was sent twice: {times:?}");
+    assert_eq!(times.len(), acknowledged.len() - usize::from(withdrawn.is_some()), "{times:?}");
     server.signal(Signal::TERM);
     assert!(server.ended().await.0.success());
 }

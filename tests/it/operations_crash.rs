@@ -1,5 +1,5 @@
-//! Operations are true whatever happens to the server: the program is killed in the middle of a storm of creations, answers
-//! and withdrawals, again and again, and its operations are compared with what the agents did.
+//! Operations are true whatever happens to the server: the program is killed, or asked to stop, in the middle of a storm of
+//! creations, answers and withdrawals, again and again, and its operations are compared with what the agents did.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -16,6 +16,7 @@ use tokio_tungstenite::tungstenite::Message as Frame;
 
 use crate::support::binary::superadmin;
 use crate::support::firmware::Message;
+use crate::support::trail::assert_in_order;
 use crate::support::wait::{until, within};
 use crate::support::{Agent, Binary, Client, sqlite};
 
@@ -25,11 +26,10 @@ const AGENTS: usize = 4;
 const CLIENTS: usize = 6;
 /// How long everything has until it has ended.
 const SETTLED: Duration = Duration::from_secs(90);
-/// The round in which the program is asked to stop instead.
-const STOPPED: u32 = 7;
 
-fn rounds() -> u32 {
-    std::env::var("NETIGNITE_CRASH_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(40)
+/// How often the program ends: as often as asked for, or so often.
+fn rounds(otherwise: u32) -> u32 {
+    std::env::var("NETIGNITE_CRASH_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(otherwise)
 }
 
 /// What the agents were sent of one command, by the number in its payload.
@@ -174,6 +174,24 @@ async fn storm(client: Client, agents: Vec<i64>, devices: Vec<i64>, known: Arc<K
     }
 }
 
+/// Whether an operation was withdrawn while it waited for its next attempt, which only what may be repeated does, and only
+/// after an attempt whose outcome is unknown.
+fn is_withdrawn_between_attempts(operation: &Value) -> bool {
+    let trail = operation["trail"].as_array().unwrap();
+    let mut events: Vec<_> = trail.iter().map(|entry| entry["event"].as_str().unwrap()).collect();
+    let withdrawn = events.pop() == Some("canceled");
+    // A turn that came to nothing.
+    while events.ends_with(&["sent", "not_sent"]) {
+        events.truncate(events.len() - 2);
+    }
+    let waited =
+        events.ends_with(&["connection_lost", "queued"]) || events.ends_with(&["server_restarted", "queued"]);
+    let left = operation["attempts"].as_u64() < operation["maxAttempts"].as_u64();
+    let says_so =
+        operation["message"].as_str().unwrap().contains("whether an earlier one was done is unknown");
+    operation["command"] == "WAKEUP" && withdrawn && waited && left && says_so
+}
+
 /// Compares an operation with what the agents did.
 fn check(operation: &Value, number: Option<u32>, known: &Known) {
     let word = |field: &str| operation[field].as_str().unwrap_or_default();
@@ -181,6 +199,7 @@ fn check(operation: &Value, number: Option<u32>, known: &Known) {
     let trail: Vec<_> = operation["trail"].as_array().unwrap().iter().collect();
     let count = |event: &str| trail.iter().filter(|entry| entry["event"] == event).count();
     assert!(operation["endedAt"].is_i64(), "live for ever: {operation}");
+    assert_in_order(operation);
     let Some(number) = number else {
         assert!(
             ["succeeded", "failed", "timed_out", "expired", "canceled"].contains(&state),
@@ -203,8 +222,9 @@ fn check(operation: &Value, number: Option<u32>, known: &Known) {
         ("failed" | "timed_out", "connection_lost" | "server_restarted" | "agent_timeout") => {
             assert!(attempts > 0, "never tried: {about}");
         }
-        ("expired", _) | ("canceled", "canceled") => {
-            assert_eq!(attempts, 0, "it was sent: {about}");
+        ("expired", _) => assert_eq!(attempts, 0, "it was sent: {about}"),
+        ("canceled", "canceled") => {
+            assert!(attempts == 0 || is_withdrawn_between_attempts(operation), "it was sent: {about}");
         }
         _ => panic!("no end for it: {about}"),
     }
@@ -223,6 +243,21 @@ async fn agents(address: SocketAddr, ids: &[i64], client: &Client, known: &Arc<K
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn operations_stay_true_when_the_program_is_killed() {
+    stay_true(rounds(40), async |server| server.kill().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn operations_stay_true_when_the_program_is_asked_to_stop() {
+    stay_true(rounds(8), async |server| {
+        server.signal(Signal::TERM);
+        let (status, log) = server.ended().await;
+        assert!(status.success(), "{log}");
+    })
+    .await;
+}
+
+/// Ends the program again and again, and looks at its operations.
+async fn stay_true(rounds: u32, end: impl AsyncFn(Binary)) {
     let directory = tempfile::tempdir().unwrap();
     let known = Arc::new(Known::default());
     let (mut server, mut address) = Binary::serve(directory.path()).await;
@@ -233,7 +268,7 @@ async fn operations_stay_true_when_the_program_is_killed() {
         ids.push(agent);
         devices.push(admin.create_device(agent, "AA:BB:CC:DD:EE:FF").await);
     }
-    for round in 0..rounds() {
+    for _ in 0..rounds {
         // Some of them come later than the storm, or not at all.
         let mut connected = agents(address, &ids[..fastrand::usize(1..=AGENTS)], &admin, &known).await;
         let enough = known.acknowledged.lock().len() + fastrand::usize(5..40);
@@ -248,13 +283,7 @@ async fn operations_stay_true_when_the_program_is_killed() {
         .await;
         // Not at a moment of our choosing: somewhere within a commit, or between two.
         tokio::time::sleep(Duration::from_micros(fastrand::u64(0..40_000))).await;
-        if round == STOPPED {
-            server.signal(Signal::TERM);
-            let (status, log) = server.ended().await;
-            assert!(status.success(), "{log}");
-        } else {
-            server.kill().await;
-        }
+        end(server).await;
         while let Some(ended) = clients.join_next().await {
             ended.unwrap();
         }

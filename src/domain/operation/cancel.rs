@@ -64,7 +64,7 @@ impl Operations {
 /// The caller sees no such operation, or may not withdraw it; the database refuses.
 pub async fn cancel(by: &By, id: OperationId) -> Result<Canceled> {
     by.host.pace.turn(&by.caller, Action::OperationCancel).await?;
-    let (sight, may, now) = (Sight::of(by), Sight::to_cancel(by), by.now());
+    let (sight, may, clock) = (Sight::of(by), Sight::to_cancel(by), by.host.clock.clone());
     let operations = Operations::of(&by.host);
     let cancel = operations.cancelers.lock().get(&id).cloned();
     let cancel = cancel.filter(|cancel| cancel.canceler.is_understood());
@@ -78,6 +78,8 @@ pub async fn cancel(by: &By, id: OperationId) -> Result<Canceled> {
         }
     };
     let withdraw = move |db: &Conn| {
+        // Not before: what is stored by now happened earlier.
+        let now = clock.now();
         let operation = operations::get(db, id)?.ok_or_else(not_found)?;
         let seen = sight.see(db, operation.clone())?.ok_or_else(not_found)?;
         let allowed = may.see(db, operation)?.filter(|may| may.whole || may.own);

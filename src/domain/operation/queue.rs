@@ -210,7 +210,7 @@ async fn attempt(
         Ok(Some((sent, operation))) => {
             operations.look_at(agent);
             if let Some(reply) = sent.late().await {
-                store_answer(&operations, operation, reply_of(reply)).await;
+                store(&host, &operations, operation, Input::Answered(reply_of(reply))).await;
             }
         }
         Ok(None) => operations.look_at(agent),
@@ -252,7 +252,7 @@ async fn send(
     };
     let time = Duration::from_millis(u64::try_from(running.run_timeout).unwrap_or(0));
     let Ok(mut sent) = turn.send(payload, time) else {
-        operations.step(running, Input::Unsent).await?;
+        store(host, operations, running, Input::Unsent).await;
         return Ok(None);
     };
     let canceler = sent.canceler().map(|canceler| operations.keep_canceler(running.id, canceler));
@@ -272,30 +272,41 @@ async fn send(
     }
     match outcome {
         Err(DispatchError::TimedOut) => {
-            let now = operations.step(running, Input::TimedOut).await?;
+            let now = store(host, operations, running, Input::TimedOut).await;
             Ok(now.map(|now| (sent, now)))
         }
         Err(DispatchError::Disconnected | DispatchError::Offline | DispatchError::Busy) => {
-            operations.step(running, Input::Lost(reason::CONNECTION_LOST)).await?;
+            store(host, operations, running, Input::Lost(reason::CONNECTION_LOST)).await;
             Ok(None)
         }
         Err(DispatchError::Failed(said))
             if said.is_canceled() && canceler.is_some_and(|canceler| canceler.was_asked()) =>
         {
-            store_answer(operations, running, Reply::Canceled).await;
+            store(host, operations, running, Input::Answered(Reply::Canceled)).await;
             Ok(None)
         }
         answered => {
-            store_answer(operations, running, reply_of(answered)).await;
+            store(host, operations, running, Input::Answered(reply_of(answered))).await;
             Ok(None)
         }
     }
 }
 
-/// Stores an answer, which is known nowhere else: tried again until it is stored.
-async fn store_answer(operations: &Operations, operation: Operation, reply: Reply) {
+/// Stores what became of a command, which is known nowhere else: tried again until it is stored, or the server stops, after
+/// which the next start finds the command running. Answers what the operation is now; none if that changes nothing.
+async fn store(
+    host: &Host,
+    operations: &Operations,
+    operation: Operation,
+    input: Input,
+) -> Option<Operation> {
     let mut wait = BUSY;
-    while operations.step(operation.clone(), Input::Answered(reply.clone())).await.is_err() {
+    loop {
+        match operations.step(operation.clone(), input.clone()).await {
+            Ok(stored) => return stored,
+            Err(_) if host.shutdown.is_cancelled() => return None,
+            Err(_) => {}
+        }
         sleep(wait).await;
         wait = (wait * 2).min(Duration::from_secs(10));
     }

@@ -71,7 +71,9 @@ impl Operations {
                 break;
             }
             let many = due.len();
+            let clock = host.clock.clone();
             let stored = host.store.write(move |db| {
+                let now = clock.now();
                 let one = |operation: Operation| {
                     let ended = apply(db, &operation, &Input::Tick, now)?;
                     if ended.is_none() && operation.state == State::Queued {

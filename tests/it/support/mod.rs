@@ -14,6 +14,7 @@ pub mod scene;
 pub mod server;
 pub mod sqlite;
 pub mod system;
+pub mod trail;
 pub mod wait;
 
 pub use agent::Agent;
