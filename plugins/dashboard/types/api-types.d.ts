@@ -31,6 +31,8 @@ declare namespace Api {
 
   type Array_of_DeviceView = DeviceView[];
 
+  type Array_of_OperationView = OperationView[];
+
   /** How a command stands in an agent's line. */
   type Class = "control" | "action" | "question" | "long";
 
