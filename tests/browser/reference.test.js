@@ -79,6 +79,10 @@ test('a call as who is signed in: a form, the answer, and the same as a line for
   await create.getByLabel('type', { exact: true }).selectOption('server');
   await create.getByLabel(/^secret/).fill('short');
   await create.getByRole('button', { name: 'Send POST' }).click();
+  assert.equal(await create.locator('.result').count(), 0, 'what is out of bounds is not sent either');
+  // A character that does not show, which no schema can say.
+  await create.getByLabel(/^secret/).fill('a long enough\u200bsecret');
+  await create.getByRole('button', { name: 'Send POST' }).click();
   await create.getByText('400 Bad Request').waitFor();
   assert.match(await create.locator('pre').textContent(), /"field": "secret"/);
   await create.getByLabel(/^secret/).fill('a long enough secret');

@@ -115,9 +115,7 @@ fn events_of_one_agent_do_not_change_places() {
         Box::new(move |event| {
             // Whoever is late here is overtaken, unless something keeps the order.
             let online = matches!(event, Event::AgentOnline { .. });
-            if online {
-                std::thread::sleep(Duration::from_micros(50));
-            }
+            std::thread::sleep(Duration::from_micros(fastrand::u64(..200)));
             log.lock().push(online);
         }),
     );
