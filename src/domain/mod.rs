@@ -21,6 +21,7 @@ pub mod device_list;
 pub mod device_presence;
 mod device_questions;
 pub mod device_status;
+mod driven;
 pub mod enrolment;
 pub mod enrolment_code;
 pub(crate) mod failed;

@@ -4,29 +4,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
-use tracing::warn;
 
 use super::plan::{Gone, Progress};
-use crate::clock::{Course, Millis};
+use crate::clock::Millis;
 use crate::control::{DispatchError, Requester};
 use crate::domain::command_error::agent_text;
-use crate::domain::device_presence;
-use crate::domain::device_questions::DeviceQuestions;
+use crate::domain::driven::{Driven, Driver, to_the_end};
 use crate::domain::look::{self, Sample, Target};
 use crate::domain::operation::Operations;
 use crate::domain::operation::right::is_allowed;
 use crate::domain::power::{self, Power};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::host::Host;
 use crate::model::device_presence::{DeviceState, why};
-use crate::model::operation::{Operation, State, TrailEntry, Word, reason};
+use crate::model::operation::{Operation, State, reason};
 use crate::registry::Delayed;
 use crate::store::{Whose, devices, operations};
 
 /// How often one that waits looks whether its agent is there.
 const AGENT_EVERY: Duration = Duration::from_millis(500);
-/// How long until it is tried again to read or store.
-const AGAIN: Duration = Duration::from_secs(1);
 /// For how long after a restart of the server a missing agent proves nothing: it may be on its way back.
 const COMING_BACK: Millis = 30_000;
 
@@ -46,57 +42,18 @@ pub fn start(host: &Arc<Host>, operation: Operation) {
     let host = host.clone();
     tokio::spawn(async move {
         let (Some(device), Some(agent)) = (operation.device, operation.agent) else { return };
-        let (id, progress) = (operation.id, progress_of(&operation));
-        let (trail, last) = (Vec::new(), None);
-        let (stopping, absence_counts) = (false, 0);
-        let mut driver = Driver {
-            course: host.clock.course(host.clock.now().max(operation.created_at)),
-            host: host.clone(),
-            op: operation,
-            device,
-            agent,
-            progress,
-            trail,
-            last,
-            stopping,
-            absence_counts,
-        };
-        let stop = host.shutdown.clone();
-        tokio::select! {
-            () = async {
-                while let Err(e) = driver.drive().await {
-                    warn!("the operation {id} goes on in a moment: {e}");
-                    driver.read_again().await;
-                }
-            } => {}
-            // It goes on after the restart.
-            () = stop.cancelled() => {}
-        }
-        host.remembered.get(DeviceQuestions::default).forget_device(device);
-        if driver.stopping
-            && let Err(e) = device_presence::end(&host, device, driver.last).await
-        {
-            warn!("the presence of the device {device} is not known: {e}");
+        let driven = Driven::new(host, operation, device);
+        let mut driver = PowerDriver { driven, agent, stopping: false, absence_counts: 0 };
+        to_the_end(&mut driver).await;
+        if driver.stopping {
+            driver.driven.show_last().await;
         }
     });
 }
 
-fn progress_of(operation: &Operation) -> Progress {
-    operation.progress.as_deref().and_then(|json| serde_json::from_str(json).ok()).unwrap_or_default()
-}
-
-struct Driver {
-    host: Arc<Host>,
-    /// The time that looks and the end are due by: nobody sets it.
-    course: Course,
-    op: Operation,
-    device: i64,
+struct PowerDriver {
+    driven: Driven<Progress>,
     agent: i64,
-    progress: Progress,
-    /// What is to be stored with the next step.
-    trail: Vec<TrailEntry>,
-    /// What the last look brought.
-    last: Option<Sample>,
     /// Whether the device is shown as stopping.
     stopping: bool,
     /// From when on it proves anything that the agent is not connected.
@@ -111,86 +68,43 @@ enum May {
     No(&'static str, &'static str),
 }
 
-impl Driver {
-    fn now(&self) -> Millis {
-        self.course.now()
-    }
+impl Driver for PowerDriver {
+    type Progress = Progress;
 
-    fn note(&mut self, event: impl Into<Word>, message: impl Into<String>) -> &mut TrailEntry {
-        self.trail.push(TrailEntry::new(self.host.clock.now(), event, message));
-        let last = self.trail.len() - 1;
-        &mut self.trail[last]
-    }
-
-    /// Takes up what is stored, after something could not be stored or read.
-    async fn read_again(&mut self) {
-        let id = self.op.id;
-        loop {
-            tokio::time::sleep(AGAIN).await;
-            let Ok(stored) = self.host.store.read(move |db| operations::get(db, id)).await else { continue };
-            self.trail.clear();
-            match stored {
-                Some(stored) => (self.progress, self.op) = (progress_of(&stored), stored),
-                // Nothing is left to drive.
-                None => self.op.ended_at = Some(self.now()),
-            }
-            return;
-        }
-    }
-
-    /// Stores how far it is. Answers whether it is still this one's to drive.
-    async fn store(&mut self) -> Result<bool> {
-        self.op.version += 1;
-        self.op.progress = Some(serde_json::to_string(&self.progress).map_err(Error::internal)?);
-        let (op, trail) = (self.op.clone(), std::mem::take(&mut self.trail));
-        if !self.host.store.write(move |db| operations::change(db, &op, &trail)).await? {
-            return Ok(false);
-        }
-        crate::domain::operation::publish(&self.host, std::slice::from_ref(&self.op));
-        Ok(true)
-    }
-
-    async fn end(&mut self, state: State, why: Option<&'static str>, message: String) -> Result<()> {
-        self.note(state.word(), message.clone());
-        let now = self.host.clock.now();
-        let op = &mut self.op;
-        (op.state, op.reason, op.message, op.ended_at) = (state, why.map(Into::into), message, Some(now));
-        self.store().await.map(drop)
+    fn driven(&mut self) -> &mut Driven<Progress> {
+        &mut self.driven
     }
 
     async fn drive(&mut self) -> Result<()> {
-        if !self.op.is_live() || self.op.ended_at.is_some() {
-            return Ok(());
-        }
-        if self.progress.sent.is_none() {
+        if self.driven.progress.sent.is_none() {
             return match self.wait_and_send().await? {
                 true => self.look_on().await,
                 false => Ok(()),
             };
         }
         if !self.stopping {
-            self.note(reason::SERVER_RESTARTED, "The server was restarted; it goes on looking");
-            self.absence_counts = self.now() + COMING_BACK;
-            self.progress.deadline = self.progress.deadline.max(self.absence_counts + self.progress.timeout);
+            self.driven.note(reason::SERVER_RESTARTED, "The server was restarted; it goes on looking");
+            self.absence_counts = self.driven.now() + COMING_BACK;
+            self.driven.progress.deadline =
+                self.driven.progress.deadline.max(self.absence_counts + self.driven.progress.timeout);
         }
         self.show_stopping().await;
         self.look_on().await
     }
+}
 
+impl PowerDriver {
     async fn show_stopping(&mut self) {
-        if std::mem::replace(&mut self.stopping, true) {
-            return;
-        }
-        if let Err(e) = device_presence::begin(&self.host, self.device, DeviceState::Stopping).await {
-            warn!("the presence of the device {} is not known: {e}", self.device);
+        if !std::mem::replace(&mut self.stopping, true) {
+            self.driven.show(DeviceState::Stopping).await;
         }
     }
 
     /// Whether it may still be sent.
     async fn may(&self) -> Result<May> {
-        let (id, agent, op) = (self.device, self.agent, self.op.clone());
-        let now = self.host.clock.now();
-        let read = self.host.store.read(move |db| {
+        let (id, agent, op) = (self.driven.device, self.agent, self.driven.op.clone());
+        let now = self.driven.host.clock.now();
+        let read = self.driven.host.store.read(move |db| {
             if operations::get(db, op.id)?.is_none_or(|stored| stored.version != op.version) {
                 return Ok(May::Withdrawn);
             }
@@ -214,34 +128,34 @@ impl Driver {
 
     /// Waits for the agent and for its turn, and has it done. Answers whether it was sent, and is to be looked for.
     async fn wait_and_send(&mut self) -> Result<bool> {
-        let withdrawn = Operations::of(&self.host).waiter(self.op.id);
-        let Some(entry) = self.host.registry.get(&self.op.command) else {
+        let withdrawn = Operations::of(&self.driven.host).waiter(self.driven.op.id);
+        let Some(entry) = self.driven.host.registry.get(&self.driven.op.command) else {
             let message = "This server has no such command any more: it was not sent";
-            self.end(State::Failed, Some(reason::COMMAND_NOT_SUPPORTED), message.to_owned()).await?;
+            self.driven.end(State::Failed, Some(reason::COMMAND_NOT_SUPPORTED), message.to_owned()).await?;
             return Ok(false);
         };
         loop {
             let withdrawn = withdrawn.notified();
             tokio::pin!(withdrawn);
             withdrawn.as_mut().enable();
-            if self.now() >= self.op.deliver_by {
+            if self.driven.now() >= self.driven.op.deliver_by {
                 let message = "The agent on the device was not connected in time: it was never sent";
-                self.end(State::Expired, Some(reason::AGENT_OFFLINE), message.to_owned()).await?;
+                self.driven.end(State::Expired, Some(reason::AGENT_OFFLINE), message.to_owned()).await?;
                 return Ok(false);
             }
             match self.may().await? {
                 May::Yes => {}
                 May::Withdrawn => return Ok(false),
                 May::No(why, message) => {
-                    self.end(State::Canceled, Some(why), message.to_owned()).await?;
+                    self.driven.end(State::Canceled, Some(why), message.to_owned()).await?;
                     return Ok(false);
                 }
             }
-            let line = match self.host.control.line_up(Requester::Queue, self.agent, entry) {
+            let line = match self.driven.host.control.line_up(Requester::Queue, self.agent, entry) {
                 Ok(line) => line,
                 Err(DispatchError::Unsupported | DispatchError::TooLong) => {
-                    let message = power::not_allowed(&self.op.command);
-                    self.end(State::Failed, Some(reason::COMMAND_NOT_SUPPORTED), message).await?;
+                    let message = power::not_allowed(&self.driven.op.command);
+                    self.driven.end(State::Failed, Some(reason::COMMAND_NOT_SUPPORTED), message).await?;
                     return Ok(false);
                 }
                 Err(_) => {
@@ -261,19 +175,19 @@ impl Driver {
             if !matches!(self.may().await?, May::Yes) {
                 continue;
             }
-            let now = self.now();
-            self.progress.sent = Some(now);
-            self.progress.begin(now);
-            let op = &mut self.op;
+            let now = self.driven.now();
+            self.driven.progress.sent = Some(now);
+            self.driven.progress.begin(now);
+            let op = &mut self.driven.op;
             (op.state, op.attempts, op.started_at) = (State::Running, 1, Some(now));
             "It was sent, and its answer is waited for".clone_into(&mut op.message);
-            self.note("sent", "Sent");
-            if !self.store().await? {
+            self.driven.note("sent", "Sent");
+            if !self.driven.store().await? {
                 return Ok(false);
             }
-            let delay = u32::try_from(self.progress.delay / 1000).unwrap_or(Delayed::LONGEST);
+            let delay = u32::try_from(self.driven.progress.delay / 1000).unwrap_or(Delayed::LONGEST);
             let payload = json!({"delaySeconds": delay}).to_string();
-            let time = Duration::from_millis(u64::try_from(self.op.run_timeout).unwrap_or(0));
+            let time = Duration::from_millis(u64::try_from(self.driven.op.run_timeout).unwrap_or(0));
             let Ok(mut sent) = turn.send(payload, time) else {
                 if !self.unsent().await? {
                     return Ok(false);
@@ -288,18 +202,20 @@ impl Driver {
 
     /// The connection ended before it was written: it waits again. Answers whether it is still this one's to drive.
     async fn unsent(&mut self) -> Result<bool> {
-        self.progress.sent = None;
-        let op = &mut self.op;
+        self.driven.progress.sent = None;
+        let op = &mut self.driven.op;
         (op.state, op.attempts, op.started_at) = (State::Queued, 0, None);
         "The agent went offline before it was sent: it waits for the agent".clone_into(&mut op.message);
-        self.note("not_sent", "The agent went offline before it was sent");
-        self.store().await
+        self.driven.note("not_sent", "The agent went offline before it was sent");
+        self.driven.store().await
     }
 
     async fn wait_for_agent(&self) {
         for _ in 0..10 {
             tokio::time::sleep(AGENT_EVERY).await;
-            if self.host.control.is_online(self.agent) || self.now() >= self.op.deliver_by {
+            if self.driven.host.control.is_online(self.agent)
+                || self.driven.now() >= self.driven.op.deliver_by
+            {
                 return;
             }
         }
@@ -309,19 +225,19 @@ impl Driver {
     async fn answered(&mut self, outcome: std::result::Result<String, DispatchError>) -> Result<bool> {
         let (state, why, message) = match outcome {
             Ok(reply) => {
-                self.progress.answered = true;
-                self.progress.begin(self.now());
-                self.op.result = Some(reply);
+                self.driven.progress.answered = true;
+                self.driven.progress.begin(self.driven.now());
+                self.driven.op.result = Some(reply);
                 "The agent does it, and the server looks until the device is gone"
-                    .clone_into(&mut self.op.message);
-                self.note("answered", "The agent answered that it does it");
-                return self.store().await;
+                    .clone_into(&mut self.driven.op.message);
+                self.driven.note("answered", "The agent answered that it does it");
+                return self.driven.store().await;
             }
             Err(DispatchError::Failed(said)) => {
                 let said = agent_text(&said.message);
-                self.op.said = Some(said.clone()).filter(|said| !said.is_empty());
-                self.note("refused", "The agent answered that it could not do it").said =
-                    self.op.said.clone();
+                self.driven.op.said = Some(said.clone()).filter(|said| !said.is_empty());
+                self.driven.note("refused", "The agent answered that it could not do it").said =
+                    self.driven.op.said.clone();
                 (State::Failed, reason::COMMAND_FAILED, "The agent answered that it could not do it")
             }
             Err(DispatchError::BadReply(_)) => (
@@ -335,64 +251,71 @@ impl Driver {
                     DispatchError::TimedOut => ("agent_timeout", "The agent did not answer in time"),
                     _ => ("connection_lost", "The connection to the agent was lost before it answered"),
                 };
-                self.note(event, format!("{message}: the server looks whether the device goes"));
-                return self.store().await;
+                self.driven.note(event, format!("{message}: the server looks whether the device goes"));
+                return self.driven.store().await;
             }
         };
-        self.last = None;
-        self.end(state, Some(why), message.to_owned()).await?;
+        self.driven.last = None;
+        self.driven.end(state, Some(why), message.to_owned()).await?;
         Ok(false)
     }
 
     /// Looks until the device is gone or the time is over.
     async fn look_on(&mut self) -> Result<()> {
         loop {
-            let wait = self.progress.due - self.now();
+            let wait = self.driven.progress.due - self.driven.now();
             tokio::time::sleep(Duration::from_millis(u64::try_from(wait).unwrap_or(0))).await;
             let Some(target) = self.target().await? else {
                 let message =
                     "The device was deleted or has another agent now; what was sent may have been done";
-                return self.end(State::TimedOut, Some(reason::DEVICE_CHANGED), message.to_owned()).await;
+                return self
+                    .driven
+                    .end(State::TimedOut, Some(reason::DEVICE_CHANGED), message.to_owned())
+                    .await;
             };
-            let connected = self.host.control.is_online(self.agent);
+            let connected = self.driven.host.control.is_online(self.agent);
             if connected {
                 self.absence_counts = 0;
             }
-            let requester = self.op.maker.user.map_or(Requester::Operator, Requester::User);
-            let seen = look::look(&self.host, requester, &target).await;
+            let requester = self.driven.requester();
+            let seen = look::look(&self.driven.host, requester, &target).await;
             // Before the look and after it: it may have come back meanwhile.
-            let connected = connected || self.host.control.is_online(self.agent);
-            let misses = self.progress.misses;
-            let gone = self.progress.take(seen.sample, !connected && self.now() >= self.absence_counts);
-            self.last = Some(seen.sample);
-            if self.progress.misses != misses {
+            let connected = connected || self.driven.host.control.is_online(self.agent);
+            let misses = self.driven.progress.misses;
+            let gone = self
+                .driven
+                .progress
+                .take(seen.sample, !connected && self.driven.now() >= self.absence_counts);
+            self.driven.last = Some(seen.sample);
+            if self.driven.progress.misses != misses {
                 let (found, message) = match seen.sample {
                     Sample::Seen(_) => (why::SEEN, "Looked: it is up"),
                     Sample::NotSeen(why) => (why, "Looked: it does not answer, and its agent is gone"),
                     Sample::CannotTell(why) => (why, "Looked: its agent is gone, and nobody else can tell"),
                 };
-                self.note("looked", message).data =
+                self.driven.note("looked", message).data =
                     Some(json!({"found": found, "agentID": seen.agent}).to_string());
             }
             if let Some(gone) = gone.or_else(|| self.has_restarted(connected)) {
                 return self.gone(gone, seen.agent).await;
             }
-            if self.now() >= self.progress.deadline {
-                let (why, message) = self.progress.failure();
-                return self.end(State::Failed, Some(why), message).await;
+            if self.driven.now() >= self.driven.progress.deadline {
+                let (why, message) = self.driven.progress.failure();
+                return self.driven.end(State::Failed, Some(why), message).await;
             }
-            if !self.trail.is_empty() && !self.store().await? {
+            if !self.driven.trail.is_empty() && !self.driven.store().await? {
                 return Ok(());
             }
-            let pause = self.progress.pause().min(self.progress.deadline - self.now()).max(10);
+            let pause =
+                self.driven.progress.pause().min(self.driven.progress.deadline - self.driven.now()).max(10);
             tokio::time::sleep(Duration::from_millis(u64::try_from(pause).unwrap_or(10))).await;
         }
     }
 
     /// What the device is looked for by; none where it is gone, or no longer this agent's.
     async fn target(&self) -> Result<Option<Target>> {
-        let (id, agent) = (self.device, self.agent);
-        let read = self.host.store.read(move |db| {
+        let (id, agent) = (self.driven.device, self.agent);
+        let read = self.driven.host.store.read(move |db| {
             let Some(device) = devices::get(db, &Whose::Anyones.into(), id)? else { return Ok(None) };
             if power::runs_on(db, &device)? != Some(agent) {
                 return Ok(None);
@@ -403,7 +326,7 @@ impl Driver {
     }
 
     async fn gone(&mut self, gone: Gone, looked: Option<i64>) -> Result<()> {
-        let after = self.now() - self.progress.sent.unwrap_or(self.op.created_at);
+        let after = self.driven.now() - self.driven.progress.sent.unwrap_or(self.driven.op.created_at);
         let seconds = after / 1000;
         let (method, agent, message) = match gone {
             Gone::NotSeen => ("not_seen", looked, format!("Offline after {seconds} s")),
@@ -414,17 +337,18 @@ impl Driver {
         };
         if gone != Gone::Restarted {
             // Whatever the last look said.
-            self.last = Some(Sample::NotSeen(why::NOT_SEEN));
+            self.driven.last = Some(Sample::NotSeen(why::NOT_SEEN));
         }
         let evidence = json!({"offlineAfterMs": after, "method": method, "agentID": agent});
-        self.op.evidence = Some(evidence.to_string());
-        self.end(State::Succeeded, None, message).await
+        self.driven.op.evidence = Some(evidence.to_string());
+        self.driven.end(State::Succeeded, None, message).await
     }
 
     /// A device that restarts may be back before two looks missed it: then its agent has connected anew.
     fn has_restarted(&self, connected: bool) -> Option<Gone> {
-        let since = self.host.control.presence(self.agent)?.since;
-        let restarts = self.op.command == Power::Reboot.command() && self.progress.answered && connected;
-        (restarts && since > self.progress.due).then_some(Gone::Restarted)
+        let since = self.driven.host.control.presence(self.agent)?.since;
+        let restarts =
+            self.driven.op.command == Power::Reboot.command() && self.driven.progress.answered && connected;
+        (restarts && since > self.driven.progress.due).then_some(Gone::Restarted)
     }
 }
