@@ -74,8 +74,12 @@ pub fn read_file(path: &Path, limit: u64) -> io::Result<Zeroizing<String>> {
     Ok(Zeroizing::new(text.to_owned()))
 }
 
-/// The bytes of a file of at most `limit` bytes.
-fn read_bytes(path: &Path, limit: u64) -> io::Result<Zeroizing<Vec<u8>>> {
+/// The bytes of a file of at most `limit` bytes, wiped from memory when dropped. No more are read, whatever the file says
+/// of its size: a device has none and no end.
+///
+/// # Errors
+/// The file cannot be read, or is larger.
+pub fn read_bytes(path: &Path, limit: u64) -> io::Result<Zeroizing<Vec<u8>>> {
     let mut bytes = Zeroizing::new(Vec::new());
     File::open(path)?.take(limit + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > limit {

@@ -1,7 +1,5 @@
 //! An agent's configuration file: JSON, every key optional, and what the command line says over it.
 
-use std::fs::File;
-use std::io::Read;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 
@@ -11,6 +9,7 @@ use serde_json::{Map, Value};
 use super::served::{Permitted, Served, nearest};
 use super::{AgentError, Options};
 use crate::registry::{Registry, decode_object};
+use crate::text::read_bytes;
 
 /// The largest file that is read.
 const LARGEST: u64 = 1024 * 1024;
@@ -59,12 +58,7 @@ impl AgentConfig {
     /// line that names the file and the key.
     pub fn read(path: &Path) -> Result<Self, AgentError> {
         let failed = |why: String| AgentError(format!("{}: {why}", path.display()));
-        let mut text = Vec::new();
-        // What it says of its size need not be so: a device has none and no end.
-        let read = File::open(path).and_then(|file| file.take(LARGEST + 1).read_to_end(&mut text));
-        if read.map_err(|e| failed(e.to_string()))? as u64 > LARGEST {
-            return Err(failed(format!("it is larger than {LARGEST} bytes, which a configuration may have")));
-        }
+        let text = read_bytes(path, LARGEST).map_err(|e| failed(e.to_string()))?;
         let keys: Map<String, Value> = decode_object(&text).map_err(|e| failed(e.to_string()))?;
         if let Some(key) = keys.keys().find(|key| !KEYS.contains(&key.as_str())) {
             return Err(failed(format!("{key:?} is no key{}", nearest(key, KEYS.into_iter()))));

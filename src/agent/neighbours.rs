@@ -4,7 +4,7 @@
 //! for a while after the host has gone, so only two things prove that a host is up: an entry that became complete
 //! while we knocked, and one that outlived the kernel's own checks, which our earlier knocking set off.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::io;
 use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
@@ -29,14 +29,11 @@ const CONFIRMED: Duration = Duration::from_secs(60);
 /// How many silent hosts are remembered.
 const REMEMBERED: usize = 1024;
 
-/// The neighbour table as it was at one moment.
+/// The neighbour table as it was at one moment: who answered, and who was asked for and did not.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Table(Vec<(Ipv4Addr, MacAddress)>);
-
-/// The addresses that the table has an entry for, whether anybody answered or not.
-pub(super) async fn asked_for() -> HashSet<Ipv4Addr> {
-    let text = tokio::fs::read_to_string(TABLE).await.unwrap_or_default();
-    text.lines().filter_map(|line| line.split_ascii_whitespace().next()?.parse().ok()).collect()
+pub(super) struct Table {
+    known: Vec<(Ipv4Addr, MacAddress)>,
+    silent: Vec<Ipv4Addr>,
 }
 
 impl Table {
@@ -60,9 +57,17 @@ impl Table {
             let flags = words.nth(1)?.strip_prefix("0x")?;
             let mac: MacAddress = words.next()?.parse().ok()?;
             let complete = u32::from_str_radix(flags, 16).ok()? & COMPLETE != 0;
-            (complete && mac.0 != [0; 6]).then_some((address, mac))
+            Some((address, mac, complete && mac.0 != [0; 6]))
         };
-        Self(text.lines().skip(1).filter_map(line).collect())
+        let mut table = Self::default();
+        for (address, mac, complete) in text.lines().skip(1).filter_map(line) {
+            if complete {
+                table.known.push((address, mac));
+            } else {
+                table.silent.push(address);
+            }
+        }
+        table
     }
 
     /// Whether `address` has a known MAC address.
@@ -72,7 +77,7 @@ impl Table {
 
     /// The MAC address that answers for `address`.
     pub(super) fn mac_at(&self, address: Ipv4Addr) -> Option<MacAddress> {
-        self.0.iter().find(|(a, _)| *a == address).map(|(_, mac)| *mac)
+        self.known.iter().find(|(a, _)| *a == address).map(|(_, mac)| *mac)
     }
 
     /// Whose card answers at `address` instead of `mac`'s, if that is sure. A router or a repeater answers with its own
@@ -83,8 +88,8 @@ impl Table {
         mac: MacAddress,
         gateways: &[Ipv4Addr],
     ) -> Option<MacAddress> {
-        let (_, seen) = self.0.iter().find(|(a, _)| *a == address)?;
-        if self.0.contains(&(address, mac)) {
+        let (_, seen) = self.known.iter().find(|(a, _)| *a == address)?;
+        if self.known.contains(&(address, mac)) {
             return None;
         }
         let mut others = self.addresses_of(*seen).filter(|other| *other != address);
@@ -94,12 +99,17 @@ impl Table {
 
     /// Every address with a known MAC address.
     pub(super) fn entries(&self) -> impl Iterator<Item = (Ipv4Addr, MacAddress)> + '_ {
-        self.0.iter().copied()
+        self.known.iter().copied()
+    }
+
+    /// Every address that has an entry, whether anybody answered or not.
+    pub(super) fn addresses(&self) -> impl Iterator<Item = Ipv4Addr> + '_ {
+        self.known.iter().map(|(address, _)| *address).chain(self.silent.iter().copied())
     }
 
     /// The addresses of `mac`.
     pub(super) fn addresses_of(&self, mac: MacAddress) -> impl Iterator<Item = Ipv4Addr> + Clone + '_ {
-        self.0.iter().filter(move |(_, m)| *m == mac).map(|(address, _)| *address)
+        self.known.iter().filter(move |(_, m)| *m == mac).map(|(address, _)| *address)
     }
 }
 
@@ -180,7 +190,7 @@ nonsense
     #[test]
     fn only_complete_entries_count() {
         let table = Table::parse(TEXT);
-        assert_eq!(table.0.len(), 3);
+        assert_eq!((table.known.len(), table.addresses().count()), (3, 4));
         assert!(!table.has(Ipv4Addr::new(192, 168, 1, 7)));
         let found: Vec<_> = table.addresses_of(MAC).collect();
         assert_eq!(found, [HOST, Ipv4Addr::new(10, 0, 0, 9)]);
@@ -190,7 +200,8 @@ nonsense
     fn another_card_at_an_address_is_noticed_unless_it_may_be_a_relay() {
         let ours = MacAddress([2, 0, 0, 0, 0, 1]);
         let [ip, gateway, third] = [9, 1, 10].map(|n| Ipv4Addr::new(10, 0, 0, n));
-        let table = |entries: &[(Ipv4Addr, MacAddress)]| Table(entries.to_vec());
+        let table =
+            |entries: &[(Ipv4Addr, MacAddress)]| Table { known: entries.to_vec(), silent: Vec::new() };
         assert_eq!(table(&[(ip, MAC)]).another_at(ip, ours, &[]), Some(MAC));
         assert_eq!(table(&[(ip, ours)]).another_at(ip, ours, &[]), None);
         assert_eq!(table(&[]).another_at(ip, ours, &[]), None, "nothing is known");

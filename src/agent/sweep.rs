@@ -13,10 +13,10 @@ use tokio::net::UdpSocket;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::neighbours::{Table, asked_for};
+use super::neighbours::Table;
 use super::network::interfaces;
 use super::pace::Pace;
-use crate::registry::{Neighbour, Neighbourhood, Swept};
+use crate::registry::{MacAddress, Neighbour, Neighbourhood, Swept};
 
 /// The largest part of a network that is looked through: 1,022 hosts.
 const PREFIX: u32 = 22;
@@ -64,30 +64,17 @@ impl Sweeper {
         let asking = async {
             let (mut done, mut all) = (0, true);
             for chunk in hosts().collect::<Vec<_>>().chunks(CHUNK) {
-                let mut left = chunk.to_vec();
-                for again in 0..=AGAIN {
-                    if again > 0 {
-                        sleep(FULL).await;
-                    }
-                    let mut sent = HashSet::new();
-                    for address in left.drain(..) {
-                        self.pace.turn().await;
-                        // One that it cannot be sent to is no host's.
-                        if socket.send_to(&[], (address, PORT)).await.is_ok() {
-                            sent.insert(address);
-                        }
-                        done += u64::from(again == 0);
-                        swept(done, total);
-                    }
-                    found.extend(Table::read().await.entries());
-                    let asked = asked_for().await;
-                    // Where there is no table, nothing is known of it.
-                    left.extend(
-                        sent.into_iter().filter(|address| !asked.is_empty() && !asked.contains(address)),
-                    );
+                let each = || {
+                    done += 1;
+                    swept(done, total);
+                };
+                let mut left = self.ask(&socket, chunk, &mut found, each).await;
+                for _ in 0..AGAIN {
                     if left.is_empty() {
                         break;
                     }
+                    sleep(FULL).await;
+                    left = self.ask(&socket, &left, &mut found, || {}).await;
                 }
                 all &= left.is_empty();
             }
@@ -99,6 +86,31 @@ impl Sweeper {
         found.extend(Table::read().await.entries());
         let hosts = found.into_iter().map(|(address, mac)| Neighbour { address, mac, name: None }).collect();
         Ok(Neighbourhood { hosts, whole })
+    }
+
+    /// Asks for addresses, says so of each, and takes up who is known by then. Answers those that the table had no room for.
+    async fn ask(
+        &self,
+        socket: &UdpSocket,
+        addresses: &[Ipv4Addr],
+        found: &mut BTreeMap<Ipv4Addr, MacAddress>,
+        mut asked: impl FnMut(),
+    ) -> Vec<Ipv4Addr> {
+        let mut sent = Vec::new();
+        for address in addresses {
+            self.pace.turn().await;
+            // One that it cannot be sent to is no host's.
+            if socket.send_to(&[], (*address, PORT)).await.is_ok() {
+                sent.push(*address);
+            }
+            asked();
+        }
+        let table = Table::read().await;
+        found.extend(table.entries());
+        let there: HashSet<_> = table.addresses().collect();
+        // Where there is no table, nothing is known of it.
+        sent.retain(|address| !there.is_empty() && !there.contains(address));
+        sent
     }
 }
 
