@@ -25,13 +25,20 @@ pub(crate) async fn in_time<T>(
     tokio::time::timeout(ANSWER_WITHIN, reply).await.unwrap_or(Err(DispatchError::TimedOut))
 }
 
+/// How an agent is allowed a command that runs only where it is.
+pub(crate) fn allow_it(name: &str) -> String {
+    format!(
+        "start the agent with --allow {name}, or name {name} in `allow` of its configuration, and start it again"
+    )
+}
+
 /// That an agent does not have a command, and what to do.
 pub(crate) fn unsupported(entry: &CommandEntry) -> Error {
     let name = entry.name;
     let why = if entry.opt_in {
         format!(
-            "Unknown command. The agent's configuration does not allow it: start the agent with --allow {name}, or name \
-             {name} in `allow` of its configuration, and start it again. Firmware does not have it at all."
+            "Unknown command. The agent's configuration does not allow it: {}. Firmware does not have it at all.",
+            allow_it(name)
         )
     } else {
         "Unknown command. The agent's program or firmware does not have it, or its configuration does not allow it: \

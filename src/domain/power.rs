@@ -1,5 +1,6 @@
 //! Shutting a device down, restarting it and sending it to sleep, which the agent that runs on it does.
 
+use super::command_error::allow_it;
 use crate::error::{Error, Result};
 use crate::store::devices::DeviceRow;
 use crate::store::{Conn, Whose, agents};
@@ -51,8 +52,5 @@ pub(super) fn host_agent(db: &Conn, device: &DeviceRow) -> Result<i64> {
 
 /// That an agent was not sent a power command, and what to do: it said that it does not have it.
 pub(super) fn not_allowed(command: &str) -> String {
-    format!(
-        "The agent does not have {command}: start it with --allow {command}, or name {command} in `allow` of its \
-         configuration, and restart it"
-    )
+    format!("The agent does not have {command}: {}", allow_it(command))
 }
