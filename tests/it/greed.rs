@@ -5,13 +5,15 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::TcpSocket;
+use tokio::task::JoinHandle;
 
 use crate::support::binary::{Binary, superadmin};
+use crate::support::firmware::Message;
 use crate::support::held::session;
 use crate::support::raw::RawConnection;
 use crate::support::scene::{MAC, SECRET};
 use crate::support::wait::{until, within};
-use crate::support::{Client, Firmware, Server, sqlite};
+use crate::support::{Client, Firmware, Reply, Server, sqlite};
 
 fn agent_body() -> Value {
     json!({"name": "Agent", "type": "server", "secret": SECRET})
@@ -103,6 +105,40 @@ async fn favourites_are_bounded() {
     put(10_001).await.expect(400);
 }
 
+/// Answers under way: wakes that their agent has not answered.
+struct Held {
+    waking: Vec<JoinHandle<Reply>>,
+    frames: Vec<Message>,
+}
+
+impl Held {
+    async fn two_wakes(user: &Client, device: i64, firmware: &mut Firmware) -> Self {
+        let mut held = Self { waking: Vec::new(), frames: Vec::new() };
+        for _ in 0..2 {
+            let (user, path) = (user.clone(), format!("/api/devices/{device}/wakeup"));
+            held.waking.push(tokio::spawn(async move { user.post(&path, json!({})).await }));
+            held.frames.push(firmware.message().await);
+        }
+        held
+    }
+
+    async fn answered(self, firmware: &mut Firmware) {
+        for frame in &self.frames {
+            firmware.reply_ok(frame).await;
+        }
+        for wake in self.waking {
+            wake.await.unwrap().expect(200);
+        }
+    }
+}
+
+async fn has_room(user: &Client) {
+    until("room for another answer", || async {
+        (user.get("/api/auth/session").await.status == 200).then_some(())
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_user_has_a_share_of_the_answers_under_way() {
     let server = Server::start_with(|config| config.limits.answers_per_user = 2).await;
@@ -111,27 +147,14 @@ async fn a_user_has_a_share_of_the_answers_under_way() {
     let agent = ann.create_agent("server", SECRET).await;
     let device = ann.create_device(agent, MAC).await;
     let mut firmware = Firmware::connect(server.address(), agent, SECRET).await;
-    let (mut waking, mut frames) = (Vec::new(), Vec::new());
-    for _ in 0..2 {
-        let (ann, path) = (ann.clone(), format!("/api/devices/{device}/wakeup"));
-        waking.push(tokio::spawn(async move { ann.post(&path, json!({})).await }));
-        frames.push(firmware.message().await);
-    }
+    let held = Held::two_wakes(&ann, device, &mut firmware).await;
     let refused = ann.get("/api/auth/session").await.expect(503);
     assert_eq!(refused.code(), "too_many_answers");
     assert!(refused.message().contains("limits.answersPerUser"), "{}", refused.text);
     assert_eq!(refused.header("retry-after"), Some("1"));
     admin.get("/api/auth/session").await.expect(200);
-    for frame in &frames {
-        firmware.reply_ok(frame).await;
-    }
-    for wake in waking {
-        wake.await.unwrap().expect(200);
-    }
-    until("room for another answer", || async {
-        (ann.get("/api/auth/session").await.status == 200).then_some(())
-    })
-    .await;
+    held.answered(&mut firmware).await;
+    has_room(&ann).await;
 }
 
 #[tokio::test]
@@ -142,24 +165,11 @@ async fn all_users_together_have_so_many_answers_under_way() {
     let device = admin.create_device(agent, MAC).await;
     let bob = server.user(&admin, "bob", "user").await;
     let mut firmware = Firmware::connect(server.address(), agent, SECRET).await;
-    let (mut waking, mut frames) = (Vec::new(), Vec::new());
-    for _ in 0..2 {
-        let (admin, path) = (admin.clone(), format!("/api/devices/{device}/wakeup"));
-        waking.push(tokio::spawn(async move { admin.post(&path, json!({})).await }));
-        frames.push(firmware.message().await);
-    }
+    let held = Held::two_wakes(&admin, device, &mut firmware).await;
     let refused = bob.get("/api/auth/session").await.expect(503);
     assert_eq!((refused.code(), refused.header("retry-after")), ("busy", Some("1")));
-    for frame in &frames {
-        firmware.reply_ok(frame).await;
-    }
-    for wake in waking {
-        wake.await.unwrap().expect(200);
-    }
-    until("room for another answer", || async {
-        (bob.get("/api/auth/session").await.status == 200).then_some(())
-    })
-    .await;
+    held.answered(&mut firmware).await;
+    has_room(&bob).await;
 }
 
 /// Changes that a user may make at once, and those that wait beyond them before more are refused.
