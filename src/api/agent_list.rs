@@ -16,7 +16,7 @@ use super::ids::AskedIds;
 use super::ids::asked_ids;
 use super::link::{SAYS_LINK, with_next};
 use super::list_query::{Filter, PageQuery, asked, cursor, id, word};
-use super::pages::List;
+use super::pages::{self, List};
 use super::tags::AGENTS;
 use crate::domain::Snapshot;
 use crate::domain::agent_list::{self, AgentFilter, AgentsOf, Seen};
@@ -183,7 +183,7 @@ async fn list(call: Call, _: NoBody) -> Result<Answer<List<AgentView>>> {
             serde_json::to_writer(&mut *json, &view).map_err(Error::internal)
         })
     };
-    let list = List::begun(&call, first, agents.rest.clone(), Arc::new(append));
+    let list = List::begun(&call, first, agents.rest.clone(), pages::AT_ONCE, Arc::new(append));
     Ok(Answer::ok(message, list).header(name, event_id))
 }
 

@@ -16,6 +16,7 @@ use crate::domain::rotation::{self, RotateError, Rotated, Rotation};
 use crate::error::Result;
 use crate::error::failures as f;
 use crate::model::audit::SubjectKind;
+use crate::model::credential::LONGEST_GRACE;
 use crate::model::permission::Permission as P;
 use crate::registry::Command;
 use crate::rest::{Answer, Call, Json, Route};
@@ -48,7 +49,7 @@ pub(super) struct RotateBody {
     /// How long the secret in use stays good unless the agent logs in with the new one before: 24 if absent, 0 ends it
     /// now; up to 30 days.
     #[serde(default)]
-    grace_hours: Field<Hours<0, 720>>,
+    grace_hours: Field<Hours<0, { LONGEST_GRACE / HOUR }>>,
     /// Whether the server hands the agent the new secret itself.
     #[serde(default)]
     hand_over: Field<Flag>,

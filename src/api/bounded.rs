@@ -46,8 +46,9 @@ macro_rules! bounded {
                 $expected.into()
             }
 
-            fn schema(_: &mut ::schemars::SchemaGenerator) -> ::schemars::Schema {
-                $schema
+            fn schema(generator: &mut ::schemars::SchemaGenerator) -> ::schemars::Schema {
+                let schema: fn(&mut ::schemars::SchemaGenerator) -> ::schemars::Schema = $schema;
+                schema(generator)
             }
 
             fn read(sent: $sent) -> Option<$read> {
@@ -170,31 +171,19 @@ whole_of!(
 /// A port, of TCP or UDP.
 pub(super) type Port = Whole<1, 65535>;
 
-/// Yes or no.
-pub(super) enum Flag {}
-
-impl Bounded for Flag {
-    type Sent = bool;
-    type Read = bool;
-
-    fn expected() -> Cow<'static, str> {
-        "true or false".into()
-    }
-
-    fn schema(generator: &mut SchemaGenerator) -> Schema {
-        bool::json_schema(generator)
-    }
-
-    fn read(flag: bool) -> Option<bool> {
-        Some(flag)
-    }
-}
+bounded!(
+    /// Yes or no.
+    Flag: bool => bool,
+    "true or false",
+    bool::json_schema,
+    Some
+);
 
 bounded!(
     /// The name of an agent or device.
     Name: String => String,
     "text of 1 to 100 characters, none of them NUL",
-    text(1..=100),
+    |_| text(1..=100),
     |text| (is_whole(&text) && (1..=100).contains(&text.chars().count())).then_some(text)
 );
 
@@ -202,7 +191,7 @@ bounded!(
     /// What people say of an agent or device.
     Description: String => String,
     "text of at most 1000 characters, none of them NUL",
-    text(0..=1000),
+    |_| text(0..=1000),
     |text| (is_whole(&text) && text.chars().count() <= 1000).then_some(text)
 );
 
@@ -210,7 +199,7 @@ bounded!(
     /// An agent's new secret.
     AgentSecret: String => SecretString,
     "text of 16 to 256 characters that all show, without blanks at either end",
-    text(16..=256),
+    |_| text(16..=256),
     |text| {
         // An agent reads its secret from a file, where editors put marks and blanks around it.
         let good = (16..=256).contains(&text.chars().count())
@@ -225,7 +214,7 @@ bounded!(
     DeviceMac: String => String,
     "the MAC address of a device, like AA:BB:CC:DD:EE:FF, AA-BB-CC-DD-EE-FF, AABB.CCDD.EEFF or AABBCCDDEEFF; \
      all zeros, broadcast and multicast addresses (their second digit is odd) are no device’s",
-    json_schema!({ "type": "string", "examples": ["AA:BB:CC:DD:EE:FF"] }),
+    |_| json_schema!({ "type": "string", "examples": ["AA:BB:CC:DD:EE:FF"] }),
     |text| text.parse::<MacAddress>().ok().map(|mac| mac.to_string())
 );
 
@@ -233,7 +222,7 @@ bounded!(
     /// The ID of an agent.
     AgentId: i64 => i64,
     "the ID of an agent, a whole number",
-    id(),
+    |_| id(),
     Some
 );
 
@@ -241,7 +230,7 @@ bounded!(
     /// The ID of a device.
     DeviceId: i64 => i64,
     "the ID of a device, a whole number",
-    id(),
+    |_| id(),
     Some
 );
 
@@ -249,7 +238,7 @@ bounded!(
     /// The address of a device on its network.
     Address: String => String,
     "the IP address, the name or the MAC address of one host",
-    json_schema!({ "type": "string", "examples": ["192.168.1.20", "nas.lan"] }),
+    |_| json_schema!({ "type": "string", "examples": ["192.168.1.20", "nas.lan"] }),
     |text| {
         let text = bare(&text);
         text.parse::<ProbeTarget>().is_ok().then(|| text.to_owned())
@@ -260,7 +249,7 @@ bounded!(
     /// The name of a user who is there, or of a token. New users' must keep to more: `username`.
     UserName: String => String,
     "text of 1 to 64 characters without control characters",
-    text(1..=64),
+    |_| text(1..=64),
     |text| {
         let good = (1..=64).contains(&text.chars().count()) && !text.chars().any(char::is_control);
         good.then_some(text)
@@ -272,7 +261,7 @@ bounded!(
     NewPassword: String => SecretString,
     "text of at least 10 characters and at most 1024 bytes, without NUL, and without a byte order mark or a line end at \
      its ends",
-    text(MIN_CHARACTERS..=MAX_PASSWORD),
+    |_| text(MIN_CHARACTERS..=MAX_PASSWORD),
     |text| {
         // Programs that read it from a file take them off, or do not.
         let around = |c: char| matches!(c, '\u{feff}' | '\r' | '\n');
@@ -285,7 +274,7 @@ bounded!(
     /// A password or code that is only compared.
     GivenSecret: String => SecretString,
     "text",
-    json_schema!({ "type": "string" }),
+    |_| json_schema!({ "type": "string" }),
     |text| Some(text.into())
 );
 
@@ -293,7 +282,7 @@ bounded!(
     /// Text that is only compared.
     GivenText: String => String,
     "text",
-    json_schema!({ "type": "string" }),
+    |_| json_schema!({ "type": "string" }),
     Some
 );
 
@@ -301,7 +290,7 @@ bounded!(
     /// A point in time.
     Time: i64 => Millis,
     "a time in milliseconds since the epoch",
-    json_schema!({ "type": "integer", "format": "int64" }),
+    |_| json_schema!({ "type": "integer", "format": "int64" }),
     Some
 );
 
@@ -309,7 +298,7 @@ bounded!(
     /// Favourite devices.
     Favorites: Vec<i64> => Vec<i64>,
     "a list of at most 10000 device IDs, whole numbers",
-    list(id(), 0..=10_000),
+    |_| list(id(), 0..=10_000),
     |ids| (ids.len() <= 10_000).then_some(ids)
 );
 

@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::operations::{accept, described};
-use super::prefer::Prefer;
+use super::prefer::{IDEMPOTENCY_KEY, Prefer};
 use super::tags::COMMANDS;
 use crate::domain::command;
 use crate::domain::operation::create::{Options, Wanted};
@@ -127,7 +127,7 @@ impl JsonSchema for Reply {
 
 async fn send(call: Call, Payload(payload): Payload) -> Result<Answer<Reply>> {
     let responds_async = Prefer::of(&call.headers).respond_async;
-    if responds_async || call.headers.contains_key("idempotency-key") {
+    if responds_async || call.headers.contains_key(IDEMPOTENCY_KEY) {
         let (agent, command) = (call.id()?, call.param("name").to_owned());
         let wanted = Wanted::Command { agent, command, payload: payload.clone() };
         let options = Options { only_online: !responds_async, ..Options::default() };

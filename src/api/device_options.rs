@@ -24,21 +24,21 @@ bounded!(
     /// The agents that stand in for a device's own.
     FallbackAgents: Vec<i64> => Vec<i64>,
     "a list of at most 5 agents’ IDs, whole numbers, each once",
-    list(id(), 0..=MOST),
+    |_| list(id(), 0..=MOST),
     |ids| few(ids, Some)
 );
 bounded!(
     /// The ports at which a device is looked for.
     ProbePorts: Vec<i64> => Vec<u16>,
     "a list of at most 5 TCP ports, whole numbers from 1 to 65535, each once",
-    list(whole(1..=65535), 0..=MOST),
+    |_| list(whole(1..=65535), 0..=MOST),
     |ports| few(ports, |port| u16::try_from(port).ok().filter(|port| *port > 0))
 );
 bounded!(
     /// Where magic packets go.
     Broadcast: String => Ipv4Addr,
     "the IPv4 address that magic packets go to, like 192.168.1.255",
-    json_schema!({ "type": "string", "format": "ipv4" }),
+    |_| json_schema!({ "type": "string", "format": "ipv4" }),
     |text| {
         let address = bare(&text).parse::<Ipv4Addr>().ok()?;
         (!address.is_unspecified() && !address.is_multicast()).then_some(address)
@@ -48,7 +48,7 @@ bounded!(
     /// What magic packets end with.
     SecureOnPassword: String => SecureOnChange,
     "6 bytes, like AA:BB:CC:DD:EE:FF",
-    json_schema!({ "type": "string", "examples": ["AA:BB:CC:DD:EE:FF"] }),
+    |_| json_schema!({ "type": "string", "examples": ["AA:BB:CC:DD:EE:FF"] }),
     |text| {
         let password = text.parse::<SecureOn>().ok()?;
         Some(SecureOnChange::Set(SecretString::from(String::from(password))))

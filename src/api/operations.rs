@@ -1,5 +1,6 @@
 //! `/api/operations`: what is wanted of agents and devices, until it is done and for a while after.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,8 +16,10 @@ use super::link::{SAYS_LINK, with_next};
 use super::operation_query::{OperationQuery, asked};
 use super::operation_view::{OperationView, TrailView};
 use super::pages::{List, PART};
-use super::prefer::{self, Prefer};
+use super::prefer::{IDEMPOTENCY_KEY, PREFER, PREFERENCE_APPLIED, Prefer, REPLAYED, idempotency_key};
 use super::tags::OPERATIONS;
+use super::until::DEFAULT_TIMEOUT;
+use crate::domain::Snapshot;
 use crate::domain::operation::cancel::{self, Canceled};
 use crate::domain::operation::create::{
     Created, LONGEST_DELIVERY, LONGEST_RUN, MOST_ATTEMPTS, Options, Wanted, create, request,
@@ -27,12 +30,7 @@ use crate::error::{Error, Kind, Result};
 use crate::model::operation::OperationId;
 use crate::rest::call::FromBody;
 use crate::rest::row::{Describe, Row, describe};
-use crate::rest::{Answer, Call, HeaderName, HeaderValue, NoBody, Route, StatusCode};
-
-const PREFER: HeaderName = HeaderName::from_static("prefer");
-const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
-const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+use crate::rest::{Answer, Call, HeaderValue, NoBody, Route, StatusCode};
 
 /// The routes.
 pub(super) fn routes() -> Vec<Route> {
@@ -122,28 +120,25 @@ pub(super) enum Until {
 }
 word!(Until, "sent or online");
 
-/// For how many seconds a device is looked for if nothing is said.
-const USUAL_TIMEOUT: i64 = 120;
-
 bounded!(
     /// The name of a command.
     CommandName: String => String,
     "the name of a command, as GET /api/commands lists them",
-    text(1..=64),
+    |_| text(1..=64),
     |name| (1..=64).contains(&name.len()).then_some(name)
 );
 bounded!(
     /// That a live operation which is the same will do.
     Dedupe: String => (),
     "live",
-    one_of(&["live"]),
+    |_| one_of(&["live"]),
     |word| (word == "live").then_some(())
 );
 bounded!(
     /// A command's payload.
     Payload: serde_json::Map<String, Value> => Bytes,
     "an object, as the command's schema in GET /api/commands says",
-    schemars::json_schema!({ "type": "object" }),
+    |_| schemars::json_schema!({ "type": "object" }),
     |payload| serde_json::to_vec(&payload).ok().map(Bytes::from)
 );
 
@@ -247,7 +242,7 @@ impl OperationBody {
                     let timeout = check.optional("timeout", self.timeout);
                     device.zip(until).zip(timeout).map(|((device, until), timeout)| match until {
                         Some(Until::Online) => {
-                            let timeout = timeout.unwrap_or(USUAL_TIMEOUT).unsigned_abs();
+                            let timeout = timeout.unwrap_or(DEFAULT_TIMEOUT).unsigned_abs();
                             Wanted::Online { device, timeout: Duration::from_secs(timeout) }
                         }
                         Some(Until::Sent) | None => Wanted::Wake { device },
@@ -278,7 +273,7 @@ pub(super) async fn accept(
     let mut prefer = Prefer::of(&call.headers);
     // Nothing is waited for where the call itself says so.
     prefer.wait = prefer.wait.filter(|_| usual != Some(Duration::ZERO));
-    if let Some(key) = prefer::idempotency_key(&call.headers)? {
+    if let Some(key) = idempotency_key(&call.headers)? {
         options.request = Some(request(call, "POST", &call.path, key, body));
     }
     let usual = usual.filter(|usual| !prefer.respond_async && !usual.is_zero());
@@ -326,9 +321,15 @@ async fn list(call: Call, _: NoBody) -> Result<Answer<List<OperationView>>> {
     };
     let ((json, rest), next) = read::list(&call, filter, first).await?;
     let rows = read::rows(&call);
-    let list = List::begun_singly(&call, json, rest, move |db, keys, json| {
-        rows(db, keys)?.into_iter().try_for_each(|seen| append(seen, json))
-    });
+    let list = List::begun(
+        &call,
+        json,
+        rest,
+        1,
+        Arc::new(move |db: &Snapshot, keys: &[i64], json: &mut Vec<u8>| {
+            rows(db, keys)?.into_iter().try_for_each(|seen| append(seen, json))
+        }),
+    );
     let answer = Answer::ok("Operations retrieved successfully.", list).header(name, id);
     Ok(with_next(answer, &call, next))
 }

@@ -19,7 +19,7 @@ use crate::rest::{Call, Data};
 /// About how many bytes a part has.
 pub(super) const PART: usize = 64 * 1024;
 /// How many objects are read at once, so that a part is not much longer than that.
-const AT_ONCE: usize = 32;
+pub(super) const AT_ONCE: usize = 32;
 /// Parts that wait for a slow reader.
 const WAITING: usize = 1;
 
@@ -57,12 +57,7 @@ impl<T> List<T> {
             Ok((json, rest))
         });
         let (json, rest) = first.await?;
-        Ok(Self::begun(call, json, rest, append))
-    }
-
-    /// As [`begun`](Self::begun), of objects that may be long: each is read by itself.
-    pub(super) fn begun_singly(call: &Call, json: Vec<u8>, rest: Vec<i64>, append: impl Append) -> Self {
-        Self::begun_by(call, json, rest, 1, Arc::new(append))
+        Ok(Self::begun(call, json, rest, AT_ONCE, append))
     }
 
     /// The list of these objects, none of which is left to be read.
@@ -78,12 +73,9 @@ impl<T> List<T> {
         Ok(Self { json, rest: None, of: PhantomData })
     }
 
-    /// The list that begins with the objects in `json`, each after a comma, and goes on with those of the IDs `rest`.
-    pub(super) fn begun(call: &Call, json: Vec<u8>, rest: Vec<i64>, append: Arc<impl Append>) -> Self {
-        Self::begun_by(call, json, rest, AT_ONCE, append)
-    }
-
-    fn begun_by(
+    /// The list that begins with the objects in `json`, each after a comma, and goes on with those of the IDs `rest`, of
+    /// which so many are read at once.
+    pub(super) fn begun(
         call: &Call,
         mut json: Vec<u8>,
         rest: Vec<i64>,

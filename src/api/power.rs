@@ -13,7 +13,7 @@ use super::operation_view::OperationView;
 use super::operations::{OptionsBody, accept, described};
 use super::prefer::Prefer;
 use super::tags::DEVICES;
-use super::until::{self, DEFAULT_TIMEOUT, Wait};
+use super::until::{self, DEFAULT_TIMEOUT, LONGEST, Timeout, Wait};
 use crate::domain::operation::create::Wanted;
 use crate::domain::power::Power;
 use crate::error::Result;
@@ -23,9 +23,6 @@ use crate::registry::{Delayed, decode_object};
 use crate::rest::call::FromBody;
 use crate::rest::row::{Describe, describe};
 use crate::rest::{Answer, Call, Route, StatusCode};
-
-/// The longest that is waited for before a device goes, in seconds.
-const LONGEST_WAIT: i64 = 300;
 
 /// Until when a power command goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, schemars::JsonSchema)]
@@ -91,7 +88,7 @@ struct PowerBody {
     until: Field<UntilGone>,
     /// For how long after the delay it may still be seen, in seconds, at most 300; 120 unless given.
     #[serde(default)]
-    timeout: Field<Seconds<1, 300>>,
+    timeout: Field<Timeout>,
     #[serde(flatten)]
     options: OptionsBody,
 }
@@ -125,7 +122,7 @@ async fn power(
         let offline = until == Some(Some(UntilGone::Offline));
         let timeout = if offline { check.optional("timeout", body.timeout) } else { Some(None) };
         let options = body.options.read(check);
-        if offline && !responds_async && delay.flatten().is_some_and(|seconds| seconds > LONGEST_WAIT) {
+        if offline && !responds_async && delay.flatten().is_some_and(|seconds| seconds > LONGEST) {
             check.wrong(
                 "delaySeconds",
                 "expected at most 300 where the end is waited for; send `Prefer: respond-async` with a longer one",

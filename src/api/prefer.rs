@@ -3,7 +3,13 @@
 use std::time::Duration;
 
 use crate::error::{Error, Result};
-use crate::rest::{HeaderMap, HeaderValue};
+use crate::rest::{HeaderMap, HeaderName, HeaderValue};
+
+pub(super) const PREFER: HeaderName = HeaderName::from_static("prefer");
+pub(super) const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
+pub(super) const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+/// Says of an answer that the request came before.
+pub(super) const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
 /// The longest that is waited.
 const LONGEST: u64 = 300;
@@ -23,7 +29,7 @@ impl Prefer {
     /// What these headers say. Of a preference that comes twice the first counts; unknown ones are passed over.
     pub(super) fn of(headers: &HeaderMap) -> Self {
         let mut prefer = Self::default();
-        let values = headers.get_all("prefer").into_iter().filter_map(|value| value.to_str().ok());
+        let values = headers.get_all(PREFER).into_iter().filter_map(|value| value.to_str().ok());
         for preference in values.flat_map(|value| value.split(',')) {
             // Parameters of a preference come behind a semicolon.
             let preference = preference.split(';').next().unwrap_or_default();
@@ -58,7 +64,7 @@ impl Prefer {
 /// # Errors
 /// 400 for one that is no key, or more than one.
 pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>> {
-    let mut values = headers.get_all("idempotency-key").into_iter();
+    let mut values = headers.get_all(IDEMPOTENCY_KEY).into_iter();
     let Some(value) = values.next() else { return Ok(None) };
     let text = value.to_str().unwrap_or_default().trim();
     let quoted = text.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::bounded::{Time, UserName, bounded, list as list_of, one_of};
+use super::bounded::{Time, UserName, bounded, list as list_of};
 use super::check::Check;
 use super::field::Field;
 use super::tags::SHARES;
@@ -79,7 +79,7 @@ bounded!(
     /// What a share allows.
     Rights: Vec<String> => Right,
     "a list: view to see the device and its status, or view and wake to wake it as well",
-    list_of(one_of(&["view", "wake"]), 1..=2),
+    |generator| list_of(generator.subschema_for::<Right>(), 1..=2),
     |names| {
         let rights: Option<Vec<Right>> =
             names.into_iter().map(|name| serde_json::from_value(name.into()).ok()).collect();

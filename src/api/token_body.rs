@@ -1,11 +1,9 @@
 //! What is asked of a new API token, checked as far as no database is needed.
 
-use std::borrow::Cow;
-
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use schemars::{JsonSchema, json_schema};
 use serde::Deserialize;
 
-use super::bounded::{Bounded, Time, UserName, bounded, id};
+use super::bounded::{Time, UserName, bounded, id};
 use super::check::Check;
 use super::field::Field;
 use crate::auth::permission::Permission;
@@ -17,23 +15,14 @@ use crate::error::Result;
 /// The devices a token can be restricted to, at most.
 const MAX_DEVICES: usize = 1000;
 
-/// What a token allows.
-pub(super) enum Permissions {}
-
-impl Bounded for Permissions {
-    type Sent = Vec<String>;
-    type Read = Vec<Permission>;
-
-    fn expected() -> Cow<'static, str> {
-        "a list of one or more permissions by name, such as devices:wake".into()
-    }
-
-    fn schema(generator: &mut SchemaGenerator) -> Schema {
-        let items = generator.subschema_for::<Permission>();
-        json_schema!({ "type": "array", "items": items, "minItems": 1 })
-    }
-
-    fn read(names: Vec<String>) -> Option<Vec<Permission>> {
+bounded!(
+    /// What a token allows.
+    Permissions: Vec<String> => Vec<Permission>,
+    "a list of one or more permissions by name, such as devices:wake",
+    |generator| {
+        json_schema!({ "type": "array", "items": generator.subschema_for::<Permission>(), "minItems": 1 })
+    },
+    |names| {
         let mut found = Vec::new();
         for name in names {
             let permission = Permission::from_name(&name)?;
@@ -43,13 +32,12 @@ impl Bounded for Permissions {
         }
         (!found.is_empty()).then_some(found)
     }
-}
-
+);
 bounded!(
     /// The devices a token is restricted to.
     Devices: Vec<i64> => Vec<i64>,
     "a list of 1 to 1000 device IDs; leave it out for a token that is not restricted to devices",
-    json_schema!({ "type": "array", "items": id(), "minItems": 1 }),
+    |_| json_schema!({ "type": "array", "items": id(), "minItems": 1 }),
     |mut ids| {
         ids.sort_unstable();
         ids.dedup();

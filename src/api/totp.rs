@@ -57,7 +57,7 @@ bounded!(
     /// A code of the second factor.
     TotpCode: String => Code,
     "a code of six digits from your app, or a recovery code, as text",
-    json_schema!({ "type": "string", "examples": ["123456"] }),
+    |_| json_schema!({ "type": "string", "examples": ["123456"] }),
     |text| Code::read(&text)
 );
 

@@ -2,20 +2,23 @@
 
 use std::time::Duration;
 
+use super::bounded::Seconds;
 use super::operation_view::OperationView;
-use super::prefer::idempotency_key;
+use super::prefer::{REPLAYED, idempotency_key};
 use crate::domain::operation::create::{Options, Wanted, create, request};
 use crate::domain::operation::read;
 use crate::error::{Error, Kind, Result};
 use crate::model::operation::{Operation, State, reason};
-use crate::rest::{Answer, Call, HeaderName, HeaderValue};
+use crate::rest::{Answer, Call, HeaderValue};
 
 /// How much longer than the device is looked for its end is waited for: the last look takes a while.
 const LAST_LOOK: Duration = Duration::from_secs(20);
 /// How long the device is looked for unless something else is asked for, in seconds.
 pub(super) const DEFAULT_TIMEOUT: i64 = 120;
-
-const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
+/// The longest that somebody waits, in seconds.
+pub(super) const LONGEST: i64 = 300;
+/// For how long the device is looked for.
+pub(super) type Timeout = Seconds<1, LONGEST>;
 
 /// What is waited for.
 pub(super) struct Wait {

@@ -9,7 +9,7 @@ bounded!(
     /// The name of a new user, or a user's new one; beyond its length it is checked by [`new_username`].
     NewUserName: String => String,
     UserName::expected(),
-    text(1..=64),
+    |_| text(1..=64),
     UserName::read
 );
 

@@ -3,18 +3,18 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use hyper::header::{LOCATION, VARY};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::bounded::Seconds;
 use super::check::Check;
 use super::commands::SYNCHRONOUS;
 use super::field::Field;
 use super::operation_view::OperationView;
 use super::operations::{OptionsBody, Until, accept};
-use super::prefer::Prefer;
+use super::prefer::{IDEMPOTENCY_KEY, PREFER, PREFERENCE_APPLIED, Prefer, REPLAYED};
 use super::tags::DEVICES;
-use super::until::{self, DEFAULT_TIMEOUT, Wait};
+use super::until::{self, DEFAULT_TIMEOUT, Timeout, Wait};
 use crate::domain::operation::create::{Options, Wanted};
 use crate::domain::wake::wake;
 use crate::error::Result;
@@ -23,14 +23,7 @@ use crate::model::audit::SubjectKind;
 use crate::model::permission::Permission as P;
 use crate::registry::decode_object;
 use crate::rest::row::{Describe, describe};
-use crate::rest::{Answer, Call, FromBody, HeaderName, Route, StatusCode};
-
-const PREFER: HeaderName = HeaderName::from_static("prefer");
-const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
-const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
-const REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
-const LOCATION: HeaderName = HeaderName::from_static("location");
-const VARY: HeaderName = HeaderName::from_static("vary");
+use crate::rest::{Answer, Call, FromBody, Route, StatusCode};
 
 /// The routes.
 pub(super) fn routes() -> Vec<Route> {
@@ -88,7 +81,7 @@ pub(super) struct WakeBody {
     until: Field<Until>,
     /// For how long it is looked for, in seconds, at most 300; 120 unless given.
     #[serde(default)]
-    timeout: Field<Seconds<1, 300>>,
+    timeout: Field<Timeout>,
     #[serde(flatten)]
     options: OptionsBody,
 }
