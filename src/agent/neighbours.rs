@@ -53,18 +53,17 @@ impl Table {
     fn parse(text: &str) -> Self {
         let line = |line: &str| {
             let mut words = line.split_ascii_whitespace();
-            let address = words.next()?.parse().ok()?;
-            let flags = words.nth(1)?.strip_prefix("0x")?;
-            let mac: MacAddress = words.next()?.parse().ok()?;
-            let complete = u32::from_str_radix(flags, 16).ok()? & COMPLETE != 0;
-            Some((address, mac, complete && mac.0 != [0; 6]))
+            let address: Ipv4Addr = words.next()?.parse().ok()?;
+            let flags = u32::from_str_radix(words.nth(1)?.strip_prefix("0x")?, 16).ok()?;
+            // Where nobody answered there are only zeros, which are no MAC address.
+            let mac: Option<MacAddress> = words.next()?.parse().ok();
+            Some((address, mac.filter(|_| flags & COMPLETE != 0)))
         };
         let mut table = Self::default();
-        for (address, mac, complete) in text.lines().skip(1).filter_map(line) {
-            if complete {
-                table.known.push((address, mac));
-            } else {
-                table.silent.push(address);
+        for (address, mac) in text.lines().skip(1).filter_map(line) {
+            match mac {
+                Some(mac) => table.known.push((address, mac)),
+                None => table.silent.push(address),
             }
         }
         table
