@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::failure::Failure;
-use super::{block_on, enroll, output};
+use super::{block_on, enroll, number, output};
 use crate::agent::{self, AgentConfig};
 use crate::config::{Level, LogConfig};
 use crate::logging;
@@ -44,7 +44,7 @@ struct Run {
     #[arg(long, value_name = "URL", required_unless_present = "config")]
     server: Option<String>,
     /// The agent's ID, as the server lists it
-    #[arg(long, value_parser = clap::value_parser!(i64).range(1..), required_unless_present = "config")]
+    #[arg(long, value_parser = number::id, required_unless_present = "config")]
     id: Option<i64>,
     /// The file that holds the agent's secret
     #[arg(long, value_name = "FILE")]

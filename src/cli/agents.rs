@@ -10,7 +10,7 @@ use super::failure::Failure;
 use super::names::{for_owner, name_of, user_id, users};
 use super::operator::{Asking, Operator};
 use super::output::{self, text};
-use super::{confidential, when};
+use super::{confidential, number, when};
 use crate::auth::fresh_token;
 use crate::http::Method;
 use crate::model::agent::AgentKind;
@@ -62,9 +62,10 @@ pub(super) struct List {
 #[derive(Debug, Args)]
 pub(super) struct RotateSecret {
     /// The agent's ID
+    #[arg(value_parser = number::id)]
     id: i64,
     /// How long the secret in use stays good, at most; 0 ends it now
-    #[arg(long, value_name = "HOURS", default_value_t = 24, value_parser = clap::value_parser!(i64).range(0..=720))]
+    #[arg(long, value_name = "HOURS", default_value_t = 24, value_parser = number::number::<i64>(number::HOURS, 0..=720))]
     grace_hours: i64,
     /// Have the running server hand the connected agent its new secret
     #[arg(long)]
@@ -76,6 +77,7 @@ pub(super) struct RotateSecret {
 #[derive(Debug, Args)]
 pub(super) struct Delete {
     /// The agent's ID
+    #[arg(value_parser = number::id)]
     id: i64,
     #[command(flatten)]
     asking: Asking,

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::failure::Failure;
 use super::operator::{Asking, Operator};
 use super::output::{JsonLines, table_of, text};
-use super::{ConfigArguments, keep_files_private, when};
+use super::{ConfigArguments, keep_files_private, number, when};
 use crate::http::Method;
 
 const AUDIT: &str = "/api/admin/audit";
@@ -33,7 +33,7 @@ struct Filter {
     #[arg(long, value_name = "TIME")]
     until: Option<String>,
     /// What the user of this ID did, or a token or agent of theirs
-    #[arg(long, value_name = "ID", value_parser = clap::value_parser!(i64).range(1..))]
+    #[arg(long, value_name = "ID", value_parser = number::id)]
     user: Option<i64>,
     /// What this kind did
     #[arg(long, value_parser = ["nobody", "user", "token", "agent", "operator", "server", "plugin"])]
@@ -45,7 +45,7 @@ struct Filter {
     #[arg(long)]
     target: Option<String>,
     /// The ID of that thing
-    #[arg(long, value_name = "ID", value_parser = clap::value_parser!(i64).range(1..))]
+    #[arg(long, value_name = "ID", value_parser = number::id)]
     target_id: Option<i64>,
     /// What became of it
     #[arg(long, value_parser = ["done", "refused", "failed"])]
@@ -60,7 +60,7 @@ pub(super) struct List {
     #[command(flatten)]
     filter: Filter,
     /// How many entries at most
-    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, default_value_t = 50, value_parser = number::number::<u32>(number::COUNT, 1..=i64::from(u32::MAX)))]
     limit: u32,
     #[command(flatten)]
     asking: Asking,

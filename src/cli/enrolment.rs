@@ -7,7 +7,7 @@ use super::failure::Failure;
 use super::names::{for_owner, name_of, users};
 use super::operator::Asking;
 use super::output::{self, text};
-use super::when;
+use super::{number, when};
 use crate::http::Method;
 use crate::model::agent::AgentKind;
 
@@ -30,10 +30,10 @@ pub(super) struct Create {
     #[arg(long = "type", value_name = "TYPE", default_value = AgentKind::WORDS[0], value_parser = PossibleValuesParser::new(AgentKind::WORDS))]
     kind: String,
     /// How many agents it makes
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(i64).range(1..=1000))]
+    #[arg(long, default_value_t = 1, value_parser = number::number::<i64>(number::COUNT, 1..=1000))]
     uses: i64,
     /// How long it is good, in minutes
-    #[arg(long, value_name = "MINUTES", default_value_t = 60, value_parser = clap::value_parser!(i64).range(1..=10_080))]
+    #[arg(long, value_name = "MINUTES", default_value_t = 60, value_parser = number::number::<i64>(number::MINUTES, 1..=10_080))]
     expires_in: i64,
     /// What people call it
     #[arg(long)]
@@ -48,6 +48,7 @@ pub(super) struct Create {
 #[derive(Debug, Args)]
 pub(super) struct Revoke {
     /// The code's ID
+    #[arg(value_parser = number::id)]
     id: i64,
     #[command(flatten)]
     asking: Asking,

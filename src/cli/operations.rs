@@ -4,6 +4,7 @@ use clap::{Args, Subcommand, builder::PossibleValuesParser};
 use serde_json::Value;
 
 use super::failure::Failure;
+use super::number::{COUNT, number};
 use super::operator::{Operator, Reaching};
 use super::output::{self, text};
 use super::{things, when};
@@ -35,7 +36,7 @@ pub(super) struct List {
     #[arg(long)]
     agent: Option<String>,
     /// How many at most
-    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=500))]
+    #[arg(long, default_value_t = 50, value_parser = number::<u32>(COUNT, 1..=500))]
     limit: u32,
     /// Only those before the one of this ID: the last of an earlier list
     #[arg(long, value_name = "ID", value_parser = id)]

@@ -7,7 +7,7 @@ use super::failure::Failure;
 use super::names::user_id;
 use super::operator::Asking;
 use super::output::{self, text};
-use super::when;
+use super::{number, when};
 use crate::http::Method;
 
 /// The shares' route.
@@ -33,6 +33,7 @@ pub(super) struct List {
 #[derive(Debug, Args)]
 pub(super) struct Remove {
     /// The share's ID
+    #[arg(value_parser = number::id)]
     id: i64,
     #[command(flatten)]
     asking: Asking,

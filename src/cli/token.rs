@@ -7,7 +7,7 @@ use super::failure::Failure;
 use super::names::{USERS, user_id, users};
 use super::operator::{Asking, Operator};
 use super::output::{self, text};
-use super::when;
+use super::{number, when};
 use crate::auth::permission::Permission;
 use crate::clock::{Clock, Millis};
 use crate::http::Method;
@@ -41,10 +41,10 @@ pub(super) struct Create {
     )]
     permissions: Vec<String>,
     /// The ID of a device that the token is for, and no other; several are separated by commas
-    #[arg(long = "device", value_name = "ID", value_delimiter = ',')]
+    #[arg(long = "device", value_name = "ID", value_delimiter = ',', value_parser = number::id)]
     devices: Vec<i64>,
     /// When the token ends, in days [default: never]
-    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(i64).range(1..=36500))]
+    #[arg(long, value_name = "DAYS", value_parser = number::number::<i64>(number::DAYS, 1..=36_500))]
     expires_in_days: Option<i64>,
     #[command(flatten)]
     asking: Asking,
@@ -62,6 +62,7 @@ pub(super) struct List {
 #[derive(Debug, Args)]
 pub(super) struct Revoke {
     /// The token's ID
+    #[arg(value_parser = number::id)]
     id: i64,
     #[command(flatten)]
     asking: Asking,

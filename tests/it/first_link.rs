@@ -1,21 +1,17 @@
 //! The one-time link of a first start: with it the first admin chooses a password, once, and nobody reads it in a log.
 
 use std::fs;
-use std::io::Read;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use parking_lot::Mutex;
 use rustix::process::Signal;
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use serde_json::{Value, json};
 use tokio::process::Child;
 
 use super::support::binary::{command, superadmin};
 use super::support::wait::until;
-use super::support::{Binary, Client, Reply, sqlite};
+use super::support::{Binary, Client, Reply, Terminal, sqlite};
 
 const NEW: &str = "a password of my own";
 
@@ -126,40 +122,26 @@ async fn a_server_without_a_page_makes_no_link() {
 /// A server whose standard error is a terminal, and what is read there.
 struct OnTerminal {
     _child: Child,
-    shown: Arc<Mutex<String>>,
+    terminal: Terminal,
 }
 
 /// Starts a first server at a terminal.
 fn at_a_terminal(directory: &Path, log_format: &str) -> OnTerminal {
-    let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
-    grantpt(&terminal).unwrap();
-    unlockpt(&terminal).unwrap();
-    let name = ptsname(&terminal, Vec::new()).unwrap();
-    let inner = fs::OpenOptions::new().read(true).write(true).open(name.to_str().unwrap()).unwrap();
+    let (terminal, end) = Terminal::open();
     let mut program = command(directory, &["serve"]);
     program
         .env("NETIGNITE_LOG__FILE", "./netignite.log")
         .env("NETIGNITE_LOG__FORMAT", log_format)
-        .stderr(inner);
+        .stderr(end);
     let child = program.spawn().unwrap();
     drop(program);
-    let shown = Arc::new(Mutex::new(String::new()));
-    let into = shown.clone();
-    // It ends with an error when the program does.
-    std::thread::spawn(move || {
-        let mut reader = fs::File::from(terminal);
-        let mut bytes = [0; 4096];
-        while let Ok(count) = reader.read(&mut bytes) {
-            into.lock().push_str(&String::from_utf8_lossy(&bytes[..count]));
-        }
-    });
-    OnTerminal { _child: child, shown }
+    OnTerminal { _child: child, terminal }
 }
 
 impl OnTerminal {
     async fn line(&self, words: &str) -> String {
         until(words, || async {
-            let shown = self.shown.lock();
+            let shown = self.terminal.shown();
             let whole = shown.rfind('\n').unwrap_or(0);
             shown[..whole].lines().find(|line| line.contains(words)).map(str::to_owned)
         })
@@ -198,5 +180,5 @@ async fn lines_for_programs_hold_no_link_at_a_terminal_either() {
     let line = server.line("initial_admin_link").await;
     let _: Value = serde_json::from_str(line.trim()).expect("a line of JSON");
     let link = fs::read_to_string(file(directory.path())).unwrap();
-    assert!(!server.shown.lock().contains(token(link.trim())), "the log holds the token");
+    assert!(!server.terminal.shown().contains(token(link.trim())), "the log holds the token");
 }

@@ -29,6 +29,8 @@ mod cli_agents;
 mod cli_audit;
 mod cli_devices;
 mod cli_events;
+mod cli_numbers;
+mod cli_progress;
 mod cli_remote;
 mod cli_users;
 mod config;

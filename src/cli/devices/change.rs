@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use super::super::confidential;
 use super::super::failure::Failure;
 use super::super::names::for_owner;
+use super::super::number::{PORT, PORTS, SECONDS, number};
 use super::super::operator::{Operator, Reaching};
 use super::super::output;
 use super::super::things::{self, DEVICES, Thing};
@@ -90,7 +91,7 @@ struct More {
     #[arg(long)]
     address: Option<String>,
     /// The UDP port that magic packets go to [default: 9]
-    #[arg(long)]
+    #[arg(long, value_parser = number::<u16>(PORT, PORTS))]
     port: Option<u16>,
     /// An agent that reaches it while its own is offline, by ID or name; several are separated by commas
     #[arg(long = "fallback-agent", value_name = "AGENT", value_delimiter = ',')]
@@ -99,7 +100,7 @@ struct More {
     #[arg(long, value_name = "AGENT")]
     host_agent: Option<String>,
     /// A TCP port at which it is looked for; several are separated by commas
-    #[arg(long = "probe-port", value_name = "PORT", value_delimiter = ',')]
+    #[arg(long = "probe-port", value_name = "PORT", value_delimiter = ',', value_parser = number::<u16>(PORT, PORTS))]
     probe_ports: Vec<u16>,
     /// The IPv4 address that magic packets go to
     #[arg(long, value_name = "ADDRESS")]
@@ -108,7 +109,7 @@ struct More {
     #[arg(long, value_name = "FILE")]
     secure_on_file: Option<PathBuf>,
     /// How often it is looked for, in seconds
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", value_parser = number::<u32>(SECONDS, 10..=86_400))]
     watch_interval: Option<u32>,
 }
 

@@ -4,6 +4,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::super::failure::Failure;
+use super::super::number::{SECONDS, number};
 use super::super::operations::{Outcome, outcome};
 use super::super::operator::{Reaching, refused};
 use super::super::output;
@@ -18,7 +19,7 @@ pub(in super::super) struct Power {
     /// The device's ID or name
     device: String,
     /// After how many seconds it is done
-    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(0..=86_400))]
+    #[arg(long, value_name = "SECONDS", value_parser = number::<u32>(SECONDS, 0..=86_400))]
     delay: Option<u32>,
     #[command(flatten)]
     reaching: Reaching,

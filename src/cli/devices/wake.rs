@@ -4,16 +4,17 @@
 //! server and a connection that breaks, and whoever gives up here is told how to go on.
 
 use std::fmt::Write as _;
-use std::io::{self, IsTerminal, Write as _};
 use std::time::{Duration, Instant};
 
 use clap::Args;
 use serde_json::{Value, json};
 
 use super::super::failure::Failure;
+use super::super::live_line::LiveLine;
+use super::super::number::{SECONDS, number};
 use super::super::operations::{OPERATIONS, Outcome, outcome};
 use super::super::operator::{Operator, Reaching, refused};
-use super::super::output::{self, printable, text};
+use super::super::output::{self, text};
 use super::super::things::{self, DEVICES, Thing};
 use super::seen_by;
 use crate::http::{HeaderName, Method, StatusCode};
@@ -39,7 +40,7 @@ pub(in super::super) struct Wake {
         value_name = "SECONDS",
         requires = "wait",
         default_value_t = 120,
-        value_parser = clap::value_parser!(u64).range(1..=300)
+        value_parser = number::<u64>(SECONDS, 1..=300)
     )]
     timeout: u64,
     #[command(flatten)]
@@ -200,7 +201,7 @@ fn unseen(device: &Thing, why: &str, operation: &Value) -> Failure {
 
 /// What is shown while it goes on: on a terminal one line that changes, else a line for each new entry of the trail.
 struct Progress {
-    live: bool,
+    line: LiveLine,
     quiet: bool,
     begun: Instant,
     /// How many entries of the trail were shown, and the last of them.
@@ -210,17 +211,15 @@ struct Progress {
 
 impl Progress {
     fn new(quiet: bool) -> Self {
-        let plain = std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
-        let live = !plain && io::stderr().is_terminal();
-        Self { live, quiet, begun: Instant::now(), shown: 0, last: String::new() }
+        Self { line: LiveLine::new(quiet), quiet, begun: Instant::now(), shown: 0, last: String::new() }
     }
 
     fn show(&mut self, operation: &Value) {
         if self.quiet {
             return;
         }
-        if self.live {
-            return self.draw(&format!("{} · {} s", steps(operation), self.begun.elapsed().as_secs()));
+        if self.line.is_on() {
+            return self.line.draw(&format!("{} · {} s", steps(operation), self.begun.elapsed().as_secs()));
         }
         let trail = operation["trail"].as_array().map(Vec::as_slice).unwrap_or_default();
         for entry in trail.iter().skip(self.shown) {
@@ -241,14 +240,9 @@ impl Progress {
         }
     }
 
-    /// Draws the line anew, in the place of the one before.
-    fn draw(&self, line: &str) {
-        let _ = write!(io::stderr(), "\r\u{1b}[K{}", printable(line)).and_then(|()| io::stderr().flush());
-    }
-
     /// Leaves the line as it is at the end, with the outcome in it.
     fn close(&self, ended: Option<&Value>) {
-        if !self.live || self.quiet {
+        if !self.line.is_on() {
             return;
         }
         if let Some(operation) = ended {
@@ -257,9 +251,9 @@ impl Progress {
                 Outcome::Failed(_) => "not seen".to_owned(),
                 Outcome::Live(_) => "not seen yet".to_owned(),
             };
-            self.draw(&format!("{} · {end}", steps(operation)));
+            self.line.draw(&format!("{} · {end}", steps(operation)));
         }
-        let _ = writeln!(io::stderr());
+        self.line.leave();
     }
 }
 

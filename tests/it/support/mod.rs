@@ -14,6 +14,7 @@ pub mod scene;
 pub mod server;
 pub mod sqlite;
 pub mod system;
+pub mod terminal;
 pub mod trail;
 pub mod wait;
 
@@ -24,4 +25,5 @@ pub use firmware::Firmware;
 pub use held::Held;
 pub use scene::Scene;
 pub use server::Server;
+pub use terminal::Terminal;
 pub use wait::soon;
