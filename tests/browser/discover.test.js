@@ -32,7 +32,8 @@ test('machines are found on an agent’s network, picked, named and added', asyn
     { address: '192.168.7.11', macAddress: 'AA:BB:CC:00:22:11' },
     { address: '192.168.7.12', macAddress: 'AA:BB:CC:00:22:12', name: 'printer' },
   ];
-  await page.route('**/commands/DISCOVER*', (route) => route.fulfill({ json: { status: 200, message: '', data: { status: 'OK', message: '', hosts, truncated: true } } }));
+  const ended = { id: '01890000-0000-7000-8000-000000000000', state: 'succeeded', result: { status: 'OK', message: '', hosts, truncated: true } };
+  await page.route('**/api/operations', (route) => route.fulfill({ status: 202, json: { status: 202, message: '', data: ended } }));
   await dialog.getByRole('button', { name: 'Look again' }).click();
   await dialog.getByText('3 machines are on the agent’s network.').waitFor();
   await dialog.getByLabel('All that are new').check();

@@ -1,8 +1,8 @@
 // A command as a form made from its JSON Schema, and its reply. It serves any command that is registered.
-import { html } from './vendor/lit.js';
-import { post } from './api.js';
+import { html, nothing } from './vendor/lit.js';
 import { Form } from './form.js';
 import { has, lasting, t } from './i18n.js';
+import { Progress, run } from './progress.js';
 import { schemaField } from './schema-form.js';
 import { fields, read, words } from './schema.js';
 import { Part, state } from './ui.js';
@@ -17,12 +17,23 @@ export class CommandForm extends Part {
   form = new Form(this);
   /** @type {{at: number, took: number, data: unknown}[]} */
   replies = [];
+  /** The operation that is waited for. @type {string | undefined} */
+  operation;
+  progress = new Progress(this);
 
   submit = this.form.submit(async (values) => {
-    const begun = performance.now();
     const payload = read(fields(this.command.payload), values);
-    const data = await post(`agents/${this.agent}/commands/${this.command.name}`, payload);
-    this.replies = [{ at: Date.now(), took: performance.now() - begun, data }, ...this.replies].slice(0, KEPT);
+    const begun = (/** @type {string} */ id) => {
+      this.operation = id;
+      this.requestUpdate();
+    };
+    try {
+      const { result, startedAt, createdAt, endedAt } = await run(this.agent, this.command.name, payload, { begun });
+      const took = (endedAt ?? Date.now()) - (startedAt ?? createdAt);
+      this.replies = [{ at: Date.now(), took, data: result }, ...this.replies].slice(0, KEPT);
+    } finally {
+      this.operation = undefined;
+    }
   });
 
   /** @override */
@@ -35,6 +46,7 @@ export class CommandForm extends Part {
         ${fields(command.payload).map((field) => schemaField(form, field))}
         ${form.button(t('command.send'))}
       </form>
+      ${this.operation ? html`<div class="waiting" role="status">${state('busy', t('command.waiting'))} ${this.progress.of(this.operation)}</div>` : nothing}
       <div aria-live="polite">
         ${this.replies.map(
           ({ at, took, data }) =>

@@ -4,6 +4,7 @@ import { ApiError, post } from './api.js';
 import { Form } from './form.js';
 import { t, tn } from './i18n.js';
 import { readList } from './live.js';
+import { Progress, run } from './progress.js';
 import { Part, notify, openDialog, problem, state } from './ui.js';
 
 /** @typedef {Api.CommandDiscoverReplyFound} Found */
@@ -32,6 +33,10 @@ class Discover extends Part {
   /** @type {unknown} */
   failure = null;
   form = new Form(this);
+  progress = new Progress(this);
+  /** The look that is under way. @type {string | undefined} */
+  operation;
+  #ended = new AbortController();
 
   /** @override */
   connectedCallback() {
@@ -40,19 +45,33 @@ class Discover extends Part {
     void this.look();
   }
 
+  /** Ends the look: nobody waits for it any more. @override */
+  disconnectedCallback() {
+    super.disconnectedCallback();
+    this.#ended.abort();
+  }
+
   look = async () => {
     const { agentID } = this;
+    this.#ended.abort();
+    const { signal } = (this.#ended = new AbortController());
+    this.operation = undefined;
     [this.hosts, this.failure] = [null, null];
     this.picked.clear();
     this.requestUpdate();
     if (!agentID) return;
     try {
-      const [reply, devices] = await Promise.all([post(`agents/${agentID}/commands/${DISCOVER}`, {}), readList('devices')]);
-      if (agentID !== this.agentID) return;
-      [this.hosts, this.truncated] = [reply.hosts, reply.truncated];
+      const begun = (/** @type {string} */ id) => {
+        if (!signal.aborted) this.operation = id;
+      };
+      const [{ result }, devices] = await Promise.all([run(agentID, DISCOVER, {}, { begun, signal }), readList('devices')]);
+      if (signal.aborted) return;
+      const { hosts, truncated = false } = /** @type {Api.CommandDiscoverReply} */ (result);
+      [this.hosts, this.truncated] = [hosts, truncated];
       this.known = new Map(devices.map(({ macAddress, name }) => [bare(macAddress), name]));
     } catch (error) {
-      if (agentID === this.agentID) this.failure = error;
+      if (signal.aborted) return;
+      this.failure = error;
     }
     this.requestUpdate();
   };
@@ -93,7 +112,7 @@ class Discover extends Part {
             <select id="discover-agent" @change=${choose}>${this.agents.map(({ id, name }) => html`<option value=${id} ?selected=${id === this.agentID}>${name}</option>`)}</select></div>`
         : nothing}
       ${problem(this.failure, this.look)}
-      ${this.hosts ? this.#found(this.hosts) : this.failure ? nothing : html`<div class="waiting" role="status">${state('busy', t('discover.looking'))}</div>`}`;
+      ${this.hosts ? this.#found(this.hosts) : this.failure ? nothing : html`<div class="waiting" role="status">${state('busy', t('discover.looking'))} ${this.progress.of(this.operation)}</div>`}`;
   }
 
   /** @param {Found[]} hosts */

@@ -35,11 +35,15 @@ export function operationName({ kind, command }) {
   return known ? t(known) : command;
 }
 
-/** One line of a list. @param {Operation} operation @param {string} about the name of what it is about */
-export const line = (operation, about) =>
+/**
+ * One line of a list.
+ * @param {Operation} operation @param {string} about the name of what it is about
+ * @param {import('./progress.js').Progress} progress how far those under way are
+ */
+export const line = (operation, about, progress) =>
   html`<li>
     <div class="what">${operationState(operation)}</div>
     <div class="did"><a href="operations/${operation.id}">${operationName(operation)}</a>${about ? html` <strong>${about}</strong>` : nothing}
-      <span class="quiet">${live(operation) ? nothing : reasonOf(operation)}</span></div>
+      <span class="quiet">${live(operation) ? progress.of(operation.id) : reasonOf(operation)}</span></div>
     <span class="quiet">${time(operation.createdAt)}</span>
   </li>`;

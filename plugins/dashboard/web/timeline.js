@@ -5,6 +5,7 @@ import { stretches, totals } from './band.js';
 import { lasting, list, t, tick, when } from './i18n.js';
 import { follow } from './live.js';
 import { line, operationName } from './operation.js';
+import { Progress } from './progress.js';
 import { Part, problem, skeleton } from './ui.js';
 
 const HOUR = 3_600_000;
@@ -30,6 +31,7 @@ export class Timeline extends Part {
   next = null;
   /** @type {unknown} */
   failure = null;
+  progress = new Progress(this);
   /** Called with the operations, the newest first, whenever they are read. @type {(operations: Operation[]) => void} */
   read = () => undefined;
   #stop = /** @type {(() => void)[]} */ ([]);
@@ -158,7 +160,7 @@ export class Timeline extends Part {
         ${operations.length > SHOWN ? html`<a href="operations?deviceID=${this.device}">${t('operations.all')}</a>` : nothing}</header>
       ${operations.length === 0
         ? html`<p class="quiet">${t('device.operations.none')}</p>`
-        : html`<div class="rows operations flat"><ul aria-label=${t('nav.operations')}>${operations.slice(0, SHOWN).map((one) => line(one, ''))}</ul></div>`}
+        : html`<div class="rows operations flat"><ul aria-label=${t('nav.operations')}>${operations.slice(0, SHOWN).map((one) => line(one, '', this.progress))}</ul></div>`}
     </section>`;
   }
 }

@@ -7,6 +7,7 @@ import { Form } from '../form.js';
 import { t, when } from '../i18n.js';
 import { follow, live, readList } from '../live.js';
 import { line } from '../operation.js';
+import { Progress } from '../progress.js';
 import { shares } from '../shares.js';
 import { Page, Part, confirm, copyable, icon, notify, notifyError, openDialog, presenceState } from '../ui.js';
 
@@ -47,6 +48,7 @@ export default class AgentPage extends Page {
   devices = [];
   /** What was asked of the agent last. @type {Operation[]} */
   history = [];
+  progress = new Progress(this);
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #soon;
   /** @type {import('../shares.js').Shares | null} */
@@ -217,7 +219,7 @@ export default class AgentPage extends Page {
           ${this.history.length === HISTORY ? html`<a href="operations?agentID=${agent.id}">${t('operations.all')}</a>` : nothing}</header>
         ${this.history.length === 0
           ? html`<p class="quiet">${t('agent.history.none')}</p>`
-          : html`<div class="rows operations flat"><ul aria-label=${t('agent.history')}>${this.history.map((one) => line(one, this.devices.find(({ id }) => id === one.deviceID)?.name ?? ''))}</ul></div>`}
+          : html`<div class="rows operations flat"><ul aria-label=${t('agent.history')}>${this.history.map((one) => line(one, this.devices.find(({ id }) => id === one.deviceID)?.name ?? '', this.progress))}</ul></div>`}
       </section>
       <section class="card quiet-card"><div><h2>${t('delete')}</h2><p class="quiet">${t('agent.delete.text')}</p></div>
         <button class="danger" @click=${this.delete}>${icon('trash')}${t('delete.what', { name: agent.name })}</button></section>`;

@@ -4,11 +4,13 @@ import { get, post } from '../api.js';
 import { t } from '../i18n.js';
 import { follow, readList } from '../live.js';
 import { live, operationName, operationState, reasonOf, trail } from '../operation.js';
+import { Progress } from '../progress.js';
 import { Page, icon, notify, notifyError, time } from '../ui.js';
 
 export default class OperationPage extends Page {
   /** @type {Operation | null} */
   operation = null;
+  progress = new Progress(this);
   #stop = /** @type {() => void} */ (() => undefined);
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #soon;
@@ -80,7 +82,7 @@ export default class OperationPage extends Page {
       </header>
       <div class="columns">
         <section class="card"><header><h2>${t('operation.trail')}</h2></header>
-          ${live(operation) ? nothing : html`<p>${reasonOf(operation)}</p>`} ${trail(operation)}</section>
+          <div aria-live="polite">${live(operation) ? this.progress.of(operation.id) : html`<p>${reasonOf(operation)}</p>`}</div> ${trail(operation)}</section>
         <section class="card"><header><h2>${t('details')}</h2></header>
           <dl>
             ${deviceID ? html`<dt>${t('device')}</dt><dd><a href="devices/${deviceID}">${this.device || `#${deviceID}`}</a></dd>` : nothing}

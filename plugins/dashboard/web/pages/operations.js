@@ -5,6 +5,7 @@ import { FilteredList } from '../filtered-list.js';
 import { t } from '../i18n.js';
 import { follow, readList } from '../live.js';
 import { line } from '../operation.js';
+import { Progress } from '../progress.js';
 import { icon, problem, skeleton } from '../ui.js';
 
 /** Operations of a page. */
@@ -16,6 +17,7 @@ const KINDS = ['wake', 'command'];
 export default class Operations extends FilteredList {
   /** @type {Map<string, string>} */
   names = new Map();
+  progress = new Progress(this);
   #stop = /** @type {() => void} */ (() => undefined);
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #soon;
@@ -110,7 +112,7 @@ export default class Operations extends FilteredList {
   #lines() {
     if (this.list.length === 0) return html`<div class="empty small"><p>${t('operations.none')}</p></div>`;
     return html`<div class="rows operations"><ul aria-label=${this.heading}>
-        ${this.list.map((one) => line(one, this.names.get(one.deviceID ? `device ${one.deviceID}` : `agent ${one.agentID}`) ?? ''))}
+        ${this.list.map((one) => line(one, this.names.get(one.deviceID ? `device ${one.deviceID}` : `agent ${one.agentID}`) ?? '', this.progress))}
       </ul></div>
       ${this.showMore()}`;
   }
