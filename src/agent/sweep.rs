@@ -56,7 +56,6 @@ impl Sweeper {
     pub(super) async fn sweep(&self, swept: Swept<'_>) -> io::Result<Neighbourhood> {
         let _turn = self.turn.lock().await;
         let networks = networks(&interfaces().await?);
-        let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).await?;
         let end = Instant::now() + TIME;
         let hosts = || networks.iter().flat_map(Part::hosts);
         let total = hosts().count() as u64;
@@ -68,19 +67,19 @@ impl Sweeper {
                     done += 1;
                     swept(done, total);
                 };
-                let mut left = self.ask(&socket, chunk, &mut found, each).await;
+                let mut left = self.ask(chunk, &mut found, each).await?;
                 for _ in 0..AGAIN {
                     if left.is_empty() {
                         break;
                     }
                     sleep(FULL).await;
-                    left = self.ask(&socket, &left, &mut found, || {}).await;
+                    left = self.ask(&left, &mut found, || {}).await?;
                 }
                 all &= left.is_empty();
             }
-            all
+            io::Result::Ok(all)
         };
-        let all = timeout_at(end - LAST, asking).await.unwrap_or(false);
+        let all = timeout_at(end - LAST, asking).await.unwrap_or(Ok(false))?;
         let whole = all && networks.iter().all(|part| part.whole);
         sleep(LAST).await;
         found.extend(Table::read().await.entries());
@@ -91,12 +90,13 @@ impl Sweeper {
     /// Asks for addresses, says so of each, and takes up who is known by then. Answers those that the table had no room for.
     async fn ask(
         &self,
-        socket: &UdpSocket,
         addresses: &[Ipv4Addr],
         found: &mut BTreeMap<Ipv4Addr, MacAddress>,
         mut asked: impl FnMut(),
-    ) -> Vec<Ipv4Addr> {
-        let mut sent = Vec::new();
+    ) -> io::Result<Vec<Ipv4Addr>> {
+        // What nobody has answered for counts against a socket for three seconds: one for all would have to wait.
+        let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).await?;
+        let mut sent = Vec::with_capacity(addresses.len());
         for address in addresses {
             self.pace.turn().await;
             // One that it cannot be sent to is no host's.
@@ -110,7 +110,7 @@ impl Sweeper {
         let there: HashSet<_> = table.addresses().collect();
         // Where there is no table, nothing is known of it.
         sent.retain(|address| !there.is_empty() && !there.contains(address));
-        sent
+        Ok(sent)
     }
 }
 

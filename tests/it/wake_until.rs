@@ -211,6 +211,7 @@ async fn an_agent_that_dies_is_followed_by_its_fallback() {
     };
     until("a packet", || async { (dead.lock().packets > 0).then_some(()) }).await;
     dying.abort();
+    until("offline", || async { (admin.agent_status(agent).await == "offline").then_some(()) }).await;
     let alive = lan(Some(Duration::ZERO), Probe::Answers);
     alive.lock().woken = Some(Instant::now());
     let _fallback = connect(&server, fallback, &alive).await;

@@ -119,14 +119,18 @@ impl Driver for WakeDriver {
                 let (why, message) = self.driven.progress.failure(agent.is_some());
                 return self.driven.end(State::Failed, Some(why), message.to_owned()).await;
             }
+            let progress = &self.driven.progress;
+            // As long as none was sent, whoever comes next sends at once.
+            let packet_due = progress.next_packet().is_none_or(|due| now >= due)
+                || !progress.sent && agent != self.driven.op.agent;
             self.choose(agent, &stored);
-            let packet_due = self.driven.progress.next_packet().is_none_or(|due| now >= due);
             if let Some(agent) = agent
                 && packet_due
+                && !self.packet(agent, &stored.payload).await
             {
-                self.packet(agent, &stored.payload).await;
+                continue;
             }
-            if now >= self.driven.progress.next_look && self.look().await? {
+            if now >= self.driven.progress.next_look && self.look(&stored).await? {
                 return Ok(());
             }
             if !self.driven.trail.is_empty() && !self.driven.store().await? {
@@ -214,7 +218,8 @@ impl WakeDriver {
         self.driven.note("agent_chosen", message).data = Some(data);
     }
 
-    async fn packet(&mut self, agent: i64, payload: &Payload) {
+    /// Has an agent send a packet. Answers whether the agent is still there.
+    async fn packet(&mut self, agent: i64, payload: &Payload) -> bool {
         let requester = self.driven.requester();
         let now = self.driven.now();
         self.driven.progress.first_packet.get_or_insert(now);
@@ -228,8 +233,10 @@ impl WakeDriver {
                 self.driven.progress.sent = true;
                 let entry = self.driven.note("packet_sent", format!("Magic packet {number} was sent"));
                 entry.said = Some(reply.message).filter(|said| !said.is_empty());
+                true
             }
             Err(error) => {
+                let is_there = !matches!(error, DispatchError::Offline | DispatchError::Disconnected);
                 let (message, said) = match error {
                     DispatchError::Failed(said) => ("the agent said no", Some(said.message)),
                     DispatchError::Offline | DispatchError::Disconnected => {
@@ -243,17 +250,20 @@ impl WakeDriver {
                     .driven
                     .note("packet_failed", format!("Magic packet {number} was not sent: {message}"));
                 entry.said = said;
+                is_there
             }
         }
     }
 
     /// Looks. Answers whether the device was seen, which ends it.
-    async fn look(&mut self) -> Result<bool> {
+    async fn look(&mut self, stored: &Stored) -> Result<bool> {
         let Some(target) = look::target(&self.driven.host, self.driven.device).await? else {
             return Ok(false);
         };
         let requester = self.driven.requester();
         let seen = look::look(&self.driven.host, requester, &target).await;
+        // The one that sends may have gone meanwhile, and another have looked.
+        self.choose(device_agent::first_online(&self.driven.host.control, &stored.agents), stored);
         self.driven.last = Some(seen.sample);
         let first = self.driven.progress.looks == 0;
         self.driven.progress.looks += 1;
