@@ -66,8 +66,8 @@ pub(super) fn register(registry: &mut Registry, host: &Host, figures: Figures) {
         ("netignite_agent_frames_malformed", "Frames that were no message", heard.malformed),
         ("netignite_agent_violations", "Connections ended for breaking the protocol", heard.violations),
         ("netignite_events_missed", "Events that plugins were too slow for", host.events.missed()),
-        ("netignite_database_batches", "Write transactions tried", host.store.stats().batches),
-        ("netignite_database_writes", "Writes they held", host.store.stats().jobs),
+        ("netignite_database_batches", "Write transactions tried", writing.sizes.count()),
+        ("netignite_database_writes", "Writes they held", writing.sizes.sum),
     ] {
         registry.register(name, help, ConstCounter::new(value));
     }

@@ -26,15 +26,20 @@ where
     F: FnMut() -> Fut,
     Fut: Future<Output = Option<T>>,
 {
-    soon(what, async {
+    let mut probes = 0_u32;
+    let probing = async {
         loop {
             if let Some(found) = probe().await {
                 return found;
             }
+            probes += 1;
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-    })
-    .await
+    };
+    match tokio::time::timeout(PATIENCE, probing).await {
+        Ok(found) => found,
+        Err(_) => panic!("waited {PATIENCE:?} in vain for {what}, and looked {probes} times"),
+    }
 }
 
 /// Asks `probe` until it gives `wanted`; the panic tells what it gave last.
