@@ -34,7 +34,7 @@ use crate::clock::{Clock, Millis};
 use crate::config::{Config, ConfigError};
 use crate::control::Control;
 use crate::domain::operation::{self, Operations};
-use crate::domain::{audit_retention, device_presence, live, power_until, wake_until, watching};
+use crate::domain::{audit_retention, device_presence, live, power_until, server_side, wake_until, watching};
 use crate::events::Events;
 use crate::files;
 use crate::host::{AgentChanges, Host};
@@ -226,6 +226,7 @@ pub async fn start(config: Config, log_level: LogLevel) -> Result<Running, Start
     let host = &opened.host;
     let config = host.config.load_full();
 
+    server_side::migrate(host).await.map_err(StartError::new)?;
     let step = Step::begin("plugins");
     plugin::check_names(&[]).map_err(StartError::new)?;
     let plugins = Plugins::start(host, &config).await.map_err(StartError::new)?;
@@ -233,7 +234,7 @@ pub async fn start(config: Config, log_level: LogLevel) -> Result<Running, Start
     step.done(if names.is_empty() { "none".to_owned() } else { names.join(", ") });
 
     let step = Step::begin("listening");
-    let router = Arc::new(router(plugins.named_routes())?);
+    let router = Arc::new(router(plugins.named_routes().map_err(StartError::new)?)?);
     let wanted = SocketAddr::new(config.server.host, config.server.port);
     let listener = server::bind(wanted).map_err(|e| cannot_listen(wanted, &e))?;
     let address = listener.local_addr().map_err(StartError::new)?;

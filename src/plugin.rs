@@ -2,37 +2,39 @@
 //!
 //! A plugin is one type that implements [`Plugin`], registered with `register_plugin!`. It gets its own section
 //! `plugins.<name>` of the configuration, typed and with unknown keys refused, and the host. Its hooks do nothing
-//! unless written: it is made, started, called and stopped. As with commands, two of one name stop the start. What a plugin does with an event runs on a thread of
-//! its own ([`Events`](crate::events::Events)): it may be slow, and its panics are logged under its name.
+//! unless written: it is made, started, called and stopped. As with commands, two of one name stop the start. What a
+//! plugin does with an event runs on a thread of its own ([`Events`](crate::events::Events)): it may be slow, and its panics are logged under its name.
 
 mod background;
 mod collisions;
+mod command_line;
+mod declared;
 mod door;
+mod entry;
 mod life;
+mod panics;
 mod tables;
 mod web;
 
 use std::future::Future;
 use std::net::SocketAddr;
-use std::panic::Location;
 use std::sync::Arc;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 
-use crate::config::section::{self, PluginSection};
 use crate::host::Host;
 use crate::http::server;
 use crate::model::audit::Action;
 use crate::model::permission::Permission;
-use crate::model::plugin_words::PluginWords;
-use crate::registry::BoxFuture;
 use crate::rest::router::Router;
-use crate::rest::{Method, Route, listen};
+use crate::rest::{Route, listen};
 
 pub use collisions::{check_names, check_routes};
+pub use command_line::{Ask, CommandLine};
+pub use declared::declared;
 pub use door::Server;
+pub use entry::{ErasedPlugin, PluginEntry, registered, section_of, words_of};
 pub use life::Plugins;
 pub use tables::Tables;
 pub use web::{Web, WebAnswer, WebError};
@@ -169,177 +171,6 @@ pub trait Plugin: Send + Sync + Sized + 'static {
     }
 }
 
-/// A running plugin with its type erased.
-pub trait ErasedPlugin: Send + Sync {
-    /// See [`Plugin::routes`].
-    fn routes(&self) -> Vec<Route>;
-    /// See [`Plugin::start`].
-    fn start<'a>(&'a self, host: &'a Arc<Host>, shutdown: Shutdown)
-    -> BoxFuture<'a, Result<(), PluginError>>;
-    /// See [`Plugin::health`].
-    fn health(&self) -> BoxFuture<'_, Result<(), PluginError>>;
-    /// See [`Plugin::reload`].
-    fn reload(&self, section: Option<Value>) -> BoxFuture<'_, ()>;
-    /// See [`Plugin::stop`].
-    fn stop(&self) -> BoxFuture<'_, ()>;
-    /// See [`Plugin::LISTENS`].
-    fn listens(&self) -> bool;
-    /// See [`Plugin::on_event`].
-    fn on_event(&self, event: &Event);
-}
-
-struct Erased<P>(Arc<P>);
-
-impl<P: Plugin> ErasedPlugin for Erased<P> {
-    fn routes(&self) -> Vec<Route> {
-        self.0.routes()
-    }
-
-    fn start<'a>(
-        &'a self,
-        host: &'a Arc<Host>,
-        shutdown: Shutdown,
-    ) -> BoxFuture<'a, Result<(), PluginError>> {
-        Box::pin(self.0.start(host, shutdown))
-    }
-
-    fn health(&self) -> BoxFuture<'_, Result<(), PluginError>> {
-        Box::pin(self.0.health())
-    }
-
-    fn reload(&self, section: Option<Value>) -> BoxFuture<'_, ()> {
-        match config_of::<P>(section.as_ref()) {
-            Ok(config) => Box::pin(self.0.reload(config)),
-            // It was checked when it was read.
-            Err(e) => {
-                tracing::error!("{e}");
-                Box::pin(async {})
-            }
-        }
-    }
-
-    fn stop(&self) -> BoxFuture<'_, ()> {
-        Box::pin(self.0.stop())
-    }
-
-    fn listens(&self) -> bool {
-        P::LISTENS
-    }
-
-    fn on_event(&self, event: &Event) {
-        self.0.on_event(event);
-    }
-}
-
-/// Makes a plugin from its section of the configuration.
-type Make = fn(Option<Value>, &Arc<Host>) -> Result<Option<Arc<dyn ErasedPlugin>>, PluginError>;
-
-/// Runs a plugin's subcommand.
-type RunSubcommand = fn(clap::ArgMatches, CommandLine) -> BoxFuture<'static, Result<String, PluginError>>;
-
-/// The server, as a plugin's subcommand asks it: as the local operator, whether it runs or not. The routes of plugins
-/// answer only while it runs.
-#[derive(Clone)]
-pub struct CommandLine(Arc<dyn Ask>);
-
-/// Asks the API as the local operator.
-pub trait Ask: Send + Sync {
-    /// The `data` of an answer, or why there is none.
-    fn ask(&self, method: Method, path: String, body: Option<Value>) -> BoxFuture<'_, Result<Value, String>>;
-}
-
-impl CommandLine {
-    /// A command line that asks with `ask`.
-    pub fn new(ask: Arc<dyn Ask>) -> Self {
-        Self(ask)
-    }
-
-    /// Calls a route of the API as the local operator, and gives the answer's `data`.
-    ///
-    /// # Errors
-    /// The server refuses, with its message; or there is none.
-    pub async fn request(
-        &self,
-        method: Method,
-        path: impl Into<String>,
-        body: Option<Value>,
-    ) -> Result<Value, PluginError> {
-        self.0.ask(method, path.into(), body).await.map_err(PluginError)
-    }
-}
-
-/// A registered plugin.
-pub struct PluginEntry {
-    /// See [`Plugin::NAME`].
-    pub name: &'static str,
-    /// See [`Plugin::SUMMARY`].
-    pub summary: &'static str,
-    /// Where `register_plugin!` stands.
-    pub location: &'static Location<'static>,
-    /// See [`Plugin::listens`]; nothing for a section that is none.
-    pub listens: fn(&Value) -> Vec<(&'static str, SocketAddr)>,
-    /// See [`Plugin::MIGRATIONS`].
-    pub migrations: &'static [&'static str],
-    /// See [`Plugin::subcommand`].
-    pub subcommand: fn() -> Option<clap::Command>,
-    /// See [`Plugin::run_subcommand`].
-    pub run_subcommand: RunSubcommand,
-    /// Makes the plugin, or `None` when it is switched off.
-    pub make: Make,
-}
-
-impl PluginEntry {
-    /// The entry of `P`, with the caller's place in the source.
-    #[track_caller]
-    pub const fn of<P: Plugin>() -> Self {
-        Self {
-            name: P::NAME,
-            summary: P::SUMMARY,
-            location: Location::caller(),
-            listens: |section| {
-                parse_config::<P>(section).map_or_else(|_| Vec::new(), |config| P::listens(&config))
-            },
-            migrations: P::MIGRATIONS,
-            subcommand: P::subcommand,
-            run_subcommand: |arguments, server| Box::pin(P::run_subcommand(arguments, server)),
-            make: make::<P>,
-        }
-    }
-}
-
-/// The words of `P`, with the caller's place in the source.
-#[doc(hidden)]
-#[track_caller]
-pub const fn words_of<P: Plugin>() -> PluginWords {
-    let (plugin, permissions, actions) = (P::NAME, P::PERMISSIONS, P::ACTIONS);
-    PluginWords { plugin, permissions, actions, location: Location::caller() }
-}
-
-/// The section of `P` in the configuration, with the caller's place in the source.
-#[doc(hidden)]
-#[track_caller]
-pub const fn section_of<P: Plugin>() -> PluginSection {
-    PluginSection::of::<P::Config>(P::NAME, P::LIVE, P::KEYS, |section| {
-        section::parse::<P::Config>(P::NAME, section).map(drop)
-    })
-}
-
-fn parse_config<P: Plugin>(section: &Value) -> Result<P::Config, PluginError> {
-    section::parse(P::NAME, section).map_err(PluginError)
-}
-
-fn config_of<P: Plugin>(section: Option<&Value>) -> Result<P::Config, PluginError> {
-    section.map_or_else(|| Ok(P::Config::default()), parse_config::<P>)
-}
-
-fn make<P: Plugin>(
-    section: Option<Value>,
-    host: &Arc<Host>,
-) -> Result<Option<Arc<dyn ErasedPlugin>>, PluginError> {
-    let config = config_of::<P>(section.as_ref())?;
-    Ok(P::new(config, host)?.map(|plugin| Arc::new(Erased(Arc::new(plugin))) as Arc<dyn ErasedPlugin>))
-}
-
 /// Serves `routes`, and nothing else, at an address of the plugin's own until `shutdown` is told, with the limits and
 /// the envelope of the host. Answers the address, whose port differs from `bind`'s if that is 0.
 ///
@@ -357,31 +188,3 @@ pub fn serve_routes(
     tokio::spawn(listen::serve_beside(listener, host.clone(), Arc::new(router), shutdown));
     Ok(address)
 }
-
-/// The plugins the binary was built with, sorted by name.
-///
-/// # Errors
-/// Two plugins carry one name; both places in the source are named.
-pub fn registered() -> Result<Vec<&'static PluginEntry>, PluginError> {
-    let entries = inventory::iter::<PluginEntry>.into_iter().collect();
-    section::unique(entries, |entry| (entry.name, entry.location)).map_err(PluginError)
-}
-
-/// Registers a type that implements [`Plugin`](crate::plugin::Plugin) with the host, from any crate that is linked.
-#[macro_export]
-macro_rules! register_plugin {
-    ($plugin:ty) => {
-        $crate::__register_origin!();
-        $crate::__private::inventory::submit! {
-            $crate::plugin::PluginEntry::of::<$plugin>()
-        }
-        $crate::__private::inventory::submit! {
-            $crate::plugin::section_of::<$plugin>()
-        }
-        $crate::__private::inventory::submit! {
-            $crate::plugin::words_of::<$plugin>()
-        }
-    };
-}
-
-inventory::collect!(PluginEntry);

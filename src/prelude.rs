@@ -171,6 +171,18 @@
 //! }
 //!
 //! impl ServerSide for Greet {
+//!     const MIGRATIONS: &'static [&'static str] =
+//!         &["CREATE TABLE command_greet_said (agent INTEGER NOT NULL, said TEXT NOT NULL) STRICT"];
+//!
+//!     async fn after(
+//!         server: &ReplyContext,
+//!         reply: Outcome,
+//!     ) -> std::result::Result<Outcome, CommandError> {
+//!         let sql = "INSERT INTO command_greet_said (agent, said) VALUES (?1, ?2)";
+//!         server.tables().execute(sql, [server.agent().into(), reply.message.as_str().into()]).await?;
+//!         Ok(reply)
+//!     }
+//!
 //!     async fn before(
 //!         server: &ServerContext,
 //!         mut payload: Payload,
@@ -218,19 +230,20 @@ pub use crate::error::{Error, FieldError, Kind as ErrorKind, Result};
 pub use crate::host::Host;
 pub use crate::model::audit::{Action, SubjectKind};
 pub use crate::model::event::{CommandOutcome, Event};
+pub use crate::model::rows::{Record, SqlValue};
 pub use crate::model::tally::Tallied;
 pub use crate::plugin::{
     CommandLine, Plugin, PluginError, Server, Shutdown, Tables, Web, WebAnswer, WebError, serve_routes,
 };
 pub use crate::registry::{
-    AgentContext, AgentSecret, AgentSection, BoxFuture, Class, Command, CommandError, Delayed, Empty,
-    KnownDevice, Look, MacAddress, Machine, Neighbour, Neighbourhood, Network, OkStatus, Online, Outcome,
-    ProbeMethod, ProbeTarget, Program, Progress, Reachability, Running, SecretKeeper, SecureOn, SentTo,
-    ServerContext, ServerSide, Sighting, Swept,
+    AgentContext, AgentSecret, AgentSection, BoxFuture, Class, Command, CommandError, CommandTables, Delayed,
+    Empty, KnownDevice, Look, MacAddress, Machine, Neighbour, Neighbourhood, Network, OkStatus, Online,
+    Outcome, ProbeMethod, ProbeTarget, Program, Progress, Reachability, ReplyContext, Running, SecretKeeper,
+    SecureOn, SentTo, ServerContext, ServerSide, Sighting, Swept,
 };
 pub use crate::rest::{
     Access, Answer, Call, Form, HeaderMap, HeaderName, HeaderValue, Json, Method, NoBody, Raw, Route, Row,
     StaticFile, StaticFiles, StatusCode, Tag, escaped,
 };
-pub use crate::store::{Record, SqlValue, Table};
+pub use crate::store::Table;
 pub use crate::{register_command, register_plugin};

@@ -23,6 +23,7 @@
 mod agent;
 mod client;
 mod network;
+mod registered;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -40,6 +41,7 @@ use tracing_subscriber::{Layer, fmt};
 pub use agent::{FakeAgent, RealAgent, SECRET};
 pub use client::{Client, Reply};
 pub use network::{FakeNetwork, Sent};
+pub use registered::assert_registered;
 
 use crate::bootstrap::{self, Running, StartError};
 use crate::config::Config;

@@ -19,6 +19,38 @@ const MARK: char = '\u{feff}';
 /// The longest message, in characters.
 const LONGEST_MESSAGE: usize = 1000;
 
+/// From which likeness on one name may be meant by another word, where 1 is the same.
+const ALIKE: f64 = 0.75;
+
+/// Whether a text is one line of 1 to `longest` characters; also for the compiler to ask.
+pub const fn is_one_line(text: &str, longest: usize) -> bool {
+    let text = text.trim_ascii().as_bytes();
+    let (mut at, mut characters) = (0, 0);
+    while at < text.len() {
+        let byte = text[at];
+        // Control characters are those below a blank, DEL, and U+0080 to U+009F, which are two bytes.
+        let is_pair = byte == 0xC2 && at + 1 < text.len() && text[at + 1] < 0xA0;
+        if byte < b' ' || byte == 0x7F || is_pair {
+            return false;
+        }
+        // All bytes of a character but its first begin with the bits 10.
+        if byte & 0xC0 != 0x80 {
+            characters += 1;
+        }
+        at += 1;
+    }
+    1 <= characters && characters <= longest
+}
+
+/// The one of some names that is most like a word, if it is alike enough to be meant, whatever their case.
+pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let word = word.to_lowercase();
+    let likeness = |name: &str| strsim::jaro_winkler(&word, &name.to_lowercase());
+    let rated = known.into_iter().map(|name| (likeness(name), name));
+    let (_, name) = rated.filter(|(rate, _)| *rate >= ALIKE).max_by(|(a, _), (b, _)| a.total_cmp(b))?;
+    Some(name)
+}
+
 /// Why bytes are no text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoText {

@@ -23,6 +23,8 @@ pub(super) enum Kind {
     Refused,
     /// A command that ended in a panic.
     Failed,
+    /// A command that blocked its thread.
+    Blocked,
     /// A command that was answered.
     Answered,
     /// A reply that was too large to be sent.
@@ -42,6 +44,7 @@ impl Kind {
             Self::Nonsense => "messages that are no command",
             Self::Refused => "refused commands",
             Self::Failed => "failed commands",
+            Self::Blocked => "commands that blocked their thread",
             Self::Answered => "answered commands",
             Self::TooLarge => "replies that were too large",
             Self::Secret => "the agent's secret",
@@ -66,6 +69,7 @@ const ALL: [Kind; KINDS] = [
     Kind::Nonsense,
     Kind::Refused,
     Kind::Failed,
+    Kind::Blocked,
     Kind::Answered,
     Kind::TooLarge,
     Kind::Secret,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::served::{Permitted, Served, nearest};
+use super::served::{Permitted, Served, meant};
 use super::{AgentError, Options};
 use crate::registry::{Registry, decode_object};
 use crate::text::read_bytes;
@@ -61,7 +61,7 @@ impl AgentConfig {
         let text = read_bytes(path, LARGEST).map_err(|e| failed(e.to_string()))?;
         let keys: Map<String, Value> = decode_object(&text).map_err(|e| failed(e.to_string()))?;
         if let Some(key) = keys.keys().find(|key| !KEYS.contains(&key.as_str())) {
-            return Err(failed(format!("{key:?} is no key{}", nearest(key, KEYS.into_iter()))));
+            return Err(failed(format!("{key:?} is no key{}", meant(key, KEYS.into_iter()))));
         }
         decode_object(&text).map_err(|e| failed(e.to_string()))
     }

@@ -25,7 +25,10 @@ use super::served::Served;
 use super::work::Work;
 use crate::model::agent_features::AgentFeatures;
 use crate::model::shutdown::Shutdown;
-use crate::registry::{AgentContext, CANCEL, Class, CommandEntry, LARGEST_COMMAND, Running, error_reply};
+use crate::registry::{
+    AgentContext, CANCEL, Class, CommandEntry, CommandError, LARGEST_COMMAND, Running, TOO_MANY_COMMANDS,
+    failure_reply,
+};
 
 /// Without any frame for this long the server is gone.
 const SILENCE: Duration = Duration::from_secs(80);
@@ -318,12 +321,12 @@ where
                         self.start(entry, id, json, permit);
                         return Ok(());
                     }
-                    Err(_) => "Too many commands at once".to_owned(),
+                    Err(_) => CommandError::new(TOO_MANY_COMMANDS, "Too many commands at once"),
                 }
             }
         };
         self.chatter.say(Kind::Refused, || tracing::warn!(command = shown(name), "{refusal}"));
-        let reply = Out::Text(format!("{name}:{id}:{}", error_reply(&refusal)));
+        let reply = Out::Text(format!("{name}:{id}:{}", failure_reply(&refusal)));
         self.out.send(reply).await.map_err(|_| Ended::Lost("closed".into()))
     }
 }

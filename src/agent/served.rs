@@ -5,7 +5,10 @@ use std::collections::{BTreeMap, HashMap};
 use serde_json::{Map, Value};
 
 use super::AgentError;
-use crate::registry::{CommandEntry, Registry, SectionValue, UNKNOWN_COMMAND};
+use crate::registry::{
+    COMMAND_NOT_ALLOWED, CommandEntry, CommandError, Registry, SectionValue, UNKNOWN_COMMAND,
+};
+use crate::text::nearest;
 
 /// What keeps the connection going.
 const HEARTBEAT: &str = "HEARTBEAT";
@@ -62,8 +65,8 @@ impl Served {
             if let (Some(set), Value::Object(keys)) = (set.as_object(), (section.default)())
                 && let Some(key) = set.keys().find(|key| !keys.contains_key(*key))
             {
-                let nearest = nearest(key, keys.keys().map(String::as_str));
-                return Err(AgentError(format!("commands.{name}.{key}: there is no such key{nearest}")));
+                let meant = meant(key, keys.keys().map(String::as_str));
+                return Err(AgentError(format!("commands.{name}.{key}: there is no such key{meant}")));
             }
             let (value, whole) =
                 (section.read)(set).map_err(|e| AgentError(format!("commands.{name}: {e}")))?;
@@ -100,29 +103,27 @@ impl Served {
     }
 
     /// Why a command does not run.
-    pub(super) fn refusal(&self, name: &str) -> String {
-        match self.all.get(name) {
-            None => UNKNOWN_COMMAND.to_owned(),
+    pub(super) fn refusal(&self, name: &str) -> CommandError {
+        let why = match self.all.get(name) {
+            // Servers know it by its words.
+            None => return CommandError { code: None, message: UNKNOWN_COMMAND.to_owned() },
             Some(entry) if entry.opt_in => format!(
                 "{name} is not allowed on this machine; whoever runs its agent can allow it with --allow {name}"
             ),
             Some(_) => format!("{name} is denied by the configuration of this machine's agent"),
-        }
+        };
+        CommandError::new(COMMAND_NOT_ALLOWED, why)
     }
 }
 
 fn known(all: &Registry, list: &str, name: &str) -> Result<&'static CommandEntry, AgentError> {
     all.get(name).ok_or_else(|| {
-        let nearest = nearest(name, all.iter().map(|entry| entry.name));
-        AgentError(format!("{list}: {name:?} is no command of this program{nearest}"))
+        let meant = meant(name, all.iter().map(|entry| entry.name));
+        AgentError(format!("{list}: {name:?} is no command of this program{meant}"))
     })
 }
 
 /// `; did you mean …?`, if something is near enough.
-pub(super) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> String {
-    let near = known.map(|name| (strsim::jaro_winkler(&word.to_lowercase(), &name.to_lowercase()), name));
-    near.filter(|(likeness, _)| *likeness > 0.75)
-        .max_by(|(a, _), (b, _)| a.total_cmp(b))
-        .map(|(_, name)| format!("; did you mean {name:?}?"))
-        .unwrap_or_default()
+pub(super) fn meant<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> String {
+    nearest(word, known).map(|name| format!("; did you mean {name:?}?")).unwrap_or_default()
 }

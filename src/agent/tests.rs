@@ -209,7 +209,10 @@ async fn no_more_than_sixteen_run_at_once_and_heartbeats_pass_them() {
         server.send(Message::text(format!(r#"WAIT:{id}:{{"milliseconds":1000}}"#))).await.unwrap();
     }
     let refused = next(&mut server).await;
-    assert_eq!(refused, r#"WAIT:16:{"message":"Too many commands at once","status":"ERROR"}"#);
+    assert_eq!(
+        refused,
+        r#"WAIT:16:{"code":"too_many_commands","message":"Too many commands at once","status":"ERROR"}"#
+    );
     assert_eq!(ask(&mut server, "HEARTBEAT:99:{}").await, "HEARTBEAT:99:{}");
     for _ in 0..16 {
         assert!(next(&mut server).await.contains(r#""status":"OK""#));
@@ -220,9 +223,15 @@ async fn no_more_than_sixteen_run_at_once_and_heartbeats_pass_them() {
 async fn a_command_that_panics_or_hangs_is_answered_and_the_connection_lives() {
     let (mut server, _agent) = connected().await;
     let reply = ask(&mut server, "PANIC:1:{}").await;
-    assert!(reply.starts_with(r#"PANIC:1:{"message":"The command failed"#), "{reply}");
+    assert!(
+        reply.starts_with(r#"PANIC:1:{"code":"command_panicked","message":"The command failed"#),
+        "{reply}"
+    );
     let reply = ask(&mut server, r#"WAIT:2:{"milliseconds":60000}"#).await;
-    assert_eq!(reply, r#"WAIT:2:{"message":"The command took longer than 2s","status":"ERROR"}"#);
+    assert_eq!(
+        reply,
+        r#"WAIT:2:{"code":"command_timed_out","message":"The command took longer than 2s","status":"ERROR"}"#
+    );
     assert_eq!(ask(&mut server, "HEARTBEAT:3:{}").await, "HEARTBEAT:3:{}");
 }
 
@@ -300,6 +309,7 @@ async fn a_reply_that_is_too_large_is_answered_as_an_error_and_nothing_else_is_l
         let refused = ask(&mut server, &format!(r#"LARGE:3:{{"bytes":{bytes}}}"#)).await;
         assert!(refused.starts_with(r#"LARGE:3:{"#) && refused.contains(r#""status":"ERROR""#), "{refused}");
         assert!(refused.contains("too large") && refused.contains("65536"), "{refused}");
+        assert!(refused.contains(r#""code":"reply_too_large""#), "{refused}");
     }
     assert_eq!(next(&mut server).await, r#"WAIT:1:{"status":"OK","message":"1500"}"#);
 }

@@ -13,8 +13,8 @@ use tokio_util::task::AbortOnDropHandle;
 use super::chatter::{Chatter, Kind};
 use super::runner::Out;
 use crate::registry::{
-    AgentContext, CommandEntry, CommandError, LARGEST_PROGRESS, LARGEST_REPLY, PROGRESS, Progress, Running,
-    error_reply, failure_reply,
+    AgentContext, COMMAND_PANICKED, COMMAND_TIMED_OUT, CommandEntry, CommandError, LARGEST_PROGRESS,
+    LARGEST_REPLY, PROGRESS, Progress, REPLY_TOO_LARGE, Running, ThreadTime, failure_reply,
 };
 
 /// How long a command that looks itself whether it was canceled may take to end; and how long it is waited for that one
@@ -42,8 +42,10 @@ impl Work {
         let Self { entry, id, json, context, running, chatter, out, reports } = self;
         let progress = running.reports();
         let context = context.with_running(running.clone());
+        let (command, time) =
+            ThreadTime::of(Box::pin(async move { (entry.run)(&context, json.as_bytes()).await }));
         // A task of its own keeps a panic from taking the connection with it.
-        let command = tokio::spawn(async move { (entry.run)(&context, json.as_bytes()).await });
+        let command = tokio::spawn(command);
         let mut command = AbortOnDropHandle::new(command);
         let done = tokio::select! {
             biased;
@@ -57,9 +59,13 @@ impl Work {
                 chatter.say(Kind::Failed, || {
                     tracing::error!(command = entry.name, "the command failed: {e}");
                 });
-                error_reply("The command failed on the agent; the agent's log says more")
+                let why = "The command failed on the agent; the agent's log says more";
+                failure_reply(&CommandError::new(COMMAND_PANICKED, why))
             }
-            Some(Err(_)) => error_reply(&format!("The command took longer than {:?}", entry.timeout)),
+            Some(Err(_)) => {
+                let why = format!("The command took longer than {:?}", entry.timeout);
+                failure_reply(&CommandError::new(COMMAND_TIMED_OUT, why))
+            }
             None => {
                 command.abort();
                 // It may have come to its end by itself.
@@ -69,6 +75,17 @@ impl Work {
                 }
             }
         };
+        // An agent has one thread: nothing else was done meanwhile, and what it took too long could not be noticed before.
+        if let Some(blocked) = time.blocked() {
+            chatter.say(Kind::Blocked, || {
+                let name = entry.name;
+                tracing::warn!(
+                    command = name,
+                    "{name} blocked the agent for {:.1} s: have it do what blocks in spawn_blocking",
+                    blocked.as_secs_f64()
+                );
+            });
+        }
         let mut message = format!("{}:{id}:{reply}", entry.name);
         if message.len() > LARGEST_REPLY {
             let why = format!(
@@ -76,7 +93,8 @@ impl Work {
                 message.len()
             );
             chatter.say(Kind::TooLarge, || tracing::warn!(command = entry.name, id, "{why}"));
-            message = format!("{}:{id}:{}", entry.name, error_reply(&why));
+            let reply = failure_reply(&CommandError::new(REPLY_TOO_LARGE, why));
+            message = format!("{}:{id}:{reply}", entry.name);
         }
         chatter.say(Kind::Answered, || tracing::debug!(command = entry.name, id, "answered"));
         // Fails only when the connection has ended, and then nobody waits.

@@ -69,8 +69,8 @@ async fn on_the_side<T>(
         let log_level = LogLevel::detached(config.log_level);
         let opened = open(lock, config, log_level).await?;
         let host = &opened.host;
-        let made = Plugins::make(host, &host.config.load()).map_err(StartError::new);
-        let done = made.and_then(|plugins| read(host, plugins.named_routes()));
+        let made = Plugins::make(host, &host.config.load()).and_then(|plugins| plugins.named_routes());
+        let done = made.map_err(StartError::new).and_then(|routes| read(host, routes));
         opened.close().await;
         done
     };

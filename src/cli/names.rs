@@ -5,11 +5,10 @@ use serde_json::Value;
 use super::failure::Failure;
 use super::operator::Operator;
 use crate::http::Method;
+use crate::text::nearest;
 
 /// The users' route.
 pub(super) const USERS: &str = "/api/admin/users";
-/// How alike two names are that one may be mistyped for, of 1 for the same.
-const ALIKE: f64 = 0.8;
 
 /// All users, as the API shows them.
 pub(super) async fn users(operator: &Operator) -> Result<Vec<Value>, Failure> {
@@ -51,9 +50,7 @@ fn unknown<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Failure {
 
 /// The question whether the nearest of the known names is meant; nothing if none is near.
 pub(super) fn meant<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
-    let alike = |known: &str| strsim::jaro_winkler(&name.to_lowercase(), &known.to_lowercase());
-    let nearest = known.max_by(|a, b| alike(a).total_cmp(&alike(b))).filter(|known| alike(known) >= ALIKE);
-    nearest.map(|nearest| format!("did you mean {nearest:?}? ")).unwrap_or_default()
+    nearest(name, known).map(|name| format!("did you mean {name:?}? ")).unwrap_or_default()
 }
 
 #[cfg(test)]

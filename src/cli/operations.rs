@@ -70,24 +70,24 @@ pub(super) fn run(command: Command) -> Result<(), Failure> {
 }
 
 /// How an operation stands.
-pub(super) enum Outcome {
+pub(super) enum Ending {
     /// It succeeded, in these words.
     Done(String),
     /// It ended otherwise: why.
     Failed(String),
     /// It goes on; its ID.
-    Live(String),
+    NotYet(String),
 }
 
 /// How an operation stands, out of what the API shows of it.
-pub(super) fn outcome(operation: &Value) -> Outcome {
+pub(super) fn ending(operation: &Value) -> Ending {
     let state = text(&operation["state"]);
     match State::from_word(&state) {
-        Some(State::Succeeded) => Outcome::Done(text(&operation["message"])),
-        Some(state) if state.is_live() => Outcome::Live(text(&operation["id"])),
+        Some(State::Succeeded) => Ending::Done(text(&operation["message"])),
+        Some(state) if state.is_live() => Ending::NotYet(text(&operation["id"])),
         _ => {
             let reason = operation["reason"].as_str().map(|reason| format!(" ({reason})"));
-            Outcome::Failed(format!("{}{}", text(&operation["message"]), reason.unwrap_or_default()))
+            Ending::Failed(format!("{}{}", text(&operation["message"]), reason.unwrap_or_default()))
         }
     }
 }

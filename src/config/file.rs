@@ -9,7 +9,7 @@ use super::error::ConfigError;
 use super::keys::{is_secret, join, leaves, nearest};
 use super::layer::{Layer, Origin};
 use crate::json;
-use crate::text::read_file;
+use crate::text::{self, read_file};
 
 /// The largest file that is read, in bytes.
 const MAX_BYTES: u64 = 1024 * 1024;
@@ -60,9 +60,12 @@ fn check_keys(
         let key = join(at, name);
         match known.get(name) {
             None if at == "plugins" => {
-                let hint = nearest(name, known.keys().map(String::as_str))
-                    .map(|n| format!("; the nearest known plugin is \"{n}\""))
-                    .unwrap_or_default();
+                let names: Vec<_> = known.keys().map(String::as_str).collect();
+                let hint = match text::nearest(name, names.iter().copied()) {
+                    Some(near) => format!("; the nearest known plugin is \"{near}\""),
+                    None if names.is_empty() => "; this program has no plugins".to_owned(),
+                    None => format!("; the plugins of this program are {}", names.join(", ")),
+                };
                 return Err(ConfigError::at(origin, format!("{key}: unknown plugin \"{name}\"{hint}")));
             }
             None => return Err(unknown_key(origin, &key, defaults)),

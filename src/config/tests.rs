@@ -100,6 +100,10 @@ fn errors_in_a_section_name_place_key_and_expectation() {
         "file: plugins.smaple: unknown plugin \"smaple\"; the nearest known plugin is \"sample\""
     );
     assert_eq!(
+        loaded(r#"{"plugins": {"mgi": {}}}"#, &[]).unwrap_err(),
+        "file: plugins.mgi: unknown plugin \"mgi\"; the plugins of this program are sample"
+    );
+    assert_eq!(
         loaded("{}", &[("NETIGNITE_PLUGINS__SAMPLE__BATCH_SIZE", "x")]).unwrap_err(),
         "NETIGNITE_PLUGINS__SAMPLE__BATCH_SIZE: plugins.sample.batchSize: expected a whole number from 0 to 65535, found \"x\""
     );

@@ -51,7 +51,7 @@ pub async fn send(
             reply = reply => reply,
             () = hung_up(), if entry.cancelable => Err(DispatchError::GivenUp),
         };
-        let reply = server_side::after(agent, entry, reply).await;
+        let reply = server_side::after(&by.host, agent, entry, reply).await;
         record::note(by, direct, reply.as_ref().map(Some), answered_late);
         reply.map_err(|error| match error {
             DispatchError::Unsupported => unsupported(entry),

@@ -45,7 +45,7 @@ mod reader;
 pub mod rotation;
 pub mod second_factor;
 mod second_factor_code;
-mod server_side;
+pub mod server_side;
 pub mod server_status;
 pub mod session;
 pub mod share;

@@ -1,6 +1,6 @@
 //! The server's side of commands: what it offers to them, and that none of them takes long or takes anything with it.
 
-use std::future::Future;
+use std::num::NonZeroU16;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,10 +11,14 @@ use super::By;
 use super::device_questions::Target;
 use crate::control::DispatchError;
 use crate::error::{Error, Result};
+use crate::host::Host;
 use crate::model::permission::Permission;
-use crate::registry::{BoxFuture, CommandEntry, CommandError, Desk, KnownDevice, ServerContext};
-use crate::store::{Reach, devices};
-use std::num::NonZeroU16;
+use crate::model::rows::{Record, SqlValue};
+use crate::registry::{
+    BoxFuture, CommandEntry, CommandError, CommandTables, Desk, KnownDevice, ReplyContext, Rows,
+    ServerContext, ThreadTime,
+};
+use crate::store::{Reach, Store, Unit, devices};
 
 /// How long the server's side of a command may take.
 const TIME: Duration = Duration::from_secs(5);
@@ -31,7 +35,8 @@ pub(super) async fn before(
 ) -> Result<String> {
     let Some(hooks) = entry.server_side else { return Ok(payload) };
     let desk = Arc::new(CallersDesk { by: by.clone(), owner });
-    let filled = bounded(entry, (hooks.before)(ServerContext::new(agent, desk), payload)).await;
+    let server = ServerContext::new(agent, desk, tables(&by.host, entry));
+    let filled = bounded(entry, (hooks.before)(server, payload)).await;
     filled.map_err(|CommandError { code, message }| {
         let error = Error::conflict("command_refused", format!("{} was refused: {message}", entry.name));
         match code {
@@ -46,13 +51,15 @@ pub(super) async fn before(
 /// # Errors
 /// As the agent's; or that finds the reply to be one.
 pub(super) async fn after(
+    host: &Host,
     agent: i64,
     entry: &CommandEntry,
     outcome: std::result::Result<String, DispatchError>,
 ) -> std::result::Result<String, DispatchError> {
     match (entry.server_side, outcome) {
         (Some(hooks), Ok(reply)) => {
-            bounded(entry, (hooks.after)(agent, reply)).await.map_err(DispatchError::Failed)
+            let server = ReplyContext::new(agent, tables(host, entry));
+            bounded(entry, (hooks.after)(server, reply)).await.map_err(DispatchError::Failed)
         }
         (_, outcome) => outcome,
     }
@@ -61,16 +68,82 @@ pub(super) async fn after(
 /// Does it on a task of its own, so that a panic harms nobody else, and not for long.
 async fn bounded(
     entry: &CommandEntry,
-    work: impl Future<Output = std::result::Result<String, CommandError>> + Send + 'static,
+    work: BoxFuture<'static, std::result::Result<String, CommandError>>,
 ) -> std::result::Result<String, CommandError> {
     let failed = |why: String| {
         tracing::error!(command = entry.name, "the server’s side of the command failed: {why}");
         CommandError::new("internal", "The server’s side of the command failed; the server’s log says more")
     };
-    match timeout(TIME, AbortOnDropHandle::new(tokio::spawn(work))).await {
+    let (work, time) = ThreadTime::of(work);
+    let done = timeout(TIME, AbortOnDropHandle::new(tokio::spawn(work))).await;
+    if let Some(blocked) = time.blocked() {
+        tracing::warn!(
+            command = entry.name,
+            "the server’s side of {} blocked its thread for {:.1} s: have it do what blocks in spawn_blocking",
+            entry.name,
+            blocked.as_secs_f64()
+        );
+    }
+    match done {
         Ok(Ok(done)) => done,
         Ok(Err(e)) => Err(failed(e.to_string())),
         Err(_) => Err(failed(format!("it took longer than {TIME:?}"))),
+    }
+}
+
+/// Brings the tables of all commands up to date with their migrations.
+///
+/// # Errors
+/// The one that cannot be; the text names its command.
+pub async fn migrate(host: &Host) -> std::result::Result<(), String> {
+    for entry in host.registry.iter() {
+        if let Some(hooks) = entry.server_side.filter(|hooks| !hooks.migrations.is_empty()) {
+            let migrated = host.store.migrate_tables(Unit::Command(entry.name), hooks.migrations).await;
+            migrated
+                .map_err(|e| format!("the command {}, registered at {}: {e}", entry.name, entry.location))?;
+        }
+    }
+    Ok(())
+}
+
+fn tables(host: &Host, entry: &CommandEntry) -> CommandTables {
+    CommandTables::new(Arc::new(OwnRows { store: host.store.clone(), command: entry.name }))
+}
+
+/// The rows of one command in the server's database.
+struct OwnRows {
+    store: Store,
+    command: &'static str,
+}
+
+impl OwnRows {
+    /// An error as the command gets it: what the client may not read is in the log.
+    fn failed(&self, error: &Error) -> CommandError {
+        let detail = error.log_detail().unwrap_or_else(|| error.message());
+        tracing::error!(command = self.command, "the tables of {}: {detail}", self.command);
+        CommandError::new("internal", error.message().to_owned())
+    }
+}
+
+impl Rows for OwnRows {
+    fn query(
+        &self,
+        sql: String,
+        values: Vec<SqlValue>,
+    ) -> BoxFuture<'_, std::result::Result<Vec<Record>, CommandError>> {
+        let found =
+            self.store.read_table(Unit::Command(self.command), move |table| table.query(&sql, values));
+        Box::pin(async move { found.await.map_err(|e| self.failed(&e)) })
+    }
+
+    fn execute(
+        &self,
+        sql: String,
+        values: Vec<SqlValue>,
+    ) -> BoxFuture<'_, std::result::Result<u64, CommandError>> {
+        let changed =
+            self.store.write_table(Unit::Command(self.command), move |table| table.execute(&sql, values));
+        Box::pin(async move { changed.await.map_err(|e| self.failed(&e)) })
     }
 }
 

@@ -26,6 +26,7 @@ pub mod presence;
 pub mod reach;
 pub mod remembered;
 pub mod request_id;
+pub mod rows;
 pub mod search;
 pub mod shown;
 pub mod shutdown;

@@ -10,6 +10,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio_util::task::TaskTracker;
 
+use super::panics::text_of;
 use crate::model::shutdown::Shutdown;
 
 /// How long what is given up gets to be dropped.
@@ -71,13 +72,8 @@ async fn caught(plugin: &'static str, work: impl Future<Output = ()>) {
     std::future::poll_fn(|cx| {
         let polled = std::panic::catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx)));
         polled.unwrap_or_else(|panic| {
-            let text = panic.downcast_ref::<&str>().copied();
-            let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-            tracing::error!(
-                plugin,
-                "work of the plugin {plugin} panicked and has ended: {}",
-                text.unwrap_or("no text")
-            );
+            let text = text_of(&*panic);
+            tracing::error!(plugin, "work of the plugin {plugin} panicked and has ended: {text}");
             Poll::Ready(())
         })
     })

@@ -1,10 +1,12 @@
 //! What cannot stand beside each other, found before anything is served, with both sides named.
 
+use super::declared::{LONGEST_ABOUT, LONGEST_WORD, is_about, is_name, is_word};
 use super::{PluginError, registered};
 use crate::model::audit::Action;
 use crate::model::permission::Permission;
 use crate::model::plugin_words::PluginWords;
 use crate::rest::Route;
+use crate::store::Unit;
 
 /// Whose a route is, in words.
 fn whose(plugin: Option<&str>) -> String {
@@ -73,16 +75,14 @@ pub fn check_routes(own: &[Route], plugins: &[(&'static str, Route)]) -> Result<
 pub fn check_names(words: &[&str]) -> Result<(), PluginError> {
     let mut prefixes: Vec<(String, &'static str, _)> = Vec::new();
     for entry in registered()? {
-        let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
-        let begins = entry.name.starts_with(|c: char| c.is_ascii_lowercase());
-        if !begins || !entry.name.chars().all(fits) || entry.name.len() > 40 {
+        if !is_name(entry.name) {
             return Err(PluginError(format!(
                 "the plugin {:?}, registered at {}, must have a NAME of at most 40 lower-case letters, digits, - and _ that \
                  begins with a letter",
                 entry.name, entry.location
             )));
         }
-        let prefix = crate::store::plugin_tables::prefix(entry.name);
+        let prefix = Unit::Plugin(entry.name).prefix();
         // One prefix may not begin another: the one would reach the other's tables.
         let shared = |other: &str| other.starts_with(prefix.as_str()) || prefix.starts_with(other);
         let clash = prefixes.iter().find(|(other, ..)| !entry.migrations.is_empty() && shared(other));
@@ -106,9 +106,6 @@ pub fn check_names(words: &[&str]) -> Result<(), PluginError> {
     }
     check_words()
 }
-
-/// The longest name of a plugin's permission or action, and the longest sentence about it.
-const LONGEST: (usize, usize) = (64, 200);
 
 /// Refuses permissions and actions of plugins that do not bear their plugin's name, that the server has, or that come
 /// twice.
@@ -141,20 +138,15 @@ fn check_words_of(all: &[&PluginWords]) -> Result<(), PluginError> {
                     words.plugin
                 ));
             };
-            let verb = name.strip_prefix(words.plugin).and_then(|rest| rest.strip_prefix(mark));
-            let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
-            let good = verb.is_some_and(|verb| !verb.is_empty() && verb.chars().all(fits));
-            if !good || name.len() > LONGEST.0 {
+            if !is_word(name, words.plugin, mark) {
                 return refuse(format!(
-                    "must be named {}{mark} and a word of lower-case letters, digits, - and _, {} characters in all",
-                    words.plugin, LONGEST.0
+                    "must be named {}{mark} and a word of lower-case letters, digits, - and _, {LONGEST_WORD} characters \
+                     in all",
+                    words.plugin
                 ));
             }
-            if about.trim().is_empty()
-                || about.chars().count() > LONGEST.1
-                || about.contains(char::is_control)
-            {
-                return refuse(format!("must say on one line of 1 to {} characters what it is", LONGEST.1));
+            if !is_about(about) {
+                return refuse(format!("must say on one line of 1 to {LONGEST_ABOUT} characters what it is"));
             }
             if servers.contains(&name) {
                 return refuse(format!("has the name of the server’s own {what} {name}; rename the plugin"));

@@ -4,12 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use tokio::time::timeout;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::background::Background;
+use super::panics::{caught, why_it_ended};
 use super::{ErasedPlugin, PluginError, registered};
 use crate::config::Config;
 use crate::host::Host;
 use crate::rest::Route;
+use crate::store::Unit;
 
 /// How long the server waits for the work of one plugin to end, and then for its [`stop`](super::Plugin::stop).
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -37,7 +41,7 @@ impl Healths {
             .into_iter()
             .map(|(name, plugin)| {
                 let asking = tokio::spawn(async move {
-                    tokio::time::timeout(HEALTH_PATIENCE, plugin.health()).await.unwrap_or_else(|_| {
+                    timeout(HEALTH_PATIENCE, plugin.health()).await.unwrap_or_else(|_| {
                         Err(PluginError::new("it does not answer how it is within a second"))
                     })
                 });
@@ -60,6 +64,28 @@ fn refused(name: &str, e: impl std::fmt::Display) -> PluginError {
     PluginError(format!("the plugin {name} cannot start: {e}"))
 }
 
+/// Starts one. On a task of its own, so that a panic is an error as any other.
+async fn start(plugin: &Arc<dyn ErasedPlugin>, host: &Arc<Host>) -> Result<(), PluginError> {
+    let (plugin, host) = (plugin.clone(), host.clone());
+    let starting = tokio::spawn(async move { plugin.start(&host, host.shutdown.clone()).await });
+    match AbortOnDropHandle::new(starting).await {
+        Ok(started) => started,
+        Err(e) => Err(PluginError(format!("its start {}", why_it_ended(e)))),
+    }
+}
+
+/// Waits for what a plugin does, on a task of its own and not for ever. Otherwise, what went wrong is in the log.
+async fn waited_for(name: &str, what: &str, work: impl Future<Output = ()> + Send + 'static) {
+    match timeout(PATIENCE, AbortOnDropHandle::new(tokio::spawn(work))).await {
+        Ok(Ok(())) => {}
+        Ok(Err(e)) => tracing::error!("{what} of the plugin {name} {}", why_it_ended(e)),
+        Err(_) => tracing::warn!(
+            "{what} of the plugin {name} has not ended within {} s and is given up",
+            PATIENCE.as_secs()
+        ),
+    }
+}
+
 impl Plugins {
     /// Makes the plugins that the configuration does not switch off, and starts them.
     ///
@@ -69,12 +95,12 @@ impl Plugins {
         let mut plugins = Self::make(host, config)?;
         for entry in registered()?.into_iter().filter(|entry| !entry.migrations.is_empty()) {
             if plugins.all.iter().any(|(name, _)| *name == entry.name) {
-                let migrated = host.store.migrate_tables(entry.name, entry.migrations).await;
+                let migrated = host.store.migrate_tables(Unit::Plugin(entry.name), entry.migrations).await;
                 migrated.map_err(|e| refused(entry.name, e))?;
             }
         }
         for (at, (name, plugin)) in plugins.all.iter().enumerate() {
-            if let Err(e) = plugin.start(host, host.shutdown.clone()).await {
+            if let Err(e) = start(plugin, host).await {
                 let started = Self { all: plugins.all[..=at].to_vec(), host: Some(host.clone()) };
                 let refused = refused(name, e);
                 // What was started is to end before the database is closed.
@@ -102,7 +128,9 @@ impl Plugins {
         let mut all = Vec::new();
         for entry in registered()? {
             let section = config.plugins.get(entry.name).cloned();
-            let plugin = (entry.make)(section, host).map_err(|e| refused(entry.name, e))?;
+            let made = caught(|| (entry.make)(section, host))
+                .unwrap_or_else(|panicked| Err(PluginError(format!("its new {panicked}"))));
+            let plugin = made.map_err(|e| refused(entry.name, e))?;
             all.extend(plugin.map(|plugin| (entry.name, plugin)));
         }
         Ok(Self { all, host: None })
@@ -119,21 +147,25 @@ impl Plugins {
     }
 
     /// Their routes, with the name of the plugin that serves each.
-    pub fn named_routes(&self) -> Vec<(&'static str, Route)> {
-        let of = |(name, plugin): &Named| plugin.routes().into_iter().map(|route| (*name, route)).collect();
-        self.all.iter().flat_map(|named| -> Vec<_> { of(named) }).collect()
+    ///
+    /// # Errors
+    /// One of them panics when it is asked for its routes; the text names it.
+    pub fn named_routes(&self) -> Result<Vec<(&'static str, Route)>, PluginError> {
+        let mut all = Vec::new();
+        for (name, plugin) in &self.all {
+            let routes = caught(|| plugin.routes());
+            let routes = routes.map_err(|panicked| refused(name, format!("its routes {panicked}")))?;
+            all.extend(routes.into_iter().map(|route| (*name, route)));
+        }
+        Ok(all)
     }
 
     /// Hands each its section of a configuration that was read again.
     pub async fn reload(&self, config: &Config) {
         for (name, plugin) in &self.all {
             let section = config.plugins.get(*name).cloned();
-            if tokio::time::timeout(PATIENCE, plugin.reload(section)).await.is_err() {
-                tracing::warn!(
-                    "the plugin {name} has not taken its configuration within {} s",
-                    PATIENCE.as_secs()
-                );
-            }
+            let plugin = plugin.clone();
+            waited_for(name, "the reload", async move { plugin.reload(section).await }).await;
         }
     }
 
@@ -153,9 +185,8 @@ impl Plugins {
                     PATIENCE.as_secs()
                 );
             }
-            if tokio::time::timeout(PATIENCE, plugin.stop()).await.is_err() {
-                tracing::warn!("the plugin {name} has not stopped within {} s", PATIENCE.as_secs());
-            }
+            let plugin = plugin.clone();
+            waited_for(name, "the stop", async move { plugin.stop().await }).await;
         }
     }
 }

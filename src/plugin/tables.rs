@@ -1,7 +1,8 @@
 //! The tables of one plugin, as it uses them.
 
 use crate::error::Result;
-use crate::store::{Record, SqlValue, Store, Table};
+use crate::model::rows::{Record, SqlValue};
+use crate::store::{Store, Table, Unit};
 
 /// The tables of one plugin: all are named `plugin_<name>_…`, and through this door nothing else is reached.
 ///
@@ -16,12 +17,12 @@ use crate::store::{Record, SqlValue, Store, Table};
 #[derive(Clone)]
 pub struct Tables {
     store: Store,
-    plugin: &'static str,
+    unit: Unit,
 }
 
 impl Tables {
     pub(super) fn new(store: Store, plugin: &'static str) -> Self {
-        Self { store, plugin }
+        Self { store, unit: Unit::Plugin(plugin) }
     }
 
     /// The rows that a statement finds, ten thousand at most. `?1` and so on stand for `values`.
@@ -34,7 +35,7 @@ impl Tables {
         values: impl IntoIterator<Item = SqlValue>,
     ) -> Result<Vec<Record>> {
         let (sql, values): (_, Vec<_>) = (sql.into(), values.into_iter().collect());
-        self.store.read_table(self.plugin, move |table| table.query(&sql, values)).await
+        self.store.read_table(self.unit, move |table| table.query(&sql, values)).await
     }
 
     /// Runs a statement that answers no rows, and gives how many rows it changed, once that is on disk.
@@ -58,7 +59,7 @@ impl Tables {
         &self,
         job: impl FnOnce(&Table<'_>) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        self.store.write_table(self.plugin, job).await
+        self.store.write_table(self.unit, job).await
     }
 
     /// [`execute`](Self::execute) for [`Plugin::on_event`](super::Plugin::on_event), which runs on a thread of its own:

@@ -37,6 +37,8 @@ pub struct CommandEntry {
     pub section: Option<Section>,
     /// What the server does of it, if it does something.
     pub server_side: Option<Hooks>,
+    /// The type's path.
+    pub type_name: fn() -> &'static str,
     /// Where `register_command!` stands.
     pub location: &'static Location<'static>,
     /// The JSON Schema of the payload.
@@ -75,6 +77,7 @@ impl CommandEntry {
             cancelable: C::CANCELABLE,
             section: None,
             server_side: None,
+            type_name: std::any::type_name::<C>,
             location: Location::caller(),
             payload_schema: schema_of::<C::Payload>,
             reply_schema: schema_of::<C::Reply>,
@@ -107,6 +110,27 @@ impl CommandEntry {
 /// - `server_side` says that the type implements [`ServerSide`], too.
 ///
 /// Both are optional, in this order.
+///
+/// A command that no program could use is not compiled. The compiler points at this line, and says what is wrong:
+///
+/// ```compile_fail
+/// # use netignite::prelude::*;
+/// struct Lower;
+///
+/// impl Command for Lower {
+///     const NAME: &'static str = "lower";
+///     const SUMMARY: &'static str = "Go lower";
+///     type Payload = Empty;
+///     type Reply = Empty;
+///
+///     async fn run(_: &AgentContext, _: Empty) -> std::result::Result<Empty, CommandError> {
+///         Ok(Empty {})
+///     }
+/// }
+///
+/// // error: the NAME of a command must be 1 to 32 characters of A-Z, 0-9 and _
+/// register_command!(Lower);
+/// ```
 #[macro_export]
 macro_rules! register_command {
     ($command:ty, config = $config:ty, server_side) => {
@@ -122,6 +146,7 @@ macro_rules! register_command {
         $crate::register_command!(@ $command);
     };
     (@ $command:ty $(, $with:ident::<$type:ty>)*) => {
+        const _: () = $crate::registry::declared::<$command>();
         $crate::__register_origin!();
         $crate::__private::inventory::submit! {
             $crate::registry::CommandEntry::of::<$command>()$(.$with::<$type>())*

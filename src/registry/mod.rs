@@ -5,6 +5,7 @@
 
 mod command;
 mod context;
+mod declared;
 mod entry;
 mod machine;
 pub mod origin;
@@ -13,11 +14,11 @@ mod secret;
 mod section;
 mod server_side;
 mod target;
+mod thread_time;
 mod types;
 mod wire;
 
 use std::fmt;
-use std::time::Duration;
 
 pub use command::{
     BoxFuture, Class, Command, CommandError, ReplyError, decode, decode_object, encode_payload, error_in,
@@ -27,30 +28,29 @@ pub use context::{
     AgentContext, Look, Neighbour, Neighbourhood, Network, Online, ProbeMethod, Reachability, SecretKeeper,
     SentTo, Sighting, Swept,
 };
+pub use declared::declared;
 pub use entry::CommandEntry;
 pub use machine::{Delayed, Machine, Program};
 pub use running::{Progress, Running};
 pub use secret::{AgentSecret, InvalidSecret};
 pub use section::{AgentSection, Section, SectionValue};
-pub use server_side::{Desk, Hooks, KnownDevice, ServerContext, ServerSide};
+pub use server_side::{
+    CommandTables, Desk, Hooks, KnownDevice, ReplyContext, Rows, ServerContext, ServerSide,
+};
 pub use target::{InvalidTarget, ProbeTarget};
+pub use thread_time::{ThreadTime, Timed};
 pub use types::{Empty, InvalidMac, MacAddress, OkStatus, Outcome, SecureOn};
 pub use wire::{
-    CANCEL, CANCELED, LARGEST_COMMAND, LARGEST_PROGRESS, LARGEST_REPLY, PROGRESS, UNKNOWN_COMMAND,
+    CANCEL, CANCELED, COMMAND_NOT_ALLOWED, COMMAND_PANICKED, COMMAND_TIMED_OUT, LARGEST_COMMAND,
+    LARGEST_PROGRESS, LARGEST_REPLY, PROGRESS, REPLY_TOO_LARGE, TOO_MANY_COMMANDS, UNKNOWN_COMMAND,
 };
+
+use declared::{is_name, is_reserved, is_summary, is_timeout, longest};
 
 /// Every command the binary was built with, sorted by name.
 #[derive(Debug, Clone)]
 pub struct Registry {
     entries: Vec<&'static CommandEntry>,
-}
-
-/// The shortest time-out of a command.
-const SHORTEST: Duration = Duration::from_millis(100);
-
-/// The longest time-out of a command.
-fn longest(class: Class) -> Duration {
-    Duration::from_secs(if class == Class::Long { 3600 } else { 60 })
 }
 
 /// Why the commands of this binary cannot be served together.
@@ -68,6 +68,8 @@ pub enum RegistryError {
     BadTimeout(&'static CommandEntry),
     /// Its payload is no object.
     BadPayload(&'static CommandEntry),
+    /// The names of one's tables begin as those of the other do.
+    SharedTables(&'static CommandEntry, &'static CommandEntry),
 }
 
 impl fmt::Display for RegistryError {
@@ -107,6 +109,12 @@ impl fmt::Display for RegistryError {
                 "the payload of the command {} registered at {} is no JSON object; make it a struct with named fields, or Empty",
                 e.name, e.location
             ),
+            Self::SharedTables(a, b) => write!(
+                f,
+                "the commands {}, registered at {}, and {}, registered at {}, would share the names of their tables; \
+                 rename one of them",
+                a.name, a.location, b.name, b.location
+            ),
         }
     }
 }
@@ -129,18 +137,16 @@ impl Registry {
     pub fn from_entries(mut entries: Vec<&'static CommandEntry>) -> Result<Self, RegistryError> {
         entries.sort_by_key(|e| (e.name, e.location.file(), e.location.line()));
         for entry in &entries {
-            let good = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_';
-            if entry.name.is_empty() || entry.name.len() > 32 || !entry.name.bytes().all(good) {
+            if !is_name(entry.name) {
                 return Err(RegistryError::BadName(entry));
             }
-            if [CANCEL, PROGRESS].contains(&entry.name) {
+            if is_reserved(entry.name) {
                 return Err(RegistryError::ReservedName(entry));
             }
-            let summary = entry.summary.trim();
-            if summary.is_empty() || summary.chars().count() > 100 || summary.contains(char::is_control) {
+            if !is_summary(entry.summary) {
                 return Err(RegistryError::BadSummary(entry));
             }
-            if !(SHORTEST..=longest(entry.class)).contains(&entry.timeout) {
+            if !is_timeout(entry.timeout, entry.class) {
                 return Err(RegistryError::BadTimeout(entry));
             }
             if (entry.payload_schema)()["type"] != "object" {
@@ -150,6 +156,16 @@ impl Registry {
         for pair in entries.windows(2) {
             if pair[0].name == pair[1].name {
                 return Err(RegistryError::Duplicate(pair[0], pair[1]));
+            }
+        }
+        let keeps = |entry: &CommandEntry| entry.server_side.is_some_and(|side| !side.migrations.is_empty());
+        let keeping: Vec<_> = entries.iter().copied().filter(|entry| keeps(entry)).collect();
+        for (at, one) in keeping.iter().enumerate() {
+            let begins = |other: &&&CommandEntry| {
+                other.name.strip_prefix(one.name).is_some_and(|rest| rest.starts_with('_'))
+            };
+            if let Some(other) = keeping[at + 1..].iter().find(begins) {
+                return Err(RegistryError::SharedTables(one, other));
             }
         }
         Ok(Self { entries })
@@ -174,6 +190,8 @@ impl Registry {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     macro_rules! entry {

@@ -11,10 +11,16 @@ use super::command::{BoxFuture, Command, CommandError, decode, encode_payload};
 use super::target::ProbeTarget;
 use super::types::MacAddress;
 use crate::model::permission::Permission;
+use crate::model::rows::{Record, SqlValue};
 
 /// What the server does of a command that callers send to an agent, as one or as an operation. Register it with
 /// `register_command!(…, server_side)`.
 pub trait ServerSide: Command {
+    /// The SQL that makes the tables in which the server keeps something for the command, one text a version: each is run
+    /// once, in their order, before the server listens. Every name they make begins with `command_<name>_`, in small
+    /// letters; what was released is never changed, only followed by another. See [`CommandTables`].
+    const MIGRATIONS: &'static [&'static str] = &[];
+
     /// Before it is sent, or stored as an operation: completes the payload, or refuses it. What the agent is not to get is
     /// taken out here. [`Command::check`] is asked before and after.
     ///
@@ -33,10 +39,10 @@ pub trait ServerSide: Command {
     /// # Errors
     /// As if the agent had answered the error.
     fn after(
-        agent: i64,
+        server: &ReplyContext,
         reply: Self::Reply,
     ) -> impl Future<Output = Result<Self::Reply, CommandError>> + Send {
-        let _ = agent;
+        let _ = server;
         async { Ok(reply) }
     }
 }
@@ -64,17 +70,100 @@ pub trait Desk: Send + Sync {
     fn device(&self, id: i64) -> BoxFuture<'_, Result<Option<KnownDevice>, CommandError>>;
 }
 
-/// What the server's side of a command runs with.
+/// Where the rows of a command lie.
+pub trait Rows: Send + Sync {
+    /// The rows that a statement finds.
+    fn query(&self, sql: String, values: Vec<SqlValue>) -> BoxFuture<'_, Result<Vec<Record>, CommandError>>;
+    /// Runs a statement that answers no rows, and gives how many rows it changed.
+    fn execute(&self, sql: String, values: Vec<SqlValue>) -> BoxFuture<'_, Result<u64, CommandError>>;
+}
+
+/// The tables in which the server keeps something for one command: all are named `command_<name>_…`, and through this door
+/// nothing else is reached. [`ServerSide::MIGRATIONS`] makes them.
+///
+/// ```
+/// use netignite::prelude::*;
+///
+/// async fn how_many(tables: &CommandTables) -> std::result::Result<i64, CommandError> {
+///     let rows = tables.query("SELECT count(*) FROM command_tail_log_reads", []).await?;
+///     Ok(rows[0].int(0))
+/// }
+/// ```
+#[derive(Clone)]
+pub struct CommandTables(Arc<dyn Rows>);
+
+impl CommandTables {
+    /// Those that lie there.
+    pub fn new(rows: Arc<dyn Rows>) -> Self {
+        Self(rows)
+    }
+
+    /// The rows that a statement finds, ten thousand at most. `?1` and so on stand for `values`.
+    ///
+    /// # Errors
+    /// The statement is wrong or about what is not the command's, with the code `internal`; the server's log has the text.
+    pub async fn query(
+        &self,
+        sql: impl Into<String>,
+        values: impl IntoIterator<Item = SqlValue>,
+    ) -> Result<Vec<Record>, CommandError> {
+        self.0.query(sql.into(), values.into_iter().collect()).await
+    }
+
+    /// Runs a statement that answers no rows, and gives how many rows it changed, once that is on disk.
+    ///
+    /// # Errors
+    /// As for [`query`](Self::query); the disk is full.
+    pub async fn execute(
+        &self,
+        sql: impl Into<String>,
+        values: impl IntoIterator<Item = SqlValue>,
+    ) -> Result<u64, CommandError> {
+        self.0.execute(sql.into(), values.into_iter().collect()).await
+    }
+}
+
+/// What the server's side of a command runs with once the agent has replied. Who asked may be gone by then.
+#[derive(Clone)]
+pub struct ReplyContext {
+    agent: i64,
+    tables: CommandTables,
+}
+
+impl ReplyContext {
+    /// For the reply of this agent.
+    pub fn new(agent: i64, tables: CommandTables) -> Self {
+        Self { agent, tables }
+    }
+
+    /// The agent's ID.
+    pub fn agent(&self) -> i64 {
+        self.agent
+    }
+
+    /// The command's tables.
+    pub fn tables(&self) -> &CommandTables {
+        &self.tables
+    }
+}
+
+/// What the server's side of a command runs with before it is sent.
 #[derive(Clone)]
 pub struct ServerContext {
     agent: i64,
     desk: Arc<dyn Desk>,
+    tables: CommandTables,
 }
 
 impl ServerContext {
     /// For a command to this agent.
-    pub fn new(agent: i64, desk: Arc<dyn Desk>) -> Self {
-        Self { agent, desk }
+    pub fn new(agent: i64, desk: Arc<dyn Desk>, tables: CommandTables) -> Self {
+        Self { agent, desk, tables }
+    }
+
+    /// The command's tables.
+    pub fn tables(&self) -> &CommandTables {
+        &self.tables
     }
 
     /// The agent's ID.
@@ -113,12 +202,14 @@ pub struct Hooks {
     /// [`ServerSide::before`], from a checked payload's JSON to another one's.
     pub before: fn(ServerContext, String) -> BoxFuture<'static, Result<String, CommandError>>,
     /// [`ServerSide::after`], from a checked reply's JSON to another one's.
-    pub after: fn(i64, String) -> BoxFuture<'static, Result<String, CommandError>>,
+    pub after: fn(ReplyContext, String) -> BoxFuture<'static, Result<String, CommandError>>,
+    /// See [`ServerSide::MIGRATIONS`].
+    pub migrations: &'static [&'static str],
 }
 
 impl Hooks {
     pub(super) const fn of<C: ServerSide>() -> Self {
-        Self { before: before::<C>, after: after::<C> }
+        Self { before: before::<C>, after: after::<C>, migrations: C::MIGRATIONS }
     }
 }
 
@@ -134,11 +225,14 @@ fn before<C: ServerSide>(
     })
 }
 
-fn after<C: ServerSide>(agent: i64, json: String) -> BoxFuture<'static, Result<String, CommandError>> {
+fn after<C: ServerSide>(
+    server: ReplyContext,
+    json: String,
+) -> BoxFuture<'static, Result<String, CommandError>> {
     Box::pin(async move {
         let internal = |e: String| CommandError::new("internal", e);
         let reply = decode(json.as_bytes()).map_err(|e| internal(e.to_string()))?;
-        let reply = C::after(agent, reply).await?;
+        let reply = C::after(&server, reply).await?;
         serde_json::to_string(&reply).map_err(|e| internal(e.to_string()))
     })
 }

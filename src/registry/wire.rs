@@ -15,3 +15,13 @@ pub const PROGRESS: &str = "PROGRESS";
 pub const UNKNOWN_COMMAND: &str = "Unknown command";
 /// The code of the error that an agent answers of a command that ended because it was canceled.
 pub const CANCELED: &str = "canceled";
+/// The code of the error for a command that took longer than it may.
+pub const COMMAND_TIMED_OUT: &str = "command_timed_out";
+/// The code of the error for a command that panicked.
+pub const COMMAND_PANICKED: &str = "command_panicked";
+/// The code of the error in the place of a reply that is too large.
+pub const REPLY_TOO_LARGE: &str = "reply_too_large";
+/// The code of the error for a command that came while as many as may run at once did.
+pub const TOO_MANY_COMMANDS: &str = "too_many_commands";
+/// The code of the error for a command that the agent's configuration does not allow.
+pub const COMMAND_NOT_ALLOWED: &str = "command_not_allowed";

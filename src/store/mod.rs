@@ -48,7 +48,6 @@ pub mod operation_trail;
 pub mod operations;
 pub mod page;
 pub mod password_resets;
-pub mod plugin_tables;
 pub mod second_factors;
 pub mod server_counts;
 pub mod server_state;
@@ -56,6 +55,7 @@ pub mod sessions;
 pub mod shares;
 pub mod standing;
 pub mod tokens;
+pub mod unit_tables;
 pub mod users;
 
 #[cfg(test)]
@@ -77,9 +77,9 @@ pub use self::figures::Stats;
 pub use self::file::is_bereft;
 use self::job::{Job, QueuedJob, closed};
 pub use self::memo::Memo;
-pub use self::plugin_tables::{Record, SqlValue, Table};
 pub use self::row::Row;
 use self::turns::Turns;
+pub use self::unit_tables::{Table, Unit};
 use self::watch::Watch;
 use crate::error::{Error, Result};
 pub use crate::model::reach::{Reach, Right, Whose};
@@ -222,42 +222,42 @@ impl Store {
         self.0.writing.run(job).await
     }
 
-    /// Reads a plugin's tables, as [`read`](Self::read) does.
+    /// Reads a plugin's or command's tables, as [`read`](Self::read) does.
     ///
     /// # Errors
     /// What `job` answers, or the database is closed.
-    pub async fn read_table<T, F>(&self, plugin: &'static str, job: F) -> Result<T>
+    pub async fn read_table<T, F>(&self, unit: Unit, job: F) -> Result<T>
     where
         T: Send + 'static,
         F: FnOnce(&Table<'_>) -> Result<T> + Send + 'static,
     {
-        self.read(move |db| job(&Table::new(db, plugin))).await
+        self.read(move |db| job(&Table::new(db, unit))).await
     }
 
-    /// Changes a plugin's tables, as [`write`](Self::write) does.
+    /// Changes a plugin's or command's tables, as [`write`](Self::write) does.
     ///
     /// # Errors
     /// What `job` answers, the commit failed, or the database is closed.
-    pub async fn write_table<T, F>(&self, plugin: &'static str, job: F) -> Result<T>
+    pub async fn write_table<T, F>(&self, unit: Unit, job: F) -> Result<T>
     where
         T: Send + 'static,
         F: FnOnce(&Table<'_>) -> Result<T> + Send + 'static,
     {
-        self.write(move |db| job(&Table::new(db, plugin))).await
+        self.write(move |db| job(&Table::new(db, unit))).await
     }
 
-    /// Brings a plugin's tables up to date with its migrations.
+    /// Brings a plugin's or command's tables up to date with its migrations.
     ///
     /// # Errors
     /// They are of a newer program, or a migration is wrong; then nothing is changed.
     pub async fn migrate_tables(
         &self,
-        plugin: &'static str,
+        unit: Unit,
         migrations: &'static [&'static str],
     ) -> Result<(), String> {
         let migrated = self.write(move |db| {
             // As an error, so that the savepoint is rolled back.
-            plugin_tables::migrate(db, plugin, migrations).map_err(Error::internal)
+            unit_tables::migrate(db, unit, migrations).map_err(Error::internal)
         });
         migrated.await.map_err(|e| e.log_detail().map_or_else(|| e.to_string(), str::to_owned))
     }

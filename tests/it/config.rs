@@ -394,6 +394,10 @@ fn a_plugins_section_is_checked_by_the_plugin() {
     file(r#"{"metrix": {}}"#).assert_refused(
         "./config/config.json: plugins.metrix: unknown plugin \"metrix\"; the nearest known plugin is \"metrics\"",
     );
+    file(r#"{"xyz": {}}"#).assert_refused(
+        "./config/config.json: plugins.xyz: unknown plugin \"xyz\"; the plugins of this program are dashboard, health, \
+         metrics, openapi",
+    );
     file(r#"{"metrics": {"enabeld": true}}"#).assert_refused(
         "./config/config.json: unknown key \"plugins.metrics.enabeld\"; the nearest known key is \
          \"plugins.metrics.enabled\"",

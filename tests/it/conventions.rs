@@ -265,4 +265,12 @@ fn the_guide_to_commands_shows_a_command_that_is_built() {
         read("docs/commands.md").contains(&format!("```rust\n{}\n}}\n```", side.0)),
         "docs/commands.md and commands/probe.rs differ: copy the one into the other"
     );
+    // What stands in the prelude's examples, which are compiled.
+    let prelude = read("src/prelude.rs").replace("//! ", "").replace("//!\n", "\n");
+    let begin = prelude.find("impl ServerSide for Greet").unwrap();
+    let keeps = prelude[begin..].split_once("\n    async fn before(").unwrap().0;
+    assert!(
+        read("docs/commands.md").contains(keeps),
+        "docs/commands.md and the examples of src/prelude.rs differ: copy the one into the other"
+    );
 }

@@ -485,7 +485,7 @@ async fn a_late_answer_to_a_direct_call_ends_its_record_otherwise() {
     .await;
     for frame in &frames {
         let done = frame.json["macAddress"] == MAC;
-        let no = r#"{"status":"ERROR","message":"eth7 was busy"}"#;
+        let no = r#"{"status":"ERROR","code":"card_busy","message":"eth7 was busy"}"#;
         firmware.reply(frame, if done { r#"{"status":"OK","message":"sent"}"# } else { no }).await;
     }
     let list = admin.get(PATH).await.expect(200);
@@ -496,6 +496,9 @@ async fn a_late_answer_to_a_direct_call_ends_its_record_otherwise() {
         };
         let done = until_state(admin, one["id"].as_str().unwrap(), state).await;
         assert_eq!(done["reason"], reason, "{done}");
+        if state == "failed" {
+            assert_eq!(done["evidence"], json!({"agentCode": "card_busy"}), "{done}");
+        }
         assert_eq!(events(&done), ["created", "sent", "timed_out", "answered_late"]);
         assert!(done["trail"].as_array().unwrap().is_sorted_by_key(|entry| entry["at"].as_i64()), "{done}");
     }

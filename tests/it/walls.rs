@@ -64,7 +64,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "domain", "http", "rest",
         ],
     ),
-    ("plugin", &["model", "error", "registry", "config", "store", "host", "domain", "http", "rest"]),
+    ("plugin", &["text", "model", "error", "registry", "config", "store", "host", "domain", "http", "rest"]),
     ("agent", &["files", "text", "model", "registry"]),
     ("reload", &["config", "host"]),
     (
@@ -112,7 +112,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         ],
     ),
     ("prelude", &["model", "error", "registry", "store", "auth", "host", "domain", "rest", "plugin"]),
-    ("testkit", &["registry", "config", "logging", "host", "rest", "agent", "bootstrap"]),
+    ("testkit", &["registry", "config", "logging", "host", "rest", "plugin", "agent", "bootstrap"]),
     (
         "cli",
         &[

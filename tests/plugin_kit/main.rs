@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, unreachable_pub)]
 
 mod count_down;
+mod faulty;
 mod guarded;
+mod heard;
 mod notes;
 mod picky;
 
@@ -11,7 +13,7 @@ use std::sync::atomic::Ordering::SeqCst;
 
 use netignite::plugin::{check_names, check_routes};
 use netignite::prelude::*;
-use netignite::store::Store;
+use netignite::store::{Store, Unit};
 use netignite::testkit::{Directory, TestServer, until};
 use netignite::vault::Given;
 use notes::{ILL, LIFE, ROUNDS};
@@ -19,9 +21,15 @@ use notes::{ILL, LIFE, ROUNDS};
 /// One after the other: what the plugin shows is the binary's.
 static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
+async fn turn() -> tokio::sync::MutexGuard<'static, ()> {
+    // Before the first server, which has a log of its own otherwise.
+    heard::begin();
+    TURN.lock().await
+}
+
 #[tokio::test]
 async fn a_page_has_the_sites_headers_and_its_own() {
-    let _turn = TURN.lock().await;
+    let _turn = turn().await;
     let server = TestServer::fresh([]).await;
     let admin = server.admin().await;
     let page = admin.get("/notes").await;
@@ -40,7 +48,7 @@ async fn a_page_has_the_sites_headers_and_its_own() {
 
 #[tokio::test]
 async fn a_form_of_another_site_or_kind_is_refused() {
-    let _turn = TURN.lock().await;
+    let _turn = turn().await;
     let server = TestServer::fresh([]).await;
     let admin = server.admin().await;
     let form = ("content-type", "application/x-www-form-urlencoded");
@@ -57,7 +65,7 @@ async fn a_form_of_another_site_or_kind_is_refused() {
 
 #[tokio::test]
 async fn a_reader_who_is_not_signed_in_goes_to_the_login_and_a_program_is_refused() {
-    let _turn = TURN.lock().await;
+    let _turn = turn().await;
     let server = TestServer::fresh([]).await;
     let sent = server.nobody().get("/notes?a=b%20c").await;
     assert_eq!(sent.status, 303, "{sent}");
@@ -68,7 +76,7 @@ async fn a_reader_who_is_not_signed_in_goes_to_the_login_and_a_program_is_refuse
 
 #[tokio::test]
 async fn bytes_and_streams_come_through() {
-    let _turn = TURN.lock().await;
+    let _turn = turn().await;
     let server = TestServer::fresh([]).await;
     let admin = server.admin().await;
     let echoed = admin.send(Method::POST, "/notes/echo", &[], vec![0, 159, 146, 150].into()).await;
@@ -81,7 +89,7 @@ async fn bytes_and_streams_come_through() {
 
 #[tokio::test]
 async fn a_user_wakes_as_themselves_and_the_plugin_as_itself() {
-    let _turn = TURN.lock().await;
+    let _turn = turn().await;
     let server = TestServer::fresh([]).await;
     let admin = server.admin().await;
     let agent = server.fake_agent(&admin, |_, _| r#"{"status":"OK","message":"done"}"#.to_owned()).await;
@@ -99,7 +107,7 @@ async fn a_user_wakes_as_themselves_and_the_plugin_as_itself() {
 
 #[tokio::test]
 async fn what_is_not_the_plugins_is_out_of_its_reach() {
-    let _turn = TURN.lock().await;
+    let _turn = turn().await;
     let server = TestServer::fresh([]).await;
     let refused = server.admin().await.get("/notes/foreign").await;
     assert_eq!(refused.status, 500, "{refused}");
@@ -108,7 +116,7 @@ async fn what_is_not_the_plugins_is_out_of_its_reach() {
 
 #[tokio::test]
 async fn a_plugin_that_is_not_well_makes_the_server_not_ready() {
-    let _turn = TURN.lock().await;
+    let _turn = turn().await;
     let server = TestServer::fresh([]).await;
     assert_eq!(server.nobody().get("/readyz").await.status, 200);
     ILL.store(true, SeqCst);
@@ -120,7 +128,7 @@ async fn a_plugin_that_is_not_well_makes_the_server_not_ready() {
 
 #[tokio::test]
 async fn timers_run_work_ends_before_the_stop_and_events_are_kept() {
-    let _turn = TURN.lock().await;
+    let _turn = turn().await;
     let directory = Arc::new(Directory::new());
     let server = TestServer::fresh_in(directory.clone(), [("notes", json!({"hear": true}))]).await;
     let before = ROUNDS.load(SeqCst);
@@ -163,23 +171,23 @@ async fn migrations_that_reach_for_more_or_are_newer_change_nothing() {
         ("CREATE TABEL plugin_mine_a (id)", "syntax error"),
     ] {
         let one: &'static [&'static str] = Box::leak(Box::new([sql]));
-        let said = store.migrate_tables("mine", one).await.unwrap_err();
+        let said = store.migrate_tables(Unit::Plugin("mine"), one).await.unwrap_err();
         assert!(said.contains(named) && said.contains("migration 1"), "{sql}: {said}");
     }
     let good: &[&str] = &["CREATE TABLE plugin_mine_a (id INTEGER PRIMARY KEY AUTOINCREMENT)"];
-    store.migrate_tables("mine", good).await.unwrap();
-    store.migrate_tables("mine", good).await.unwrap();
-    let said = store.migrate_tables("mine", &[]).await.unwrap_err();
+    store.migrate_tables(Unit::Plugin("mine"), good).await.unwrap();
+    store.migrate_tables(Unit::Plugin("mine"), good).await.unwrap();
+    let said = store.migrate_tables(Unit::Plugin("mine"), &[]).await.unwrap_err();
     assert!(said.contains("version 1") && said.contains("newer program"), "{said}");
     let changed: &[&str] =
         &["CREATE TABLE plugin_mine_a (id INTEGER PRIMARY KEY)", "CREATE TABLE plugin_mine_b (x)"];
-    let said = store.migrate_tables("mine", changed).await.unwrap_err();
+    let said = store.migrate_tables(Unit::Plugin("mine"), changed).await.unwrap_err();
     assert!(said.contains("migration 1 was changed") && said.contains("as migration 2"), "{said}");
     let more: &[&str] = &[
         "CREATE TABLE plugin_mine_a (id INTEGER PRIMARY KEY AUTOINCREMENT)",
         "CREATE TABLE plugin_mine_b (x)",
     ];
-    store.migrate_tables("mine", more).await.unwrap();
+    store.migrate_tables(Unit::Plugin("mine"), more).await.unwrap();
     // The server's own statements are asked nothing.
     assert!(store.read(|db| db.query_int("SELECT count(*) FROM users", ())).await.is_ok());
     store.close().await;
@@ -208,7 +216,7 @@ fn routes_that_cannot_be_told_apart_are_refused_with_both_sides_named() {
 
 #[tokio::test]
 async fn a_target_that_is_private_or_redirects_or_is_too_large_is_refused_or_answered_as_it_is() {
-    let _turn = TURN.lock().await;
+    let _turn = turn().await;
     let server = TestServer::fresh([]).await;
     let host = server.host();
     let url = |path: &str| format!("http://{}{path}", server.address());
@@ -232,7 +240,7 @@ async fn operation(admin: &netignite::testkit::Client, id: &str) -> JsonValue {
 
 #[tokio::test]
 async fn a_command_that_runs_on_the_real_agent_is_canceled_and_ends() {
-    let _turn = TURN.lock().await;
+    let _turn = turn().await;
     let server = TestServer::fresh([]).await;
     let admin = server.admin().await;
     let agent = server.real_agent(&admin).await;
@@ -263,7 +271,7 @@ async fn a_command_that_runs_on_the_real_agent_is_canceled_and_ends() {
 
 #[tokio::test]
 async fn a_real_agent_has_the_tests_configuration() {
-    let _turn = TURN.lock().await;
+    let _turn = turn().await;
     let server = TestServer::fresh([]).await;
     let admin = server.admin().await;
     let picky = |agent: i64| format!("/api/agents/{agent}/commands/PICKY");
@@ -294,7 +302,7 @@ async fn a_real_agent_has_the_tests_configuration() {
 
 #[tokio::test]
 async fn an_operation_keeps_the_agents_word_for_why_it_failed() {
-    let _turn = TURN.lock().await;
+    let _turn = turn().await;
     let server = TestServer::fresh([]).await;
     let admin = server.admin().await;
     let agent = server.real_agent_with(&admin, json!({"allow": ["PICKY"]})).await;
@@ -320,7 +328,7 @@ async fn an_operation_keeps_the_agents_word_for_why_it_failed() {
 
 #[tokio::test]
 async fn the_servers_side_of_a_command_completes_it_refuses_it_and_keeps_its_reply() {
-    let _turn = TURN.lock().await;
+    let _turn = turn().await;
     let server = TestServer::fresh([]).await;
     let admin = server.admin().await;
     let agent = server.real_agent(&admin).await;
@@ -367,8 +375,142 @@ async fn the_servers_side_of_a_command_completes_it_refuses_it_and_keeps_its_rep
 }
 
 #[tokio::test]
+async fn the_servers_side_of_a_command_has_tables_of_its_own_and_no_others() {
+    let _turn = turn().await;
+    let log = heard::begin();
+    let directory = Arc::new(Directory::new());
+    let mut id = 0;
+    for round in 1..=2 {
+        let server = TestServer::fresh_in(directory.clone(), []).await;
+        let admin = server.admin().await;
+        let agent = server.real_agent(&admin).await;
+        let path = format!("/api/agents/{}/commands/GUARDED", agent.id);
+        if round == 2 {
+            // What the agent of the first round said is kept, and is not this one's.
+            assert_ne!(agent.id, id);
+            let kept = server
+                .host()
+                .store
+                .read_table(Unit::Command("GUARDED"), |table| {
+                    table.query("SELECT said FROM command_guarded_replies ORDER BY id", [])
+                })
+                .await
+                .unwrap();
+            let said: Vec<_> = kept.iter().map(|row| row.text(0)).collect();
+            assert_eq!(said, ["0 replies, at last ", "block"]);
+        }
+        let none = admin.post(&path, json!({"want": "how many"})).await;
+        assert_eq!(none.data()["message"], format!("0 replies, at last  by {}", agent.id), "{none}");
+        if round == 1 {
+            id = agent.id;
+            let foreign = admin.post(&path, json!({"want": "foreign"})).await;
+            assert_eq!(
+                (foreign.status, &foreign.json()["agentCode"]),
+                (409, &json!("internal")),
+                "{foreign}"
+            );
+            assert!(!foreign.text().contains("users"), "{foreign}");
+            log.until("the command GUARDED may use only what is named command_guarded_").await;
+            let slow = admin.post(&path, json!({"want": "block"})).await;
+            assert_eq!(slow.status, 200, "{slow}");
+            log.until("the server’s side of GUARDED blocked its thread for").await;
+        }
+        server.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn what_goes_wrong_with_a_command_has_a_code_of_its_own() {
+    let _turn = turn().await;
+    let server = TestServer::fresh([]).await;
+    let admin = server.admin().await;
+    let agent = server.real_agent(&admin).await;
+    let path = format!("/api/agents/{}/commands/FAULTY", agent.id);
+    for (how, code, words) in [
+        ("panic", "command_panicked", "log says more"),
+        ("large", "reply_too_large", "65536 at most"),
+        ("other", "out_of_order", "out of order"),
+    ] {
+        let failed = admin.post(&path, json!({"how": how})).await;
+        let body = failed.json();
+        assert_eq!(
+            (failed.status, &body["code"], &body["agentCode"]),
+            (502, &json!("command_failed"), &json!(code)),
+            "{failed}"
+        );
+        assert!(failed.text().contains(words), "{failed}");
+
+        let made =
+            json!({"kind": "command", "agentID": agent.id, "command": "FAULTY", "payload": {"how": how}});
+        let headers = [("content-type", "application/json"), ("prefer", "wait=20")];
+        let made = admin.send(Method::POST, "/api/operations", &headers, made.to_string().into()).await;
+        assert_eq!(made.data()["evidence"], json!({"agentCode": code}), "{made}");
+    }
+}
+
+#[tokio::test]
+async fn a_command_that_blocks_is_named_in_the_log() {
+    let _turn = turn().await;
+    let log = heard::begin();
+    let server = TestServer::fresh([]).await;
+    let admin = server.admin().await;
+    let agent = server.real_agent(&admin).await;
+    let path = format!("/api/agents/{}/commands/FAULTY", agent.id);
+    let done = admin.post(&path, json!({"how": "block"})).await;
+    assert_eq!(done.status, 200, "{done}");
+    log.until("FAULTY blocked the agent for 1.").await;
+}
+
+#[tokio::test]
+async fn a_panic_of_a_plugin_names_it_and_takes_nothing_with_it() {
+    let _turn = turn().await;
+    let log = heard::begin();
+    for step in ["new", "routes", "start"] {
+        let directory = Directory::new();
+        let mut config = netignite::testkit::config(directory.path());
+        config.plugins.insert("faulty".to_owned(), json!({"panics": step}));
+        let said = TestServer::start(config).await.err().expect("it must not start").to_string();
+        let begin = format!("the plugin faulty cannot start: its {step} panicked: ");
+        assert!(said.starts_with(&begin) && said.contains("out of order"), "{said}");
+    }
+    let server = TestServer::fresh([("faulty", json!({"panics": "reload"}))]).await;
+    server.reload_plugins().await;
+    log.until("the reload of the plugin faulty panicked: ").await;
+    assert_eq!(server.nobody().get("/readyz").await.status, 200);
+    server.stop().await;
+
+    let directory = Arc::new(Directory::new());
+    let server = TestServer::fresh_in(directory.clone(), [("faulty", json!({"panics": "stop"}))]).await;
+    server.stop().await;
+    log.until("the stop of the plugin faulty panicked: ").await;
+    // All the rest was stopped, too, and can start again.
+    TestServer::fresh_in(directory, []).await.stop().await;
+}
+
+#[test]
+fn what_the_sources_implement_is_found_in_the_program() {
+    let directory = Directory::new();
+    std::fs::create_dir(directory.path().join("src")).unwrap();
+    for (file, text) in [
+        ("faulty.rs", include_str!("faulty.rs")),
+        ("guarded.rs", include_str!("guarded.rs")),
+        ("notes.rs", include_str!("notes.rs")),
+    ] {
+        std::fs::write(directory.path().join("src").join(file), text).unwrap();
+    }
+    netignite::testkit::assert_registered(directory.path());
+    let other = include_str!("guarded.rs").replace("Guarded", "Unguarded");
+    std::fs::write(directory.path().join("src/other.rs"), other).unwrap();
+    let path = directory.path().to_owned();
+    let refused = std::panic::catch_unwind(|| netignite::testkit::assert_registered(path)).unwrap_err();
+    let said = refused.downcast_ref::<String>().unwrap();
+    assert!(said.contains("src/other.rs implements Command for Unguarded"), "{said}");
+    assert!(said.contains("Add `mod other;`"), "{said}");
+}
+
+#[tokio::test]
 async fn a_plugins_own_permission_is_asked_for_and_its_actions_are_in_the_audit_log() {
-    let _turn = TURN.lock().await;
+    let _turn = turn().await;
     let server = TestServer::fresh([]).await;
     let admin = server.admin().await;
     let listed = admin.get("/api/permissions").await.data();

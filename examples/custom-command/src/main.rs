@@ -12,3 +12,12 @@ mod tail_log;
 fn main() -> ExitCode {
     netignite::cli::main()
 }
+
+// Here and not in `tests/`, which see libraries alone.
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn everything_is_in_the_program() {
+        netignite::testkit::assert_registered(env!("CARGO_MANIFEST_DIR"));
+    }
+}

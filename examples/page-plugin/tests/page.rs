@@ -41,3 +41,8 @@ async fn a_button_wakes() {
     let permissions = admin.get("/api/permissions").await.text();
     assert!(permissions.contains("buttons:press"), "{permissions}");
 }
+
+#[test]
+fn everything_is_in_the_program() {
+    netignite::testkit::assert_registered(env!("CARGO_MANIFEST_DIR"));
+}

@@ -49,3 +49,8 @@ async fn nothing_is_lost_at_a_stop() {
     until("both events", async || (heard.lock().unwrap().len() == 2).then_some(())).await;
     assert_eq!(*heard.lock().unwrap(), wanted);
 }
+
+#[test]
+fn everything_is_in_the_program() {
+    netignite::testkit::assert_registered(env!("CARGO_MANIFEST_DIR"));
+}

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::super::failure::Failure;
 use super::super::number::{SECONDS, number};
-use super::super::operations::{Outcome, outcome};
+use super::super::operations::{Ending, ending};
 use super::super::operator::{Reaching, refused};
 use super::super::output;
 use super::super::things::{self, DEVICES};
@@ -50,13 +50,13 @@ pub(super) fn run(arguments: Power, what: &str) -> Result<(), Failure> {
     if as_json {
         output::print_json(&operation)?;
     }
-    match outcome(&operation) {
-        Outcome::Done(_) if as_json => Ok(()),
-        Outcome::Done(message) => {
+    match ending(&operation) {
+        Ending::Done(_) if as_json => Ok(()),
+        Ending::Done(message) => {
             output::print(format_args!("The {what} of {device} was begun by the agent on it: {message}"))
         }
-        Outcome::Failed(why) => Err(Failure::new(format!("the {what} of {device} failed: {why}"))),
-        Outcome::Live(id) => Err(Failure::new(format!(
+        Ending::Failed(why) => Err(Failure::new(format!("the {what} of {device} failed: {why}"))),
+        Ending::NotYet(id) => Err(Failure::new(format!(
             "the agent on {device} has not answered yet; see `netignite operations show {id}`"
         ))),
     }

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::super::failure::Failure;
 use super::super::live_line::LiveLine;
 use super::super::number::{SECONDS, number};
-use super::super::operations::{OPERATIONS, Outcome, outcome};
+use super::super::operations::{OPERATIONS, Ending, ending};
 use super::super::operator::{Operator, Reaching, refused};
 use super::super::output::{self, text};
 use super::super::things::{self, DEVICES, Thing};
@@ -68,11 +68,11 @@ pub(super) fn run(arguments: Wake) -> Result<(), Failure> {
     if as_json {
         output::print_json(&operation)?;
     }
-    match outcome(&operation) {
-        Outcome::Done(_) if as_json => Ok(()),
-        Outcome::Done(message) => output::print(seen(&device, &message, &operation["evidence"])),
-        Outcome::Failed(why) => Err(unseen(&device, &why, &operation)),
-        Outcome::Live(id) => Err(Failure::new(format!(
+    match ending(&operation) {
+        Ending::Done(_) if as_json => Ok(()),
+        Ending::Done(message) => output::print(seen(&device, &message, &operation["evidence"])),
+        Ending::Failed(why) => Err(unseen(&device, &why, &operation)),
+        Ending::NotYet(id) => Err(Failure::new(format!(
             "{device} was not seen yet, and the server goes on; see `netignite operations show {id}`"
         ))),
     }
@@ -119,7 +119,7 @@ async fn follow(
     timeout: u64,
     shown: &mut Progress,
 ) -> Result<Value, Failure> {
-    let Outcome::Live(id) = outcome(&operation) else { return Ok(operation) };
+    let Ending::NotYet(id) = ending(&operation) else { return Ok(operation) };
     let path = format!("{OPERATIONS}/{id}");
     // An agent is waited for as long as the device is looked for.
     let (begun, longest) = (Instant::now(), Duration::from_secs(2 * timeout) + SLACK);
@@ -143,7 +143,7 @@ async fn follow(
             Some(_) => {}
             None => shown.show(&operation),
         }
-        if !matches!(outcome(&operation), Outcome::Live(_)) || begun.elapsed() > longest {
+        if !matches!(ending(&operation), Ending::NotYet(_)) || begun.elapsed() > longest {
             return Ok(operation);
         }
         tokio::time::sleep(PAUSE).await;
@@ -246,10 +246,10 @@ impl Progress {
             return;
         }
         if let Some(operation) = ended {
-            let end = match outcome(operation) {
-                Outcome::Done(message) => lower(&message),
-                Outcome::Failed(_) => "not seen".to_owned(),
-                Outcome::Live(_) => "not seen yet".to_owned(),
+            let end = match ending(operation) {
+                Ending::Done(message) => lower(&message),
+                Ending::Failed(_) => "not seen".to_owned(),
+                Ending::NotYet(_) => "not seen yet".to_owned(),
             };
             self.line.draw(&format!("{} · {end}", steps(operation)));
         }

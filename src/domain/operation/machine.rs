@@ -41,7 +41,7 @@ pub enum Input {
     /// It shall not be done any more, for a reason in words of ours.
     Refused(Word, &'static str),
     /// It cannot be sent, for a reason in words of ours.
-    Impossible(Word, &'static str),
+    Impossible(Word, Word),
 }
 
 /// What the agent answered.
@@ -94,7 +94,9 @@ pub fn step(before: &Operation, input: &Input, now: Millis) -> Option<Step> {
         }
         (State::Running, Input::CancelSent) => next.cancel_sent(),
         (State::Queued, Input::Refused(word, message)) => next.end(State::Canceled, word.clone(), *message),
-        (State::Queued, Input::Impossible(word, message)) => next.end(State::Failed, word.clone(), *message),
+        (State::Queued, Input::Impossible(word, message)) => {
+            next.end(State::Failed, word.clone(), message.clone())
+        }
         (State::Running, Input::Refused(word, message)) => next.end(State::TimedOut, word.clone(), *message),
         _ => false,
     };

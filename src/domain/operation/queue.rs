@@ -13,7 +13,7 @@ use tokio::time::sleep;
 use super::Operations;
 use super::machine::{Input, Reply};
 use crate::control::{DispatchError, InLine, Requester};
-use crate::domain::command_error::agent_text;
+use crate::domain::command_error::{agent_text, allow_it};
 use crate::domain::{live, server_side, wake};
 use crate::error::Result;
 use crate::host::Host;
@@ -132,8 +132,11 @@ impl Operations {
                 let Some(entry) = host.registry.get(&operation.command) else {
                     self.under_way.lock().remove(&operation.id);
                     let gone = "This server has no such command any more: it was not sent";
-                    self.step(operation, Input::Impossible(reason::COMMAND_NOT_SUPPORTED.into(), gone))
-                        .await?;
+                    self.step(
+                        operation,
+                        Input::Impossible(reason::COMMAND_NOT_SUPPORTED.into(), gone.into()),
+                    )
+                    .await?;
                     continue;
                 };
                 let id = operation.id;
@@ -145,12 +148,12 @@ impl Operations {
                     Err(error @ (DispatchError::Unsupported | DispatchError::TooLong)) => {
                         self.under_way.lock().remove(&id);
                         let lacks = if error == DispatchError::TooLong {
-                            "A microcontroller runs no long commands: it was not sent"
+                            "A microcontroller runs no long commands: it was not sent".into()
                         } else if entry.opt_in {
-                            "The agent does not have this command: it was not sent. Allow it with --allow, or in `allow` of \
-                             the agent's configuration, and start the agent again"
+                            let allow = allow_it(entry.name);
+                            format!("The agent does not allow this command: it was not sent; {allow}").into()
                         } else {
-                            "The agent does not have this command: it was not sent"
+                            "The agent does not have this command: it was not sent".into()
                         };
                         self.step(operation, Input::Impossible(reason::COMMAND_NOT_SUPPORTED.into(), lacks))
                             .await?;
@@ -240,7 +243,7 @@ async fn send(
                 let gone = if word == reason::DEVICE_DELETED {
                     Input::Refused(word.into(), message)
                 } else {
-                    Input::Impossible(word.into(), message)
+                    Input::Impossible(word.into(), message.into())
                 };
                 operations.step(operation, gone).await?;
                 return Ok(None);
@@ -259,7 +262,7 @@ async fn send(
     let outcome = sent.outcome(|progress| live::progressed(host, &running, progress)).await;
     let outcome = match host.registry.get(&running.command) {
         Some(entry) if running.kind == OperationKind::Command => {
-            server_side::after(agent, entry, outcome).await
+            server_side::after(host, agent, entry, outcome).await
         }
         _ => outcome,
     };

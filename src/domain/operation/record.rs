@@ -174,7 +174,7 @@ async fn follow(host: Arc<Host>, entry: &'static CommandEntry, operation: Operat
     let Ok(answered) = answered else { return };
     let agent = operation.agent.unwrap_or(0);
     let answered = match operation.kind {
-        OperationKind::Command => server_side::after(agent, entry, answered).await,
+        OperationKind::Command => server_side::after(&host, agent, entry, answered).await,
         OperationKind::Wake => answered,
     };
     if matches!(&answered, Err(DispatchError::Failed(said)) if said.is_canceled()) {

@@ -58,7 +58,7 @@ fn input() -> impl Strategy<Value = Input> {
         1 => Just(Input::CancelSent),
         1 => Just(Input::Answered(Reply::Canceled)),
         1 => Just(Input::Refused(reason::NOT_ALLOWED.into(), "no")),
-        1 => Just(Input::Impossible(reason::COMMAND_NOT_SUPPORTED.into(), "no")),
+        1 => Just(Input::Impossible(reason::COMMAND_NOT_SUPPORTED.into(), "no".into())),
     ]
 }
 

@@ -1,74 +1,97 @@
-//! Tables of plugins: each plugin's are named `plugin_<name>_…` and brought up to date by migrations of its own.
+//! Tables of plugins and commands: each one's have a prefix of its own and are brought up to date by migrations of its own.
 //!
-//! SQLite itself asks for every statement of a plugin whether it may (its *authorizer*): nothing of the server's is read,
-//! written or changed through this door, whatever the text of the statement is. A plugin is part of the program and
-//! trusted; the door keeps it from harming what is not its own by mistake.
+//! SQLite itself asks for every statement of theirs whether it may (its *authorizer*): nothing of the server's is read,
+//! written or changed through this door, whatever the text of the statement is. A plugin or command is part of the program
+//! and trusted; the door keeps it from harming what is not its own by mistake.
 
+use std::fmt;
 use std::sync::Arc;
 
-use libsql::{AuthAction, Authorization};
+use libsql::{AuthAction, Authorization, Value};
 use pollster::block_on;
 use sha2::{Digest, Sha256};
 
 use super::Conn;
 use super::row::Row;
 use crate::error::{Error, Result};
+use crate::model::rows::{Record, SqlValue};
 
-/// A value of a table: an integer, a number, text, bytes or nothing.
-pub use libsql::Value as SqlValue;
-
-/// Rows that one query of a plugin answers at most.
+/// Rows that one query of a plugin or command answers at most.
 pub const MOST_ROWS: usize = 10_000;
 
-/// What the names of a plugin's tables begin with.
-pub fn prefix(plugin: &str) -> String {
-    format!("plugin_{}_", plugin.replace('-', "_"))
+/// Whose tables they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// The plugin of this name.
+    Plugin(&'static str),
+    /// The command of this name.
+    Command(&'static str),
 }
 
-/// A row of a plugin's table. Columns are counted from 0.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Record(Vec<SqlValue>);
-
-impl Record {
-    /// The column as an integer; 0 where there is none.
-    pub fn int(&self, column: usize) -> i64 {
-        match self.0.get(column) {
-            Some(SqlValue::Integer(number)) => *number,
-            _ => 0,
+impl Unit {
+    /// What the names of its tables begin with.
+    pub fn prefix(self) -> String {
+        match self {
+            Self::Plugin(name) => format!("plugin_{}_", name.replace('-', "_")),
+            Self::Command(name) => format!("command_{}_", name.to_lowercase()),
         }
     }
 
-    /// The column as text; empty where there is none.
-    pub fn text(&self, column: usize) -> &str {
-        match self.0.get(column) {
-            Some(SqlValue::Text(text)) => text,
-            _ => "",
+    /// By what the version of its tables is stored. No plugin's name has a blank.
+    fn key(self) -> String {
+        match self {
+            Self::Plugin(name) => name.to_owned(),
+            Self::Command(name) => format!("command {name}"),
         }
-    }
-
-    /// The column as it is; none past the last.
-    pub fn get(&self, column: usize) -> Option<&SqlValue> {
-        self.0.get(column)
     }
 }
 
-/// A plugin's tables inside one transaction.
+impl fmt::Display for Unit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Plugin(name) => write!(f, "the plugin {name}"),
+            Self::Command(name) => write!(f, "the command {name}"),
+        }
+    }
+}
+
+fn stored(value: SqlValue) -> Value {
+    match value {
+        SqlValue::Null => Value::Null,
+        SqlValue::Integer(number) => Value::Integer(number),
+        SqlValue::Real(number) => Value::Real(number),
+        SqlValue::Text(text) => Value::Text(text),
+        SqlValue::Blob(bytes) => Value::Blob(bytes),
+    }
+}
+
+fn shown(value: Value) -> SqlValue {
+    match value {
+        Value::Null => SqlValue::Null,
+        Value::Integer(number) => SqlValue::Integer(number),
+        Value::Real(number) => SqlValue::Real(number),
+        Value::Text(text) => SqlValue::Text(text),
+        Value::Blob(bytes) => SqlValue::Blob(bytes),
+    }
+}
+
+/// A plugin's or command's tables inside one transaction.
 pub struct Table<'a> {
     db: &'a Conn,
-    plugin: &'static str,
+    unit: Unit,
 }
 
 impl<'a> Table<'a> {
-    pub(super) fn new(db: &'a Conn, plugin: &'static str) -> Self {
-        Self { db, plugin }
+    pub(super) fn new(db: &'a Conn, unit: Unit) -> Self {
+        Self { db, unit }
     }
 
     /// Runs a statement that answers no rows, and gives how many rows it changed.
     ///
     /// # Errors
-    /// The statement is wrong, or about what is not the plugin's; the database refuses.
+    /// The statement is wrong, or about what is not its own; the database refuses.
     pub fn execute(&self, sql: &str, values: impl IntoIterator<Item = SqlValue>) -> Result<u64> {
-        let values: Vec<_> = values.into_iter().collect();
+        let values: Vec<_> = values.into_iter().map(stored).collect();
         self.watched(|| {
             let statement = self.db.prepare_once(sql)?;
             block_on(statement.execute(values))
@@ -81,7 +104,7 @@ impl<'a> Table<'a> {
     /// # Errors
     /// As for [`execute`](Self::execute); there are more rows.
     pub fn query(&self, sql: &str, values: impl IntoIterator<Item = SqlValue>) -> Result<Vec<Record>> {
-        let values: Vec<_> = values.into_iter().collect();
+        let values: Vec<_> = values.into_iter().map(stored).collect();
         let found = self.watched(|| {
             let statement = self.db.prepare_once(sql)?;
             block_on(async {
@@ -91,31 +114,25 @@ impl<'a> Table<'a> {
                     if found.len() == MOST_ROWS {
                         return Ok(None);
                     }
-                    let columns = 0..row.column_count();
-                    found.push(Record(
-                        columns.map(|column| row.get_value(column)).collect::<libsql::Result<_>>()?,
-                    ));
+                    let columns = (0..row.column_count()).map(|column| row.get_value(column).map(shown));
+                    found.push(Record::new(columns.collect::<libsql::Result<_>>()?));
                 }
                 Ok(Some(found))
             })
         })?;
         found.ok_or_else(|| {
-            let message = format!(
-                "a query of the plugin {} finds more than {MOST_ROWS} rows: add a LIMIT",
-                self.plugin
-            );
-            Error::internal(message)
+            Error::internal(format!("a query of {} finds more than {MOST_ROWS} rows: add a LIMIT", self.unit))
         })
     }
 
-    /// Does `work` while SQLite asks whether each statement is about the plugin's own.
+    /// Does `work` while SQLite asks whether each statement is about the unit's own.
     fn watched<T>(&self, work: impl FnOnce() -> libsql::Result<T>) -> Result<T> {
-        watched(self.db, self.plugin, work).map_err(Error::internal)
+        watched(self.db, self.unit, work).map_err(Error::internal)
     }
 }
 
-/// Does `work`, and answers in the plugin's words what was wrong with it.
-fn watched<T>(db: &Conn, plugin: &str, work: impl FnOnce() -> libsql::Result<T>) -> Result<T, String> {
+/// Does `work`, and answers in the unit's words what was wrong with it.
+fn watched<T>(db: &Conn, unit: Unit, work: impl FnOnce() -> libsql::Result<T>) -> Result<T, String> {
     /// Takes the watch away, whatever happens.
     struct Watched<'a>(&'a Conn);
     impl Drop for Watched<'_> {
@@ -123,7 +140,7 @@ fn watched<T>(db: &Conn, plugin: &str, work: impl FnOnce() -> libsql::Result<T>)
             let _ = self.0.authorize(None);
         }
     }
-    let own = prefix(plugin);
+    let own = unit.prefix();
     let denied = Arc::new(parking_lot::Mutex::new(None));
     let (mine, note) = (own.clone(), denied.clone());
     db.authorize(Some(Arc::new(move |asked| match foreign(&asked.action, &mine) {
@@ -140,14 +157,12 @@ fn watched<T>(db: &Conn, plugin: &str, work: impl FnOnce() -> libsql::Result<T>)
     let denied = denied.lock().take();
     match (done, denied) {
         (Ok(done), None) => Ok(done),
-        (_, Some(what)) => {
-            Err(format!("the plugin {plugin} may use only what is named {own}…: its SQL wants to {what}"))
-        }
-        (Err(e), None) => Err(format!("the plugin {plugin}: {e}")),
+        (_, Some(what)) => Err(format!("{unit} may use only what is named {own}…: its SQL wants to {what}")),
+        (Err(e), None) => Err(format!("{unit}: {e}")),
     }
 }
 
-/// What an action wants that is not the plugin's, in words; none if it is.
+/// What an action wants that is not the unit's own, in words; none if it is.
 fn foreign(action: &AuthAction<'_>, own: &str) -> Option<String> {
     use AuthAction as A;
     let mine = |name: &str| name.get(..own.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(own));
@@ -186,18 +201,18 @@ fn foreign(action: &AuthAction<'_>, own: &str) -> Option<String> {
             Some("begin or end a transaction, which the server does".to_owned())
         }
         A::Pragma { pragma_name, .. } => Some(format!("run PRAGMA {pragma_name}")),
-        other => Some(format!("do what no plugin may: {other:?}")),
+        other => Some(format!("do what none may: {other:?}")),
     }
 }
 
-/// Brings a plugin's tables up to date; in a transaction of the writer.
+/// Brings a unit's tables up to date; in a transaction of the writer.
 ///
 /// # Errors
 /// The tables are of a newer program, or a migration is wrong or was changed since it was applied; then nothing is changed.
-pub fn migrate(db: &Conn, plugin: &'static str, migrations: &[&str]) -> Result<(), String> {
+pub fn migrate(db: &Conn, unit: Unit, migrations: &[&str]) -> Result<(), String> {
     let sql = "SELECT version, CAST(digests AS BLOB) FROM plugin_schemas WHERE plugin = ?1";
     let read = |row: &Row| Ok((usize::try_from(row.int(0)?).unwrap_or(0), row.text(1)?));
-    let stored = db.query_one(sql, [plugin], read).map_err(|e| e.to_string())?;
+    let stored = db.query_one(sql, [unit.key()], read).map_err(|e| e.to_string())?;
     let (stored, applied) = stored.unwrap_or_default();
     if stored > migrations.len() {
         return Err(format!(
@@ -216,13 +231,14 @@ pub fn migrate(db: &Conn, plugin: &'static str, migrations: &[&str]) -> Result<(
         ));
     }
     for (version, sql) in (1..).zip(migrations).skip(stored) {
-        watched(db, plugin, || db.batch_once(sql)).map_err(|e| format!("its migration {version}: {e}"))?;
+        watched(db, unit, || db.batch_once(sql)).map_err(|e| format!("its migration {version}: {e}"))?;
     }
     if applied.lines().count() < migrations.len() {
         let version = i64::try_from(migrations.len()).unwrap_or(i64::MAX);
         let sql = "INSERT INTO plugin_schemas (plugin, version, digests) VALUES (?1, ?2, ?3)
                    ON CONFLICT (plugin) DO UPDATE SET version = excluded.version, digests = excluded.digests";
-        db.execute(sql, libsql::params![plugin, version, digests.join("\n")]).map_err(|e| e.to_string())?;
+        db.execute(sql, libsql::params![unit.key(), version, digests.join("\n")])
+            .map_err(|e| e.to_string())?;
     }
     Ok(())
 }
