@@ -108,7 +108,7 @@ pub trait Plugin: Send + Sync + Sized + 'static {
     }
 
     /// Starts what runs in the background; called before the port is bound. A task it spawns ends when `shutdown`
-    /// is told.
+    /// begins.
     ///
     /// # Errors
     /// What it needs is not there, such as an address to bind.
@@ -171,7 +171,7 @@ pub trait Plugin: Send + Sync + Sized + 'static {
     }
 }
 
-/// Serves `routes`, and nothing else, at an address of the plugin's own until `shutdown` is told, with the limits and
+/// Serves `routes`, and nothing else, at an address of the plugin's own until `shutdown` begins, with the limits and
 /// the envelope of the host. Answers the address, whose port differs from `bind`'s if that is 0.
 ///
 /// # Errors

@@ -47,7 +47,7 @@ pub(crate) struct Socket {
 }
 
 impl Watch {
-    /// Looks until `shutdown` is told.
+    /// Looks until `shutdown` begins.
     pub(crate) async fn run(self, shutdown: Shutdown) {
         let work = async {
             let mut ticks = interval(EVERY);

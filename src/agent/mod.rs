@@ -177,7 +177,7 @@ struct Pause {
 }
 
 impl Agent {
-    /// Connects, serves and connects again, until `shutdown` is told.
+    /// Connects, serves and connects again, until `shutdown` begins.
     async fn run(&self, shutdown: &Shutdown) {
         let mut backoff = Backoff::default();
         while let Some(pause) = self.attempt(&mut backoff, shutdown).await {

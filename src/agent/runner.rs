@@ -107,7 +107,7 @@ pub(super) enum Out {
     Close(u16),
 }
 
-/// Speaks on `stream` until it ends or `shutdown` is told.
+/// Speaks on `stream` until it ends or `shutdown` begins.
 pub(super) async fn run<S>(
     stream: S,
     served: &Served,

@@ -70,7 +70,7 @@ impl Recorder {
         }
     }
 
-    /// Writes every second what was noted, until `shutdown` is told; what is left then, [`finish`](Self::finish) writes.
+    /// Writes every second what was noted, until `shutdown` begins; what is left then, [`finish`](Self::finish) writes.
     pub async fn run(&self, shutdown: Shutdown) {
         let work = async {
             loop {

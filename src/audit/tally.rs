@@ -1,10 +1,10 @@
 //! Entries on their way into the database, of which equal ones are counted instead of kept.
 //!
 //! What was done waits for the next writing, a second at most, and equal entries of that second become one with a
-//! count. What was refused is told in the next writing once, and whatever else comes like it within [`WINDOW`] is told
+//! count. What was refused is in the next writing once, and whatever else comes like it within [`WINDOW`] is written
 //! at the end of that as one entry: so somebody who is refused all day long makes a row every few minutes. Both are
 //! bounded, so that one caller's flood hides nobody else's: what is too much of one's is counted together; of refusals
-//! there is a bound for each user and one for each action of all who proved nothing. Beyond that it is told what they are
+//! there is a bound for each user and one for each action of all who proved nothing. Beyond that it is kept what they are
 //! about and not by whom, and then only how many there were. What waits in vain to be written, as on a full disk, is
 //! dropped in the end, and counted.
 
@@ -56,7 +56,7 @@ enum Pool {
     Party(i64),
     /// Of one action, by whoever did not prove who they are.
     Unknown(Action),
-    /// The same, of which only that is told what they are about.
+    /// The same, of which only that is kept what they are about.
     About(Action),
 }
 

@@ -323,7 +323,7 @@ impl Control {
     }
 
     /// Starts the clockwork of heartbeats, pings and time-outs. It runs until [`Control::stop`] is done, so that
-    /// commands still under way end; once `shutdown` is told, no agent is admitted and no new command taken.
+    /// commands still under way end; once `shutdown` begins, no agent is admitted and no new command taken.
     pub fn start(self: &Arc<Self>, shutdown: Shutdown) {
         let (control, stopped) = (Arc::downgrade(self), self.stopped.clone());
         tokio::spawn(async move {

@@ -23,7 +23,7 @@ const EVERY: Duration = Duration::from_secs(60 * 60);
 const COUNT_EVERY: Duration = Duration::from_secs(60);
 const DAY: Millis = 24 * 60 * 60 * 1000;
 
-/// Looks now and again and again, until `shutdown` is told.
+/// Looks now and again and again, until `shutdown` begins.
 pub async fn run(host: &Host, shutdown: Shutdown) {
     let work = async {
         let mut looked = None::<Instant>;

@@ -63,7 +63,7 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-/// Serves everyone on `listener` until `shutdown` is told; returns when the requests in flight are answered, or a few
+/// Serves everyone on `listener` until `shutdown` begins; returns when the requests in flight are answered, or a few
 /// seconds later.
 pub(crate) async fn serve<S: Service>(
     listener: TcpListener,

@@ -76,7 +76,7 @@ pub trait Server {
     /// The tables of `P`, which [`Plugin::MIGRATIONS`] makes.
     fn tables<P: Plugin>(&self) -> Tables;
 
-    /// Does `work` in the background. It must end when the [`Shutdown`] it gets is told; the stopping server waits five
+    /// Does `work` in the background. It must end when the [`Shutdown`] it gets begins; the stopping server waits five
     /// seconds for it.
     fn background<P: Plugin, F, W>(&self, work: F)
     where

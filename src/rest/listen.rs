@@ -10,7 +10,7 @@ use crate::host::Host;
 use crate::http::server;
 use crate::model::shutdown::Shutdown;
 
-/// Serves everyone on `listener` until `shutdown` is told; returns when the requests in flight are answered, or a few
+/// Serves everyone on `listener` until `shutdown` begins; returns when the requests in flight are answered, or a few
 /// seconds later.
 pub async fn serve(listener: TcpListener, host: Arc<Host>, router: Arc<Router>, shutdown: Shutdown) {
     let limits = host.config.load().limits;

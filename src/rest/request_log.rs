@@ -1,4 +1,4 @@
-//! What is told of a request once it is answered: to the log, to plugins and, if it was refused, to the audit log.
+//! What is noted of a request once it is answered: to the log, to plugins and, if it was refused, to the audit log.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -28,7 +28,7 @@ pub(super) struct Seen {
     pub(super) slot: Option<Arc<Slot>>,
 }
 
-/// What is told of a request once it is answered, or dropped because its client hung up. Path and query are left out of
+/// What is noted of a request once it is answered, or dropped because its client hung up. Path and query are left out of
 /// the log: they are the client's, and may hold anything.
 pub(super) struct Summary {
     host: Arc<Host>,
@@ -37,13 +37,13 @@ pub(super) struct Summary {
     pub(super) peer: Peer,
     started: Instant,
     route: OnceLock<Cow<'static, str>>,
-    /// Whether everything was told, or is somebody else's to tell.
-    told: AtomicBool,
+    /// Whether everything was passed on, or is somebody else's to pass on.
+    passed_on: AtomicBool,
 }
 
 impl Summary {
     pub(super) fn new(host: Arc<Host>, id: RequestId, method: Method, peer: Peer, started: Instant) -> Self {
-        Self { host, id, method, peer, started, route: OnceLock::new(), told: AtomicBool::new(false) }
+        Self { host, id, method, peer, started, route: OnceLock::new(), passed_on: AtomicBool::new(false) }
     }
 
     /// Notes the route, by its path with placeholders.
@@ -57,7 +57,7 @@ impl Summary {
 
     /// The same for whoever goes on with a request whose client hung up.
     pub(super) fn taken_over(&self) -> Self {
-        self.told.store(true, Relaxed);
+        self.passed_on.store(true, Relaxed);
         Self {
             host: self.host.clone(),
             id: self.id.clone(),
@@ -65,11 +65,11 @@ impl Summary {
             peer: self.peer,
             started: self.started,
             route: self.route.clone(),
-            told: AtomicBool::new(false),
+            passed_on: AtomicBool::new(false),
         }
     }
 
-    /// The answer of a request that has ended with `result`; plugins and both logs are told.
+    /// The answer of a request that has ended with `result`; plugins and both logs get it.
     pub(super) fn ended(&self, seen: &Seen, result: Result<Response>) -> Response {
         let response = result.unwrap_or_else(|error| {
             self.failed(&error);
@@ -90,7 +90,7 @@ impl Summary {
         }
     }
 
-    /// Has the audit log tell of a refusal.
+    /// Has the audit log keep a refusal.
     fn refused(&self, seen: &Seen, error: &Error) {
         let request = refusal::Request {
             caller: &seen.caller,
@@ -104,9 +104,9 @@ impl Summary {
         }
     }
 
-    /// Tells plugins and the log of the answer.
+    /// Passes the answer on to plugins and the log.
     fn done(&self, status: u16, user: Option<i64>) {
-        self.told.store(true, Relaxed);
+        self.passed_on.store(true, Relaxed);
         let (took, route) = (self.started.elapsed(), self.route());
         tracing::debug!(
             request = %self.id,
@@ -125,7 +125,7 @@ impl Summary {
 
 impl Drop for Summary {
     fn drop(&mut self) {
-        if !*self.told.get_mut() {
+        if !*self.passed_on.get_mut() {
             self.done(HUNG_UP, None);
         }
     }

@@ -26,7 +26,7 @@ async fn the_committed_document_is_what_is_served() {
     let committed = std::fs::read_to_string(copy()).unwrap_or_default();
     assert!(
         committed == served,
-        "docs/openapi.json is old: run this test with OPENAPI_UPDATE=1 and look at it"
+        "docs/openapi.json is old: run `OPENAPI_UPDATE=1 cargo test --test it openapi`, and look at what changed in it"
     );
     server.stop().await;
 }
@@ -39,7 +39,11 @@ async fn the_program_prints_the_committed_document_and_leaves_nothing_behind() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
     let committed = std::fs::read(copy()).expect("the copy");
-    assert!(output.stdout == committed, "docs/openapi.json is not what `netignite openapi` prints");
+    assert!(
+        output.stdout == committed,
+        "docs/openapi.json is not what `netignite openapi` prints: run `OPENAPI_UPDATE=1 cargo test --test it openapi`, and \
+         look at what changed in it"
+    );
     assert_eq!(std::fs::read_dir(here.path()).expect("it is there").count(), 0);
 
     let nowhere = here.path().join("nowhere");

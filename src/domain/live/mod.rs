@@ -204,7 +204,7 @@ async fn catch_up(host: &Arc<Host>, live: &Live, stream: &Arc<Stream>, mut done:
     stream.end();
 }
 
-/// Passes events on until `shutdown` is told; then every stream ends.
+/// Passes events on until `shutdown` begins; then every stream ends.
 pub async fn run(host: Arc<Host>, show: Show, shutdown: Shutdown) {
     let live = host.remembered.get(Live::default);
     {

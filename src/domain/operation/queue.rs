@@ -29,7 +29,7 @@ const AGENTS: usize = 32;
 /// How long what found no place in line waits before it tries again.
 const BUSY: Duration = Duration::from_millis(500);
 
-/// Drives operations until `shutdown` is told: what was running when the server ended comes first.
+/// Drives operations until `shutdown` begins: what was running when the server ended comes first.
 pub async fn run(host: Arc<Host>, shutdown: Shutdown) {
     let operations = Operations::of(&host);
     let work = async {

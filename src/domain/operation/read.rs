@@ -29,13 +29,6 @@ pub struct Seen {
     pub own: bool,
 }
 
-impl Seen {
-    /// An operation as whoever made it sees it; `shared` says whether its device is another's.
-    pub fn by_maker(operation: Operation, shared: bool) -> Self {
-        Self { operation, whole: !shared, own: true }
-    }
-}
-
 /// What a caller reaches.
 pub(in crate::domain) struct Sight {
     /// Whose agents; none if none are.

@@ -59,7 +59,7 @@ pub(super) fn device_changed(host: &Host, device: i64) {
     changed.stirred.notify_one();
 }
 
-/// Watches devices until `shutdown` is told.
+/// Watches devices until `shutdown` begins.
 pub async fn run(host: Arc<Host>, shutdown: Shutdown) {
     let watching = async {
         while let Err(e) = watch(&host).await {
