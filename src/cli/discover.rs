@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::failure::Failure;
 use super::live_line::LiveLine;
 use super::number::{COUNT, number};
-use super::operations::{OPERATIONS, Outcome, outcome, read};
+use super::operations::{Ending, OPERATIONS, ending, read};
 use super::operator::{Operator, Reaching, refused};
 use super::output::{self, text};
 use super::sse::{Event, Reader};
@@ -102,10 +102,10 @@ async fn watch(
         never = reports(operator, &id, shown) => never,
         _ = tokio::signal::ctrl_c() => return Err(interrupted(operator, agent, &id).await),
     };
-    match outcome(&ended) {
-        Outcome::Done(_) => Ok(ended["result"].clone()),
-        Outcome::Failed(why) => Err(failed(agent, &why)),
-        Outcome::Live(id) => {
+    match ending(&ended) {
+        Ending::Done(_) => Ok(ended["result"].clone()),
+        Ending::Failed(why) => Err(failed(agent, &why)),
+        Ending::NotYet(id) => {
             Err(failed(agent, &format!("it takes too long; see `netignite operations show {id}`")))
         }
     }
@@ -128,7 +128,7 @@ async fn interrupted(operator: &Operator, agent: &Thing, id: &str) -> Failure {
 
 /// Waits until an operation has ended, and gives it as it is then.
 async fn end(operator: &Operator, mut operation: Value, shown: &Shown<'_>) -> Result<Value, Failure> {
-    while let Outcome::Live(id) = outcome(&operation)
+    while let Ending::NotYet(id) = ending(&operation)
         && shown.begun.elapsed() < PATIENCE
     {
         shown.draw();

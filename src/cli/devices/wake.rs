@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::super::failure::Failure;
 use super::super::live_line::LiveLine;
 use super::super::number::{SECONDS, number};
-use super::super::operations::{OPERATIONS, Ending, ending};
+use super::super::operations::{Ending, OPERATIONS, ending};
 use super::super::operator::{Operator, Reaching, refused};
 use super::super::output::{self, text};
 use super::super::things::{self, DEVICES, Thing};
