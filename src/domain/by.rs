@@ -6,8 +6,10 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use tokio::time::sleep;
+
 use super::Reader;
-use super::admission::Admission;
+use super::admission::{Admission, LOOK_EVERY};
 use crate::auth::Caller;
 use crate::clock::Millis;
 use crate::control::Requester;
@@ -162,24 +164,35 @@ impl By {
     /// # Errors
     /// 401 or 403 if the caller may not any more; what `work` answers.
     pub async fn as_long_as_allowed<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
-        self.as_long_as(work, std::future::pending()).await
+        self.as_long_as(work, || std::future::ready(None)).await
     }
 
-    /// [`as_long_as_allowed`](Self::as_long_as_allowed), and until `gone` says what became of the thing it is about.
+    /// [`as_long_as_allowed`](Self::as_long_as_allowed), and until `gone` says what became of the thing it is about. It
+    /// is asked as often as whether the caller still may.
     ///
     /// # Errors
     /// As there; and what `gone` answers.
-    pub async fn as_long_as<T>(
+    pub async fn as_long_as<T, G: Future<Output = Option<Error>>>(
         &self,
         work: impl Future<Output = Result<T>>,
-        gone: impl Future<Output = Error>,
+        gone: impl Fn() -> G,
     ) -> Result<T> {
-        let admission = self.admission();
+        let over = async {
+            let admission = self.admission();
+            loop {
+                sleep(LOOK_EVERY).await;
+                if let Err(e) = admission.stands().await {
+                    return e;
+                }
+                if let Some(e) = gone().await {
+                    return e;
+                }
+            }
+        };
         tokio::select! {
             biased;
             done = work => done,
-            over = admission.over() => Err(over),
-            gone = gone => Err(gone),
+            over = over => Err(over),
         }
     }
 

@@ -15,7 +15,11 @@ use crate::model::audit::{Action, SubjectKind};
 use crate::model::operation::OperationKind;
 use crate::model::permission::Permission;
 use crate::registry::CommandEntry;
-use crate::store::agents;
+use crate::store::agents::{self, AgentRow};
+use crate::store::{Conn, Recent, Whose};
+
+/// Agents that were sent commands, each with whose agents were meant.
+type Remembered = Recent<(i64, Whose), AgentRow>;
 
 /// Sends the command called `name` to an agent and waits for its reply, which the command has checked.
 ///
@@ -29,7 +33,9 @@ pub async fn send(
     payload: &Bytes,
 ) -> Result<(&'static CommandEntry, String)> {
     let whose = by.whose(Permission::AgentsCommand);
-    let stored = by.host.store.read(move |db| agents::get(db, whose, agent)).await?.ok_or_else(not_found)?;
+    let remembered = by.host.remembered.get(Remembered::default);
+    let read = move |db: &Conn| agents::get(db, whose, agent)?.ok_or_else(not_found);
+    let stored = remembered.get(&by.host.store, Some((agent, whose)), read, |_| true).await?;
     let entry = named(by, name)?;
     let payload = checked(entry, payload)?;
     let sending = async {
@@ -59,7 +65,12 @@ pub async fn send(
         })
     };
     let reply = by.as_long_as_allowed(sending).await;
-    by.note_sent(Action::AgentCommand, (SubjectKind::Agent, agent, stored.name), Some(entry.name), &reply);
+    by.note_sent(
+        Action::AgentCommand,
+        (SubjectKind::Agent, agent, stored.name.clone()),
+        Some(entry.name),
+        &reply,
+    );
     Ok((entry, reply?))
 }
 

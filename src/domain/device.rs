@@ -18,7 +18,9 @@ use crate::model::audit::{Action, SubjectKind};
 use crate::model::device_presence::DevicePresence;
 use crate::model::event::Event;
 use crate::model::permission::{Permission, Scope};
-use crate::store::{Conn, Reach, Right, device_options, device_presence as presence_rows, devices, shares};
+use crate::store::{
+    Conn, Reach, Right, Whose, device_options, device_presence as presence_rows, devices, shares,
+};
 
 pub use crate::store::device_options::{DeviceOptions, SecureOnChange};
 pub use crate::store::devices::{DeviceKind, DeviceRow, NewDevice, SharedBy};
@@ -38,6 +40,12 @@ pub(crate) struct Needed {
 impl Needed {
     pub(crate) fn of(by: &By, permission: Permission) -> Self {
         Self { reach: by.devices(permission), seen: by.devices(Permission::DevicesRead) }
+    }
+
+    /// Whose devices are meant, if the one of an ID may be among them.
+    pub(crate) fn whose(&self, id: i64) -> Option<Whose> {
+        let among = self.reach.only.as_deref().is_none_or(|only| only.contains(&id));
+        among.then_some(self.reach.whose)
     }
 
     /// What `get` finds of the device of an ID within reach.

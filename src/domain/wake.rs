@@ -1,11 +1,11 @@
 //! Wakes a device through its agent.
 
+use std::sync::Arc;
+
 use secrecy::ExposeSecret;
 use tokio::sync::oneshot;
-use tokio::time::sleep;
 
 use super::By;
-use super::admission::LOOK_EVERY;
 use super::command_error::agent_error;
 use super::device::Needed;
 use super::device_agent;
@@ -22,7 +22,7 @@ use crate::model::permission::Permission;
 use crate::registry::{CommandEntry, SecureOn, encode_payload};
 use crate::store::device_options;
 use crate::store::devices::{self, WakeRow};
-use crate::store::{Conn, Whose};
+use crate::store::{Conn, Recent, Whose};
 
 /// Has a device's agent, or while that is offline the first of its fallbacks that is not, send the magic packet, and
 /// waits until it says that it did. What is known of the device's status is forgotten, since it is about to change.
@@ -32,9 +32,10 @@ use crate::store::{Conn, Whose};
 /// offline, busy, said no or did not answer in time.
 pub async fn wake(by: &By, id: i64) -> Result<()> {
     let needed = Needed::of(by, Permission::DevicesWake);
-    let (device, secure_on) = read(by, needed.clone(), id).await?;
-    let agent = device_agent::of(&by.host.control, &device);
-    let payload = Payload { secure_on, ..payload(&device)? };
+    let known = known(by, needed.clone(), id).await?;
+    let Known { device, secure_on } = &*known;
+    let agent = device_agent::of(&by.host.control, device);
+    let payload = Payload { secure_on: *secure_on, ..payload(device)? };
     let failed = |error| match error {
         // What the agent says of itself and its network is its owner's.
         DispatchError::Failed(_) if device.shared => Error::new(
@@ -71,13 +72,13 @@ pub async fn wake(by: &By, id: i64) -> Result<()> {
         sent.map_err(failed)
     };
     // A share can be taken back, and a device changed, while the command waits for its turn.
-    let gone = async {
-        loop {
-            sleep(LOOK_EVERY).await;
-            match look(by, needed.clone(), id).await {
-                Ok(now) if now == device => {}
-                Ok(_) => return changed(),
-                Err(e) => return e,
+    let gone = || {
+        let now = look(by, needed.clone(), id);
+        async {
+            match now.await {
+                Ok(now) if now == *device => None,
+                Ok(_) => Some(changed()),
+                Err(e) => Some(e),
             }
         }
     };
@@ -88,12 +89,26 @@ pub async fn wake(by: &By, id: i64) -> Result<()> {
 }
 
 /// What a device is woken by, its SecureOn password included.
-async fn read(by: &By, needed: Needed, id: i64) -> Result<(WakeRow, Option<SecureOn>)> {
-    let read = by.host.store.read(move |db| {
+struct Known {
+    device: WakeRow,
+    secure_on: Option<SecureOn>,
+}
+
+/// What devices are woken by, each with whose devices were meant.
+type Remembered = Recent<(i64, Whose), Known>;
+
+/// Reads what a device is woken by. One's own is remembered, since it is often woken again and again; shares end by
+/// themselves, and passwords are not kept.
+async fn known(by: &By, needed: Needed, id: i64) -> Result<Arc<Known>> {
+    let remembered = by.host.remembered.get(Remembered::default);
+    let key = needed.whose(id).map(|whose| (id, whose));
+    let read = move |db: &Conn| {
         let device = needed.find(db, id, devices::to_wake)?;
-        with_password(db, id, device)
-    });
-    read.await
+        let (device, secure_on) = with_password(db, id, device)?;
+        Ok(Known { device, secure_on })
+    };
+    let keep = |known: &Known| !known.device.shared && !known.device.has_secure_on;
+    remembered.get(&by.host.store, key, read, keep).await
 }
 
 fn with_password(db: &Conn, id: i64, device: WakeRow) -> Result<(WakeRow, Option<SecureOn>)> {

@@ -104,18 +104,13 @@ impl Events {
 
     /// Passes an event on. Never waits, so it may be called under a lock.
     pub fn emit(&self, event: Event) {
+        self.0.hub.lock().put(&self.0, event);
+    }
+
+    /// Passes events on that happened together, one after the other.
+    pub fn emit_all(&self, events: Vec<Event>) {
         let mut hub = self.0.hub.lock();
-        hub.last += 1;
-        let number = hub.last;
-        if !event.is_measurement() {
-            hub.ring.push(Kept { number, at: self.0.clock.now(), event: event.clone() });
-            self.0.kept.notify_one();
-        }
-        let Some((last, others)) = hub.queues.split_last_mut() else { return };
-        for queue in others {
-            queue.put(Happened { number, event: event.clone() });
-        }
-        last.put(Happened { number, event });
+        events.into_iter().for_each(|event| hub.put(&self.0, event));
     }
 
     /// The newest event. Whatever happened up to it can be seen in what is read from now on.
@@ -233,6 +228,22 @@ impl Shared {
         for queue in &mut hub.queues {
             queue.stirred.notify_one();
         }
+    }
+}
+
+impl Hub {
+    fn put(&mut self, shared: &Shared, event: Event) {
+        self.last += 1;
+        let number = self.last;
+        if !event.is_measurement() {
+            self.ring.push(Kept { number, at: shared.clock.now(), event: event.clone() });
+            shared.kept.notify_one();
+        }
+        let Some((last, others)) = self.queues.split_last_mut() else { return };
+        for queue in others {
+            queue.put(Happened { number, event: event.clone() });
+        }
+        last.put(Happened { number, event });
     }
 }
 

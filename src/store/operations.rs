@@ -1,4 +1,5 @@
-//! The table of operations. Pages of it are read in [`operation_page`](super::operation_page).
+//! The table of operations. Pages of it are read in [`operation_page`](super::operation_page), new rows made in
+//! [`operation_rows`](super::operation_rows).
 //!
 //! Whoever changes an operation gives it whole, with the version they know: of two at once the second changes nothing.
 
@@ -64,56 +65,6 @@ pub(super) fn operation(row: &Row) -> Result<Operation> {
         direct: row.flag(30)?,
         version: row.int(31)?,
     })
-}
-
-/// Adds an operation.
-///
-/// # Errors
-/// The database refuses.
-pub fn insert(db: &Conn, new: &Operation) -> Result<()> {
-    db.execute(
-        "INSERT INTO operations (key, id, kind, state, reason, message, said, ownerID, agentID, deviceID, command, \
-         payload, result, evidence, progress, attempts, maxAttempts, createdAt, deliverBy, startedAt, endedAt, \
-         makerKind, makerID, makerName, userID, parent, runTimeout, repeatable, class, notBefore, dueAt, direct, version) \
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, \
-         ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33)",
-        libsql::params![
-            new.id.key(),
-            new.id.as_bytes(),
-            new.kind.word(),
-            new.state.word(),
-            new.reason.as_deref(),
-            new.message.as_str(),
-            new.said.as_deref(),
-            new.owner,
-            new.agent,
-            new.device,
-            new.command.as_str(),
-            new.payload.as_str(),
-            new.result.as_deref(),
-            new.evidence.as_deref(),
-            new.progress.as_deref(),
-            new.attempts,
-            new.max_attempts,
-            new.created_at,
-            new.deliver_by,
-            new.started_at,
-            new.ended_at,
-            new.maker.kind.word(),
-            new.maker.id,
-            new.maker.name.as_str(),
-            new.maker.user,
-            new.parent.as_ref().map(OperationId::as_bytes),
-            new.run_timeout,
-            new.repeatable,
-            new.class,
-            new.not_before,
-            new.due_at,
-            new.direct,
-            new.version,
-        ],
-    )?;
-    Ok(())
 }
 
 /// Stores an operation as it is now, in place of what it was at the version before. Answers whether it still was that.

@@ -23,7 +23,7 @@ const BATCH: usize = 256;
 
 /// After how many transactions, or changed rows, the write-ahead log is written back.
 const LONG_BATCHES: u32 = 150;
-const LONG_CHANGES: u64 = 1000;
+const LONG_CHANGES: u64 = 4000;
 
 /// What the writer has done since it was started.
 #[derive(Debug)]

@@ -23,7 +23,7 @@ use crate::model::audit::{Action, SubjectKind};
 use crate::model::operation::{Operation, OperationKind, State};
 use crate::registry::CommandEntry;
 use crate::store::idempotency_keys::{self, Request};
-use crate::store::{Conn, operations};
+use crate::store::{Conn, operation_rows, operations};
 
 /// Live operations of one agent, and of one user.
 const OF_AGENT: i64 = 50;
@@ -211,7 +211,7 @@ pub async fn create(by: &By, wanted: Wanted, options: Options) -> Result<Created
             direct: false,
             version: 0,
         };
-        operations::insert(db, &operation)?;
+        operation_rows::insert(db, &operation)?;
         if let Some(request) = &options.request {
             idempotency_keys::put(db, request, id, now)?;
         }

@@ -106,7 +106,7 @@ impl Operations {
                 waiting.notify_waiters();
             }
         }
-        host.events.emit(Event::OperationChanged { change: Arc::new(operation.into()) });
+        host.events.emit(changed(operation));
     }
 
     /// Passes on that an operation was made, which any of these agents may do.
@@ -148,6 +148,11 @@ impl Operations {
 pub(super) fn publish(host: &Host, ended: &[Operation]) {
     let operations = Operations::of(host);
     ended.iter().for_each(|one| operations.published(host, one));
+}
+
+/// That an operation was made or changed.
+fn changed(operation: &Operation) -> Event {
+    Event::OperationChanged { change: Arc::new(operation.into()) }
 }
 
 /// Who makes an operation.

@@ -17,14 +17,14 @@ use crate::domain::server_side;
 use crate::host::Host;
 use crate::model::operation::{Operation, OperationKind, State, Word, agent_code, reason};
 use crate::registry::CommandEntry;
-use crate::store::operations;
+use crate::store::operation_rows;
 
 /// How long one waits for others.
 const EVERY: Duration = Duration::from_millis(500);
 /// How often it is tried to record a late answer.
 const LOOKS: u32 = 60;
-/// Operations of one transaction.
-const CHUNK: usize = 1000;
+/// Operations of one transaction: pages that many of them share are written once.
+const CHUNK: usize = 2000;
 /// Operations that wait in memory at most.
 const MOST: usize = 20_000;
 
@@ -223,8 +223,7 @@ impl Operations {
                 return;
             }
             let rows = some.clone();
-            let written =
-                host.store.write(move |db| rows.iter().try_for_each(|one| operations::insert(db, one)));
+            let written = host.store.write(move |db| operation_rows::insert_all(db, &rows));
             if let Err(e) = written.await {
                 tracing::warn!("Operations could not be recorded and wait in memory: {e}");
                 let mut waiting = self.recorded.waiting.lock();
@@ -232,7 +231,8 @@ impl Operations {
                 waiting.extend(some.iter().take(room).cloned());
                 return;
             }
-            some.iter().for_each(|one| self.published(host, one));
+            // Nobody waits for the end of what had ended before it was stored, and nothing is due.
+            host.events.emit_all(some.iter().map(super::changed).collect());
         }
     }
 }

@@ -4,7 +4,7 @@ use super::fresh;
 use crate::model::operation::{Maker, MakerKind, Operation, OperationIds, OperationKind, State, TrailEntry};
 use crate::store::idempotency_keys::{self, Request};
 use crate::store::operation_page::{Filter, InState, Of, page};
-use crate::store::{operation_trail, operations};
+use crate::store::{operation_rows, operation_trail, operations};
 
 const NOW: i64 = 1_790_000_000_000;
 
@@ -54,7 +54,7 @@ async fn what_is_stored_is_read_back_and_changed_by_whoever_knows_it() {
     let new = operation(&ids, 1, 2, Some(3));
     let stored = store
         .write(move |db| {
-            operations::insert(db, &new)?;
+            operation_rows::insert(db, &new)?;
             assert_eq!(operations::get(db, new.id)?.as_ref(), Some(&new));
             let changed = Operation {
                 state: State::Succeeded,
@@ -108,7 +108,7 @@ async fn pages_are_of_whom_they_are_asked_of_newest_first() {
         let all = all.clone();
         store
             .write(move |db| {
-                all.iter().try_for_each(|one| operations::insert(db, one))?;
+                operation_rows::insert_all(db, &all)?;
                 let mut found = Vec::new();
                 for of in [Of::All, Of::Owner(1), Of::Agent(11), Of::Device(20)] {
                     for state in [
@@ -148,6 +148,30 @@ async fn pages_are_of_whom_they_are_asked_of_newest_first() {
             .collect();
         wanted.reverse();
         assert_eq!(found, wanted, "{of:?} {state:?}");
+    }
+}
+
+#[tokio::test]
+async fn many_are_added_as_each_alone() {
+    let (_directory, store) = fresh().await;
+    let ids = OperationIds::default();
+    for count in [1, 15, 16, 17, 40] {
+        let one = |n: i64| Operation {
+            reason: (n % 2 == 0).then_some("no_answer".into()),
+            said: (n % 3 == 0).then(|| format!("said {n}")),
+            result: (n % 5 == 0).then(|| format!("{{\"n\":{n}}}")),
+            parent: (n % 7 == 0).then(|| ids.next(NOW)),
+            direct: n % 2 == 1,
+            version: n,
+            ..operation(&ids, n, 2, (n % 4 == 0).then_some(n))
+        };
+        let all: Vec<_> = (0..count).map(one).collect();
+        let wanted = all.clone();
+        let found = store.write(move |db| {
+            operation_rows::insert_all(db, &all)?;
+            operations::of_ids(db, &all.iter().map(|one| one.id).collect::<Vec<_>>())
+        });
+        assert_eq!(found.await.unwrap(), wanted, "{count}");
     }
 }
 
