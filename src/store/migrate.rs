@@ -38,6 +38,7 @@ const MIGRATIONS: &[Migration] = &[
     lists,
     user_times,
     plugin_digests,
+    operations_of_devices,
 ];
 
 /// The newest version of the schema.
@@ -110,6 +111,11 @@ fn user_times(db: &Conn) -> Result<(), StoreError> {
 /// Version 12: which texts of a plugin's migrations were applied.
 fn plugin_digests(db: &Conn) -> Result<(), StoreError> {
     db.batch(include_str!("migrations/0012_plugin_digests.sql"))
+}
+
+/// Version 13: operations that are about no device are in no index of those of devices.
+fn operations_of_devices(db: &Conn) -> Result<(), StoreError> {
+    db.batch(include_str!("migrations/0013_operations_of_devices.sql"))
 }
 
 /// What a file holds before anything is changed.

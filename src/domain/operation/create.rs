@@ -25,13 +25,8 @@ use crate::registry::CommandEntry;
 use crate::store::idempotency_keys::{self, Request};
 use crate::store::{Conn, operation_rows, operations};
 
-/// Live operations of one agent, and of one user.
-const OF_AGENT: i64 = 50;
-const OF_USER: i64 = 1000;
 /// How long a request under an idempotency key is kept.
 const KEPT: Millis = 24 * 60 * 60 * 1000;
-/// When one may be made again where there are too many.
-const RETRY: Duration = Duration::from_secs(10);
 /// How long an operation may wait that is not to be queued.
 const NOT_QUEUED: Millis = 25_000;
 
@@ -140,7 +135,7 @@ pub async fn create(by: &By, wanted: Wanted, options: Options) -> Result<Created
     let now = by.now();
     let operations = Operations::of(&by.host);
     let id = operations.ids.next(now);
-    let host = by.host.clone();
+    let (host, shared) = (by.host.clone(), operations.clone());
     let new_by = maker(by);
     let driven = target.as_ref().is_ok_and(|target| target.progress.is_some());
     let store = move |db: &Conn| {
@@ -167,7 +162,7 @@ pub async fn create(by: &By, wanted: Wanted, options: Options) -> Result<Created
         if host.control.supports(agent, target.entry.name) == Supported::No {
             return Err(unsupported(target.entry));
         }
-        check_room(db, agent, new_by.user)?;
+        shared.room.take(db, agent, new_by.user)?;
         let entry = target.entry;
         let deliver_by = now + delivery(entry, &options)?;
         let default = target.timeout.unwrap_or(entry.timeout);
@@ -275,22 +270,4 @@ fn replay(db: &Conn, sight: &Sight, request: Option<&Request>, now: Millis) -> R
     let Some(operation) = operations::get(db, id)? else { return Ok(None) };
     let Some(seen) = sight.see(db, operation)? else { return Ok(None) };
     Ok(Some(Created { seen, made: false, replayed: true }))
-}
-
-fn check_room(db: &Conn, agent: i64, user: Option<i64>) -> Result<()> {
-    let too_many =
-        |message: String| Err(Error::new(Kind::TooMany, "too_many_operations", message).retry_after(RETRY));
-    if operations::live_of_agent(db, agent)? >= OF_AGENT {
-        return too_many(format!(
-            "{OF_AGENT} operations wait for this agent, which is the limit. Cancel some, or try again later."
-        ));
-    }
-    if let Some(user) = user
-        && operations::live_of_user(db, user)? >= OF_USER
-    {
-        return too_many(format!(
-            "{OF_USER} operations of yours are queued or running, which is the limit. Cancel some, or try again later."
-        ));
-    }
-    Ok(())
 }

@@ -6,7 +6,7 @@ use tokio::sync::{Notify, oneshot};
 
 use super::Operations;
 use super::machine::{Input, step};
-use super::right::is_allowed;
+use super::right::Rights;
 use crate::error::{Error, Result};
 use crate::host::Host;
 use crate::model::operation::{Operation, reason};
@@ -87,7 +87,9 @@ impl Operations {
         let clock = host.clock.clone();
         let stored = host.store.write(move |db| {
             let now = clock.now();
-            steps.iter().map(|(known, input)| apply(db, known, input, now)).collect::<Result<Vec<_>>>()
+            let mut rights = Rights::default();
+            let mut one = |(known, input): &(_, _)| apply_with(db, known, input, now, &mut rights);
+            steps.iter().map(&mut one).collect::<Result<Vec<_>>>()
         });
         let stored = stored.await?;
         stored.iter().flatten().for_each(|now| self.published(host, now));
@@ -97,11 +99,21 @@ impl Operations {
 
 /// Stores one step. Whoever may no longer have done what an operation is about does not have it sent either.
 pub(super) fn apply(db: &Conn, known: &Operation, input: &Input, now: i64) -> Result<Option<Operation>> {
+    apply_with(db, known, input, now, &mut Rights::default())
+}
+
+fn apply_with(
+    db: &Conn,
+    known: &Operation,
+    input: &Input,
+    now: i64,
+    rights: &mut Rights,
+) -> Result<Option<Operation>> {
     let refused = Input::Refused(
         reason::NOT_ALLOWED.into(),
         "Whoever asked for this may no longer do so: it was not sent",
     );
-    let input = if *input == Input::Turn && !is_allowed(db, known, now)? { &refused } else { input };
+    let input = if *input == Input::Turn && !rights.allow(db, known, now)? { &refused } else { input };
     let take = |known: &Operation| {
         let Some(next) = step(known, input, now) else { return Ok(None) };
         Ok(operations::change(db, &next.after, &next.trail)?.then_some(next.after))

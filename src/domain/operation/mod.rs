@@ -8,12 +8,14 @@ pub mod cancel;
 pub mod create;
 mod gone;
 mod ledger;
+mod lines;
 pub mod machine;
 mod queue;
 pub mod read;
 pub mod record;
 pub mod retention;
 pub(super) mod right;
+mod room;
 mod target;
 mod timer;
 
@@ -26,6 +28,8 @@ use tokio::sync::Notify;
 
 use self::cancel::Cancel;
 use self::ledger::Ledger;
+use self::lines::Lines;
+use self::room::Room;
 use super::By;
 use crate::auth::Caller;
 use crate::clock::Millis;
@@ -49,7 +53,9 @@ pub struct Operations {
     /// Agents of devices for which a wake may wait that another agent was meant to send.
     stand_ins: Mutex<HashSet<i64>>,
     /// What stands in an agent's line, or was sent.
-    under_way: Mutex<HashSet<OperationId>>,
+    lines: Lines,
+    /// How many each user may still make.
+    room: Room,
     /// What has the agents end what was sent and can be ended.
     cancelers: Mutex<HashMap<OperationId, Arc<Cancel>>>,
     /// When something is due first.
@@ -68,7 +74,8 @@ impl Default for Operations {
             stirred: Notify::new(),
             backlog: Mutex::default(),
             stand_ins: Mutex::default(),
-            under_way: Mutex::default(),
+            lines: Lines::default(),
+            room: Room::default(),
             cancelers: Mutex::default(),
             first_due: AtomicI64::new(Millis::MAX),
             waiters: Mutex::default(),

@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use super::Operations;
+use super::lines::LINE;
 use super::machine::{Input, Reply};
 use crate::control::{DispatchError, InLine, Requester};
 use crate::domain::command_error::{agent_text, allow_it};
@@ -22,8 +23,6 @@ use crate::model::shutdown::Shutdown;
 use crate::registry::CommandError;
 use crate::store::operations;
 
-/// Operations of one agent that line up at once: as many as the largest window takes.
-const LINE: i64 = 16;
 /// Agents whose queues are read at once.
 const AGENTS: usize = 32;
 /// How long what found no place in line waits before it tries again.
@@ -115,7 +114,7 @@ impl Operations {
             backlog.retain(|agent| !online.contains(agent));
         }
         let read = host.store.read(move |db| {
-            let queue = |agent| Ok((agent, operations::queue(db, agent, now, LINE)?));
+            let queue = |agent| Ok((agent, operations::queue(db, agent, now, LINE as i64)?));
             let queues = online.into_iter().map(queue).collect::<Result<Vec<_>>>()?;
             let more = queues.iter().map(|(agent, _)| operations::live_of_agent(db, *agent));
             Ok((more.collect::<Result<Vec<_>>>()?, queues))
@@ -125,12 +124,14 @@ impl Operations {
             if live > 0 {
                 self.backlog.lock().insert(agent);
             }
+            let found = queue.len();
             for operation in queue {
-                if !self.under_way.lock().insert(operation.id) {
+                if !self.lines.enter(agent, operation.id) {
                     continue;
                 }
+                self.lines.found(agent, found);
                 let Some(entry) = host.registry.get(&operation.command) else {
-                    self.under_way.lock().remove(&operation.id);
+                    self.lines.leave(agent, operation.id);
                     let gone = "This server has no such command any more: it was not sent";
                     self.step(
                         operation,
@@ -146,7 +147,7 @@ impl Operations {
                         tokio::spawn(attempt);
                     }
                     Err(error @ (DispatchError::Unsupported | DispatchError::TooLong)) => {
-                        self.under_way.lock().remove(&id);
+                        self.lines.leave(agent, id);
                         let lacks = if error == DispatchError::TooLong {
                             "A microcontroller runs no long commands: it was not sent".into()
                         } else if entry.opt_in {
@@ -159,7 +160,7 @@ impl Operations {
                             .await?;
                     }
                     Err(error) => {
-                        self.under_way.lock().remove(&id);
+                        self.lines.leave(agent, id);
                         if error != DispatchError::Offline {
                             self.look_later(agent);
                         }
@@ -173,7 +174,8 @@ impl Operations {
 
     /// Has an agent take over what waits for others of a device's agents, which are offline.
     async fn stand_in(self: &Arc<Self>, host: &Arc<Host>, agent: i64, now: i64) -> Result<()> {
-        let found = host.store.read(move |db| operations::wakes_of_others(db, agent, now, LINE)).await?;
+        let found =
+            host.store.read(move |db| operations::wakes_of_others(db, agent, now, LINE as i64)).await?;
         if found.is_empty() {
             return Ok(());
         }
@@ -207,22 +209,33 @@ async fn attempt(
     operation: Operation,
 ) {
     let id = operation.id;
-    let timed_out = send(&operations, &host, agent, line, operation).await;
-    operations.under_way.lock().remove(&id);
-    match timed_out {
-        Ok(Some((sent, operation))) => {
-            operations.look_at(agent);
-            if let Some(reply) = sent.late().await {
-                store(&host, &operations, operation, Input::Answered(reply_of(reply))).await;
-            }
-        }
-        Ok(None) => operations.look_at(agent),
+    let attempted = send(&operations, &host, agent, line, operation).await;
+    let may_wait = operations.lines.leave(agent, id);
+    match attempted {
         // A database that refuses is not asked again at once.
         Err(_) => operations.look_later(agent),
+        // It waits again itself.
+        Ok(Attempted::InVain) => operations.look_at(agent),
+        Ok(Attempted::Done | Attempted::TimedOut(_)) if may_wait => operations.look_at(agent),
+        Ok(_) => {}
+    }
+    if let Ok(Attempted::TimedOut(timed_out)) = attempted {
+        let (sent, operation) = *timed_out;
+        if let Some(reply) = sent.late().await {
+            store(&host, &operations, operation, Input::Answered(reply_of(reply))).await;
+        }
     }
 }
 
-type TimedOut = Option<(crate::control::Sent, Operation)>;
+/// What came of an attempt.
+enum Attempted {
+    /// The operation has ended, or is no longer this one's to send.
+    Done,
+    /// It was not sent, or nobody knows whether it was done.
+    InVain,
+    /// It was sent and not answered in time: the answer may still come.
+    TimedOut(Box<(crate::control::Sent, Operation)>),
+}
 
 async fn send(
     operations: &Arc<Operations>,
@@ -230,11 +243,8 @@ async fn send(
     agent: i64,
     line: InLine,
     operation: Operation,
-) -> Result<TimedOut> {
-    let turn = match line.turn().await {
-        Ok(turn) => turn,
-        Err(_) => return Ok(None),
-    };
+) -> Result<Attempted> {
+    let Ok(turn) = line.turn().await else { return Ok(Attempted::InVain) };
     let payload = match operation.kind {
         OperationKind::Command => operation.payload.clone(),
         OperationKind::Wake => match wake::payload_of(host, &operation, agent).await? {
@@ -246,17 +256,17 @@ async fn send(
                     Input::Impossible(word.into(), message.into())
                 };
                 operations.step(operation, gone).await?;
-                return Ok(None);
+                return Ok(Attempted::Done);
             }
         },
     };
     let Some(running) = operations.step(operation, Input::Turn).await?.filter(Operation::is_live) else {
-        return Ok(None);
+        return Ok(Attempted::Done);
     };
     let time = Duration::from_millis(u64::try_from(running.run_timeout).unwrap_or(0));
     let Ok(mut sent) = turn.send(payload, time) else {
         store(host, operations, running, Input::Unsent).await;
-        return Ok(None);
+        return Ok(Attempted::InVain);
     };
     let canceler = sent.canceler().map(|canceler| operations.keep_canceler(running.id, canceler));
     let outcome = sent.outcome(|progress| live::progressed(host, &running, progress)).await;
@@ -271,26 +281,26 @@ async fn send(
     }
     if host.shutdown.is_cancelled() && matches!(outcome, Err(DispatchError::Disconnected)) {
         // The next start finds it running.
-        return Ok(None);
+        return Ok(Attempted::Done);
     }
     match outcome {
         Err(DispatchError::TimedOut) => {
             let now = store(host, operations, running, Input::TimedOut).await;
-            Ok(now.map(|now| (sent, now)))
+            Ok(now.map_or(Attempted::Done, |now| Attempted::TimedOut(Box::new((sent, now)))))
         }
         Err(DispatchError::Disconnected | DispatchError::Offline | DispatchError::Busy) => {
             store(host, operations, running, Input::Lost(reason::CONNECTION_LOST)).await;
-            Ok(None)
+            Ok(Attempted::InVain)
         }
         Err(DispatchError::Failed(said))
             if said.is_canceled() && canceler.is_some_and(|canceler| canceler.was_asked()) =>
         {
             store(host, operations, running, Input::Answered(Reply::Canceled)).await;
-            Ok(None)
+            Ok(Attempted::Done)
         }
         answered => {
             store(host, operations, running, Input::Answered(reply_of(answered))).await;
-            Ok(None)
+            Ok(Attempted::Done)
         }
     }
 }
