@@ -65,6 +65,7 @@ impl Agent {
                                 "null"
                             }
                             "GET_STATUS" => r#"{"status":"OK","message":"up","online":"online"}"#,
+                            "PROBE" => r#"{"status":"OK","message":"up","online":"online","method":"icmp"}"#,
                             _ => r#"{"status":"OK","message":"sent"}"#,
                         };
                         masked(&mut answers, 0x1, format!("{name}:{id}:{reply}").as_bytes());

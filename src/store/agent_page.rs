@@ -32,7 +32,7 @@ macro_rules! filtered {
             " AND (?6 IS NULL OR instr(search, ?6) > 0) AND (?7 IS NULL OR ownerID = ?7) \
              AND (?8 IS NULL OR (type = 'server') = (?8 = 'server')) ORDER BY ",
             $order,
-            " LIMIT ?9"
+            " LIMIT +?9"
         )
     };
 }

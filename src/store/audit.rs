@@ -136,7 +136,7 @@ pub fn heaps(db: &Conn) -> Result<Vec<Heap>> {
 /// # Errors
 /// The database refuses.
 pub fn delete_before(db: &Conn, at: Millis) -> Result<u64> {
-    let sql = "DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE at < ?1 ORDER BY at LIMIT ?2)";
+    let sql = "DELETE FROM audit WHERE id IN (SELECT id FROM audit WHERE at < ?1 ORDER BY at LIMIT +?2)";
     db.execute(sql, [at, SOME])
 }
 
@@ -146,7 +146,7 @@ pub fn delete_before(db: &Conn, at: Millis) -> Result<u64> {
 /// The database refuses.
 pub fn delete_oldest(db: &Conn, heap: &Heap, surplus: i64) -> Result<u64> {
     let sql = "DELETE FROM audit WHERE id IN (SELECT id FROM audit INDEXED BY audit_by_heap \
-               WHERE party = ?1 AND origin = ?2 AND action = ?3 AND outcome = ?4 ORDER BY id LIMIT ?5)";
+               WHERE party = ?1 AND origin = ?2 AND action = ?3 AND outcome = ?4 ORDER BY id LIMIT +?5)";
     let Heap { party, origin, action, outcome, .. } = heap;
     db.execute(
         sql,

@@ -127,7 +127,7 @@ pub fn page(db: &Conn, filter: &AuditFilter, before: Option<Place>, limit: usize
          AND (?7 IS NULL OR substr(action, 1, length(?7)) = ?7) \
          AND (?8 IS NULL OR target = ?8) AND (?9 IS NULL OR targetID = ?9) \
          AND (?10 IS NULL OR outcome = ?10) AND (?11 IS NULL OR address = ?11) \
-         ORDER BY at DESC, id DESC LIMIT ?12",
+         ORDER BY at DESC, id DESC LIMIT +?12",
         libsql::params![
             from.at,
             from.id,

@@ -2,6 +2,9 @@
 //!
 //! libsql's local calls are asynchronous in name only: they run SQLite on the calling thread and are ready at their
 //! first poll. That is why a connection lives on a thread of its own and never on a tokio worker.
+//!
+//! A bound is written `LIMIT +?1`, with a sign: SQLite plans a statement anew each time a plain parameter there is set,
+//! which takes longer than most statements run.
 
 use std::cell::RefCell;
 use std::collections::HashMap;

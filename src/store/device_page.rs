@@ -41,7 +41,7 @@ macro_rules! filtered {
              AND (?8 IS NULL OR ownerID = ?8) AND (?9 IS NULL OR agentID = ?9) \
              AND (?10 IS NULL OR type = ?10 OR ?10 = 'desktop' AND type NOT IN ('server', 'laptop', 'printer', 'nas')) \
              AND (?11 IS NULL OR presence = ?11) AND ",
-            among!("?12"), " AND ", among!("?13"), " ORDER BY ", $order, " LIMIT ?14"
+            among!("?12"), " AND ", among!("?13"), " ORDER BY ", $order, " LIMIT +?14"
         )
     };
 }

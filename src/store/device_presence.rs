@@ -68,7 +68,7 @@ pub fn standing(db: &Conn, device: i64) -> Result<Option<Standing>> {
 /// # Errors
 /// The database refuses.
 pub fn page(db: &Conn, device: i64, before: Option<i64>, limit: i64) -> Result<Vec<PresenceRow>> {
-    let sql = select!("WHERE deviceID = ?1 AND (?2 IS NULL OR id < ?2) ORDER BY id DESC LIMIT ?3");
+    let sql = select!("WHERE deviceID = ?1 AND (?2 IS NULL OR id < ?2) ORDER BY id DESC LIMIT +?3");
     db.query(sql, libsql::params![device, before, limit], change)
 }
 

@@ -66,6 +66,6 @@ pub fn put(db: &Conn, request: &Request, operation: OperationId, now: Millis) ->
 /// The database refuses.
 pub fn delete_before(db: &Conn, before: Millis) -> Result<u64> {
     let sql = "DELETE FROM idempotency_keys WHERE (userID, method, path, key) IN \
-               (SELECT userID, method, path, key FROM idempotency_keys WHERE createdAt < ?1 ORDER BY createdAt LIMIT ?2)";
+               (SELECT userID, method, path, key FROM idempotency_keys WHERE createdAt < ?1 ORDER BY createdAt LIMIT +?2)";
     db.execute(sql, [before, SOME])
 }

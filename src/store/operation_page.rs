@@ -64,7 +64,7 @@ macro_rules! rest {
             $state,
             " AND key >= ?2 AND key < ?3 AND (?4 IS NULL OR state = ?4) AND (?5 IS NULL OR kind = ?5) \
              AND (?6 IS NULL OR ownerID = ?6) AND (?7 IS NULL OR agentID = ?7) AND (?8 IS NULL OR deviceID = ?8) \
-             ORDER BY key DESC LIMIT ?9"
+             ORDER BY key DESC LIMIT +?9"
         )
     };
 }

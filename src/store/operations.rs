@@ -191,7 +191,7 @@ pub fn live_wake(db: &Conn, device: i64, payload: &str) -> Result<Option<Operati
 /// The database refuses.
 pub fn queue(db: &Conn, agent: i64, now: Millis, most: i64) -> Result<Vec<Operation>> {
     let sql = select!(
-        "WHERE agentID = ?1 AND endedAt IS NULL AND state = 'queued' AND notBefore <= ?2 ORDER BY class, key LIMIT ?3"
+        "WHERE agentID = ?1 AND endedAt IS NULL AND state = 'queued' AND notBefore <= ?2 ORDER BY class, key LIMIT +?3"
     );
     db.query(sql, [agent, now, most], operation)
 }
@@ -204,7 +204,7 @@ pub fn wakes_of_others(db: &Conn, agent: i64, now: Millis, most: i64) -> Result<
     let sql = select!(
         "WHERE endedAt IS NULL AND state = 'queued' AND kind = 'wake' AND progress IS NULL AND notBefore <= ?2 \
          AND agentID IS NOT ?1 AND deviceID IN (SELECT deviceID FROM device_fallbacks WHERE agentID = ?1 \
-         UNION SELECT id FROM devices WHERE agentID = ?1) ORDER BY key LIMIT ?3"
+         UNION SELECT id FROM devices WHERE agentID = ?1) ORDER BY key LIMIT +?3"
     );
     db.query(sql, [agent, now, most], operation)
 }
@@ -260,7 +260,7 @@ pub fn agents_with_live(db: &Conn) -> Result<Vec<i64>> {
 /// The database refuses.
 pub fn running(db: &Conn, after: i64) -> Result<Vec<Operation>> {
     let sql = select!(
-        "WHERE endedAt IS NULL AND key > ?1 AND state = 'running' AND progress IS NULL ORDER BY key LIMIT ?2"
+        "WHERE endedAt IS NULL AND key > ?1 AND state = 'running' AND progress IS NULL ORDER BY key LIMIT +?2"
     );
     db.query(sql, [after, SOME], operation)
 }
@@ -297,7 +297,7 @@ pub fn first_due(db: &Conn) -> Result<Option<Millis>> {
 /// # Errors
 /// The database refuses.
 pub fn due(db: &Conn, now: Millis) -> Result<Vec<Operation>> {
-    let sql = select!("WHERE dueAt IS NOT NULL AND dueAt <= ?1 ORDER BY dueAt LIMIT ?2");
+    let sql = select!("WHERE dueAt IS NOT NULL AND dueAt <= ?1 ORDER BY dueAt LIMIT +?2");
     db.query(sql, [now, SOME], operation)
 }
 
@@ -316,7 +316,7 @@ pub fn counts(db: &Conn) -> Result<Vec<(i64, i64)>> {
 /// # Errors
 /// The database refuses.
 pub fn delete_before(db: &Conn, from: i64, before: Millis) -> Result<(u64, Option<i64>)> {
-    let sql = "SELECT max(key) FROM (SELECT key FROM operations WHERE key >= ?1 AND key < ?2 ORDER BY key LIMIT ?3)";
+    let sql = "SELECT max(key) FROM (SELECT key FROM operations WHERE key >= ?1 AND key < ?2 ORDER BY key LIMIT +?3)";
     let bound = OperationId::first_key(before);
     let Some(last) = db.query_one(sql, [from, bound, SOME], |row| row.opt_int(0))?.flatten() else {
         return Ok((0, None));
@@ -331,6 +331,6 @@ pub fn delete_before(db: &Conn, from: i64, before: Millis) -> Result<(u64, Optio
 /// The database refuses.
 pub fn delete_oldest(db: &Conn, owner: i64, surplus: i64) -> Result<u64> {
     let sql = "DELETE FROM operations WHERE key IN (SELECT key FROM operations \
-               WHERE ownerID = ?1 AND endedAt IS NOT NULL ORDER BY key LIMIT ?2)";
+               WHERE ownerID = ?1 AND endedAt IS NOT NULL ORDER BY key LIMIT +?2)";
     db.execute(sql, [owner, surplus.min(SOME)])
 }

@@ -179,12 +179,14 @@ pub fn of_devices(db: &Conn, devices: &[i64], at: Millis) -> Result<Vec<DeviceSh
 /// The database refuses.
 pub fn devices_of(db: &Conn, of: Shared, most: usize) -> Result<Vec<(i64, i64)>> {
     let (sql, id) = match of {
-        Shared::Device(id) => ("SELECT id, CAST(ownerID AS INTEGER) FROM devices WHERE id = ?1 LIMIT ?2", id),
+        Shared::Device(id) => {
+            ("SELECT id, CAST(ownerID AS INTEGER) FROM devices WHERE id = ?1 LIMIT +?2", id)
+        }
         // Only its owner's: in an adopted database somebody else's may name it.
         Shared::Agent(id) => (
             "SELECT devices.id, CAST(devices.ownerID AS INTEGER) FROM devices \
              JOIN agents ON agents.id = devices.agentID AND agents.ownerID = devices.ownerID \
-             WHERE devices.agentID = ?1 ORDER BY devices.id LIMIT ?2",
+             WHERE devices.agentID = ?1 ORDER BY devices.id LIMIT +?2",
             id,
         ),
     };
