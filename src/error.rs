@@ -101,6 +101,7 @@ struct Parts {
     refusal: Option<Refusal>,
     data: Option<serde_json::Value>,
     agent_code: Option<String>,
+    operation: Option<String>,
 }
 
 impl Error {
@@ -119,6 +120,7 @@ impl Error {
             refusal: None,
             data: None,
             agent_code: None,
+            operation: None,
         }))
     }
 
@@ -210,6 +212,18 @@ impl Error {
     pub fn with_data(mut self, data: serde_json::Value) -> Self {
         self.0.data = Some(data);
         self
+    }
+
+    /// The same error, of an operation that can be read at this path.
+    #[must_use]
+    pub fn of_operation(mut self, path: String) -> Self {
+        self.0.operation = Some(path);
+        self
+    }
+
+    /// Where the operation can be read that it is about.
+    pub fn operation(&self) -> Option<&str> {
+        self.0.operation.as_deref()
     }
 
     /// With the code of an agent's own that says why it failed, in a field beside the error's.

@@ -284,7 +284,7 @@ pub(super) async fn accept(
     {
         seen = read::wait(call, seen.operation.id, time).await?;
     }
-    let location = format!("/api/operations/{}", seen.operation.id);
+    let id = seen.operation.id;
     let ended = !seen.operation.is_live();
     let (status, message) = match (made, ended) {
         (_, true) if wait.is_some() => (StatusCode::OK, "Operation ended"),
@@ -292,18 +292,34 @@ pub(super) async fn accept(
         (false, _) if replayed => (StatusCode::ACCEPTED, "Operation accepted"),
         (false, _) => (StatusCode::OK, "The same operation is live already"),
     };
-    let mut answer = Answer { status, ..Answer::ok(message, OperationView::of(seen)) };
-    if let Ok(location) = HeaderValue::from_str(&location) {
+    let answer = Answer { status, ..Answer::ok(message, OperationView::of(seen)) };
+    Ok(with_headers(answer, id, &prefer, replayed))
+}
+
+/// Where an operation is read.
+pub(super) fn location(id: OperationId) -> String {
+    format!("/api/operations/{id}")
+}
+
+/// An answer about an operation, with the headers that say where it is, which preferences were followed, and whether the
+/// request came before.
+pub(super) fn with_headers<T>(
+    answer: Answer<T>,
+    id: OperationId,
+    prefer: &Prefer,
+    replayed: bool,
+) -> Answer<T> {
+    let mut answer = answer.header(VARY, HeaderValue::from_static("Prefer"));
+    if let Ok(location) = HeaderValue::from_str(&location(id)) {
         answer = answer.header(LOCATION, location);
     }
-    answer = answer.header(VARY, HeaderValue::from_static("Prefer"));
     if let Some(applied) = prefer.applied() {
         answer = answer.header(PREFERENCE_APPLIED, applied);
     }
     if replayed {
         answer = answer.header(REPLAYED, HeaderValue::from_static("true"));
     }
-    Ok(answer)
+    answer
 }
 
 async fn list(call: Call, _: NoBody) -> Result<Answer<List<OperationView>>> {

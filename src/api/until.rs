@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use super::bounded::Seconds;
 use super::operation_view::OperationView;
-use super::prefer::{REPLAYED, idempotency_key};
+use super::operations::{location, with_headers};
+use super::prefer::{Prefer, idempotency_key};
 use crate::domain::operation::create::{Options, Wanted, create, request};
 use crate::domain::operation::read;
 use crate::error::{Error, Kind, Result};
 use crate::model::operation::{Operation, State, reason};
-use crate::rest::{Answer, Call, HeaderValue};
+use crate::rest::{Answer, Call, StatusCode};
 
 /// How much longer than the device is looked for its end is waited for: the last look takes a while.
 const LAST_LOOK: Duration = Duration::from_secs(20);
@@ -33,7 +34,8 @@ pub(super) struct Wait {
     pub(super) not_done: &'static str,
 }
 
-/// Makes the operation, waits for its end, and answers that: 504 with the operation where it is another than was wanted.
+/// Makes the operation, waits for its end, and answers that: 504 with the operation where it is another than was wanted. Of
+/// whoever prefers to wait no longer than so long the operation is accepted.
 pub(super) async fn answer(
     call: &Call,
     wait: Wait,
@@ -47,20 +49,23 @@ pub(super) async fn answer(
     let deliver_within = options.deliver_within.unwrap_or(seconds);
     let options = Options { request, deliver_within: Some(deliver_within), ..options };
     let created = create(call, wanted, options).await?;
+    let (id, prefer) = (created.seen.operation.id, Prefer::of(&call.headers));
     let longest = timeout + delay + Duration::from_secs(deliver_within.unsigned_abs()) + LAST_LOOK;
-    let seen = read::wait(call, created.seen.operation.id, longest).await?;
+    let seen = read::wait(call, id, prefer.wait.map_or(longest, |wait| wait.min(longest))).await?;
     let ended = seen.operation.clone();
-    if ended.state == State::Succeeded {
-        let mut answer = Answer::ok(done, OperationView::of(seen));
-        if created.replayed {
-            answer = answer.header(REPLAYED, HeaderValue::from_static("true"));
-        }
-        return Ok(answer);
+    let accepted = match ended.state {
+        State::Succeeded => Some((StatusCode::OK, done)),
+        _ if ended.is_live() && prefer.wait.is_some() => Some((StatusCode::ACCEPTED, "Operation accepted")),
+        _ => None,
+    };
+    if let Some((status, message)) = accepted {
+        let answer = Answer { status, ..Answer::ok(message, OperationView::of(seen)) };
+        return Ok(with_headers(answer, id, &prefer, created.replayed));
     }
     let device = read::device_name(call, &ended).await?;
     let data = serde_json::to_value(OperationView::of(seen)).map_err(Error::internal)?;
     let message = format!("{device} {not_done}: {}{}", ended.message, remedy(&ended));
-    Err(Error::new(Kind::TimedOut, code(&ended), message).with_data(data))
+    Err(Error::new(Kind::TimedOut, code(&ended), message).with_data(data).of_operation(location(id)))
 }
 
 /// The reason of an operation as an error's code.

@@ -40,7 +40,7 @@ pub(super) fn routes() -> Vec<Route> {
         .example(r#"{"until":"online","timeout":120}"#)
         .reads(
             PREFER,
-            "`respond-async` has it answered at once, with the operation; `wait=N` then after N seconds at most",
+            "`respond-async` has it answered at once, with the operation; `wait=N` after N seconds at most",
         )
         .reads(IDEMPOTENCY_KEY, "Under which the same request is done once, within a day")
         .statuses(&[StatusCode::OK, StatusCode::ACCEPTED])

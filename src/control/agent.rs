@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use super::close::Why;
-use super::command::{Answered, Requester};
+use super::command::{Answered, Requester, Witness};
 use super::core::{Core, Due, Task};
 use super::dispatch::DispatchError;
 use super::line::{Ends, Next};
@@ -89,11 +89,12 @@ impl Agent {
         state.about = about();
         state.unknown = None;
         state.last_seen = now;
+        state.connected_at = core.clock.now();
         state.next_beat = now + beat;
         state.until_heartbeat = until_heartbeat;
         if came {
             state.why = Why::Connected;
-            state.since = core.clock.now();
+            state.since = state.connected_at;
         }
         let epoch = state.epoch;
         core.timer.at(state.next_look(), Due { agent: self.clone(), task: Task::KeepAlive(epoch) });
@@ -195,7 +196,7 @@ impl Agent {
         entry: &'static CommandEntry,
         payload: String,
         requester: Requester,
-        late: Option<oneshot::Sender<Answered>>,
+        late: Option<Witness>,
     ) -> Result<oneshot::Receiver<Answered>, DispatchError> {
         let mut state = self.state.lock();
         state.takes(entry)?;
@@ -340,6 +341,18 @@ impl Agent {
 
     pub(super) fn is_online(&self) -> bool {
         self.state.lock().is_online()
+    }
+
+    pub(super) fn connected_at(&self) -> Option<Millis> {
+        let state = self.state.lock();
+        state.is_online().then_some(state.connected_at)
+    }
+
+    pub(super) fn was_heard_within(&self, core: &Core, time: Duration) -> bool {
+        let state = self.state.lock();
+        // While this process stood still nobody could be heard.
+        let heard = state.last_seen.max(core.awake_since());
+        state.is_online() && core.now() < heard + millis(time)
     }
 
     /// Flushes the queue of an epoch's connection: true while something is left.

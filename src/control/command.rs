@@ -1,5 +1,8 @@
 //! A command on its way to an agent, and who waits for it.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use tokio::sync::{oneshot, watch};
 
 use super::dispatch::DispatchError;
@@ -25,6 +28,54 @@ pub enum Requester {
 /// What a caller gets.
 pub(super) type Answered = Result<String, DispatchError>;
 
+/// Learns of a command what its caller may not: that it was sent, and a reply that comes when nobody waits any more.
+pub struct Witness {
+    sent: Option<Arc<AtomicBool>>,
+    reply: oneshot::Sender<Answered>,
+}
+
+/// What a [`Witness`] learned.
+pub struct Witnessed {
+    sent: Arc<AtomicBool>,
+    reply: oneshot::Receiver<Answered>,
+}
+
+impl Witness {
+    /// A new one, and what it learns.
+    pub fn new() -> (Self, Witnessed) {
+        let (sent, (reply, replied)) = (Arc::new(AtomicBool::new(false)), oneshot::channel());
+        (Self { sent: Some(sent.clone()), reply }, Witnessed { sent, reply: replied })
+    }
+
+    /// One of whom it is known otherwise that it was sent.
+    pub(super) fn of_reply(reply: oneshot::Sender<Answered>) -> Self {
+        Self { sent: None, reply }
+    }
+
+    fn note_sent(&self) {
+        if let Some(sent) = &self.sent {
+            sent.store(true, Ordering::Release);
+        }
+    }
+
+    pub(super) fn note_reply(self, reply: Answered) {
+        // Who was answered, or went away altogether, does not listen.
+        let _ = self.reply.send(reply);
+    }
+}
+
+impl Witnessed {
+    /// Whether the command's frame was written.
+    pub fn was_sent(&self) -> bool {
+        self.sent.load(Ordering::Acquire)
+    }
+
+    /// Waits for a reply that nobody else gets; none once none can come any more.
+    pub async fn reply(self) -> Option<Result<String, DispatchError>> {
+        self.reply.await.ok()
+    }
+}
+
 /// A command on its way.
 pub(super) struct Command {
     pub(super) entry: &'static CommandEntry,
@@ -32,8 +83,8 @@ pub(super) struct Command {
     pub(super) callers: Vec<oneshot::Sender<Answered>>,
     /// Told its ID when its turn comes, where what it sends is given only then.
     pub(super) granted: Option<oneshot::Sender<u32>>,
-    /// Get a reply that comes late.
-    pub(super) late: Vec<oneshot::Sender<Answered>>,
+    /// Learn that it was sent, and get a reply that comes late.
+    pub(super) late: Vec<Witness>,
     /// Gets how far it is, where somebody listens.
     pub(super) reports: Option<watch::Sender<Option<Progress>>>,
     /// Who asked first.
@@ -60,11 +111,16 @@ impl Command {
         self.reports.is_some()
     }
 
+    /// Notes that its frame was written.
+    pub(super) fn note_sent(&self) {
+        self.late.iter().for_each(Witness::note_sent);
+    }
+
     /// Lets another caller wait for the same reply.
     pub(super) fn join(
         &mut self,
         caller: oneshot::Sender<Answered>,
-        late: Option<oneshot::Sender<Answered>>,
+        late: Option<Witness>,
         requester: Requester,
     ) -> Result<(), DispatchError> {
         self.callers.retain(|c| !c.is_closed());
@@ -85,11 +141,10 @@ impl Command {
             left |= caller.send(outcome.clone()).is_err();
         }
         for late in self.late.into_iter().filter(|_| is_reply && left) {
-            // Who was answered, or went away altogether, does not listen.
-            let _ = late.send(outcome.clone());
+            late.note_reply(outcome.clone());
         }
     }
 }
 
 /// Who waits for a reply that comes late.
-pub(super) type Waiters = (&'static CommandEntry, Vec<oneshot::Sender<Answered>>);
+pub(super) type Waiters = (&'static CommandEntry, Vec<Witness>);

@@ -1,13 +1,12 @@
 //! Sending a command to an agent and waiting for its reply.
 
 use super::cancel::Waiting;
-use super::command::{Answered, Requester};
+use super::command::{Answered, Requester, Witness};
 use super::{Control, message};
 use crate::model::event::{CommandOutcome, Event};
 use crate::registry::{
     Command, CommandEntry, CommandError, ReplyError, UNKNOWN_COMMAND, decode, encode_payload,
 };
-use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 /// How much of what is wrong with a reply is kept for the log.
@@ -69,9 +68,6 @@ impl DispatchError {
     }
 }
 
-/// Gets the reply to a command that comes after its time; dropped where none can come any more.
-pub(super) type LateReply = oneshot::Sender<Result<String, DispatchError>>;
-
 impl Control {
     /// Sends `C` to an agent on the server's own behalf and waits for its reply.
     ///
@@ -130,8 +126,8 @@ impl Control {
         self.dispatch_watched(requester, agent, entry, payload, None).await
     }
 
-    /// As [`dispatch_json_for`](Self::dispatch_json_for), for whoever records it: a reply that comes after its time is
-    /// passed to `late`.
+    /// As [`dispatch_json_for`](Self::dispatch_json_for), for whoever records it: `witness` learns that it was sent, and a
+    /// reply that comes after its time or after the future was dropped.
     ///
     /// # Errors
     /// See [`DispatchError`].
@@ -141,10 +137,10 @@ impl Control {
         agent: i64,
         entry: &'static CommandEntry,
         payload: String,
-        late: Option<LateReply>,
+        witness: Option<Witness>,
     ) -> Result<String, DispatchError> {
         let asked = Instant::now();
-        let result = self.send_and_wait(requester, agent, entry, payload, late).await;
+        let result = self.send_and_wait(requester, agent, entry, payload, witness).await;
         let outcome = result.as_ref().map_or_else(DispatchError::outcome, |_| CommandOutcome::Ok);
         let user = match requester {
             Requester::User(user) => Some(user),
@@ -161,11 +157,11 @@ impl Control {
         agent: i64,
         entry: &'static CommandEntry,
         payload: String,
-        late: Option<LateReply>,
+        witness: Option<Witness>,
     ) -> Answered {
         check_payload(entry, &payload)?;
         let agent = self.find(agent).filter(|_| !self.is_stopping()).ok_or(DispatchError::Offline)?;
-        let outcome = agent.ask(&self.core, entry, payload, requester, late)?;
+        let outcome = agent.ask(&self.core, entry, payload, requester, witness)?;
         let waiting = Waiting::new(agent, entry, outcome);
         waiting.await.unwrap_or(Err(DispatchError::Disconnected))
     }

@@ -90,10 +90,7 @@ impl Agent {
                 core.count(&tally.late, self.id(), "a reply came late");
                 let Some((entry, waiters)) = waiters else { return };
                 let outcome = (entry.check_reply)(json).map_err(DispatchError::from);
-                for waiter in waiters {
-                    // Whoever waited may have gone away.
-                    let _ = waiter.send(outcome.clone());
-                }
+                waiters.into_iter().for_each(|waiter| waiter.note_reply(outcome.clone()));
             }
             Heard::Unknown => core.count(&tally.unknown, self.id(), "a reply with an unknown ID came"),
             Heard::Malformed => core.count(&tally.malformed, self.id(), "a frame that is no message came"),

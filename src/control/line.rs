@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use tokio::sync::{oneshot, watch};
 
-use super::command::{Answered, Command, Requester, Waiters};
+use super::command::{Answered, Command, Requester, Waiters, Witness};
 use super::dispatch::DispatchError;
 use super::message;
 use super::report::Rate;
@@ -118,7 +118,7 @@ impl Line {
         entry: &'static CommandEntry,
         payload: String,
         requester: Requester,
-        late: Option<oneshot::Sender<Answered>>,
+        late: Option<Witness>,
         now: Moment,
     ) -> Result<oneshot::Receiver<Answered>, DispatchError> {
         let (caller, outcome) = oneshot::channel();
@@ -127,7 +127,11 @@ impl Line {
             if let Some(flight) =
                 self.flights.iter_mut().find(|f| !f.canceled && f.command.is(entry, &payload))
             {
-                return flight.command.join(caller, late, requester).map(|()| outcome);
+                flight.command.join(caller, late, requester)?;
+                if flight.sent {
+                    flight.command.note_sent();
+                }
+                return Ok(outcome);
             }
             if let Some(at) = self.questions.iter().position(|c| c.is(entry, &payload)) {
                 // It comes up when the one who joins would have come up, if that is earlier.
@@ -176,7 +180,7 @@ impl Line {
             payload: String::new(),
             callers: vec![caller],
             granted: Some(grant),
-            late: vec![late_caller],
+            late: vec![Witness::of_reply(late_caller)],
             reports: Some(reporter),
             requester,
             shared: false,
@@ -242,6 +246,7 @@ impl Line {
         }
         let frame = message::encode(command.entry.name, id, &command.payload);
         let deadline = now + millis(command.entry.timeout);
+        command.note_sent();
         self.flights.push(Flight::new(id, deadline, true, command));
         Some(Next::Frame(frame))
     }

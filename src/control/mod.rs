@@ -70,7 +70,7 @@ use self::close::Why;
 use self::connection::Connection;
 use self::core::{Core, Due, Task};
 use self::outlet::{FAREWELL, Outlet, Sink};
-use crate::clock::Clock;
+use crate::clock::{Clock, Millis};
 use crate::error::{Error, Kind, Result};
 use crate::model::agent_features::AgentFeatures;
 use crate::model::audit::{Action, SubjectKind};
@@ -78,7 +78,7 @@ use crate::model::event::Event;
 use crate::model::shutdown::Shutdown;
 
 pub use self::cancel::Canceler;
-pub use self::command::Requester;
+pub use self::command::{Requester, Witness, Witnessed};
 pub use self::core::Counters;
 pub use self::dispatch::DispatchError;
 pub use self::line::MAX_WAIT;
@@ -186,6 +186,16 @@ impl Control {
     /// Whether the agent is there, since when and why; none for an agent nobody made known.
     pub fn presence(&self, agent: i64) -> Option<Presence> {
         self.agents.read().get(&agent).map(|agent| agent.presence(&self.core))
+    }
+
+    /// When the agent's newest connection came, also where it replaced another; none while the agent is offline.
+    pub fn connected_at(&self, agent: i64) -> Option<Millis> {
+        self.find(agent)?.connected_at()
+    }
+
+    /// Whether the agent is connected and said something within this time, be it a pong.
+    pub fn was_heard_within(&self, agent: i64, time: Duration) -> bool {
+        self.find(agent).is_some_and(|agent| agent.was_heard_within(&self.core, time))
     }
 
     /// What the agent's newest connection says the agent is; none if it has not connected or does not say.

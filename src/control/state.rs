@@ -47,6 +47,8 @@ pub(super) struct State {
     pub(super) link: Link,
     pub(super) why: Why,
     pub(super) since: Millis,
+    /// When the newest connection came.
+    pub(super) connected_at: Millis,
     pub(super) address: Option<IpAddr>,
     /// The newest command ID. It begins at random and runs on over connections, so that an answer to an older one meets
     /// nobody, not even over a restart.
@@ -112,6 +114,7 @@ impl State {
             link: Link::Offline,
             why: Why::Never,
             since: now,
+            connected_at: now,
             address: None,
             last_id: first_id(id),
             last_seen: 0,

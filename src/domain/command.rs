@@ -1,13 +1,12 @@
 //! Sends any command of the registry to an agent.
 
 use bytes::Bytes;
-use tokio::sync::oneshot;
 
 use super::By;
 use super::agent::not_found;
 use super::command_error::{agent_error, in_time, unsupported};
 use super::hang_up::hung_up;
-use super::operation::record::{self, Direct};
+use super::operation::record::{Direct, Watched};
 use super::server_side;
 use crate::control::DispatchError;
 use crate::error::{Error, Kind, Result};
@@ -49,8 +48,8 @@ pub async fn send(
             payload: payload.clone(),
             began: by.now(),
         };
-        let (late, answered_late) = oneshot::channel();
-        let reply = by.host.control.dispatch_watched(by.requester(), agent, entry, payload, Some(late));
+        let (watched, witness) = Watched::new(by, direct);
+        let reply = by.host.control.dispatch_watched(by.requester(), agent, entry, payload, Some(witness));
         let reply = in_time(entry.timeout, reply);
         let reply = tokio::select! {
             biased;
@@ -58,7 +57,7 @@ pub async fn send(
             () = hung_up(), if entry.cancelable => Err(DispatchError::GivenUp),
         };
         let reply = server_side::after(&by.host, agent, entry, reply).await;
-        record::note(by, direct, reply.as_ref().map(Some), answered_late);
+        watched.ended(reply.as_ref().map(Some));
         reply.map_err(|error| match error {
             DispatchError::Unsupported => unsupported(entry),
             error => agent_error(agent, entry.name, error),

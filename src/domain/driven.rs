@@ -13,7 +13,7 @@ use tracing::warn;
 use super::device_presence;
 use super::device_questions::DeviceQuestions;
 use super::look::Sample;
-use super::operation::publish;
+use super::operation::{Operations, publish};
 use crate::clock::{Course, Millis};
 use crate::control::Requester;
 use crate::error::{Error, Result};
@@ -68,6 +68,7 @@ pub(super) async fn to_the_end(driver: &mut impl Driver) {
         } => {}
         () = host.shutdown.cancelled() => {}
     }
+    Operations::of(&host).forget_waiter(id);
     host.remembered.get(DeviceQuestions::default).forget_device(driver.driven().device);
 }
 

@@ -85,6 +85,13 @@ impl Seen {
     }
 }
 
+impl Target {
+    /// The same, of a device whose own agent proves nothing.
+    pub(super) fn without_host_agent(self) -> Self {
+        Self { host_agent: None, ..self }
+    }
+}
+
 /// What the device of an ID is looked for by, if there is that device.
 ///
 /// # Errors

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use secrecy::ExposeSecret;
-use tokio::sync::oneshot;
 
 use super::By;
 use super::command_error::agent_error;
@@ -11,7 +10,7 @@ use super::device::Needed;
 use super::device_agent;
 use super::device_questions::DeviceQuestions;
 use super::operation::create::UNTIL_SENT;
-use super::operation::record::{self, Direct};
+use super::operation::record::{Direct, Watched};
 use crate::commands::wakeup::{Payload, Wakeup};
 use crate::control::DispatchError;
 use crate::error::{Error, Kind, Result};
@@ -55,9 +54,7 @@ pub async fn wake(by: &By, id: i64) -> Result<()> {
     questions.forget_device(id);
     let sending = async {
         let entry: &'static CommandEntry = const { &CommandEntry::of::<Wakeup>() };
-        let (late, answered_late) = oneshot::channel();
         let encoded = encode_payload::<Wakeup>(&payload).map_err(|e| Error::internal(e.message))?;
-        let sent = by.host.control.dispatch_watched(by.requester(), agent, entry, encoded, Some(late));
         let direct = Direct {
             kind: OperationKind::Wake,
             owner: device.owner,
@@ -67,8 +64,10 @@ pub async fn wake(by: &By, id: i64) -> Result<()> {
             payload: UNTIL_SENT.to_owned(),
             began: by.now(),
         };
+        let (watched, witness) = Watched::new(by, direct);
+        let sent = by.host.control.dispatch_watched(by.requester(), agent, entry, encoded, Some(witness));
         let sent = sent.await.map(drop);
-        record::note(by, direct, sent.as_ref().map(|()| None::<&str>), answered_late);
+        watched.ended(sent.as_ref().map(|()| None::<&str>));
         sent.map_err(failed)
     };
     // A share can be taken back, and a device changed, while the command waits for its turn.

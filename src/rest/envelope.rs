@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use hyper::header::{
-    ALLOW, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue, REFERRER_POLICY, RETRY_AFTER,
-    SEC_WEBSOCKET_VERSION, UPGRADE, X_FRAME_OPTIONS,
+    ALLOW, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, REFERRER_POLICY,
+    RETRY_AFTER, SEC_WEBSOCKET_VERSION, UPGRADE, VARY, X_FRAME_OPTIONS,
 };
 use serde::Serialize;
 
@@ -156,6 +156,11 @@ pub fn failed(error: &Error, id: &RequestId) -> Response {
     }
     if let Some(allow) = error.offered().and_then(|methods| HeaderValue::from_str(methods).ok()) {
         headers.insert(ALLOW, allow);
+    }
+    if let Some(path) = error.operation().and_then(|path| HeaderValue::from_str(path).ok()) {
+        headers.insert(LOCATION, path);
+        // Whoever would rather not wait for its end prefers so.
+        headers.insert(VARY, HeaderValue::from_static("Prefer"));
     }
     response
 }

@@ -306,7 +306,8 @@ pub fn due(db: &Conn, now: Millis) -> Result<Vec<Operation>> {
 /// # Errors
 /// The database refuses.
 pub fn counts(db: &Conn) -> Result<Vec<(i64, i64)>> {
-    let sql = "SELECT ownerID, count(*) FROM operations GROUP BY ownerID";
+    let sql = "SELECT ownerID, count(*) - (SELECT count(*) FROM operations AS live \
+               WHERE live.ownerID = operations.ownerID AND live.endedAt IS NULL) FROM operations GROUP BY ownerID";
     db.query(sql, (), |row| Ok((row.int(0)?, row.int(1)?)))
 }
 

@@ -315,6 +315,46 @@ async fn networks_are_looked_through_and_devices_shut_down() {
 }
 
 #[tokio::test]
+async fn a_shutdown_is_waited_for_until_the_device_is_gone() {
+    let here = tempfile::tempdir().unwrap();
+    let here = here.path();
+    let (_server, address, _admin, agent) = scene(here).await;
+    answer(here, &["devices", "edit", "Device", "--host-agent", &agent.to_string()], "").await;
+    let within = |seconds| ["devices", "shutdown", "Device", "--wait", "--timeout", seconds];
+    let (briefly, long) = (within("3"), within("60"));
+
+    // It stays: the exit status is not 0.
+    let mut stays = Firmware::connect(address, agent, SECRET).await;
+    let (output, stays) = tokio::join!(cli(here, &briefly, ""), async move {
+        let message = stays.command().await;
+        assert_eq!(message.command, "SHUTDOWN");
+        stays.reply(&message, r#"{"status":"OK","message":"now"}"#).await;
+        stays
+    });
+    let stays = tokio::spawn(stays.serve());
+    let line = failed(&output);
+    assert!(line.starts_with("netignite: the shutdown of \"Device\" (device 1) failed: "), "{line}");
+    assert!(line.contains("(still_seen)") && line.contains("`netignite operations show "), "{line}");
+    stays.abort();
+    let _ = stays.await;
+
+    let mut goes = Firmware::connect(address, agent, SECRET).await;
+    let (output, ()) = tokio::join!(cli(here, &long, ""), async move {
+        let message = goes.command().await;
+        goes.reply(&message, r#"{"status":"OK","message":"now"}"#).await;
+        // Not before the server has read it.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    });
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let said = text(&output.stdout);
+    assert!(said.starts_with("\"Device\" (device 1): Offline after "), "{said}");
+    let lines = text(&output.stderr);
+    assert!(lines.contains("The agent answered that it does it") && !lines.contains('\u{1b}'), "{lines}");
+    let line = refusal(here, &long, "").await;
+    assert!(line.contains("was not begun: ") && line.contains("offline"), "{line}");
+}
+
+#[tokio::test]
 async fn other_peoples_text_leaves_the_terminal_alone() {
     let here = tempfile::tempdir().unwrap();
     let here = here.path();

@@ -70,6 +70,7 @@ mod openapi;
 mod operation_events;
 mod operations;
 mod operations_crash;
+mod operations_edges;
 mod operations_wakes;
 mod origins;
 mod page;

@@ -9,9 +9,9 @@ use super::support::scene::{MAC, SECRET, Scene};
 use super::support::wait::until_equal;
 use super::support::{Client, Firmware, Reply, soon};
 
-const PATH: &str = "/api/operations";
+pub(super) const PATH: &str = "/api/operations";
 
-fn wakeup(agent: i64) -> Value {
+pub(super) fn wakeup(agent: i64) -> Value {
     json!({"kind": "command", "agentID": agent, "command": "WAKEUP",
         "payload": {"macAddress": "AA:BB:CC:DD:EE:FF", "port": 9}})
 }
@@ -20,22 +20,22 @@ fn ask(agent: i64) -> Value {
     json!({"kind": "command", "agentID": agent, "command": "GET_STATUS", "payload": {"address": "10.0.0.1"}})
 }
 
-fn wake(device: i64) -> Value {
+pub(super) fn wake(device: i64) -> Value {
     json!({"kind": "wake", "deviceID": device})
 }
 
-fn with(mut body: Value, more: Value) -> Value {
+pub(super) fn with(mut body: Value, more: Value) -> Value {
     let (body_map, more) = (body.as_object_mut().unwrap(), more.as_object().unwrap().clone());
     body_map.extend(more);
     body
 }
 
-async fn made(client: &Client, body: Value) -> String {
+pub(super) async fn made(client: &Client, body: Value) -> String {
     let reply = client.post(PATH, body).await.expect(202);
     reply.data()["id"].as_str().expect("a UUID").to_owned()
 }
 
-async fn get(client: &Client, id: &str) -> Value {
+pub(super) async fn get(client: &Client, id: &str) -> Value {
     client.get(&format!("{PATH}/{id}")).await.expect(200).data().clone()
 }
 
@@ -43,17 +43,17 @@ async fn state(client: &Client, id: &str) -> String {
     get(client, id).await["state"].as_str().unwrap().to_owned()
 }
 
-async fn until_state(client: &Client, id: &str, wanted: &str) -> Value {
+pub(super) async fn until_state(client: &Client, id: &str, wanted: &str) -> Value {
     until_equal(&format!("the state of {id}"), wanted.to_owned(), async || state(client, id).await).await;
     get(client, id).await
 }
 
-fn events(operation: &Value) -> Vec<&str> {
+pub(super) fn events(operation: &Value) -> Vec<&str> {
     operation["trail"].as_array().unwrap().iter().map(|entry| entry["event"].as_str().unwrap()).collect()
 }
 
 /// Sends with headers.
-async fn post_with(client: &Client, path: &str, body: &Value, headers: &[(&str, &str)]) -> Reply {
+pub(super) async fn post_with(client: &Client, path: &str, body: &Value, headers: &[(&str, &str)]) -> Reply {
     let mut request = client.http.request(Method::POST, client.url(path)).json(body);
     for (name, value) in headers {
         request = request.header(*name, *value);

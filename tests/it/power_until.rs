@@ -287,3 +287,33 @@ async fn it_goes_on_after_a_restart_and_is_sent_once() {
         sqlite::texts(&database, "SELECT event FROM operation_trail ORDER BY operation, number").await;
     assert!(trail.contains(&"server_restarted".to_owned()), "{trail:?}");
 }
+
+#[tokio::test]
+async fn a_restart_is_seen_though_the_old_connection_was_never_closed() {
+    let (scene, host) = hosted().await;
+    let before = Hosted::connect(&scene.server, host, DOES).await;
+    let operation =
+        begin(&scene.admin, scene.device, "reboot", json!({"until": "offline", "timeout": 60})).await;
+    until("the answer to be stored", || async {
+        let reply = scene.admin.get(&operation).await.expect(200);
+        events(reply.data()).contains(&"answered").then_some(())
+    })
+    .await;
+    // A machine whose power was cut says no farewell: what it was is replaced by what it is.
+    let _back = Hosted::connect(&scene.server, host, DOES).await;
+    let ended = ended(&scene.admin, &operation).await;
+    assert_eq!(ended["state"], "succeeded", "{ended}");
+    assert!(ended["message"].as_str().unwrap().starts_with("Restarted: "), "{ended}");
+    drop(before);
+}
+
+#[tokio::test]
+async fn an_agent_that_does_not_know_the_command_does_nothing() {
+    let (scene, host) = hosted().await;
+    let unknown = r#"{"status":"ERROR","message":"Unknown command"}"#;
+    let _on_it = Hosted::connect(&scene.server, host, unknown).await;
+    let asked = asking(&scene.admin, scene.device, "shutdown", json!({"until": "offline", "timeout": 60}));
+    let reply = soon("the answer", asked).await.unwrap();
+    assert_eq!((reply.status, reply.code()), (504, "command_not_supported"), "{}", reply.text);
+    assert_eq!(reply.data()["state"], "failed");
+}

@@ -2,6 +2,7 @@
 //! them and sees them come up, `power` has the agent on a device shut it down.
 
 mod change;
+mod follow;
 mod power;
 mod wake;
 
@@ -30,11 +31,11 @@ pub(super) enum Command {
     Delete(One),
     /// Wake a device; with --wait the exit status is 0 only if it was seen
     Wake(wake::Wake),
-    /// Have the agent that runs on a device switch it off
+    /// Have the agent that runs on a device switch it off; with --wait the exit status is 0 only if it was seen to go
     Shutdown(power::Power),
-    /// Have the agent that runs on a device restart it
+    /// Have the agent that runs on a device restart it; with --wait the exit status is 0 only if it was seen to
     Reboot(power::Power),
-    /// Have the agent that runs on a device send it to sleep
+    /// Have the agent that runs on a device send it to sleep; with --wait the exit status is 0 only if it was seen to go
     Sleep(power::Power),
     /// Ask agents which devices are up
     Status(Status),

@@ -1,31 +1,25 @@
 //! `netignite devices wake`: wakes a device and, with --wait, looks until it is seen.
 //!
-//! The wait is an operation on the server, which is asked how it stands once a second: so it survives a restart of the
-//! server and a connection that breaks, and whoever gives up here is told how to go on.
+//! The wait is an operation on the server, which is followed: see [`follow`](super::follow).
 
 use std::fmt::Write as _;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use clap::Args;
 use serde_json::{Value, json};
 
 use super::super::failure::Failure;
-use super::super::live_line::LiveLine;
 use super::super::number::{SECONDS, number};
-use super::super::operations::{Ending, OPERATIONS, ending};
+use super::super::operations::{Ending, ending};
 use super::super::operator::{Operator, Reaching, refused};
 use super::super::output::{self, text};
 use super::super::things::{self, DEVICES, Thing};
+use super::follow::{Shown, follow};
 use super::seen_by;
 use crate::http::{HeaderName, Method, StatusCode};
 
+/// The server goes on whoever waits.
 const PREFER: (HeaderName, &str) = (HeaderName::from_static("prefer"), "respond-async");
-/// How often the server is asked how it stands.
-const PAUSE: Duration = Duration::from_secs(1);
-/// How long the server may be away meanwhile: it may be restarting.
-const PATIENCE: Duration = Duration::from_secs(60);
-/// How much longer than everything that was asked for the end may take.
-const SLACK: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Args)]
 pub(in super::super) struct Wake {
@@ -56,14 +50,12 @@ pub(super) fn run(arguments: Wake) -> Result<(), Failure> {
     let (device, operation) = reaching.ask(async |operator| {
         operator.running()?;
         let device = things::device(operator, &device).await?;
-        let mut shown = Progress::new(as_json);
         let begun = begin(operator, &device, timeout).await?;
-        let ended = tokio::select! {
-            ended = follow(operator, begun.clone(), timeout, &mut shown) => ended,
-            _ = tokio::signal::ctrl_c() => Err(left(&begun)),
-        };
-        shown.close(ended.as_ref().ok());
-        Ok((device, ended?))
+        // An agent is waited for as long as the device is looked for.
+        let longest = Duration::from_secs(2 * timeout);
+        let shown = Shown { quiet: as_json, steps, not_done: "not seen" };
+        let ended = follow(operator, "wake", begun, longest, shown).await?;
+        Ok((device, ended))
     })?;
     if as_json {
         output::print_json(&operation)?;
@@ -112,60 +104,6 @@ fn unsent(device: &Thing, status: StatusCode, answer: &Value) -> Failure {
     Failure::new(format!("{device} was not woken: {}", refused(status, answer)))
 }
 
-/// Asks how the operation stands until it has ended, and gives it as it is then.
-async fn follow(
-    operator: &Operator,
-    mut operation: Value,
-    timeout: u64,
-    shown: &mut Progress,
-) -> Result<Value, Failure> {
-    let Ending::NotYet(id) = ending(&operation) else { return Ok(operation) };
-    let path = format!("{OPERATIONS}/{id}");
-    // An agent is waited for as long as the device is looked for.
-    let (begun, longest) = (Instant::now(), Duration::from_secs(2 * timeout) + SLACK);
-    let mut heard = begun;
-    loop {
-        let missing = match operator.call(Method::GET, &path, None, &[]).await {
-            Ok((status, mut answer)) if status.is_success() => {
-                heard = Instant::now();
-                operation = answer["data"].take();
-                None
-            }
-            // It may be busy, or a proxy may say that it restarts.
-            Ok((status, answer)) if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
-                Some(refused(status, &answer))
-            }
-            Ok((status, answer)) => return Err(lost(&id, &refused(status, &answer))),
-            Err(e) => Some(e),
-        };
-        match missing {
-            Some(why) if heard.elapsed() > PATIENCE => return Err(lost(&id, &why)),
-            Some(_) => {}
-            None => shown.show(&operation),
-        }
-        if !matches!(ending(&operation), Ending::NotYet(_)) || begun.elapsed() > longest {
-            return Ok(operation);
-        }
-        tokio::time::sleep(PAUSE).await;
-    }
-}
-
-/// How the wake goes on without whoever waited for it.
-fn goes_on(id: &str) -> String {
-    format!(
-        "the server goes on with it: `netignite operations show {id}` says how it went, `netignite operations cancel {id}` \
-         withdraws it"
-    )
-}
-
-fn left(operation: &Value) -> Failure {
-    Failure::interrupted(format!("the wait was ended; {}", goes_on(&text(&operation["id"]))))
-}
-
-fn lost(id: &str, why: &Failure) -> Failure {
-    Failure::new(format!("how the wake stands cannot be read: {why}; {}", goes_on(id)))
-}
-
 /// That a device was seen, how and through whom.
 fn seen(device: &Thing, message: &str, evidence: &Value) -> String {
     let mut said = format!("{device}: {message}");
@@ -199,64 +137,6 @@ fn unseen(device: &Thing, why: &str, operation: &Value) -> Failure {
     Failure::new(format!("{device} was not seen: {why}; {remedy} (`netignite operations show {id}`)"))
 }
 
-/// What is shown while it goes on: on a terminal one line that changes, else a line for each new entry of the trail.
-struct Progress {
-    line: LiveLine,
-    quiet: bool,
-    begun: Instant,
-    /// How many entries of the trail were shown, and the last of them.
-    shown: usize,
-    last: String,
-}
-
-impl Progress {
-    fn new(quiet: bool) -> Self {
-        Self { line: LiveLine::new(quiet), quiet, begun: Instant::now(), shown: 0, last: String::new() }
-    }
-
-    fn show(&mut self, operation: &Value) {
-        if self.quiet {
-            return;
-        }
-        if self.line.is_on() {
-            return self.line.draw(&format!("{} · {} s", steps(operation), self.begun.elapsed().as_secs()));
-        }
-        let trail = operation["trail"].as_array().map(Vec::as_slice).unwrap_or_default();
-        for entry in trail.iter().skip(self.shown) {
-            self.say(text(&entry["message"]));
-        }
-        self.shown = self.shown.max(trail.len());
-        // What it waits for is no entry.
-        if operation["state"] == "queued" {
-            self.say(text(&operation["message"]));
-        }
-    }
-
-    /// Says a line, unless it is the same as the one before: looks that find the same again are said once.
-    fn say(&mut self, line: String) {
-        if line != self.last {
-            output::note(&line);
-            self.last = line;
-        }
-    }
-
-    /// Leaves the line as it is at the end, with the outcome in it.
-    fn close(&self, ended: Option<&Value>) {
-        if !self.line.is_on() {
-            return;
-        }
-        if let Some(operation) = ended {
-            let end = match ending(operation) {
-                Ending::Done(message) => lower(&message),
-                Ending::Failed(_) => "not seen".to_owned(),
-                Ending::NotYet(_) => "not seen yet".to_owned(),
-            };
-            self.line.draw(&format!("{} · {end}", steps(operation)));
-        }
-        self.line.leave();
-    }
-}
-
 /// How far a wake has come, in a few words.
 fn steps(operation: &Value) -> String {
     let trail = operation["trail"].as_array().map(Vec::as_slice).unwrap_or_default();
@@ -269,11 +149,6 @@ fn steps(operation: &Value) -> String {
         packets => format!("{packets} packets sent"),
     };
     if count("looked") > 0 { format!("{sent} · looking") } else { sent }
-}
-
-fn lower(text: &str) -> String {
-    let mut chars = text.chars();
-    chars.next().map(|first| first.to_lowercase().chain(chars).collect()).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -295,7 +170,6 @@ mod tests {
             operation("running", &["packet_sent", "looked", "packet_sent"]),
             "2 packets sent · looking"
         );
-        assert_eq!(lower("Online after 41 s"), "online after 41 s");
     }
 
     #[test]

@@ -118,7 +118,9 @@ pub struct Created {
 /// The request under an idempotency key.
 pub fn request(by: &By, method: &str, path: &str, key: String, body: &[u8]) -> Request {
     let user = by.caller.user_id().unwrap_or(0);
-    Request { user, method: method.to_owned(), path: path.to_owned(), key, body: Sha256::digest(body).into() }
+    // A slash at the end makes it no other path.
+    let path = path.strip_suffix('/').unwrap_or(path).to_owned();
+    Request { user, method: method.to_owned(), path, key, body: Sha256::digest(body).into() }
 }
 
 /// Makes an operation, or finds the one that is meant.
@@ -153,6 +155,10 @@ pub async fn create(by: &By, wanted: Wanted, options: Options) -> Result<Created
                 _ => operations::live_command(db, agent, target.entry.name, &target.payload)?,
             };
             if let Some(seen) = same.and_then(|same| sight.see(db, same).transpose()).transpose()? {
+                // Sent again, the request is answered the same operation, though that may have ended by then.
+                if let Some(request) = &options.request {
+                    idempotency_keys::put(db, request, seen.operation.id, now)?;
+                }
                 return Ok((Created { seen, made: false, replayed: false }, String::new(), Vec::new()));
             }
         }

@@ -17,6 +17,10 @@ const LONGEST_BACKOFF: Millis = 64_000;
 /// out.
 const GRACE: Millis = 5000;
 
+/// What became of what the agent does not know.
+pub(super) const NOT_KNOWN: &str =
+    "The agent answered that it does not know this command: nothing was done. Update its program or firmware";
+
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Input {
@@ -51,6 +55,8 @@ pub enum Reply {
     Done(String),
     /// It said no, in its words; and why, as its word for programs.
     No(String, Option<String>),
+    /// It does not know the command.
+    Lacks,
     /// It ended because it was asked to.
     Canceled,
     /// It answered nonsense.
@@ -193,6 +199,11 @@ impl Next {
                 self.finish(State::Failed, format!("The agent answered {how}that it could not do it"));
                 let (message, said) = (self.op.message.clone(), self.op.said.clone());
                 self.note(event("refused"), message).said = said;
+            }
+            Reply::Lacks => {
+                self.op.reason = Some(reason::COMMAND_NOT_SUPPORTED.into());
+                self.finish(State::Failed, NOT_KNOWN);
+                self.note(event("refused"), NOT_KNOWN);
             }
             Reply::Canceled if late => return false,
             Reply::Canceled => {

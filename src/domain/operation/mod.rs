@@ -33,10 +33,12 @@ use self::room::Room;
 use super::By;
 use crate::auth::Caller;
 use crate::clock::Millis;
+use crate::error::Result;
 use crate::host::Host;
 use crate::model::event::Event;
 use crate::model::operation::{Maker, MakerKind, Operation, OperationId, OperationIds};
 use crate::registry::{Class, CommandEntry};
+use crate::store::operations;
 
 pub use self::gone::{agent_gone, device_gone, user_gone};
 pub use self::queue::run;
@@ -102,6 +104,32 @@ impl Operations {
         self.stirred.notify_one();
     }
 
+    /// Forgets the agents for which nothing waits any more, of which most never come again to be looked at.
+    pub(super) async fn forget_agents(&self, host: &Host) -> Result<()> {
+        let (backlog, stand_ins) = (self.backlog.lock().len(), self.stand_ins.lock().len());
+        if backlog + stand_ins == 0 {
+            return Ok(());
+        }
+        // Taken out first: what is made from now on puts its agents back.
+        let taken = (std::mem::take(&mut *self.backlog.lock()), std::mem::take(&mut *self.stand_ins.lock()));
+        let read =
+            host.store.read_long(0, |db| Ok((operations::agents_with_live(db)?, operations::stand_ins(db)?)));
+        let (backlog, stand_ins) = match read.await {
+            Ok(found) => found,
+            Err(e) => {
+                self.backlog.lock().extend(taken.0);
+                self.stand_ins.lock().extend(taken.1);
+                return Err(e);
+            }
+        };
+        self.backlog.lock().extend(&backlog);
+        self.stand_ins.lock().extend(&stand_ins);
+        // One may have come online meanwhile.
+        let known = backlog.into_iter().chain(stand_ins);
+        known.filter(|agent| host.control.is_online(*agent)).for_each(|agent| self.look_at(agent));
+        Ok(())
+    }
+
     /// Passes on that an operation was made or changed, which is stored: to its queue, to whoever waits, and as an event.
     fn published(&self, host: &Host, operation: &Operation) {
         if let Some(due) = operation.due_at {
@@ -142,7 +170,7 @@ impl Operations {
     }
 
     /// Forgets what nobody waits at any more.
-    fn forget_waiter(&self, id: OperationId) {
+    pub(super) fn forget_waiter(&self, id: OperationId) {
         let mut waiters = self.waiters.lock();
         // The map's own, and the one of whoever is leaving.
         if waiters.get(&id).is_some_and(|waiting| Arc::strong_count(waiting) <= 2) {

@@ -174,11 +174,17 @@ impl Operations {
 
     /// Has an agent take over what waits for others of a device's agents, which are offline.
     async fn stand_in(self: &Arc<Self>, host: &Arc<Host>, agent: i64, now: i64) -> Result<()> {
-        let found =
-            host.store.read(move |db| operations::wakes_of_others(db, agent, now, LINE as i64)).await?;
+        // Taken out first: what is made from now on puts it back.
+        self.stand_ins.lock().remove(&agent);
+        let read = host.store.read(move |db| operations::wakes_of_others(db, agent, now, LINE as i64));
+        let found = read.await.inspect_err(|_| {
+            self.stand_ins.lock().insert(agent);
+        })?;
         if found.is_empty() {
             return Ok(());
         }
+        // Another of these agents may go offline in its turn.
+        self.stand_ins.lock().insert(agent);
         let waiting =
             found.into_iter().filter(|one| !one.agent.is_some_and(|other| host.control.is_online(other)));
         let mut left = Vec::new();
@@ -331,6 +337,7 @@ pub(super) fn reply_of(outcome: std::result::Result<String, DispatchError>) -> R
         Err(DispatchError::Failed(CommandError { code, message })) => {
             Reply::No(agent_text(&message), code.map(Cow::into_owned))
         }
+        Err(DispatchError::Unsupported) => Reply::Lacks,
         Err(_) => Reply::Nonsense,
     }
 }

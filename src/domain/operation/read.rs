@@ -4,6 +4,7 @@
 //! wake the device. To whom a device is shared are shown our words alone: what an agent says is its owner's.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout_at};
@@ -86,11 +87,22 @@ impl Sight {
 
     /// From where pages come: the owner's, or everyone's, and of each device that is shared or that a token is for.
     fn sources(&self, db: &Conn, filter: &Filter) -> Result<Vec<Of>> {
+        // All operations of a device are seen, or none; those of an agent are its owner's. What another's are is not gone
+        // through.
+        let newest = |of| {
+            Ok::<_, Error>(page(db, of, &Filter { before: i64::MAX, limit: 1, ..Filter::default() })?.pop())
+        };
         if let Some(device) = filter.device {
-            return Ok(vec![Of::Device(device)]);
+            let of = Of::Device(device);
+            let sees = newest(of)?.map(|one| self.see(db, one)).transpose()?.flatten().is_some();
+            return Ok(if sees { vec![of] } else { Vec::new() });
         }
         if let Some(agent) = filter.agent {
-            return Ok(vec![Of::Agent(agent)]);
+            let of = Of::Agent(agent);
+            let owner = newest(of)?.map(|one| one.owner);
+            let reaches = |whose: Whose| whose.owner().is_none() || whose.owner() == owner;
+            let mut all = self.agents.into_iter().chain(self.devices.iter().map(|reach| reach.whose));
+            return Ok(if all.any(reaches) { vec![of] } else { Vec::new() });
         }
         let whose = self
             .agents
@@ -116,8 +128,10 @@ impl Sight {
     }
 }
 
-/// Pages that are read until one is full of what the caller sees.
-const MOST_PAGES: usize = 20;
+/// Rows of one reading that are looked at once a page could not be filled with the first.
+const STRETCH: i64 = 500;
+/// Such stretches of one reading: others read in between.
+const STRETCHES: usize = 20;
 
 /// A page of the operations that the caller sees, and whether there are more; the newest first. What agents answered may
 /// be long, so that the page is handed to `show` where it was read.
@@ -129,13 +143,32 @@ pub async fn list<T: Send + 'static>(
     filter: Filter,
     show: impl FnOnce(Vec<Seen>) -> Result<T> + Send + 'static,
 ) -> Result<(T, Option<OperationId>)> {
-    let sight = Sight::of(by);
-    by.reader()
-        .read(move |db| {
-            let (seen, next) = read_page(db, &sight, filter)?;
-            Ok((show(seen)?, next))
-        })
-        .await
+    let (sight, reader) = (Arc::new(Sight::of(by)), by.reader());
+    let limit = usize::try_from(filter.limit).unwrap_or(0);
+    let (mut filter, mut page, mut show) = (filter, Vec::new(), Some(show));
+    loop {
+        let (sight, mut so_far, mut rest, mut shows) = (sight.clone(), page, filter, show);
+        let read = reader.read(move |db| {
+            let ended = look_on(db, &sight, &mut rest, limit, &mut so_far)?;
+            let shown = match shows.take_if(|_| ended) {
+                Some(show) => {
+                    let more = so_far.len() > limit;
+                    so_far.truncate(limit);
+                    let next = so_far.last().filter(|_| more).map(|seen| seen.operation.id);
+                    Some((show(std::mem::take(&mut so_far))?, next))
+                }
+                None => None,
+            };
+            Ok((shown, so_far, rest, shows))
+        });
+        let shown;
+        (shown, page, filter, show) = read.await?;
+        if let Some(shown) = shown {
+            return Ok(shown);
+        }
+        // As long as nothing is found, whoever asked may lose the right to be answered.
+        by.admission().stands().await?;
+    }
 }
 
 /// Reads the operations of these keys that the caller sees, in a reading of whoever calls it.
@@ -147,32 +180,39 @@ pub fn rows(by: &By) -> impl Fn(&Conn, &[i64]) -> Result<Vec<Seen>> + Send + Syn
     }
 }
 
-fn read_page(db: &Conn, sight: &Sight, filter: Filter) -> Result<(Vec<Seen>, Option<OperationId>)> {
-    let limit = usize::try_from(filter.limit).unwrap_or(0);
-    let mut filter = filter;
-    let sources = sight.sources(db, &filter)?;
-    let mut seen: Vec<Seen> = Vec::new();
-    for _ in 0..MOST_PAGES {
+/// Looks on for what the caller sees, where `filter` begins, until there is one more than `limit`. Answers whether that is
+/// found, or nothing is left; else `filter` begins where to go on.
+fn look_on(
+    db: &Conn,
+    sight: &Sight,
+    filter: &mut Filter,
+    limit: usize,
+    seen: &mut Vec<Seen>,
+) -> Result<bool> {
+    let sources = sight.sources(db, filter)?;
+    for _ in 0..STRETCHES {
         let mut found = BTreeMap::new();
         for of in &sources {
-            let wanted = Filter { limit: filter.limit + 1, ..filter };
+            let wanted = Filter { limit: filter.limit + 1, ..*filter };
             found.extend(page(db, *of, &wanted)?.into_iter().map(|one| (one.id.key(), one)));
         }
-        let last = found.len() <= limit;
-        for (key, operation) in found.into_iter().rev().take(limit + 1) {
-            if seen.len() == limit {
-                let next = seen.last().map(|seen| seen.operation.id);
-                return Ok((seen, next));
-            }
+        let stretch = usize::try_from(filter.limit).unwrap_or(0) + 1;
+        let last = found.len() < stretch;
+        for (key, operation) in found.into_iter().rev().take(stretch) {
             filter.before = key;
-            seen.extend(sight.see(db, operation)?);
+            // To whom a device is shared its agent is not: they cannot ask which it is either.
+            let shown = sight.see(db, operation)?.filter(|seen| seen.whole || filter.agent.is_none());
+            seen.extend(shown);
+            if seen.len() > limit {
+                return Ok(true);
+            }
         }
         if last {
-            return Ok((seen, None));
+            return Ok(true);
         }
+        filter.limit = STRETCH;
     }
-    let next = seen.last().map(|seen| seen.operation.id);
-    Ok((seen, next))
+    Ok(false)
 }
 
 /// An operation and its trail.

@@ -4,13 +4,14 @@ use parking_lot::Mutex;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use tokio::sync::{Notify, oneshot};
+use tokio::runtime::Handle;
+use tokio::sync::Notify;
 use tokio::time::sleep;
 
 use super::Operations;
-use super::machine::Input;
+use super::machine::{Input, NOT_KNOWN};
 use super::queue::reply_of;
-use crate::control::DispatchError;
+use crate::control::{DispatchError, Witness, Witnessed};
 use crate::domain::By;
 use crate::domain::command_error::agent_text;
 use crate::domain::server_side;
@@ -48,69 +49,114 @@ pub(in crate::domain) struct Direct {
     pub(in crate::domain) began: i64,
 }
 
-/// Notes how a command ended that was sent directly, and waits for what its agent answers `late` where it timed out. One
-/// that was never sent is none.
-pub(in crate::domain) fn note<T: AsRef<str>>(
-    by: &By,
-    direct: Direct,
-    outcome: std::result::Result<Option<T>, &DispatchError>,
-    late: Late,
-) {
-    let code = match &outcome {
-        Err(DispatchError::Failed(said)) => said.code.as_deref(),
+/// A command on its way to an agent whose caller waits. What comes of it is noted with [`ended`](Self::ended); dropped
+/// before, because whoever asked may no longer do so, it is noted all the same if it was sent by then.
+pub(in crate::domain) struct Watched<'a> {
+    by: &'a By,
+    /// None once it is noted.
+    watched: Option<(Direct, Witnessed)>,
+}
+
+impl<'a> Watched<'a> {
+    /// One, and what learns of it that it was sent.
+    pub(in crate::domain) fn new(by: &'a By, direct: Direct) -> (Self, Witness) {
+        let (witness, witnessed) = Witness::new();
+        (Self { by, watched: Some((direct, witnessed)) }, witness)
+    }
+
+    /// Notes how it ended, and waits for what its agent answers late where it timed out. One that was never sent is none.
+    pub(in crate::domain) fn ended<T: AsRef<str>>(
+        mut self,
+        outcome: std::result::Result<Option<T>, &DispatchError>,
+    ) {
+        if let Some((direct, witnessed)) = self.watched.take().filter(|(_, witnessed)| witnessed.was_sent()) {
+            note(self.by, direct, End::Outcome(outcome), witnessed);
+        }
+    }
+}
+
+impl Drop for Watched<'_> {
+    fn drop(&mut self) {
+        if let Some((direct, witnessed)) = self.watched.take().filter(|(_, witnessed)| witnessed.was_sent()) {
+            note(self.by, direct, End::<&str>::GivenUp, witnessed);
+        }
+    }
+}
+
+/// How a command ended that was sent directly.
+enum End<'a, T> {
+    Outcome(std::result::Result<Option<T>, &'a DispatchError>),
+    /// Whoever asked may no longer do so.
+    GivenUp,
+}
+
+fn note<T: AsRef<str>>(by: &By, direct: Direct, end: End<'_, T>, late: Witnessed) {
+    let code = match &end {
+        End::Outcome(Err(DispatchError::Failed(said))) => said.code.as_deref(),
         _ => None,
     };
     let evidence = code.map(agent_code);
-    let (state, why, message, said, result): (_, Option<&'static str>, _, Option<String>, _) = match outcome {
-        Ok(result) => (
-            State::Succeeded,
-            None,
-            "The agent answered that it was done",
-            None,
-            result.map(|json| json.as_ref().to_owned()),
-        ),
-        Err(DispatchError::Failed(said)) => (
-            State::Failed,
-            Some(reason::COMMAND_FAILED),
-            "The agent answered that it could not do it",
-            Some(agent_text(&said.message)),
-            None,
-        ),
-        Err(DispatchError::BadReply(_)) => (
-            State::Failed,
-            Some(reason::BAD_REPLY),
-            "The agent answered something that is no reply to this command; its firmware may not fit this server",
-            None,
-            None,
-        ),
-        Err(DispatchError::TimedOut) => (
+    let (state, why, message, said, result): (_, Option<&'static str>, _, Option<String>, _) = match end {
+        End::GivenUp => (
             State::TimedOut,
-            Some(reason::AGENT_TIMEOUT),
-            "The agent did not answer in time; whether it did what was asked is unknown",
+            Some(reason::NOT_ALLOWED),
+            "Whoever asked for this may no longer do so. It was sent before; whether it was done is unknown",
             None,
             None,
         ),
-        Err(DispatchError::GivenUp) => (
-            State::Canceled,
-            Some(reason::CANCELED),
-            "Whoever asked hung up before the agent answered; an agent that understands it was asked to end it",
-            None,
-            None,
-        ),
-        Err(DispatchError::Disconnected) => (
-            State::TimedOut,
-            Some(reason::CONNECTION_LOST),
-            "The connection to the agent was lost before the agent answered; whether it did what was asked is unknown",
-            None,
-            None,
-        ),
-        Err(
-            DispatchError::Offline
-            | DispatchError::Busy
-            | DispatchError::Payload(_)
-            | DispatchError::TooLong
-            | DispatchError::Unsupported,
-        ) => return,
+        End::Outcome(outcome) => match outcome {
+            Ok(result) => (
+                State::Succeeded,
+                None,
+                "The agent answered that it was done",
+                None,
+                result.map(|json| json.as_ref().to_owned()),
+            ),
+            Err(DispatchError::Failed(said)) => (
+                State::Failed,
+                Some(reason::COMMAND_FAILED),
+                "The agent answered that it could not do it",
+                Some(agent_text(&said.message)),
+                None,
+            ),
+            Err(DispatchError::BadReply(_)) => (
+                State::Failed,
+                Some(reason::BAD_REPLY),
+                "The agent answered something that is no reply to this command; its firmware may not fit this server",
+                None,
+                None,
+            ),
+            Err(DispatchError::TimedOut) => (
+                State::TimedOut,
+                Some(reason::AGENT_TIMEOUT),
+                "The agent did not answer in time; whether it did what was asked is unknown",
+                None,
+                None,
+            ),
+            Err(DispatchError::GivenUp) => (
+                State::Canceled,
+                Some(reason::CANCELED),
+                "Whoever asked hung up before the agent answered; an agent that understands it was asked to end it",
+                None,
+                None,
+            ),
+            Err(DispatchError::Disconnected) => (
+                State::TimedOut,
+                Some(reason::CONNECTION_LOST),
+                "The connection to the agent was lost before the agent answered; whether it did what was asked is unknown",
+                None,
+                None,
+            ),
+            Err(DispatchError::Unsupported) => {
+                (State::Failed, Some(reason::COMMAND_NOT_SUPPORTED), NOT_KNOWN, None, None)
+            }
+            Err(
+                DispatchError::Offline
+                | DispatchError::Busy
+                | DispatchError::Payload(_)
+                | DispatchError::TooLong,
+            ) => return,
+        },
     };
     let operations = Operations::of(&by.host);
     let now = by.now();
@@ -151,27 +197,26 @@ pub(in crate::domain) fn note<T: AsRef<str>>(
         return;
     }
     let first = waiting.is_empty();
-    let followed = (why == Some(reason::AGENT_TIMEOUT)).then(|| operation.clone());
+    let unanswered = [Some(reason::AGENT_TIMEOUT), Some(reason::NOT_ALLOWED)].contains(&why);
+    let followed = unanswered.then(|| operation.clone());
     waiting.push(operation);
     drop(waiting);
-    if let Some(operation) = followed {
-        tokio::spawn(follow(by.host.clone(), direct.entry, operation, late));
+    // The last futures may be dropped when the runtime is gone already.
+    if let (Some(operation), Ok(runtime)) = (followed, Handle::try_current()) {
+        runtime.spawn(follow(by.host.clone(), direct.entry, operation, late));
     }
     if first {
         operations.recorded.stirred.notify_one();
     }
 }
 
-/// What an agent answers after its time.
-pub(in crate::domain) type Late = oneshot::Receiver<std::result::Result<String, DispatchError>>;
-
 /// Waits until an answer comes that is late, or none can come any more, and records it.
-async fn follow(host: Arc<Host>, entry: &'static CommandEntry, operation: Operation, late: Late) {
+async fn follow(host: Arc<Host>, entry: &'static CommandEntry, operation: Operation, late: Witnessed) {
     let answered = tokio::select! {
-        answered = late => answered,
+        answered = late.reply() => answered,
         () = host.shutdown.cancelled() => return,
     };
-    let Ok(answered) = answered else { return };
+    let Some(answered) = answered else { return };
     let agent = operation.agent.unwrap_or(0);
     let answered = match operation.kind {
         OperationKind::Command => server_side::after(&host, agent, entry, answered).await,

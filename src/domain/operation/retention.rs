@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
+use super::Operations;
 use crate::clock::Millis;
 use crate::error::Result;
 use crate::host::Host;
@@ -19,6 +20,9 @@ const DAY: Millis = 24 * 60 * 60 * 1000;
 pub(super) async fn keep(host: &Host) {
     loop {
         sleep(EVERY).await;
+        if let Err(e) = Operations::of(host).forget_agents(host).await {
+            tracing::warn!("It could not be looked for which agents something waits: {e}");
+        }
         match prune(host).await {
             Ok(0) => {}
             Ok(deleted) => tracing::info!(deleted, "Old operations were deleted"),

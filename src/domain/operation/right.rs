@@ -53,6 +53,7 @@ fn suffices(
     let Some(standing) = standing else { return Ok(false) };
     let permission = match operation.kind {
         OperationKind::Wake => Permission::DevicesWake,
+        OperationKind::Command if operation.device.is_some() => Permission::DevicesPower,
         OperationKind::Command => Permission::AgentsCommand,
     };
     if user == operation.owner || allowed(standing.role, permission, Scope::Any) {

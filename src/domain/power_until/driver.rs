@@ -23,6 +23,8 @@ use crate::store::{Whose, devices, operations};
 
 /// How often one that waits looks whether its agent is there.
 const AGENT_EVERY: Duration = Duration::from_millis(500);
+/// An agent of which nothing was heard for so long is not there, though its connection may be: two pings were not answered.
+const SILENT: Duration = Duration::from_secs(45);
 /// For how long after a restart of the server a missing agent proves nothing: it may be on its way back.
 const COMING_BACK: Millis = 30_000;
 
@@ -240,6 +242,12 @@ impl PowerDriver {
                     self.driven.op.said.clone();
                 (State::Failed, reason::COMMAND_FAILED, "The agent answered that it could not do it")
             }
+            Err(DispatchError::Unsupported) => {
+                self.driven.last = None;
+                let message = power::not_allowed(&self.driven.op.command);
+                self.driven.end(State::Failed, Some(reason::COMMAND_NOT_SUPPORTED), message).await?;
+                return Ok(false);
+            }
             Err(DispatchError::BadReply(_)) => (
                 State::Failed,
                 reason::BAD_REPLY,
@@ -273,14 +281,16 @@ impl PowerDriver {
                     .end(State::TimedOut, Some(reason::DEVICE_CHANGED), message.to_owned())
                     .await;
             };
-            let connected = self.driven.host.control.is_online(self.agent);
+            let connected = self.is_there();
             if connected {
                 self.absence_counts = 0;
             }
             let requester = self.driven.requester();
+            // A connection from which nothing comes any more proves nothing.
+            let target = if connected { target } else { target.without_host_agent() };
             let seen = look::look(&self.driven.host, requester, &target).await;
             // Before the look and after it: it may have come back meanwhile.
-            let connected = connected || self.driven.host.control.is_online(self.agent);
+            let connected = connected || self.is_there();
             let misses = self.driven.progress.misses;
             let gone = self
                 .driven
@@ -310,6 +320,12 @@ impl PowerDriver {
                 self.driven.progress.pause().min(self.driven.progress.deadline - self.driven.now()).max(10);
             tokio::time::sleep(Duration::from_millis(u64::try_from(pause).unwrap_or(10))).await;
         }
+    }
+
+    /// Whether the agent on the device is connected and not silent: a device that is put to sleep, or loses its power, closes
+    /// no connection.
+    fn is_there(&self) -> bool {
+        self.driven.host.control.was_heard_within(self.agent, SILENT)
     }
 
     /// What the device is looked for by; none where it is gone, or no longer this agent's.
@@ -346,7 +362,7 @@ impl PowerDriver {
 
     /// A device that restarts may be back before two looks missed it: then its agent has connected anew.
     fn has_restarted(&self, connected: bool) -> Option<Gone> {
-        let since = self.driven.host.control.presence(self.agent)?.since;
+        let since = self.driven.host.control.connected_at(self.agent)?;
         let restarts =
             self.driven.op.command == Power::Reboot.command() && self.driven.progress.answered && connected;
         (restarts && since > self.driven.progress.due).then_some(Gone::Restarted)

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::plan::Progress;
 use crate::clock::Millis;
 use crate::commands::wakeup::{Payload, Wakeup};
-use crate::control::DispatchError;
+use crate::control::{AgentKind, DispatchError};
 use crate::domain::device_questions::DeviceQuestions;
 use crate::domain::driven::{Driven, Driver, to_the_end};
 use crate::domain::look::{self, Sample, Seen};
@@ -124,13 +124,30 @@ impl Driver for WakeDriver {
             let packet_due = progress.next_packet().is_none_or(|due| now >= due)
                 || !progress.sent && agent != self.driven.op.agent;
             self.choose(agent, &stored);
-            if let Some(agent) = agent
-                && packet_due
-                && !self.packet(agent, &stored.payload).await
-            {
+            let look_due = now >= self.driven.progress.next_look;
+            let (seen, is_there) = match agent.filter(|_| packet_due) {
+                // Whether it is up already is asked before the packet, which waits for no answer. A microcontroller does one
+                // thing at a time: there the packet comes first.
+                Some(agent)
+                    if look_due && self.driven.host.control.kind(agent) == Some(AgentKind::Server) =>
+                {
+                    let look = self.look().await?;
+                    tokio::join!(look, self.packet(agent, &stored.payload))
+                }
+                Some(agent) => {
+                    let is_there = self.packet(agent, &stored.payload).await;
+                    (if look_due && is_there { self.look().await?.await } else { None }, is_there)
+                }
+                None if look_due => (self.look().await?.await, true),
+                None => (None, true),
+            };
+            let is_up = seen.as_ref().is_some_and(|seen| matches!(seen.sample, Sample::Seen(_)));
+            if !is_there && !is_up {
                 continue;
             }
-            if now >= self.driven.progress.next_look && self.look(&stored).await? {
+            if let Some(seen) = seen
+                && self.looked(&seen, &stored).await?
+            {
                 return Ok(());
             }
             if !self.driven.trail.is_empty() && !self.driven.store().await? {
@@ -222,8 +239,7 @@ impl WakeDriver {
     async fn packet(&mut self, agent: i64, payload: &Payload) -> bool {
         let requester = self.driven.requester();
         let now = self.driven.now();
-        self.driven.progress.first_packet.get_or_insert(now);
-        self.driven.progress.packets += 1;
+        self.driven.progress.packet_sent(now);
         self.driven.op.attempts = 1;
         self.driven.host.remembered.get(DeviceQuestions::default).forget_device(self.driven.device);
         let sent = self.driven.host.control.dispatch_for::<Wakeup>(requester, agent, payload).await;
@@ -244,6 +260,7 @@ impl WakeDriver {
                     }
                     DispatchError::TimedOut => ("the agent did not answer", None),
                     DispatchError::Busy => ("the agent is busy", None),
+                    DispatchError::Unsupported => ("the agent does not know how to", None),
                     _ => ("the agent answered nonsense", None),
                 };
                 let entry = self
@@ -255,13 +272,15 @@ impl WakeDriver {
         }
     }
 
-    /// Looks. Answers whether the device was seen, which ends it.
-    async fn look(&mut self, stored: &Stored) -> Result<bool> {
-        let Some(target) = look::target(&self.driven.host, self.driven.device).await? else {
-            return Ok(false);
-        };
-        let requester = self.driven.requester();
-        let seen = look::look(&self.driven.host, requester, &target).await;
+    /// What looks; it finds nothing where the device is gone.
+    async fn look(&self) -> Result<impl Future<Output = Option<Seen>> + use<>> {
+        let (host, requester) = (self.driven.host.clone(), self.driven.requester());
+        let target = look::target(&host, self.driven.device).await?;
+        Ok(async move { Some(look::look(&host, requester, &target?).await) })
+    }
+
+    /// Takes in what a look found. Answers whether the device was seen, which ends it.
+    async fn looked(&mut self, seen: &Seen, stored: &Stored) -> Result<bool> {
         // The one that sends may have gone meanwhile, and another have looked.
         self.choose(device_agent::first_online(&self.driven.host.control, &stored.agents), stored);
         self.driven.last = Some(seen.sample);
@@ -285,7 +304,7 @@ impl WakeDriver {
         };
         self.driven.progress.told |= !matches!(seen.sample, Sample::CannotTell(_));
         self.driven.progress.last = Some(why.to_owned());
-        self.driven.note("looked", message).data = Some(self.evidence(&seen, why).to_string());
+        self.driven.note("looked", message).data = Some(self.evidence(seen, why).to_string());
         let Sample::Seen(method) = seen.sample else { return Ok(false) };
         let after = self.driven.now()
             - self

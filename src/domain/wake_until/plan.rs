@@ -15,6 +15,9 @@ pub(super) struct Progress {
     pub(super) deadline: Option<Millis>,
     /// When the first packet was sent.
     pub(super) first_packet: Option<Millis>,
+    /// When the last one was sent.
+    #[serde(default)]
+    pub(super) last_packet: Option<Millis>,
     /// How many were sent, or tried.
     pub(super) packets: u32,
     /// Whether the device was up before.
@@ -32,18 +35,26 @@ pub(super) struct Progress {
 }
 
 impl Progress {
-    /// When the next packet is due: at once, 10, 20 and 40 s after the first, and every 40 s from then on.
+    /// When the next packet is due: at once, 10, 20 and 40 s after the first, and every 40 s from then on. What was missed
+    /// while no agent was there is not made up for.
     pub(super) fn next_packet(&self) -> Option<Millis> {
         let first = self.first_packet?;
+        let passed = self.last_packet? - first;
         Some(
             first
-                + match self.packets {
-                    0 => 0,
-                    1 => 10_000,
-                    2 => 20_000,
-                    sent => Millis::from(sent - 2) * 40_000,
+                + match passed {
+                    ..10_000 => 10_000,
+                    10_000..20_000 => 20_000,
+                    _ => (passed / 40_000 + 1) * 40_000,
                 },
         )
+    }
+
+    /// A packet goes out, or is tried.
+    pub(super) fn packet_sent(&mut self, now: Millis) {
+        self.first_packet.get_or_insert(now);
+        self.last_packet = Some(now);
+        self.packets += 1;
     }
 
     /// How long after a look the next one comes: 2 s at first, and up to 5 s.
@@ -79,13 +90,28 @@ mod tests {
 
     #[test]
     fn packets_and_looks_come_as_the_plan_has_them() {
-        let mut progress = Progress { first_packet: Some(1000), ..Progress::default() };
-        let mut due = Vec::new();
-        for packets in 0..6 {
-            progress.packets = packets;
-            due.extend(progress.next_packet());
+        let mut progress = Progress::default();
+        let mut sent = Vec::new();
+        for now in (1000..=170_000).step_by(100) {
+            // For a minute and a half no agent is there.
+            let is_there = !(25_000..115_000).contains(&now);
+            if is_there && progress.next_packet().is_none_or(|due| now >= due) {
+                progress.packet_sent(now);
+                sent.push(now);
+            }
         }
-        assert_eq!(due, [1000, 11_000, 21_000, 41_000, 81_000, 121_000]);
+        assert_eq!(sent, [1000, 11_000, 21_000, 115_000, 121_000, 161_000]);
+        assert_eq!((progress.packets, progress.first_packet), (6, Some(1000)));
+        let mut progress = Progress::default();
+        let all = (0..=200_000).step_by(1000).filter(|now| {
+            let due = progress.next_packet().is_none_or(|due| *now >= due);
+            if due {
+                progress.packet_sent(*now);
+            }
+            due
+        });
+        assert_eq!(all.collect::<Vec<_>>(), [0, 10_000, 20_000, 40_000, 80_000, 120_000, 160_000, 200_000]);
+        let mut progress = Progress::default();
         let mut pauses = Vec::new();
         for looks in 1..10 {
             progress.looks = looks;
