@@ -100,6 +100,7 @@ mod sharing;
 mod text_files;
 mod totp;
 mod totp_required;
+mod wake_hosts;
 mod wake_until;
 mod walls;
 mod watching;

@@ -1,5 +1,8 @@
 //! Operations are true whatever happens to the server: the program is killed, or asked to stop, in the middle of a storm of
 //! creations, answers and withdrawals, again and again, and its operations are compared with what the agents did.
+//!
+//! What is asked for, what agents answer and when the program ends is decided by dice whose seed is printed;
+//! `NETIGNITE_CRASH_SEED` throws the same ones again. `NETIGNITE_CRASH_ROUNDS` says how often the program ends.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -30,6 +33,15 @@ const SETTLED: Duration = Duration::from_secs(90);
 /// How often the program ends: as often as asked for, or so often.
 fn rounds(otherwise: u32) -> u32 {
     std::env::var("NETIGNITE_CRASH_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(otherwise)
+}
+
+/// The seed of all dice: the one asked for, or another each time.
+fn seed() -> u64 {
+    let asked =
+        std::env::var("NETIGNITE_CRASH_SEED").ok().map(|seed| seed.parse().expect("a seed is a number"));
+    let seed = asked.unwrap_or_else(|| fastrand::u64(..));
+    println!("NETIGNITE_CRASH_SEED={seed} throws the same dice again");
+    seed
 }
 
 /// What the agents were sent of one command, by the number in its payload.
@@ -68,7 +80,7 @@ fn number(message: &Message) -> Option<u32> {
 }
 
 /// An agent that connects again and again, does what it is sent or does not, and writes down what it did.
-async fn agent(address: SocketAddr, id: i64, known: Arc<Known>) {
+async fn agent(address: SocketAddr, id: i64, known: Arc<Known>, mut dice: fastrand::Rng) {
     while let Ok(Agent { socket }) = Agent::try_connect(address, id, SECRET).await {
         let (mut sink, mut stream) = socket.split();
         while let Some(Ok(frame)) = stream.next().await {
@@ -78,7 +90,7 @@ async fn agent(address: SocketAddr, id: i64, known: Arc<Known>) {
             if let Some(number) = number {
                 known.ledger.lock().entry(number).or_default().sent += 1;
             }
-            let luck = if known.calm.load(Ordering::SeqCst) { 0 } else { fastrand::u32(0..100) };
+            let luck = if known.calm.load(Ordering::SeqCst) { 0 } else { dice.u32(0..100) };
             let ok = match message.command.as_str() {
                 "HEARTBEAT" => Value::Null,
                 "GET_STATUS" | "PROBE" => json!({"status": "OK", "message": "m", "online": "online"}),
@@ -91,7 +103,7 @@ async fn agent(address: SocketAddr, id: i64, known: Arc<Known>) {
                 85..93 => continue,
                 // It says so late.
                 93..97 => {
-                    tokio::time::sleep(Duration::from_millis(fastrand::u64(0..1200))).await;
+                    tokio::time::sleep(Duration::from_millis(dice.u64(0..1200))).await;
                     ok
                 }
                 // It is gone before it answers.
@@ -111,21 +123,21 @@ async fn agent(address: SocketAddr, id: i64, known: Arc<Known>) {
 }
 
 /// What is wanted next.
-fn wanted(number: u32, agents: &[i64], devices: &[i64]) -> Value {
-    let at = fastrand::usize(0..agents.len());
-    let mut body = match fastrand::u32(0..10) {
+fn wanted(number: u32, agents: &[i64], devices: &[i64], dice: &mut fastrand::Rng) -> Value {
+    let at = dice.usize(0..agents.len());
+    let mut body = match dice.u32(0..10) {
         0..4 => {
             let bytes = number.to_be_bytes();
             let mac = format!("02:00:{:02X}:{:02X}:{:02X}:{:02X}", bytes[0], bytes[1], bytes[2], bytes[3]);
             json!({"kind": "command", "agentID": agents[at], "command": "WAKEUP",
-                "payload": {"macAddress": mac, "port": 9}, "maxAttempts": fastrand::u32(1..4)})
+                "payload": {"macAddress": mac, "port": 9}, "maxAttempts": dice.u32(1..4)})
         }
         4..8 => json!({"kind": "command", "agentID": agents[at], "command": "REBOOT",
             "payload": {"delaySeconds": number}}),
         8 => json!({"kind": "wake", "deviceID": devices[at]}),
         _ => json!({"kind": "wake", "deviceID": devices[at], "until": "online", "timeout": 5}),
     };
-    body["deliverWithin"] = json!(fastrand::u32(2..15));
+    body["deliverWithin"] = json!(dice.u32(2..15));
     body["runTimeout"] = json!(1);
     body
 }
@@ -143,12 +155,18 @@ async fn post(client: &Client, path: &str, body: &Value, key: Option<u32>) -> Op
 }
 
 /// Creates and withdraws until the server is gone.
-async fn storm(client: Client, agents: Vec<i64>, devices: Vec<i64>, known: Arc<Known>) {
+async fn storm(
+    client: Client,
+    agents: Vec<i64>,
+    devices: Vec<i64>,
+    known: Arc<Known>,
+    mut dice: fastrand::Rng,
+) {
     for _ in 0..40 {
         let again = known.unanswered.lock().pop();
         let (number, body) = again.unwrap_or_else(|| {
             let number = known.number.fetch_add(1, Ordering::SeqCst);
-            (number, wanted(number, &agents, &devices))
+            (number, wanted(number, &agents, &devices, &mut dice))
         });
         let Some((status, answer)) = post(&client, PATH, &body, Some(number)).await else {
             known.unanswered.lock().push((number, body));
@@ -163,7 +181,7 @@ async fn storm(client: Client, agents: Vec<i64>, devices: Vec<i64>, known: Arc<K
         let id = answer["data"]["id"].as_str().expect("a UUID").to_owned();
         let of_command = (body["kind"] == "command").then_some(number);
         known.acknowledged.lock().insert(id.clone(), of_command);
-        if fastrand::u32(0..4) == 0 {
+        if dice.u32(0..4) == 0 {
             match post(&client, &format!("{PATH}/{id}/cancel"), &json!({}), None).await {
                 Some((200, _)) => known.canceled.lock().push(id),
                 Some((409 | 503, _)) => {}
@@ -230,10 +248,16 @@ fn check(operation: &Value, number: Option<u32>, known: &Known) {
     }
 }
 
-async fn agents(address: SocketAddr, ids: &[i64], client: &Client, known: &Arc<Known>) -> JoinSet<()> {
+async fn agents(
+    address: SocketAddr,
+    ids: &[i64],
+    client: &Client,
+    known: &Arc<Known>,
+    dice: &mut fastrand::Rng,
+) -> JoinSet<()> {
     let mut connected = JoinSet::new();
     for id in ids {
-        connected.spawn(agent(address, *id, known.clone()));
+        connected.spawn(agent(address, *id, known.clone(), dice.fork()));
     }
     for id in ids {
         until("the agent", || async { (client.agent_status(*id).await == "online").then_some(()) }).await;
@@ -256,8 +280,52 @@ async fn operations_stay_true_when_the_program_is_asked_to_stop() {
     .await;
 }
 
-/// Ends the program again and again, and looks at its operations.
+/// Everything that is stored, as lists show it, by its ID.
+async fn listed(client: &Client) -> BTreeMap<String, Value> {
+    let (mut all, mut next) = (BTreeMap::new(), Some(format!("{PATH}?limit=500")));
+    while let Some(path) = next {
+        let page = client.get(&path).await.expect(200);
+        let rows = page.data().as_array().unwrap().iter();
+        all.extend(rows.map(|one| (one["id"].as_str().unwrap().to_owned(), one.clone())));
+        let link = page.header("link").and_then(|link| link.strip_prefix('<'));
+        next = link.and_then(|link| link.split_once('>')).map(|(path, _)| path.to_owned());
+    }
+    all
+}
+
+/// Looks after a restart at all that was acknowledged so far: nothing is lost, and what has ended is true. Each that has
+/// ended for good is looked at whole once; `checked` has their states.
+async fn look(client: &Client, known: &Known, checked: &mut BTreeMap<String, String>) {
+    let listed = listed(client).await;
+    let acknowledged = known.acknowledged.lock().clone();
+    for (id, number) in &acknowledged {
+        let one = listed.get(id).unwrap_or_else(|| panic!("it was acknowledged and is lost: {id}"));
+        let state = one["state"].as_str().unwrap();
+        if let Some(before) = checked.get(id) {
+            assert_eq!(state, before, "it had ended: {one}");
+            continue;
+        }
+        // A late answer may still end one that timed out, though none comes over a restart.
+        if one["endedAt"].is_null() || state == "timed_out" {
+            let done =
+                number.and_then(|number| known.ledger.lock().get(&number).cloned()).unwrap_or_default();
+            let attempts = one["attempts"].as_u64().unwrap();
+            assert!(number.is_none() || u64::from(done.sent) <= attempts, "sent without an attempt: {one}");
+            continue;
+        }
+        let operation = client.get(&format!("{PATH}/{id}")).await.expect(200).data().clone();
+        check(&operation, *number, known);
+        checked.insert(id.clone(), state.to_owned());
+    }
+    for id in known.canceled.lock().iter() {
+        assert_eq!(listed[id]["state"], "canceled", "its withdrawal was acknowledged: {}", listed[id]);
+    }
+}
+
+/// Ends the program again and again, and looks at its operations each time.
 async fn stay_true(rounds: u32, end: impl AsyncFn(Binary)) {
+    let mut dice = fastrand::Rng::with_seed(seed());
+    let mut checked = BTreeMap::new();
     let directory = tempfile::tempdir().unwrap();
     let known = Arc::new(Known::default());
     let (mut server, mut address) = Binary::serve(directory.path()).await;
@@ -270,11 +338,12 @@ async fn stay_true(rounds: u32, end: impl AsyncFn(Binary)) {
     }
     for _ in 0..rounds {
         // Some of them come later than the storm, or not at all.
-        let mut connected = agents(address, &ids[..fastrand::usize(1..=AGENTS)], &admin, &known).await;
-        let enough = known.acknowledged.lock().len() + fastrand::usize(5..40);
+        let mut connected =
+            agents(address, &ids[..dice.usize(1..=AGENTS)], &admin, &known, &mut dice.fork()).await;
+        let enough = known.acknowledged.lock().len() + dice.usize(5..40);
         let mut clients = JoinSet::new();
         for _ in 0..CLIENTS {
-            clients.spawn(storm(admin.clone(), ids.clone(), devices.clone(), known.clone()));
+            clients.spawn(storm(admin.clone(), ids.clone(), devices.clone(), known.clone(), dice.fork()));
         }
         until("some operations", || {
             let there = known.acknowledged.lock().len() >= enough || clients.is_empty();
@@ -282,7 +351,7 @@ async fn stay_true(rounds: u32, end: impl AsyncFn(Binary)) {
         })
         .await;
         // Not at a moment of our choosing: somewhere within a commit, or between two.
-        tokio::time::sleep(Duration::from_micros(fastrand::u64(0..40_000))).await;
+        tokio::time::sleep(Duration::from_micros(dice.u64(0..40_000))).await;
         end(server).await;
         while let Some(ended) = clients.join_next().await {
             ended.unwrap();
@@ -292,10 +361,11 @@ async fn stay_true(rounds: u32, end: impl AsyncFn(Binary)) {
         }
         (server, address) = Binary::serve(directory.path()).await;
         admin = Client { address, ..admin };
+        look(&admin, &known, &mut checked).await;
     }
     // From now on all is well.
     known.calm.store(true, Ordering::SeqCst);
-    let _connected = agents(address, &ids, &admin, &known).await;
+    let _connected = agents(address, &ids, &admin, &known, &mut dice).await;
     within(SETTLED, "the end of all of them", async {
         loop {
             let live = admin.get(&format!("{PATH}?state=live&limit=1")).await.expect(200);
@@ -308,16 +378,18 @@ async fn stay_true(rounds: u32, end: impl AsyncFn(Binary)) {
     .await;
     let acknowledged = known.acknowledged.lock().clone();
     let mut states = BTreeMap::<String, u32>::new();
+    let listed = listed(&admin).await;
     for (id, number) in &acknowledged {
-        let operation = admin.get(&format!("{PATH}/{id}")).await.expect(200).data().clone();
-        check(&operation, *number, &known);
-        let end = format!("{} {}", operation["state"], operation["reason"]);
+        let one = &listed[id];
+        if checked.get(id).is_none_or(|state| one["state"] != state.as_str()) {
+            let operation = admin.get(&format!("{PATH}/{id}")).await.expect(200).data().clone();
+            check(&operation, *number, &known);
+        }
+        let end = format!("{} {}", one["state"], one["reason"]);
         *states.entry(end).or_default() += 1;
     }
-    let canceled = known.canceled.lock().clone();
-    for id in &canceled {
-        let operation = admin.get(&format!("{PATH}/{id}")).await.expect(200).data().clone();
-        assert_eq!(operation["state"], "canceled", "its withdrawal was acknowledged: {operation}");
+    for id in known.canceled.lock().iter() {
+        assert_eq!(listed[id]["state"], "canceled", "its withdrawal was acknowledged: {}", listed[id]);
     }
     // No request made two operations, not even one that was sent again.
     let path = directory.path().join("data/db.sqlite");
