@@ -18,9 +18,9 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use hyper::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::{Request, Version};
 use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
@@ -28,7 +28,8 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::Response;
 use super::body::RequestBody;
-use super::outgoing::Held;
+use super::flowing::{Begun, Rest};
+use super::outgoing::{Flow, Held};
 use super::service::{Door, Service};
 use crate::config::Limits;
 use crate::model::shutdown::Shutdown;
@@ -64,6 +65,8 @@ pub(super) enum End<U, T> {
     Closed,
     /// It was upgraded: what it belongs to, its socket and what was read beyond the handshake.
     Upgraded(U, T, Bytes),
+    /// It is at an answer that goes on as long as its reader stays.
+    Flowing(Rest<T>),
 }
 
 impl<S: Service> Setup<S> {
@@ -105,6 +108,7 @@ impl<S: Service> Setup<S> {
         let mut told = std::pin::pin!(self.stop.cancelled());
         let mut watching = false;
         let mut draining = None;
+        let mut flowing = None;
         let ended = std::future::poll_fn(|cx| {
             if !watching {
                 watching = true;
@@ -120,6 +124,10 @@ impl<S: Service> Setup<S> {
             if let Poll::Ready(result) = connection.poll_without_shutdown(cx) {
                 return Poll::Ready(Some(result));
             }
+            flowing = pulse.take_flow();
+            if flowing.is_some() {
+                return Poll::Ready(None);
+            }
             while timer.as_mut().poll(cx).is_ready() {
                 let now = Instant::now();
                 if draining.is_some_and(|end| end <= now) || pulse.deadline().is_some_and(|end| end <= now) {
@@ -132,6 +140,10 @@ impl<S: Service> Setup<S> {
         })
         .await;
 
+        if let Some((flow, held)) = flowing {
+            let stream = connection.into_parts().io.into_inner().stream;
+            return End::Flowing(Rest { stream, flow, stalled: times.stalled, drain: DRAIN, held });
+        }
         let Some(result) = ended else { return End::Closed };
         let parts = connection.into_parts();
         let stream = parts.io.into_inner().stream;
@@ -145,6 +157,11 @@ impl<S: Service> Setup<S> {
         let unread = pulse.unread.load(Relaxed) || result.is_err_and(|e| e.is_parse());
         close(stream, unread).await;
         End::Closed
+    }
+
+    /// Sends what is left of an answer that goes on as long as its reader stays, and closes the connection.
+    pub(super) async fn follow<T: AsyncRead + AsyncWrite + Unpin>(&self, rest: Rest<T>) {
+        close(rest.send(&self.stop).await, false).await;
     }
 }
 
@@ -184,6 +201,8 @@ struct Pulse<U> {
     moment: Mutex<Moment>,
     unread: AtomicBool,
     upgrade: Mutex<Option<U>>,
+    /// An answer that goes on as long as its reader stays, and what is held for it.
+    flow: Mutex<Option<(Arc<Begun>, Option<Held>)>>,
 }
 
 struct Moment {
@@ -219,7 +238,19 @@ impl<U> Pulse<U> {
             ahead: false,
             requests: 0,
         };
-        Self { times, moment: Mutex::new(moment), unread: AtomicBool::new(false), upgrade: Mutex::new(None) }
+        let (unread, upgrade, flow) = (AtomicBool::new(false), Mutex::new(None), Mutex::new(None));
+        Self { times, moment: Mutex::new(moment), unread, upgrade, flow }
+    }
+
+    /// The flow whose beginning has been written, and of which there is nothing more for now.
+    fn take_flow(&self) -> Option<(Box<dyn Flow>, Option<Held>)> {
+        let mut flow = self.flow.lock();
+        let (begun, _) = flow.as_ref()?;
+        if self.moment.lock().stalled {
+            return None;
+        }
+        let taken = begun.take()?;
+        flow.take().map(|(_, held)| (taken, held))
     }
 
     fn deadline(&self) -> Option<Instant> {
@@ -318,6 +349,8 @@ impl<S: Service> hyper::service::Service<Request<Incoming>> for Visitor<S> {
         self.pulse.request_begins();
         let (service, door, pulse) = (self.service.clone(), self.door, self.pulse.clone());
         let (mut parts, body) = request.into_parts();
+        // Before, there are no chunks.
+        let in_chunks = parts.version == Version::HTTP_11;
         let mut body = RequestBody::new(body, service.bodies().clone());
         Box::pin(async move {
             let served = service.serve(&mut parts, &mut body, door).await;
@@ -327,8 +360,14 @@ impl<S: Service> hyper::service::Service<Request<Incoming>> for Visitor<S> {
             if let Some(upgrade) = served.upgrade {
                 *pulse.upgrade.lock() = Some(upgrade);
             }
+            let (head, mut body) = served.response.into_parts();
+            if in_chunks && body.is_flow() {
+                let begun;
+                (body, begun) = body.begun();
+                *pulse.flow.lock() = begun.map(|begun| (begun, served.held.clone()));
+            }
             let answering = pulse.answer_begins(served.held);
-            Ok(served.response.map(|body| body.holding(answering)))
+            Ok(Response::from_parts(head, body.holding(answering)))
         })
     }
 }

@@ -13,6 +13,7 @@ pub mod client;
 mod connection;
 pub mod cookie;
 mod crowd;
+mod flowing;
 pub(crate) mod media;
 pub mod origin;
 mod outgoing;

@@ -12,6 +12,7 @@ use http_body_util::Full;
 use hyper::body::{Frame, SizeHint};
 use tokio::sync::mpsc;
 
+use super::flowing::Begun;
 use crate::error::{Error, Result};
 use crate::registry::BoxFuture;
 
@@ -29,6 +30,8 @@ enum Kind {
     Whole(Full<Bytes>),
     Parts(Parts, Watch),
     Flow(Flowing),
+    /// A flow that is taken over once it has begun.
+    Begun(Arc<Begun>),
 }
 
 /// Parts that come as long as their reader stays, and that end by themselves where the reader may no longer have them.
@@ -95,7 +98,7 @@ impl Body {
 
     /// Whether it goes on as long as its reader stays.
     pub(crate) fn is_flow(&self) -> bool {
-        matches!(self.kind, Kind::Flow(_))
+        matches!(self.kind, Kind::Flow(_) | Kind::Begun(_))
     }
 
     /// About how many bytes it holds.
@@ -105,8 +108,15 @@ impl Body {
                 usize::try_from(hyper::body::Body::size_hint(body).lower()).unwrap_or(usize::MAX)
             }
             Kind::Parts(..) => PARTS_HELD,
-            Kind::Flow(_) => 0,
+            Kind::Flow(_) | Kind::Begun(_) => 0,
         }
+    }
+
+    /// The same body, and where a flow is taken from once it has begun.
+    pub(super) fn begun(self) -> (Self, Option<Arc<Begun>>) {
+        let Self { kind: Kind::Flow(Flowing(flow)), held } = self else { return (self, None) };
+        let begun = Begun::new(flow);
+        (Self { kind: Kind::Begun(begun.clone()), held }, Some(begun))
     }
 
     /// The same body, which holds `held` until its last byte was written to the socket.
@@ -191,6 +201,7 @@ impl hyper::body::Body for Body {
                 parts.poll_part(cx).map(|part| part.map(|part| part.map(Frame::data)))
             }
             Kind::Flow(flow) => flow.0.poll_part(cx).map(|part| part.map(|part| Ok(Frame::data(part)))),
+            Kind::Begun(flow) => flow.poll_part(cx).map(|part| part.map(|part| Ok(Frame::data(part)))),
         };
         let Some(held) = &self.held else { return frame };
         let holding = |bytes| Bytes::from_owner(Part { bytes, _held: held.clone() });
@@ -200,14 +211,14 @@ impl hyper::body::Body for Body {
     fn is_end_stream(&self) -> bool {
         match &self.kind {
             Kind::Whole(body) => body.is_end_stream(),
-            Kind::Parts(..) | Kind::Flow(_) => false,
+            Kind::Parts(..) | Kind::Flow(_) | Kind::Begun(_) => false,
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.kind {
             Kind::Whole(body) => body.size_hint(),
-            Kind::Parts(..) | Kind::Flow(_) => SizeHint::default(),
+            Kind::Parts(..) | Kind::Flow(_) | Kind::Begun(_) => SizeHint::default(),
         }
     }
 }

@@ -190,10 +190,14 @@ impl Arrived {
         tasks.spawn(async move {
             // Boxed, so that it is gone when the socket goes on as something else.
             let end = Box::pin(setup.drive(stream, Door::Network(from.ip()))).await;
-            if let End::Upgraded(upgrade, stream, leftover) = end {
-                // Whether an agent is still there is for its heartbeats to say, which bear longer silence.
-                give_up_after(&stream, None);
-                setup.service.upgraded(upgrade, stream, leftover, place);
+            match end {
+                End::Closed => {}
+                End::Flowing(rest) => Box::pin(setup.follow(rest)).await,
+                End::Upgraded(upgrade, stream, leftover) => {
+                    // Whether an agent is still there is for its heartbeats to say, which bear longer silence.
+                    give_up_after(&stream, None);
+                    setup.service.upgraded(upgrade, stream, leftover, place);
+                }
             }
         });
     }
@@ -224,7 +228,9 @@ pub(crate) async fn serve_unix<S: Service>(
                 let setup = setup.clone();
                 let tasks = setup.service.tasks().clone();
                 tasks.spawn(async move {
-                    setup.drive(stream, Door::Operator).await;
+                    if let End::Flowing(rest) = Box::pin(setup.drive(stream, Door::Operator)).await {
+                        setup.follow(rest).await;
+                    }
                     drop(place);
                 });
             }
