@@ -309,3 +309,41 @@ async fn the_first_connected_agent_wakes_as_the_device_says() {
     sqlite::execute(&database, "UPDATE devices SET secureOn = X'00010203'").await;
     assert_eq!(scene.wake().answer().await.expect(409).code(), "no_secure_on");
 }
+
+#[tokio::test]
+async fn a_device_that_is_woken_again_is_woken_as_it_is_by_then() {
+    let scene = Scene::new("server").await;
+    let (admin, device) = (&scene.admin, scene.device);
+    let bob = scene.server.user(admin, "bob", "user").await;
+    let mut firmware = Firmware::connect(scene.server.address(), scene.agent, SECRET).await;
+    let mut woken = async |client: &Client| {
+        let client = client.clone();
+        let waking =
+            tokio::spawn(async move { client.post(&format!("{}/wakeup", path(device)), json!({})).await });
+        let command = firmware.command().await;
+        firmware.reply_ok(&command).await;
+        soon("the wake", waking).await.unwrap().expect(200);
+        command.json
+    };
+    let refused = async |client: &Client, status| {
+        client.post(&format!("{}/wakeup", path(device)), json!({})).await.expect(status);
+    };
+    for port in [9, 7, 40_000, 9] {
+        admin.put(&path(device), with(old_body(scene.agent), &json!({"port": port}))).await.expect(200);
+        for _ in 0..3 {
+            assert_eq!(woken(admin).await, json!({"macAddress": MAC, "port": port}));
+            refused(&bob, 404).await;
+        }
+    }
+    let share = json!({"username": "bob", "permissions": ["wake"]});
+    let shares = format!("{}/shares", path(device));
+    let share = admin.post(&shares, share).await.expect(201).data()["id"].clone();
+    for client in [&bob, admin, &bob] {
+        woken(client).await;
+    }
+    admin.delete(&format!("{shares}/{share}")).await.expect(200);
+    refused(&bob, 404).await;
+    woken(admin).await;
+    admin.delete(&path(device)).await.expect(200);
+    refused(admin, 404).await;
+}

@@ -91,3 +91,26 @@ async fn nobody_gets_an_older_answer_than_was_told() {
     }
     store.close().await;
 }
+
+#[tokio::test]
+async fn what_was_asked_lately_is_read_anew_after_a_write() {
+    let (_directory, store) = fresh().await;
+    let (recent, asked): (Recent<u8, Vec<u8>>, Arc<AtomicUsize>) = Default::default();
+    let users = async |key, keep: bool| {
+        let found = recent.get(&store, key, counting(&asked), |_| keep).await.unwrap();
+        String::from_utf8(found.to_vec()).unwrap().parse::<usize>().unwrap()
+    };
+    for expected in 0..3 {
+        for _ in 0..3 {
+            assert_eq!(users(Some(0), true).await, expected);
+        }
+        assert_eq!(asked.load(Ordering::SeqCst), expected + 1);
+        store.write(add_user).await.unwrap();
+    }
+    for (key, keep) in [(Some(1), false), (None, true)] {
+        let before = asked.load(Ordering::SeqCst);
+        users(key, keep).await;
+        users(key, keep).await;
+        assert_eq!(asked.load(Ordering::SeqCst), before + 2, "{key:?} is not kept");
+    }
+}
