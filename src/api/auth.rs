@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::bounded::{GivenSecret, GivenText};
 use super::check::Check;
 use super::field::Field;
+use super::navigation::{NavigationView, navigation};
 use super::role::RoleName;
 use super::tags::SIGNING_IN;
 use super::totp::TotpCode;
@@ -118,6 +119,15 @@ impl From<Current> for SessionView {
     }
 }
 
+/// The caller's session, and what its user may open.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct OwnSessionView {
+    #[serde(flatten)]
+    session: SessionView,
+    /// The pages of plugins that the caller may open.
+    navigation: Vec<NavigationView>,
+}
+
 async fn login(call: Call, LoginBody(body): LoginBody) -> Result<Answer<SessionView>> {
     let given = body.read()?;
     let tokens: Vec<_> = cookie::tokens(&call.headers).collect();
@@ -128,8 +138,9 @@ async fn login(call: Call, LoginBody(body): LoginBody) -> Result<Answer<SessionV
     Ok(Answer::ok("Login successful", session.into()).header(SET_COOKIE, cookie))
 }
 
-async fn session(call: Call, _: NoBody) -> Result<Answer<SessionView>> {
-    Ok(Answer::ok("Session retrieved successfully", session::current(&call)?.into()))
+async fn session(call: Call, _: NoBody) -> Result<Answer<OwnSessionView>> {
+    let view = OwnSessionView { session: session::current(&call)?.into(), navigation: navigation(&call) };
+    Ok(Answer::ok("Session retrieved successfully", view))
 }
 
 async fn logout(call: Call, _: NoBody) -> Result<Answer<()>> {

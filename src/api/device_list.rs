@@ -25,6 +25,9 @@ struct ListQuery {
     /// Only the caller's favourites.
     #[schemars(extend("type" = "boolean"))]
     only_favorites: Option<bool>,
+    /// With each device's `presence`, as the answer about one device has it.
+    #[schemars(extend("type" = "boolean"))]
+    presence: Option<bool>,
     /// Only devices in this state of presence.
     state: Option<DeviceState>,
     /// Only devices of this type.
@@ -84,21 +87,22 @@ impl Filter for DeviceFilter {
 async fn list(call: Call, _: NoBody) -> Result<Answer<List<DeviceView>>> {
     let (name, event_id) = event_id(&call);
     let only_favorites = call.query_flag("onlyFavorites")?;
+    let with_presence = call.query_flag("presence")?;
     let message = "Devices retrieved successfully.";
     if let Some((filter, asked)) = asked::<DeviceFilter>(&call)? {
         let filter = DeviceFilter { only_favorites, ..filter };
-        let (rows, next) = device_list::page(&call, filter, &asked).await?;
+        let (rows, next) = device_list::page(&call, filter, &asked, with_presence).await?;
         let list = List::whole(rows.into_iter().map(DeviceView::from))?;
         let answer = Answer::ok(message, list).header(name, event_id);
         let cursor = next.map(|next| cursor(DeviceFilter::NAME, asked.sort, &next));
         return Ok(with_next(answer, &call, cursor));
     }
     let find = device::ids(&call, only_favorites);
-    let rows = device::rows(&call);
+    let present = device::present(&call, with_presence);
     let append = move |db: &Snapshot, ids: &[i64], json: &mut Vec<u8>| {
-        rows(db, ids)?.into_iter().try_for_each(|row| {
+        present(db, ids)?.into_iter().try_for_each(|device| {
             json.push(b',');
-            serde_json::to_writer(&mut *json, &DeviceView::from(row)).map_err(Error::internal)
+            serde_json::to_writer(&mut *json, &DeviceView::from(device)).map_err(Error::internal)
         })
     };
     let list = List::read(&call, find, append).await?;

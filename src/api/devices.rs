@@ -13,7 +13,7 @@ use super::owner::OwnerQuery;
 use super::owner::owner_of_new;
 use super::tags::DEVICES;
 use crate::domain::device::{
-    self, DeviceDetail, DeviceKind, DeviceOptions, DeviceRow, NewDevice, SecureOnChange, SharedBy,
+    self, DeviceDetail, DeviceKind, DeviceOptions, DeviceRow, NewDevice, Present, SecureOnChange, SharedBy,
 };
 use crate::error::Result;
 use crate::error::failures as f;
@@ -91,7 +91,7 @@ pub(super) struct DeviceView {
     secure_on: Option<String>,
     #[serde(flatten)]
     shared: Option<SharedView>,
-    /// Whether it is there, since when and why. Only in the answer about one device.
+    /// Whether it is there, since when and why. In the answer about one device, and in lists where it is asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     presence: Option<DevicePresence>,
 }
@@ -118,7 +118,13 @@ impl From<DeviceDetail> for DeviceView {
     fn from(device: DeviceDetail) -> Self {
         let DeviceDetail { row, secure_on, presence } = device;
         let secure_on = secure_on.map(|secure_on| secure_on.expose_secret().to_owned());
-        Self { secure_on, presence: Some(presence), ..row.into() }
+        Self { secure_on, ..(row, Some(presence)).into() }
+    }
+}
+
+impl From<Present> for DeviceView {
+    fn from((row, presence): Present) -> Self {
+        Self { presence, ..row.into() }
     }
 }
 

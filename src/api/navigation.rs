@@ -27,6 +27,10 @@ pub(super) struct NavigationView {
 }
 
 async fn list(call: Call, _: NoBody) -> Result<Answer<Vec<NavigationView>>> {
-    let pages = call.navigation().map(|(path, title)| NavigationView { path: path.to_owned(), title });
-    Ok(Answer::ok("Pages retrieved successfully.", pages.collect()))
+    Ok(Answer::ok("Pages retrieved successfully.", navigation(&call)))
+}
+
+/// The pages of plugins that a caller may open.
+pub(super) fn navigation(call: &Call) -> Vec<NavigationView> {
+    call.navigation().map(|(path, title)| NavigationView { path: path.to_owned(), title }).collect()
 }

@@ -105,6 +105,25 @@ pub fn rows(by: &By) -> impl Fn(&Conn, &[i64]) -> Result<Vec<DeviceRow>> + Send 
     move |db, ids| devices::of_ids(db, &reach, ids)
 }
 
+/// A device, and whether it is there where that was asked for.
+pub type Present = (DeviceRow, Option<DevicePresence>);
+
+/// As [`rows`], with whether they are there if that is wanted.
+pub fn present(
+    by: &By,
+    wanted: bool,
+) -> impl Fn(&Conn, &[i64]) -> Result<Vec<Present>> + Send + Sync + use<> {
+    let (rows, presences) = (rows(by), device_presence::of(&by.host));
+    move |db, ids| {
+        let rows = rows(db, ids)?;
+        if !wanted {
+            return Ok(rows.into_iter().map(|row| (row, None)).collect());
+        }
+        let presences = presences.of_devices(db, rows.iter().map(|row| row.id))?;
+        Ok(rows.into_iter().zip(presences.into_iter().map(Some)).collect())
+    }
+}
+
 /// Makes a device. Answers its ID.
 ///
 /// # Errors

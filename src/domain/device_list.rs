@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use super::By;
+use super::device::{self, Present};
 use super::page::{Asked, Page, cut, in_order, walk};
 use crate::error::Result;
 use crate::model::device_presence::DeviceState;
 use crate::model::permission::Permission;
-use crate::store::{device_page, devices};
+use crate::store::device_page;
 
 pub use super::page::Needles;
 pub use crate::store::devices::{DeviceKind, DeviceRow};
@@ -31,11 +32,16 @@ pub struct DeviceFilter {
     pub only_favorites: bool,
 }
 
-/// A page of the devices that the caller sees.
+/// A page of the devices that the caller sees, with whether they are there if that is wanted.
 ///
 /// # Errors
 /// The database cannot be read.
-pub async fn page(by: &By, filter: DeviceFilter, asked: &Asked) -> Result<Page<DeviceRow>> {
+pub async fn page(
+    by: &By,
+    filter: DeviceFilter,
+    asked: &Asked,
+    with_presence: bool,
+) -> Result<Page<Present>> {
     let reach = Arc::new(by.devices(Permission::DevicesRead));
     let favorites = || by.caller.account().map(|account| account.favorites.as_slice().into());
     let DeviceFilter { needles, owner, agent, kind, state, shared, only_favorites } = filter;
@@ -62,9 +68,7 @@ pub async fn page(by: &By, filter: DeviceFilter, asked: &Asked) -> Result<Page<D
         }
     }
     let (ids, next) = cut(asked, places);
-    let read = reader.read(move |db| {
-        let rows = devices::of_ids(db, &reach, &ids)?;
-        Ok(in_order(&ids, rows, |row| row.id))
-    });
+    let present = device::present(by, with_presence);
+    let read = reader.read(move |db| Ok(in_order(&ids, present(db, &ids)?, |(row, _)| row.id)));
     Ok((read.await?, next))
 }

@@ -22,6 +22,7 @@ use crate::error::{Error, Result};
 use crate::host::Host;
 use crate::model::device_presence::{DevicePresence, DeviceState, SeenBy, why};
 use crate::model::event::Event;
+use crate::store::Conn;
 use crate::store::device_presence::{self as rows, Standing};
 
 /// How many looks in a row must miss a device.
@@ -161,6 +162,28 @@ impl Presences {
     /// A device's presence, if anybody has looked for it since the server started.
     pub(super) fn known(&self, device: i64) -> Option<DevicePresence> {
         self.0.lock().known.get(&device).map(|known| known.shown.clone())
+    }
+
+    /// The presence of each of some devices, in their order.
+    ///
+    /// # Errors
+    /// The database refuses.
+    pub(super) fn of_devices(
+        &self,
+        db: &Conn,
+        devices: impl Iterator<Item = i64>,
+    ) -> Result<Vec<DevicePresence>> {
+        let devices: Vec<_> = devices.collect();
+        let mut found: HashMap<_, _> = {
+            let state = self.0.lock();
+            let known = |id: &i64| state.known.get(id).map(|known| (*id, known.shown.clone()));
+            devices.iter().filter_map(known).collect()
+        };
+        let others: Vec<_> = devices.iter().copied().filter(|id| !found.contains_key(id)).collect();
+        if !others.is_empty() {
+            found.extend(rows::newest(db, &others)?);
+        }
+        Ok(devices.iter().map(|id| found.remove(id).unwrap_or_default()).collect())
     }
 
     /// Whether an operation wakes or stops a device.

@@ -99,7 +99,8 @@ impl Call {
             Access::Operator | Access::Agent => false,
             access => access.permissions().iter().all(|permission| caller.has(*permission)),
         };
-        let pages = self.router.routes().iter().map(Route::row).filter(|row| row.method == Method::GET);
+        let pages = self.router.routes().iter().map(Route::row);
+        let pages = pages.filter(|row| row.navigation.is_some() && row.method == Method::GET);
         pages.filter(move |row| open(row)).filter_map(|row| Some((&*row.path, row.navigation?)))
     }
 

@@ -43,9 +43,11 @@ fn change(row: &Row) -> Result<PresenceRow> {
 }
 
 macro_rules! select {
-    ($rest:literal) => {
+    ($more:literal; $rest:literal) => {
         concat!(
-            "SELECT id, at, CAST(state AS BLOB), CAST(method AS BLOB), CAST(why AS BLOB) FROM device_presence ",
+            "SELECT id, at, CAST(state AS BLOB), CAST(method AS BLOB), CAST(why AS BLOB)",
+            $more,
+            " FROM device_presence ",
             $rest
         )
     };
@@ -68,8 +70,22 @@ pub fn standing(db: &Conn, device: i64) -> Result<Option<Standing>> {
 /// # Errors
 /// The database refuses.
 pub fn page(db: &Conn, device: i64, before: Option<i64>, limit: i64) -> Result<Vec<PresenceRow>> {
-    let sql = select!("WHERE deviceID = ?1 AND (?2 IS NULL OR id < ?2) ORDER BY id DESC LIMIT +?3");
+    let sql = select!(""; "WHERE deviceID = ?1 AND (?2 IS NULL OR id < ?2) ORDER BY id DESC LIMIT +?3");
     db.query(sql, libsql::params![device, before, limit], change)
+}
+
+/// The newest change of each of some devices of which there is one, in any order.
+///
+/// # Errors
+/// The database refuses.
+pub fn newest(db: &Conn, devices: &[i64]) -> Result<Vec<(i64, DevicePresence)>> {
+    let sql = select!(
+        ", CAST(deviceID AS INTEGER)";
+        "WHERE id IN (SELECT max(id) FROM device_presence \
+         WHERE deviceID IN (SELECT value FROM json_each(?1)) GROUP BY deviceID)"
+    );
+    let devices = serde_json::Value::from(devices).to_string();
+    db.query(sql, [devices], |row| Ok((row.int(5)?, change(row)?.presence)))
 }
 
 /// Adds a change of a device, if it is still there, and forgets the oldest of too many.

@@ -40,6 +40,51 @@ async fn a_device_that_nobody_looked_for_is_unknown() {
     assert_eq!(admin.presence(device).await, expected);
     let list = admin.get("/api/devices").await.expect(200);
     assert_eq!(list.data()[0].get("presence"), None, "one device's alone");
+    let list = admin.get("/api/devices?presence=true").await.expect(200);
+    assert_eq!(list.data()[0]["presence"], expected);
+    admin.get("/api/devices?presence=perhaps").await.expect(400);
+}
+
+#[tokio::test]
+async fn a_list_says_of_each_device_what_the_answer_about_it_says() {
+    let scene = Scene::new("microcontroller").await;
+    let (admin, device) = (scene.admin.clone(), scene.device);
+    let mut firmware = scene.firmware().await;
+    look(&scene, &mut firmware, &["online", "offline", "offline"]).await;
+    admin.becomes(device, "offline").await;
+    look(&scene, &mut firmware, &["online"]).await;
+    admin.becomes(device, "online").await;
+    // More than are read at once, none of which was looked for.
+    for _ in 0..40 {
+        admin.create_device(scene.agent, MAC).await;
+    }
+    let ann = scene.server.user(&admin, "ann", "user").await;
+    admin
+        .post(&format!("/api/devices/{device}/shares"), json!({"username": "ann", "permissions": ["view"]}))
+        .await
+        .expect(201);
+    let same = async |client: &Client, path: &str, many: usize| {
+        let list = client.get(path).await.expect(200);
+        let list = list.data().as_array().unwrap().clone();
+        assert_eq!(list.len(), many, "{path}");
+        for one in &list {
+            assert_eq!(one["presence"], client.presence(one["id"].as_i64().unwrap()).await, "{path}");
+        }
+    };
+    for (client, many) in [(&admin, 41), (&ann, 1)] {
+        same(client, "/api/devices?presence=true", many).await;
+        same(client, "/api/devices?presence=1&limit=50&sort=name", many).await;
+        same(client, "/api/devices?presence=true&state=online", 1).await;
+    }
+    let page = admin.get("/api/devices?presence=true&limit=2").await.expect(200);
+    assert!(page.headers["link"].to_str().unwrap().contains("presence=true"), "{:?}", page.headers);
+
+    // After a restart nothing is in memory.
+    let Scene { server, .. } = scene;
+    let server = Server::start_in(server.stop().await, |_| {}).await;
+    let admin = Client::login(server.address(), "admin", &admin.password).await;
+    same(&admin, "/api/devices?presence=true", 41).await;
+    assert_eq!(admin.get("/api/devices?presence=true").await.data()[0]["presence"]["state"], "online");
 }
 
 #[tokio::test]

@@ -137,6 +137,7 @@ async fn its_page_is_in_the_navigation_of_whoever_is_signed_in() {
     let pages = serde_json::json!([{"path": "/api/docs", "title": "API reference"}]);
     let admin = server.superadmin().await;
     assert_eq!(admin.get("/api/navigation").await.expect(200).data(), &pages);
+    assert_eq!(admin.get("/api/auth/session").await.expect(200).data()["navigation"], pages);
     let without = Server::start_with(|config| {
         config.plugins.insert("openapi".into(), serde_json::json!({"enabled": false}));
     })
