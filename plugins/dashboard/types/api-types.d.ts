@@ -250,7 +250,7 @@ declare namespace Api {
     /** What the caller may do with the device. */
     permissions?: Right[];
     port: number | null;
-    /** Whether it is there, since when and why. Only in the answer about one device. */
+    /** Whether it is there, since when and why. In the answer about one device, and in lists where it is asked for. */
     presence?: DevicePresence | null;
     /** The TCP ports at which it is looked for. */
     probePorts?: number[];
@@ -472,6 +472,25 @@ declare namespace Api {
     result: Record<string, unknown>;
     startedAt: number | null;
     state: State;
+  };
+
+  /** The caller's session, and what its user may open. */
+  type OwnSessionView = {
+    /** When the session ends unless it is used, in milliseconds since the epoch. */
+    expirationTimestamp: number;
+    /** The favourite devices that are there and the user's own. */
+    favorites: number[];
+    /** The pages of plugins that the caller may open. */
+    navigation: NavigationView[];
+    /** What the role allows, for one's own things or for everyone's. */
+    permissions: Permission[];
+    role: RoleName;
+    /** Whether the admin also grants and takes the roles admin and superadmin. */
+    superadmin: boolean;
+    /** Whether the user must set up a second factor before anything else. */
+    totpSetupRequired: boolean;
+    userID: number;
+    username: string;
   };
 
   /** A part of the log. */

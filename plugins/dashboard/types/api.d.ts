@@ -1,7 +1,7 @@
 // The objects of the REST API by the names that the page's modules give them. What they are stands in api-types.d.ts, which
 // is made of the API's document; a number in a name there means that several parts of the server call theirs alike.
 
-type Session = Api.SessionView;
+type Session = Api.OwnSessionView;
 type Device = Api.DeviceView;
 type TrailEntry = Api.EntryView2;
 /** With its trail where one is asked for; what it was seen by depends on what it was. */

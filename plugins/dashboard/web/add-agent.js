@@ -1,12 +1,11 @@
 // Adding an agent, in one dialog: a code for a machine that makes its own agent, or the settings of an ESP32; and
 // waiting until it connects.
 import { html, nothing } from './vendor/lit.js';
-import { base, post } from './api.js';
+import { base, follow, post, readList } from './api.js';
+import { copyable, openDialog } from './dialogs.js';
 import { Form } from './form.js';
-import { t } from './i18n.js';
-import { follow, readList } from './live.js';
 import { qr } from './qr.js';
-import { Part, announce, copyable, icon, openDialog, problem, state, time } from './ui.js';
+import { Part, announce, icon, problem, state, t, time } from './ui.js';
 
 /** A secret for an agent that cannot make its own: 160 bits in letters that are hard to mistake. */
 function freshSecret() {
@@ -120,7 +119,7 @@ class AddAgent extends Part {
     const server = base.href.replace(/\/$/, '');
     const command = `NETIGNITE_ENROLMENT_CODE=${code} netignite agent enroll --server ${server}`;
     return html`<ol class="steps plain-steps">
-      <li class="next"><div><h3>${t('add.run')}</h3>
+      <li class=${this.agent ? 'done' : 'next'}><div><h3>${t('add.run')}</h3><p>${t('add.run.text')}</p>
         ${copyable(command, t('add.command'))}
         <div class="with-qr">${qr(command, t('add.qr'))}
           <div><p class="quiet">${t('add.code.text')}</p><p class="code">${code}</p>

@@ -1,14 +1,14 @@
-// The REST API: one function for every request, the one error that comes of it, and the session. What is not known here
-// is how anything looks.
-import { has, t } from './i18n.js';
+// The server: its REST API, by one function for every request and with one error; who is signed in; and what changes by itself,
+// which the stream of events brings. That goes on after the event that a list names, so that nothing is missed between the two;
+// where the server no longer knows what followed, pages are asked to read again. One that is cut comes back by itself, and until
+// then the page says that it is not live. All of it is in one module since the first screen needs it, and a module is a request.
 
 /** Where the API is: below where the page lies, so that both work under a path of a proxy. */
 export const base = new URL(document.baseURI);
 
-/** How long an answer may take: a status question waits up to 25 s for the agents. */
-const PATIENCE = 40_000;
+const PATIENCE = 40_000; // for an answer, in milliseconds: a status question waits up to 25 s for the agents
 
-/** A request that did not succeed, in words for people. */
+/** A request that did not succeed. Its message is the server's; `say` in `ui.js` has the reader's words. */
 export class ApiError extends Error {
   /**
    * @param {number} status 0 where there was no answer
@@ -18,29 +18,29 @@ export class ApiError extends Error {
    * @param {number} [retryAfter] in seconds
    */
   constructor(status, code, message, fields = [], retryAfter = 0) {
-    // The catalogue's words, in the reader's language, where it has some for this code.
-    const key = `error.${code}`;
-    super(has(key) ? t(key, { seconds: retryAfter, said: message }) : message);
+    super(message);
     this.name = 'ApiError';
     this.status = status;
     this.code = code;
     this.fields = fields;
-    /** What the server said. */
-    this.said = message;
+    this.retryAfter = retryAfter;
   }
 }
 
 /**
- * What other parts of the page are to know: `session` (it changed), `ended` (it ended elsewhere), `changed` (something
- * was changed, here or in another tab), `reached` (whether the server answers), `live` (whether the stream of events does).
+ * What other parts of the page are to know: `session` (it changed), `ended` (it ended elsewhere), `changed` (something was
+ * changed, here or in another tab), `wakes` (one of them did), `reached` and `live` (whether the server answers, and streams).
  */
 export const events = new EventTarget();
+
+/** @param {string} name @param {unknown} [detail] */
+const emit = (name, detail) => events.dispatchEvent(new CustomEvent(name, { detail }));
 
 /** Other tabs of this browser. */
 const tabs = new BroadcastChannel('netignite');
 tabs.onmessage = ({ data }) => {
   if (data === 'session') void loadSession();
-  else events.dispatchEvent(new CustomEvent('changed', { detail: data }));
+  else emit('changed', data);
 };
 
 /** @type {Session | null} */
@@ -49,27 +49,13 @@ export let session = null;
 /** Whether everyone's things are asked for, which admins may. */
 export let everyone = sessionStorage.getItem('everyone') === 'true';
 
-/**
- * Asks for everyone's things from now on, or for one's own.
- * @param {boolean} on
- */
-export function setEveryone(on) {
-  everyone = on;
-  sessionStorage.setItem('everyone', String(on));
-}
-
-/**
- * Whether the user's role allows something.
- * @param {string} permission
- */
+/** @param {string} permission */
 export const may = (permission) => session?.permissions.some((one) => one === permission) ?? false;
 
-/**
- * Where something of the API is.
- * @param {string} path below /api
- * @param {Record<string, string | number | undefined>} query
- */
-export function address(path, query = {}) {
+/** @typedef {Record<string, string | number | undefined>} Query */
+
+/** Where something of the API is. @param {string} path below /api @param {Query} query */
+function address(path, query = {}) {
   const url = new URL(`api/${path}`, base);
   for (const [name, value] of Object.entries(query)) {
     if (value !== undefined && value !== '') url.searchParams.set(name, String(value));
@@ -81,17 +67,17 @@ export function address(path, query = {}) {
 let reached = true;
 
 /** Says whether the server answers. @param {boolean} now */
-export function reach(now) {
+function reach(now) {
   if (now === reached) return;
   reached = now;
-  events.dispatchEvent(new CustomEvent('reached', { detail: now }));
+  emit('reached', now);
 }
 
 /**
  * One request. Gives the `data` of its answer; the headers of that, to whoever wants them, go to `heads`.
  * @param {string} method
  * @param {string} path below /api
- * @param {{body?: unknown, query?: Record<string, string | number | undefined>, signal?: AbortSignal, headers?: Record<string, string>, heads?: (headers: Headers) => void}} [options]
+ * @param {{body?: unknown, query?: Query, signal?: AbortSignal, headers?: Record<string, string>, heads?: (headers: Headers) => void}} [options]
  * @returns {Promise<any>}
  */
 export async function call(method, path, { body, query = {}, signal, headers = {}, heads } = {}) {
@@ -127,13 +113,13 @@ export async function call(method, path, { body, query = {}, signal, headers = {
   const error = new ApiError(answer.status, code, message, errors, Number(answer.headers.get('retry-after')));
   if (answer.status === 401 && session && /^(No session found|Invalid session)$/.test(message)) {
     session = null;
-    events.dispatchEvent(new Event('ended'));
+    emit('ended');
   }
   if (code === 'totp_setup_required' && session && !session.totpSetupRequired) void loadSession();
   throw error;
 }
 
-/** @param {string} path @param {Record<string, string | number | undefined>} [query] */
+/** @param {string} path @param {Query} [query] */
 export const get = (path, query) => call('GET', path, { query });
 /** @param {string} path @param {unknown} [body] */
 export const post = (path, body) => call('POST', path, { body });
@@ -142,89 +128,273 @@ export const put = (path, body) => call('PUT', path, { body });
 /** @param {string} path @param {unknown} [body] */
 export const remove = (path, body) => call('DELETE', path, { body });
 
-/**
- * Lets this page and other tabs know that something was changed.
- * @param {string} path
- */
+/** Lets this page and other tabs know that something was changed. @param {string} path */
 function changed(path) {
   const what = path.split('/')[0].replace('shares', 'devices');
+  if (/^auth\/log/.test(path)) tabs.postMessage('session');
   if (what === 'auth' || /^operations|wakeup$|commands\//.test(path)) return;
-  events.dispatchEvent(new CustomEvent('changed', { detail: what }));
+  emit('changed', what);
   tabs.postMessage(what);
-}
-
-/**
- * One page of a list that the server pages by its `Link`, and where the next one begins.
- * @param {string} path @param {Record<string, string | number | undefined>} query
- * @returns {Promise<{list: any, cursor: string | null}>}
- */
-export async function getPage(path, query) {
-  let link = '';
-  const list = await call('GET', path, { query, heads: (headers) => (link = headers.get('link') ?? '') });
-  const [, next] = /<([^>]*)>;\s*rel="?next"?/.exec(link) ?? [];
-  return { list, cursor: next ? new URL(next, base).searchParams.get('cursor') : null };
 }
 
 /** Reads who is signed in. */
 export async function loadSession() {
   try {
-    set(await get('auth/session'));
+    session = await get('auth/session');
   } catch (error) {
     if (!(error instanceof ApiError) || error.status !== 401) throw error;
-    set(null);
+    session = null;
   }
+  emit('session');
 }
 
-/** @param {Session | null} now */
-function set(now) {
-  session = now;
-  events.dispatchEvent(new Event('session'));
+// What changes by itself
+
+// In milliseconds: after how long without a sign of life the stream counts as cut, of which the server gives one every 15 s;
+const SILENCE = 40_000;
+// how long a cut stream may take to come back before the page says so, and the first answer of one;
+const [GRACE, FIRST_GRACE] = [1000, 5000];
+// how long after a cut the next attempt comes, at first and at most;
+const [SOON, LATE] = [250, 15_000];
+// how long a page's list is waited for, which names where the stream goes on;
+const FIRST_LIST = 1500;
+// within what changes are passed on together.
+const TOGETHER = 40;
+const KEPT = 1000; // changes that are kept for lists that are being read
+
+/**
+ * Something that changed: what the stream brought. After `reset` lists are to be read again.
+ * @typedef {{type: string, at: number, data: any, id: string}} Change
+ * @typedef {{state: DevicePresence['state'], since: number | null}} Seen
+ */
+
+/** What was seen last of devices, by ID. @type {Map<number, Seen>} */
+export const seen = new Map();
+
+/** The last wake of each device, by its ID. @type {Map<number, import('./wake.js').Wake>} */
+export const wakes = new Map();
+
+/** Whether what is shown is as the server has it, within a second. */
+export let live = true;
+
+const followers = /** @type {Set<(changes: Change[]) => void>} */ (new Set());
+
+/** Calls back with what changed, until the function that is given back is called. @param {(changes: Change[]) => void} follower */
+export function follow(follower) {
+  followers.add(follower);
+  begin();
+  return () => void followers.delete(follower);
+}
+
+/** Calls back everyone who follows. @param {Change[]} changes none where only what was seen has changed */
+export function tell(changes) {
+  for (const follower of followers) follower(changes);
 }
 
 /**
- * Signs in.
- * @param {{username: string, password: string, code?: string}} credentials
+ * Puts a change into a list of objects with IDs. Says whether it was about one of them, or one more.
+ * @template {{id: number}} T
+ * @param {T[]} list @param {Change} change @param {'agent' | 'device'} kind
  */
-export async function signIn(credentials) {
-  set(await post('auth/login', credentials));
-  tabs.postMessage('session');
-}
-
-/** Signs out, here and in the other tabs. */
-export async function signOut() {
-  setEveryone(false);
-  await post('auth/logout');
-  set(null);
-  tabs.postMessage('session');
+export function apply(list, { type, data }, kind) {
+  if (!type.startsWith(`${kind}.`)) return false;
+  const at = list.findIndex(({ id }) => id === data.id);
+  if (!data.deleted) {
+    if (at < 0) list.push(data);
+    else list[at] = data;
+  } else if (at >= 0) list.splice(at, 1);
+  return at >= 0 || !data.deleted;
 }
 
 /**
- * Makes a device a favourite, or none. It is shown as one at once, and as it was where that cannot be kept.
- * @param {number} id
+ * Reads a list whole, with what has changed since the server read it.
+ * @param {'agents' | 'devices'} path
+ * @returns {Promise<any[]>}
  */
-export async function toggleFavorite(id) {
-  if (!session) return;
-  const before = session.favorites;
-  const favorites = before.includes(id) ? before.filter((other) => other !== id) : [...before, id];
-  session = { ...session, favorites };
+export async function readList(path) {
+  let id = '';
+  const query = { presence: path === 'devices' ? 'true' : undefined };
+  const list = await call('GET', path, { query, heads: (headers) => (id = headers.get('netignite-event-id') ?? '') });
+  for (const { id, presence } of list) if (presence?.since ?? presence?.checkedAt) see(id, presence);
+  for (const change of recent) if (after(change.id, id)) apply(list, change, path === 'agents' ? 'agent' : 'device');
+  if (id && (!last || after(from, id))) {
+    // What happened before the stream begins is not missed either.
+    end();
+    [last, from] = [id, id];
+  }
+  begin();
+  return list;
+}
+
+/** Whether an event came after another, of the same server's life. @param {string} one @param {string} other */
+function after(one, other) {
+  const [[epoch, number], [its, count]] = [one.split('-'), other.split('-')];
+  return epoch === its && Number(number) > Number(count);
+}
+
+/** Takes in what the server knows of a device. @param {number} id @param {DevicePresence | null | undefined} presence */
+export function see(id, presence) {
+  if (presence && (presence.since !== null || !seen.has(id))) seen.set(id, presence);
+}
+
+let last = ''; // the last event, or the list after which the stream goes on
+let from = ''; // after which event everything is known
+let recent = /** @type {Change[]} */ ([]);
+let coming = /** @type {Change[]} */ ([]); // those that are about to be passed on
+let stream = /** @type {AbortController | null} */ (null);
+let attempts = 1;
+let wanted = false; // whether anybody follows, or wants to know when the session ends
+let unseen = false; // whether nobody looks at the page
+const timers = /** @type {Record<'begin' | 'grace' | 'pass', ReturnType<typeof setTimeout> | undefined>} */ ({});
+
+/** @param {boolean} now */
+function setLive(now) {
+  clearTimeout(timers.grace);
+  timers.grace = undefined;
+  if (now === live) return;
+  live = now;
+  emit('live', now);
+}
+
+/** @param {Change} change */
+function pass(change) {
+  if (change.id) recent.push(change);
+  if (recent.length > 2 * KEPT) recent = recent.slice(-KEPT);
+  if (change.type === 'device.presence') see(change.data.id, change.data.presence);
+  coming.push(change);
+  timers.pass ??= setTimeout(() => {
+    const changes = coming;
+    [coming, timers.pass] = [[], undefined];
+    tell(changes);
+  }, TOGETHER);
+}
+
+/** Begins the stream, unless there is one or nobody looks. @param {boolean} [now] without waiting for a list */
+export function begin(now = false) {
+  wanted = true;
+  if (stream || unseen || !session || session.totpSetupRequired) return;
+  clearTimeout(timers.begin);
+  if (!last && !now) {
+    timers.begin = setTimeout(() => begin(true), FIRST_LIST);
+    return;
+  }
+  stream = new AbortController();
+  if (live) timers.grace ??= setTimeout(() => setLive(false), FIRST_GRACE);
+  void read(stream);
+}
+
+function end() {
+  clearTimeout(timers.begin);
+  stream?.abort();
+  stream = null;
+}
+
+/** Has the stream begin after a while: sooner at first. @param {number} [after] */
+function beginAgain(after = Math.min(SOON * 2 ** attempts, LATE) * (0.75 + Math.random() / 2)) {
+  clearTimeout(timers.begin);
+  attempts += 1;
+  timers.begin = setTimeout(begin, after);
+}
+
+/** One stream, from its beginning to its end. @param {AbortController} own */
+async function read(own) {
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let silence;
+  const alive = () => {
+    clearTimeout(silence);
+    silence = setTimeout(() => own.abort(), SILENCE);
+  };
+  alive();
+  let wait;
   try {
-    await put(`account/${session.userID}`, { username: session.username, favorites });
-  } catch (error) {
-    if (session) session = { ...session, favorites: before };
-    throw error;
+    const answer = await fetch(address('events'), { headers: last ? { 'last-event-id': last } : {}, signal: own.signal, cache: 'no-store' });
+    reach(true);
+    if (answer.ok && answer.body) {
+      await take(answer.body.pipeThrough(new TextDecoderStream()), alive);
+    } else {
+      setLive(false);
+      if (answer.status === 401) await get('auth/session').catch(() => undefined);
+      else wait = instead(Number(answer.headers.get('retry-after')));
+    }
+  } catch {
+    // That a stream was cut says nothing of the next one; that none could be begun does.
+    if (attempts > 1 && !own.signal.aborted) reach(false);
+  }
+  clearTimeout(silence);
+  if (stream !== own) return;
+  stream = null;
+  clearTimeout(timers.grace);
+  if (live) timers.grace = setTimeout(() => setLive(false), GRACE);
+  beginAgain(wait);
+}
+
+/** Too many streams, or a proxy that passes none: lists are read again instead, now and then. @param {number} after in seconds */
+function instead(after) {
+  attempts = 1;
+  pass({ type: 'reset', at: Date.now(), data: null, id: '' });
+  return Math.max(5000, 1000 * after);
+}
+
+/** @param {ReadableStream<string>} body @param {() => void} alive */
+async function take(body, alive) {
+  const reader = body.getReader();
+  let rest = '';
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    alive();
+    attempts = 1;
+    setLive(true);
+    const blocks = (rest + value).split('\n\n');
+    rest = blocks.pop() ?? '';
+    for (const block of blocks) {
+      let id = '';
+      let data = '';
+      for (const line of block.split('\n')) {
+        if (line.startsWith('id: ')) id = line.slice(4);
+        else if (line.startsWith('data: ')) data = line.slice(6);
+      }
+      if (id) {
+        if (!from || block.includes('event: reset\n')) from = id;
+        last = id;
+      }
+      if (data && !block.includes('event: overflow\n')) pass({ ...JSON.parse(data), id });
+    }
   }
 }
 
-/**
- * The pages that plugins add to the navigation and who is signed in may open. They lie outside of this application: whoever
- * follows a link to one loads it.
- * @returns {Promise<{href: string, title: string}[]>}
- */
-export async function furtherPages() {
-  /** @type {Api.NavigationView[]} */
-  const pages = await get('navigation');
-  return pages.map(({ path, title }) => {
-    const key = `further.${path.slice(1)}`;
-    return { href: new URL(path.slice(1), base).href, title: has(key) ? t(key) : title };
-  });
+/** Whether anybody looks at the page: else it needs no stream. @param {boolean} now */
+export function looked(now) {
+  unseen = !now;
+  if (now) begin();
+  else end();
 }
+
+addEventListener('online', () => beginAgain(0));
+addEventListener('offline', () => {
+  end();
+  reach(false);
+  setLive(false);
+});
+
+let user = /** @type {number | undefined} */ (undefined);
+events.addEventListener('session', () => {
+  // Of whoever is signed in at first, lists may have come before it was known who that is.
+  if (user && session?.userID !== user) {
+    end();
+    [last, from, recent, coming, attempts] = ['', '', [], [], 1];
+    everyone = false;
+    sessionStorage.removeItem('everyone');
+    seen.clear();
+    wakes.clear();
+  }
+  user = session?.userID;
+  if (wanted) begin();
+});
+events.addEventListener('ended', end);
+
+/** What the application's first screen asks for while the modules that show it are still on their way. */
+export const early = document.documentElement.hasAttribute('data-app')
+  ? { session: loadSession(), lists: localStorage.getItem('known') === location.pathname ? Promise.all([readList('devices'), readList('agents')]) : null }
+  : null;
+for (const coming of [early?.session, early?.lists]) coming?.catch(() => undefined);

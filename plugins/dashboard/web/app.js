@@ -1,11 +1,68 @@
 // The application: who is signed in, which page is shown, and the frame around it.
 import { html, nothing, render } from './vendor/lit.js';
-import { base, events, everyone, furtherPages, loadSession, may, session, setEveryone, signOut } from './api.js';
-import { language, languages, loadWords, setLanguage, t } from './i18n.js';
-import { find, pages } from './pages.js';
-import { Part, announce, brand, icon, notifyError, problem } from './ui.js';
+import { base, begin, early, events, everyone, loadSession, looked, may, post, session } from './api.js';
+import { Part, announce, brand, has, icon, language, languages, loadWords, notifyError, problem, setLanguage, t } from './ui.js';
 
-/** @typedef {import('./pages.js').PageEntry} PageEntry */
+/** How long a tab that nobody looks at keeps its stream of events, in milliseconds. */
+const UNSEEN = 20_000;
+
+/** @typedef {import('./ui.js').IconName} IconName */
+/** @typedef {{default: new () => import('./ui.js').Page}} Module */
+
+/**
+ * The list of pages: one line each. A page is a file in pages/, named as the first word of its path, so that the server
+ * knows that there is such a page; its default export is a component that extends Page. `nav` puts it into the navigation,
+ * with its name from the catalogue (`nav.…`); `needs` is the permission without which it is not offered; `open` are those
+ * for whoever is not signed in.
+ * @typedef {{path: string, load: () => Promise<Module>,
+ *   nav?: IconName, under?: string, needs?: string, open?: boolean}} PageEntry
+ */
+
+/** @type {PageEntry[]} */
+export const pages = [
+  { path: 'devices', load: () => import('./pages/devices.js'), nav: 'devices', },
+  { path: 'devices/:id', load: () => import('./pages/device.js'), under: 'devices' },
+  { path: 'agents', load: () => import('./pages/agents.js'), nav: 'agents' },
+  { path: 'agents/:id', load: () => import('./pages/agent.js'), under: 'agents' },
+  { path: 'operations', load: () => import('./pages/operations.js'), nav: 'operations' },
+  { path: 'operations/:uuid', load: () => import('./pages/operation.js'), under: 'operations' },
+  { path: 'users', load: () => import('./pages/users.js'), nav: 'users', needs: 'users:read' },
+  { path: 'audit', load: () => import('./pages/audit.js'), nav: 'audit', needs: 'audit:read' },
+  { path: 'server', load: () => import('./pages/server.js'), nav: 'server', needs: 'server:admin' },
+  { path: 'account', load: () => import('./pages/account.js') },
+  { path: 'reset', load: () => import('./pages/reset.js'), open: true },
+  { path: 'welcome', load: () => import('./pages/welcome.js'), open: true },
+];
+
+/** What a placeholder stands for: a number, and `:uuid` a UUID. */
+const NUMBER = /^[1-9][0-9]*$/;
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+/** The page that is shown where the application begins. */
+const home = 'devices';
+
+/**
+ * The page of a path, and the values of its placeholders.
+ * @param {string} path without the slash it begins with
+ * @returns {{page: PageEntry, params: Record<string, string>} | undefined}
+ */
+function find(path) {
+  const words = (path.replace(/\/$/, '') || home).split('/');
+  for (const page of pages) {
+    const pattern = page.path.split('/');
+    if (pattern.length !== words.length) continue;
+    /** @type {Record<string, string>} */
+    const params = {};
+    const fits = pattern.every((part, i) => {
+      if (!part.startsWith(':')) return part === words[i];
+      if (!(part === ':uuid' ? UUID : NUMBER).test(words[i])) return false;
+      params[part.slice(1)] = words[i];
+      return true;
+    });
+    if (fits) return { page, params };
+  }
+  return undefined;
+}
 
 const THEMES = ['system', 'light', 'dark'];
 
@@ -31,6 +88,31 @@ export function go(path, { replace = false } = {}) {
   void app.show();
 }
 
+/**
+ * Signs in, here and in the other tabs.
+ * @param {{username: string, password: string, code?: string}} credentials
+ */
+export async function signIn(credentials) {
+  await post('auth/login', credentials);
+  await loadSession();
+}
+
+/** Signs out, here and in the other tabs. */
+export async function signOut() {
+  await post('auth/logout');
+  await loadSession();
+}
+
+/**
+ * The pages that plugins add to the navigation and who is signed in may open. They lie outside of this application: whoever
+ * follows a link to one loads it.
+ */
+export const furtherPages = () =>
+  (session?.navigation ?? []).map(({ path, title }) => {
+    const key = `further.${path.slice(1)}`;
+    return { href: new URL(path.slice(1), base).href, title: has(key) ? t(key) : title };
+  });
+
 class App extends Part {
   /** @type {'starting' | 'ready' | 'failed'} */
   phase = 'starting';
@@ -44,10 +126,6 @@ class App extends Part {
   page = null;
   /** @type {PageEntry | null} */
   entry = null;
-  /** The pages of plugins, and whose navigation they are in. @type {{href: string, title: string}[]} */
-  further = [];
-  /** @type {number | null} */
-  #furtherOf = null;
   /** What is shown now, so that a slow page does not replace a newer one. */
   #turn = 0;
   /** @type {string | null} */
@@ -79,9 +157,9 @@ class App extends Part {
 
   start = async () => {
     // What will be wanted most likely comes while the session is asked for.
-    if (localStorage.getItem('known')) void Promise.all([find(here())?.page.load(), import('./live.js')]);
+    if (localStorage.getItem('known')) void find(here())?.page.load();
     try {
-      await Promise.all([loadWords(), loadSession()]);
+      await Promise.all([loadWords(), early?.session]);
       this.phase = 'ready';
       await this.show();
     } catch (error) {
@@ -125,7 +203,7 @@ class App extends Part {
     if (this.phase !== 'ready') return;
     const turn = ++this.#turn;
     const found = find(here());
-    /** @type {() => Promise<{default: new () => import('./ui.js').Page}>} */
+    /** @type {() => Promise<Module>} */
     let load;
     let name = here();
     if (!session && !found?.page.open) {
@@ -152,6 +230,7 @@ class App extends Part {
       if (turn !== this.#turn) return;
       const page = new Shown();
       page.params = found?.params ?? {};
+      if (turn === 1 && found?.page.path === home) page.ahead = early?.lists ?? null;
       const first = this.#shown === null;
       this.#shown = name;
       this.entry = found?.page ?? null;
@@ -179,9 +258,9 @@ class App extends Part {
     void change().then(() => {
       title();
       if (!session) return;
-      localStorage.setItem('known', 'true');
-      void import('./live.js');
-      requestIdleCallback(() => void this.#askFurther(), { timeout: 3000 });
+      localStorage.setItem('known', base.pathname);
+      // A page that reads no list learns of an ended session, too.
+      begin();
       this.ended = false;
       if (quietly) return;
       scrollTo(0, 0);
@@ -217,18 +296,10 @@ class App extends Part {
               >${icon(/** @type {import('./ui.js').IconName} */ (nav))}<span>${t(`nav.${path}`)}</span></a
             >`,
         )}
-        ${this.further.map(({ href, title }) => html`<a class="further" href=${href} target="_self">${icon('page')}<span>${title}</span></a>`)}
+        ${furtherPages().map(({ href, title }) => html`<a class="further" href=${href} target="_self">${icon('page')}<span>${title}</span></a>`)}
       </nav>
       <main id="main" tabindex="-1">${this.page}</main>
     `;
-  }
-
-  /** Asks for the pages of plugins, after what one came for is there. */
-  async #askFurther() {
-    if (!session || this.#furtherOf === session.userID) return;
-    this.#furtherOf = session.userID;
-    this.further = await furtherPages().catch(() => []);
-    this.requestUpdate();
   }
 
   #link() {
@@ -241,7 +312,7 @@ class App extends Part {
   #account() {
     const leave = () => signOut().then(() => go('./'), notifyError);
     const all = (/** @type {Event} */ event) => {
-      setEveryone(/** @type {HTMLInputElement} */ (event.target).checked);
+      sessionStorage.setItem('everyone', String(/** @type {HTMLInputElement} */ (event.target).checked));
       location.reload();
     };
     return html`<button class="account plain" popovertarget="account-menu" aria-label=${t('menu', { name: session?.username })}>
@@ -249,7 +320,7 @@ class App extends Part {
       </button>
       <div id="account-menu" class="menu" popover @click=${this.#closeMenu}>
         <a href="account">${icon('account')}${t('nav.account')}</a>
-        ${this.further.map(({ href, title }) => html`<a href=${href} target="_self">${icon('page')}${title}</a>`)}
+        ${furtherPages().map(({ href, title }) => html`<a href=${href} target="_self">${icon('page')}${title}</a>`)}
         <label class="row">${t('theme')}
           <select @change=${(/** @type {Event} */ e) => setTheme(/** @type {HTMLSelectElement} */ (e.target).value)}>
             ${THEMES.map(
@@ -286,6 +357,13 @@ customElements.define('ni-app', App);
 /** Whether the session ended while the page was used. */
 export const wasEnded = () => app.ended;
 
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let unseen;
+document.addEventListener('visibilitychange', () => {
+  clearTimeout(unseen);
+  if (document.hidden) unseen = setTimeout(() => looked(false), UNSEEN);
+  else looked(true);
+});
 addEventListener('unhandledrejection', ({ reason }) => {
   if (reason?.name !== 'AbortError') notifyError(reason);
 });

@@ -1,11 +1,10 @@
 // A command as a form made from its JSON Schema, and its reply. It serves any command that is registered.
 import { html, nothing } from './vendor/lit.js';
 import { Form } from './form.js';
-import { has, lasting, t } from './i18n.js';
 import { Progress, run } from './progress.js';
 import { schemaField } from './schema-form.js';
 import { fields, read, words } from './schema.js';
-import { Part, state } from './ui.js';
+import { Part, has, lasting, state, t } from './ui.js';
 
 /** Replies that are kept in sight. */
 const KEPT = 5;

@@ -1,7 +1,7 @@
 // Deleting devices, after asking.
 import { remove } from './api.js';
-import { t, tn } from './i18n.js';
-import { confirm, notify, notifyError } from './ui.js';
+import { confirm } from './dialogs.js';
+import { notify, notifyError, t, tn } from './ui.js';
 
 /** How many are named in the question, and deleted at the same time. */
 const NAMED = 5;

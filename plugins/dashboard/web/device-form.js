@@ -1,9 +1,9 @@
 // The form with which a device is added or edited.
 import { html, nothing } from './vendor/lit.js';
 import { get, post, put } from './api.js';
+import { openDialog } from './dialogs.js';
 import { Form } from './form.js';
-import { t } from './i18n.js';
-import { Part, openDialog, problem, skeleton } from './ui.js';
+import { Part, problem, skeleton, t } from './ui.js';
 
 /** The types of devices. */
 const TYPES = ['server', 'desktop', 'laptop', 'printer', 'nas'];

@@ -2,9 +2,9 @@
 // It is read and edited where it stands.
 import { html, nothing } from './vendor/lit.js';
 import { ApiError, put } from './api.js';
+import { copyable } from './dialogs.js';
 import { Form } from './form.js';
-import { has, lasting, t } from './i18n.js';
-import { Part, copyable, icon, notify } from './ui.js';
+import { Part, has, icon, lasting, notify, t } from './ui.js';
 
 /** Fallback agents, and ports, at most. */
 const MOST = 5;

@@ -1,11 +1,10 @@
 // Finding what is on an agent's network, and adding what is wanted of it as devices.
 import { html, nothing } from './vendor/lit.js';
-import { ApiError, post } from './api.js';
+import { ApiError, post, readList } from './api.js';
+import { openDialog } from './dialogs.js';
 import { Form } from './form.js';
-import { t, tn } from './i18n.js';
-import { readList } from './live.js';
 import { Progress, run } from './progress.js';
-import { Part, notify, openDialog, problem, state } from './ui.js';
+import { Part, notify, problem, say, state, t, tn } from './ui.js';
 
 /** @typedef {Api.CommandDiscoverReplyFound} Found */
 
@@ -90,7 +89,7 @@ class Discover extends Part {
     } catch (error) {
       // Which one it was: the fields of this form are not the request's.
       const { macAddress, name } = wanted[added];
-      if (error instanceof ApiError) throw new Error(`${name ?? macAddress}: ${error.fields.map(({ field, message }) => `${field}: ${message}`).join('; ') || error.message}`);
+      if (error instanceof ApiError) throw new Error(`${name ?? macAddress}: ${error.fields.map(({ field, message }) => `${field}: ${message}`).join('; ') || say(error)}`);
       throw error;
     }
     this.close();

@@ -1,8 +1,7 @@
 // A page with a list that is asked for by filters and a part at a time. Its address holds the filters, so that a link shows
 // the same.
 import { html, nothing } from './vendor/lit.js';
-import { t } from './i18n.js';
-import { Page } from './ui.js';
+import { Page, t } from './ui.js';
 
 /** @template Row */
 export class FilteredList extends Page {

@@ -1,8 +1,7 @@
 // What the list of devices shows while there is none: the way to the first wake.
 import { html, nothing } from './vendor/lit.js';
 import { everyone, may } from './api.js';
-import { t } from './i18n.js';
-import { Part, icon } from './ui.js';
+import { Part, icon, t } from './ui.js';
 
 export class FirstSteps extends Part {
   /** @type {Map<number, Agent>} */

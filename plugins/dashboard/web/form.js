@@ -1,8 +1,7 @@
 // Forms: labelled fields, one submission at a time, and errors where they belong.
 import { html, nothing } from './vendor/lit.js';
 import { ApiError } from './api.js';
-import { t } from './i18n.js';
-import { icon, say } from './ui.js';
+import { icon, say, t } from './ui.js';
 
 /** @typedef {import('./ui.js').Part} Part */
 

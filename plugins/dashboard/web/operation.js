@@ -1,7 +1,6 @@
 // What is shown of an operation wherever it is shown: its state, why it ended so, its trail.
 import { html, nothing } from './vendor/lit.js';
-import { has, lasting, t } from './i18n.js';
-import { state, time } from './ui.js';
+import { has, lasting, state, t, time } from './ui.js';
 
 /** Whether an operation goes on. @param {Operation} operation */
 export const live = ({ state }) => state === 'queued' || state === 'running';

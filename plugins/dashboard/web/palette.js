@@ -1,10 +1,9 @@
 // Ctrl K: jumping to any page, device or agent, and waking from there.
 import { html, nothing } from './vendor/lit.js';
-import { furtherPages, may, signOut } from './api.js';
-import { t } from './i18n.js';
-import { readList } from './live.js';
-import { pages } from './pages.js';
-import { Part, deviceIcon, icon, notifyError, openDialog } from './ui.js';
+import { may, readList } from './api.js';
+import { furtherPages, pages, signOut } from './app.js';
+import { openDialog } from './dialogs.js';
+import { Part, deviceIcon, icon, notifyError, t } from './ui.js';
 import { wake } from './wake.js';
 
 /** Finds that are shown. */
@@ -81,12 +80,9 @@ export async function openPalette(go) {
   const own = pages.filter(({ path, needs, open }) => !path.includes(':') && !open && (!needs || may(needs)));
   palette.all = [
     ...own.map(({ path, nav }) => found({ words: t(`nav.${path}`), beside: t('page'), icon: nav ?? 'account', act: () => go(path) })),
+    ...furtherPages().map(({ href, title }) => found({ words: title, beside: t('page'), icon: 'page', act: () => location.assign(href) })),
     found({ words: t('signOut'), beside: t('action'), icon: 'out', act: () => void signOut().then(() => go('./'), notifyError) }),
   ];
-  furtherPages().then((pages) => {
-    palette.all = [...palette.all, ...pages.map(({ href, title }) => found({ words: title, beside: t('page'), icon: 'page', act: () => location.assign(href) }))];
-    palette.requestUpdate();
-  }, notifyError);
   Promise.all([readList('devices'), readList('agents')]).then(([devices, agents]) => {
     palette.all = [
       ...palette.all,

@@ -1,9 +1,9 @@
 // Changing one's own password.
 import { html, nothing } from './vendor/lit.js';
 import { put, session } from './api.js';
+import { openDialog } from './dialogs.js';
 import { Form } from './form.js';
-import { t } from './i18n.js';
-import { Part, notify, openDialog } from './ui.js';
+import { Part, notify, t } from './ui.js';
 
 class PasswordForm extends Part {
   form = new Form(this);

@@ -1,9 +1,9 @@
 // Shutting a device down, restarting it, sending it to sleep: what the agent that runs on it does, after a question.
 import { html, nothing } from './vendor/lit.js';
 import { call, may } from './api.js';
-import { t } from './i18n.js';
+import { confirm } from './dialogs.js';
 import { reasonOf } from './operation.js';
-import { confirm, icon, notify, notifyError } from './ui.js';
+import { icon, notify, notifyError, t } from './ui.js';
 
 /** The paths below a device, by the command of its agent. */
 const ACTIONS = /** @type {const} */ ({ SHUTDOWN: 'shutdown', REBOOT: 'reboot', SLEEP: 'sleep' });

@@ -1,10 +1,9 @@
 // How far commands are, as their agents say it while they run. The reports belong to operations: they come with the stream of
 // events and are not kept by the server, so that whoever comes later sees the next one.
 import { html, nothing } from './vendor/lit.js';
-import { ApiError, get, post } from './api.js';
-import { has, number, t } from './i18n.js';
-import { follow } from './live.js';
+import { ApiError, follow, get, post } from './api.js';
 import { live, reasonOf } from './operation.js';
+import { has, number, t } from './ui.js';
 
 /** @typedef {{id: string, message: string, done: number | null, total: number | null}} Report */
 
@@ -33,7 +32,7 @@ export class Progress {
     this.#reports.clear();
   }
 
-  /** @param {import('./live.js').Change[]} changes */
+  /** @param {import('./api.js').Change[]} changes */
   #changed = (changes) => {
     let other = false;
     for (const { type, data } of changes) {

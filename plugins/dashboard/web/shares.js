@@ -1,9 +1,9 @@
 // With whom a device, or all devices of an agent, are shared, and sharing them.
 import { html, nothing } from './vendor/lit.js';
 import { get, post, remove } from './api.js';
+import { confirm, openDialog } from './dialogs.js';
 import { Form } from './form.js';
-import { t } from './i18n.js';
-import { Part, confirm, icon, notify, notifyError, openDialog, problem, skeleton, time } from './ui.js';
+import { Part, icon, notify, notifyError, problem, skeleton, t, time } from './ui.js';
 
 const DAY = 86_400_000;
 

@@ -1,12 +1,11 @@
 // What happened to a device: a band of the last hours or days, and its operations.
 import { html, nothing, svg } from './vendor/lit.js';
-import { getPage } from './api.js';
+import { follow } from './api.js';
 import { stretches, totals } from './band.js';
-import { lasting, list, t, tick, when } from './i18n.js';
-import { follow } from './live.js';
 import { line, operationName } from './operation.js';
+import { getPage } from './paged.js';
 import { Progress } from './progress.js';
-import { Part, problem, skeleton } from './ui.js';
+import { Part, lasting, list, problem, skeleton, t, tick, when } from './ui.js';
 
 const HOUR = 3_600_000;
 const RANGES = /** @type {const} */ ({ day: 24 * HOUR, week: 7 * 24 * HOUR, month: 30 * 24 * HOUR });
@@ -43,7 +42,7 @@ export class Timeline extends Part {
     super.connectedCallback();
     // The band moves on with the clock.
     const minute = setInterval(() => this.requestUpdate(), 60_000);
-    const changed = (/** @type {import('./live.js').Change[]} */ changes) => {
+    const changed = (/** @type {import('./api.js').Change[]} */ changes) => {
       const mine = changes.some(({ type, data }) =>
         type === 'reset' || (type === 'device.presence' && data.id === this.device) || (type === 'operation.changed' && data.deviceID === this.device));
       if (mine) this.reloadSoon();

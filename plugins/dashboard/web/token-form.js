@@ -1,9 +1,9 @@
 // Making an API token: what it may do, with which devices, and for how long. Its text is shown once.
 import { html, nothing } from './vendor/lit.js';
 import { get, post, session } from './api.js';
+import { copyable, openDialog } from './dialogs.js';
 import { Form } from './form.js';
-import { has, t } from './i18n.js';
-import { Part, copyable, openDialog } from './ui.js';
+import { Part, has, t } from './ui.js';
 
 const DAY = 86_400_000;
 /** What a token that is restricted to devices can have. */

@@ -1,10 +1,10 @@
 // Setting up a second factor: the password, then the app, then the recovery codes.
 import { html } from './vendor/lit.js';
 import { post } from './api.js';
+import { copyable } from './dialogs.js';
 import { Form } from './form.js';
-import { t } from './i18n.js';
 import { qr } from './qr.js';
-import { Part, copyable } from './ui.js';
+import { Part, t } from './ui.js';
 
 export class TotpSetup extends Part {
   form = new Form(this);

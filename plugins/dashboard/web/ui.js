@@ -1,7 +1,153 @@
-// The small parts that every page is made of: icons, states, errors, dialogs, notices, and the base of a page.
+// What every page is made of: words, times and numbers in the reader's language, icons, states, errors, notices, and the base of
+// a page. Words come from the catalogues in i18n/, which hold the same keys in each language; a test compares them with each
+// other and with the keys that the page uses. These are one module since the first screen needs them all.
 import { LitElement, html, nothing, render, svg } from './vendor/lit.js';
 import { ApiError } from './api.js';
-import { ago, lasting, t, whenFully } from './i18n.js';
+
+/** The languages there are catalogues of, by their own names. */
+export const languages = { en: 'English', de: 'Deutsch' };
+
+const stored = localStorage.getItem('language');
+const wanted = stored ? [stored] : navigator.languages.map((language) => language.slice(0, 2));
+/** The language in use. */
+export const language = wanted.find((name) => name in languages) ?? 'en';
+// The region decides how times and numbers are written, where it is one of the language.
+const locale = navigator.languages.find((name) => name.startsWith(language)) ?? language;
+
+/** @type {Record<string, string>} */
+let words = {};
+
+/** Loads the catalogue. Until then no word is known. */
+export async function loadWords() {
+  const answer = await fetch(new URL(`i18n/${language}.json`, import.meta.url));
+  words = await answer.json();
+  document.documentElement.lang = language;
+}
+
+/**
+ * Keeps the language and loads the page anew in it.
+ * @param {string} name
+ */
+export function setLanguage(name) {
+  localStorage.setItem('language', name);
+  location.reload();
+}
+
+/**
+ * The text of a key, with its placeholders filled in.
+ * @param {string} key
+ * @param {Record<string, unknown>} [values]
+ * @returns {string}
+ */
+export function t(key, values = {}) {
+  const text = words[key] ?? key;
+  return text.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? String(values[name]) : whole));
+}
+
+/**
+ * Whether there is a text for a key.
+ * @param {string} key
+ */
+export function has(key) {
+  return key in words;
+}
+
+/**
+ * What is made when it is first wanted: writing times and numbers takes the browser a while to prepare.
+ * @template T
+ * @param {() => T} make @returns {() => T}
+ */
+const once = (make) => {
+  /** @type {T | undefined} */
+  let made;
+  return () => (made ??= make());
+};
+
+const plural = once(() => new Intl.PluralRules(locale));
+const numbers = once(() => new Intl.NumberFormat(locale));
+
+/**
+ * The text of a key for `n` things: the catalogue has it with `.one` and `.other`.
+ * @param {string} key
+ * @param {number} n
+ * @param {Record<string, unknown>} [values]
+ */
+export function tn(key, n, values = {}) {
+  const form = plural().select(n) === 'one' ? 'one' : 'other';
+  return t(`${key}.${form}`, { n: number(n), ...values });
+}
+
+/**
+ * A number as people write it.
+ * @param {number} n
+ */
+export const number = (n) => (Number.isInteger(n) && n >= 0 && n < 1000 ? String(n) : numbers().format(n));
+
+const sizes = /** @type {const} */ (['byte', 'kilobyte', 'megabyte', 'gigabyte', 'terabyte']);
+
+/**
+ * A size as people write it.
+ * @param {number} n in bytes
+ */
+export function bytes(n) {
+  const at = Math.min(sizes.length - 1, n < 1 ? 0 : Math.floor(Math.log10(n) / 3));
+  return new Intl.NumberFormat(locale, { style: 'unit', unit: sizes[at], maximumSignificantDigits: 3 }).format(n / 1000 ** at);
+}
+
+/** @type {[Intl.RelativeTimeFormatUnit, number][]} */
+const UNITS = [
+  ['year', 31_536_000],
+  ['month', 2_592_000],
+  ['day', 86_400],
+  ['hour', 3600],
+  ['minute', 60],
+  ['second', 1],
+];
+const relative = once(() => new Intl.RelativeTimeFormat(locale, { numeric: 'auto' }));
+
+/**
+ * How long ago a time is, or how far ahead.
+ * @param {number} at in milliseconds since the epoch
+ */
+export function ago(at, now = Date.now()) {
+  const seconds = Math.round((at - now) / 1000);
+  if (Math.abs(seconds) < 10) return t('time.now');
+  const [unit, size] = UNITS.find(([, size]) => Math.abs(seconds) >= size) ?? ['second', 1];
+  return relative().format(Math.trunc(seconds / size), unit);
+}
+
+/**
+ * How long something has lasted, short: "3 h", "12 s".
+ * @param {number} milliseconds
+ */
+export function lasting(milliseconds) {
+  const seconds = Math.max(0, Math.round(milliseconds / 1000));
+  const [unit, size] = UNITS.find(([, size]) => seconds >= size) ?? ['second', 1];
+  return t(`unit.${unit}`, { n: number(Math.floor(seconds / size)) });
+}
+
+/** @param {Intl.DateTimeFormatOptions} options */
+const format = (options) => {
+  const made = once(() => new Intl.DateTimeFormat(locale, options));
+  return (/** @type {number} */ at) => made().format(at);
+};
+
+/** Date and time. */
+export const when = format({ dateStyle: 'medium', timeStyle: 'short' });
+/** Date and time to the second, without the year. */
+export const whenExactly = format({ month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit', second: '2-digit' });
+/** Date and time with everything, for what is pointed at. */
+export const whenFully = format({ dateStyle: 'full', timeStyle: 'long' });
+const hour = format({ hour: '2-digit', minute: '2-digit' });
+const day = format({ day: 'numeric', month: 'short' });
+
+/** The time of a day, or the day of a year, for a scale. @param {number} at @param {boolean} days */
+export const tick = (at, days) => (days ? day : hour)(at);
+
+/** Names joined as a sentence joins them. @param {string[]} names */
+export const list = (names) => new Intl.ListFormat(locale, { type: 'conjunction' }).format(names);
+
+// Parts
 
 /** Icons: paths on a grid of 24, drawn with one stroke. */
 const ICONS = /** @type {const} */ ({
@@ -62,25 +208,31 @@ export const deviceIcon = (type) => (type in ICONS ? /** @type {IconName} */ (ty
  */
 export const state = (kind, words) => html`<span class="state ${kind}"><span>${words}</span></span>`;
 
+// The exact time is for whoever points at one, and is made then.
+document.addEventListener('pointerover', ({ target }) => {
+  const time = /** @type {Element} */ (target).closest?.('time');
+  if (time) time.title = whenFully(Date.parse(time.dateTime));
+});
+
 /** A time, relative, with the exact one for whoever points at it. @param {number | null} at */
 export const time = (at) =>
   at === null
     ? html`<span class="quiet">${t('time.never')}</span>`
-    : html`<time datetime=${new Date(at).toISOString()} title=${whenFully(at)}>${ago(at)}</time>`;
+    : html`<time datetime=${new Date(at).toISOString()}>${ago(at)}</time>`;
 
 /**
  * A state with how long it has lasted, exactly for whoever points at it.
  * @param {'online' | 'offline' | 'unknown' | 'busy'} kind @param {string} words @param {number | null} [since]
  */
 const lasted = (kind, words, since = null) =>
-  state(kind, since === null ? words : html`${words} <time class="quiet" datetime=${new Date(since).toISOString()} title=${whenFully(since)}>· ${lasting(Date.now() - since)}</time>`);
+  state(kind, since === null ? words : html`${words} <time class="quiet" datetime=${new Date(since).toISOString()}>· ${lasting(Date.now() - since)}</time>`);
 
 /** Whether an agent is connected, and since when. @param {Presence | null | undefined} presence */
 export const presenceState = (presence) => lasted(presence?.state ?? 'offline', t(`state.${presence?.state ?? 'offline'}`), presence?.since);
 
 /**
  * Whether a device is up, and since when where that is known.
- * @param {import('./live.js').Seen | undefined} seen
+ * @param {import('./api.js').Seen | undefined} seen
  * @param {string} [unknown] what is said where nobody can tell
  */
 export function seenState(seen, unknown = t('state.unknown')) {
@@ -96,8 +248,10 @@ export function seenState(seen, unknown = t('state.unknown')) {
  */
 export function say(error) {
   if (error instanceof ApiError) {
-    if (error.fields.length === 0) return error.message;
-    return error.fields.map(({ field, message }) => (field ? `${field}: ${message}` : message)).join('; ');
+    const { code, message, fields, retryAfter } = error;
+    // The catalogue's words, where it has some for this code.
+    if (fields.length === 0) return has(`error.${code}`) ? t(`error.${code}`, { seconds: retryAfter, said: message }) : message;
+    return fields.map(({ field, message }) => (field ? `${field}: ${message}` : message)).join('; ');
   }
   return t('error.page', { what: error instanceof Error ? error.message : String(error) });
 }
@@ -160,98 +314,6 @@ export function notify(words, { kind = 'done', action, act } = {}) {
 /** Shows what went wrong as a notice. @param {unknown} error */
 export const notifyError = (error) => notify(say(error), { kind: 'failed' });
 
-/**
- * Opens a dialog and waits until it is closed.
- * @template T
- * @param {string} title
- * @param {(close: (value?: T) => void) => unknown} content what it shows
- * @param {{kind?: '' | 'wide' | 'bare'}} [options]
- * @returns {Promise<T | undefined>}
- */
-export function openDialog(title, content, { kind = '' } = {}) {
-  const dialog = document.createElement('dialog');
-  dialog.className = kind;
-  dialog.setAttribute('aria-labelledby', 'dialog-title');
-  return new Promise((resolve) => {
-    /** @type {T | undefined} */
-    let result;
-    const close = (/** @type {T | undefined} */ value = undefined) => {
-      result = value;
-      dialog.close();
-    };
-    dialog.addEventListener('close', () => {
-      dialog.remove();
-      resolve(result);
-    });
-    render(
-      html`<header>
-          <h2 id="dialog-title">${title}</h2>
-          <button class="icon-only" aria-label=${t('close')} @click=${() => dialog.close()}>${icon('close')}</button>
-        </header>
-        ${content(close)}`,
-      dialog,
-    );
-    document.body.append(dialog);
-    dialog.showModal();
-    // What is in it may come a moment later.
-    const focus = () => {
-      const first = dialog.querySelector('[autofocus], form input:not(.unseen), form select');
-      if (!first) return;
-      coming.disconnect();
-      /** @type {HTMLElement} */ (first).focus();
-    };
-    const coming = new MutationObserver(focus);
-    coming.observe(dialog, { childList: true, subtree: true });
-    focus();
-  });
-}
-
-/**
- * Asks before something that cannot be undone. The button says what will be done, to what.
- * @param {{title: string, text: string, action: string}} question
- * @returns {Promise<boolean>}
- */
-export async function confirm({ title, text, action }) {
-  const answer = await openDialog(
-    title,
-    (/** @type {(value?: boolean) => void} */ close) =>
-      html`<p>${text}</p>
-        <footer>
-          <button autofocus @click=${() => close(false)}>${t('cancel')}</button>
-          <button class="danger" @click=${() => close(true)}>${action}</button>
-        </footer>`,
-  );
-  return answer === true;
-}
-
-/**
- * Text to be copied, such as a command.
- * @param {string} text
- * @param {string} label what it is
- */
-export const copyable = (text, label) => {
-  const copy = async (/** @type {Event} */ event) => {
-    const button = /** @type {HTMLButtonElement} */ (event.currentTarget);
-    const field = /** @type {HTMLElement} */ (button.previousElementSibling);
-    try {
-      await navigator.clipboard.writeText(text);
-    } catch {
-      // Without HTTPS there is no clipboard: what is selected can still be copied by hand.
-      getSelection()?.selectAllChildren(field);
-      document.execCommand('copy');
-    }
-    announce(t('copied'));
-    button.classList.add('done');
-    setTimeout(() => button.classList.remove('done'), 2000);
-  };
-  return html`<div class="copyable">
-    <code role="textbox" aria-readonly="true" aria-label=${label} tabindex="0">${text}</code>
-    <button class="icon-only" aria-label=${t('copy.what', { what: label })} @click=${copy}>
-      ${icon('copy')}${icon('check')}
-    </button>
-  </div>`;
-};
-
 /** A component rendered into the document itself, so that labels and styles work as everywhere. */
 export class Part extends LitElement {
   /** @override */
@@ -264,6 +326,8 @@ export class Part extends LitElement {
 export class Page extends Part {
   /** The values of the path's placeholders. @type {Record<string, string>} */
   params = {};
+  /** The lists that its line in the list of pages names, if they were asked for before it was there. @type {Promise<any[][]> | null} */
+  ahead = null;
   /** @type {unknown} */
   failure = null;
   loaded = false;
@@ -297,6 +361,7 @@ export class Page extends Part {
     } catch (error) {
       this.failure = error;
     }
+    this.ahead = null;
     // The heading of what is loading gives way to the one of what is there, and its focus goes with it.
     const focused = document.activeElement?.tagName === 'H1' && this.contains(document.activeElement);
     this.requestUpdate();

@@ -1,17 +1,79 @@
 // Wakes under way: each is an operation of the server, which sends the packets and looks for the device. Here they are
 // begun, followed while any page is shown, and withdrawn.
-import { call, get, post } from './api.js';
-import { lasting, t } from './i18n.js';
-import { follow, underWay, wakeEvents, wakes } from './live.js';
+import { html, nothing } from './vendor/lit.js';
+import { call, events, follow, get, post, wakes } from './api.js';
 import { live, reasonOf } from './operation.js';
-import { announce, notifyError, say } from './ui.js';
-
-/** @typedef {import('./live.js').Wake} Wake */
+import { announce, lasting, notifyError, say, t } from './ui.js';
 
 /** Wakes that are begun, or asked for, at the same time. */
 const AT_ONCE = 4;
 
-const tell = () => wakeEvents.dispatchEvent(new Event('change'));
+/**
+ * Where a wake is: `waiting` for its turn, `sending` it, `queued` until its agent is there, `looking`, `online`, `canceled`,
+ * `silent` (it ended otherwise) or `failed` (there is no operation, since it was refused).
+ * @typedef {'waiting' | 'sending' | 'queued' | 'looking' | 'online' | 'silent' | 'canceled' | 'failed'} Phase
+ */
+
+/** A wake of a device, and what is shown of it. */
+export class Wake {
+  /** @type {Phase} */
+  phase = 'waiting';
+  begun = Date.now();
+  ended = 0;
+  /** @type {Operation | null} */
+  operation = null;
+  /** @type {unknown} */
+  error = null;
+
+  /** @param {Device} device */
+  constructor(device) {
+    this.device = device;
+  }
+
+  get underWay() {
+    return ['waiting', 'sending', 'queued', 'looking'].includes(this.phase);
+  }
+
+  /** The button that withdraws it. */
+  get withdraw() {
+    if (!this.operation) return nothing;
+    return html`<button class="why" aria-label=${t('wake.cancel', { name: this.device.name })} @click=${() => cancelWake(this)}>${t('cancel')}</button>`;
+  }
+
+  /** The button that shows how it went, step by step. */
+  get why() {
+    const open = async () => (await import('./why.js')).openWhy(this);
+    return html`<button class="why" @click=${open}>${t('why')}</button>`;
+  }
+
+  /**
+   * What it shows in words: the state's kind and text.
+   * @returns {['busy' | 'online' | 'unknown' | 'failed', string]}
+   */
+  get shown() {
+    const after = lasting((this.ended || Date.now()) - this.begun);
+    switch (this.phase) {
+      case 'waiting':
+        return ['busy', t('wake.waiting')];
+      case 'sending':
+        return ['busy', t('wake.sending')];
+      case 'looking':
+        return ['busy', t('wake.looking', { after })];
+      case 'queued':
+        return ['busy', t('wake.queued')];
+      case 'online':
+        return ['online', t('wake.online', { after: lasting(this.operation?.evidence?.onlineAfterMs ?? this.ended - this.begun) })];
+      case 'canceled':
+        return ['unknown', t('wake.canceled')];
+      case 'silent':
+        return ['failed', t('wake.silent')];
+      default:
+        return ['failed', t('wake.failed')];
+    }
+  }
+}
+
+const tell = () => events.dispatchEvent(new Event('wakes'));
 
 /** @type {Wake[]} */
 const waiting = [];
@@ -22,10 +84,8 @@ let sending = 0;
  * @param {Device} device
  */
 export function wake(device) {
-  const before = wakes.get(device.id);
-  if (before && underWay(before)) return;
-  /** @type {Wake} */
-  const wake = { device, phase: 'waiting', begun: Date.now(), ended: 0, operation: null, error: null };
+  if (wakes.get(device.id)?.underWay) return;
+  const wake = new Wake(device);
   wakes.set(device.id, wake);
   waiting.push(wake);
   tell();
@@ -44,7 +104,7 @@ async function sendNext() {
   try {
     const headers = { prefer: 'respond-async' };
     take(wake, await call('POST', `devices/${id}/wakeup`, { body: { until: 'online' }, headers }));
-    if (underWay(wake)) announce(t('wake.said.begun', { name }));
+    if (wake.underWay) announce(t('wake.said.begun', { name }));
     askSoon(300);
   } catch (error) {
     wake.error = error;
@@ -61,7 +121,7 @@ async function sendNext() {
  * Withdraws a wake.
  * @param {Wake} wake
  */
-export async function cancelWake(wake) {
+async function cancelWake(wake) {
   if (!wake.operation) return;
   try {
     take(wake, await post(`operations/${wake.operation.id}/cancel`));
@@ -79,7 +139,7 @@ function take(wake, operation) {
   // Once it is over its whole trail is read again.
   wake.operation = live(operation) ? { ...operation, trail: operation.trail ?? wake.operation?.trail } : operation;
   wake.phase = PHASES[state];
-  if (!underWay(wake) && before !== wake.phase) {
+  if (!wake.underWay && before !== wake.phase) {
     wake.ended = endedAt ?? Date.now();
     if (wake.phase === 'online') {
       const after = lasting(operation.evidence?.onlineAfterMs ?? wake.ended - wake.begun);
@@ -90,7 +150,7 @@ function take(wake, operation) {
   tell();
 }
 
-/** @type {Record<Operation['state'], Wake['phase']>} */
+/** @type {Record<Operation['state'], Phase>} */
 const PHASES = {
   queued: 'queued',
   running: 'looking',
@@ -111,7 +171,7 @@ function askSoon(after) {
 }
 
 /** Whether there is more to learn of a wake. @param {Wake} wake */
-const open = (wake) => wake.operation !== null && (underWay(wake) || !wake.operation.trail);
+const open = (wake) => wake.operation !== null && (wake.underWay || !wake.operation.trail);
 
 follow((changes) => {
   for (const { type, data } of changes) {
@@ -127,7 +187,7 @@ follow((changes) => {
 /** Reads the steps of those that have ended; of the others, too, where they are few enough to be looked at. */
 async function askAll() {
   const all = [...wakes.values()].filter(open);
-  const sought = all.length > AT_ONCE ? all.filter((wake) => !underWay(wake)) : all;
+  const sought = all.length > AT_ONCE ? all.filter((wake) => !wake.underWay) : all;
   for (let i = 0; i < sought.length; i += AT_ONCE) {
     await Promise.all(sought.slice(i, i + AT_ONCE).map(ask));
   }

@@ -1,9 +1,9 @@
 // How a wake went: what was done and seen, in order, why it ended so, and what to look at.
 import { html, nothing } from './vendor/lit.js';
 import { get } from './api.js';
-import { t } from './i18n.js';
+import { openDialog } from './dialogs.js';
 import { reasonOf, trail } from './operation.js';
-import { openDialog, say } from './ui.js';
+import { say, t } from './ui.js';
 
 /** What is to be looked at, by the reason for which a wake failed. @type {Record<string, string[]>} */
 const CHECKS = {
@@ -28,7 +28,7 @@ function advice({ reason }) {
     : nothing;
 }
 
-/** @param {import('./live.js').Wake} waking */
+/** @param {import('./wake.js').Wake} waking */
 export async function openWhy(waking) {
   const { operation } = waking;
   if (operation && !operation.trail) waking.operation = await get(`operations/${operation.id}`);

@@ -1,12 +1,12 @@
 // One's own account: name and password, second factor, where one is signed in, API tokens.
 import { html, nothing } from '../vendor/lit.js';
 import { events, get, loadSession, put, remove, session } from '../api.js';
+import { confirm, openDialog } from '../dialogs.js';
 import { Form } from '../form.js';
-import { t } from '../i18n.js';
 import { changePassword } from '../password.js';
 import { createToken } from '../token-form.js';
 import { TotpSetup } from '../totp.js';
-import { Page, Part, confirm, icon, notify, notifyError, openDialog, state, time } from '../ui.js';
+import { Page, Part, icon, notify, notifyError, state, t, time } from '../ui.js';
 
 /** @typedef {Api.StateView} Totp */
 

@@ -1,15 +1,14 @@
 // One agent: its state, its commands as forms, its secret, and with whom its devices are shared.
 import { html, nothing } from '../vendor/lit.js';
-import { ApiError, events, get, may, post, put, remove, session } from '../api.js';
+import { ApiError, events, follow, get, live, may, post, put, readList, remove, session } from '../api.js';
 import { go } from '../app.js';
 import { CommandForm } from '../command.js';
+import { confirm, copyable, openDialog } from '../dialogs.js';
 import { Form } from '../form.js';
-import { t, when } from '../i18n.js';
-import { follow, live, readList } from '../live.js';
 import { line } from '../operation.js';
 import { Progress } from '../progress.js';
 import { shares } from '../shares.js';
-import { Page, Part, confirm, copyable, icon, notify, notifyError, openDialog, presenceState } from '../ui.js';
+import { Page, Part, icon, notify, notifyError, presenceState, t, when } from '../ui.js';
 
 /** How many of the operations asked of it last are shown. */
 const HISTORY = 10;
@@ -82,7 +81,7 @@ export default class AgentPage extends Page {
     for (const stop of this.#stop) stop();
   }
 
-  /** @param {import('../live.js').Change[]} changes */
+  /** @param {import('../api.js').Change[]} changes */
   #changed = (changes) => {
     if (!this.loaded) return;
     for (const { type, data } of changes) {

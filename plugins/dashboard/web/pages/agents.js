@@ -1,9 +1,8 @@
 // Agents: which are connected, since when, and adding one.
 import { html, nothing, repeat } from '../vendor/lit.js';
-import { events, get, may, remove } from '../api.js';
-import { number, t, tn } from '../i18n.js';
-import { follow, live, put, readList } from '../live.js';
-import { Page, confirm, icon, notifyError, presenceState, problem, skeleton, time } from '../ui.js';
+import { apply, events, follow, get, live, may, readList, remove } from '../api.js';
+import { confirm } from '../dialogs.js';
+import { Page, icon, notifyError, number, presenceState, problem, skeleton, t, time, tn } from '../ui.js';
 
 /** Rows that are shown at once. */
 const MANY = 300;
@@ -44,12 +43,12 @@ export default class Agents extends Page {
     for (const stop of this.#stop) stop();
   }
 
-  /** @param {import('../live.js').Change[]} changes */
+  /** @param {import('../api.js').Change[]} changes */
   #changed = (changes) => {
     if (!this.loaded) return;
     const before = this.list.length;
     if (changes.some(({ type }) => type === 'reset')) void this.reload();
-    if (changes.filter((change) => put(this.list, change, 'agent')).length > 0) this.requestUpdate();
+    if (changes.filter((change) => apply(this.list, change, 'agent')).length > 0) this.requestUpdate();
     // One more may have used up a code.
     if (this.list.length > before) void this.#readCodes().then(() => this.requestUpdate(), notifyError);
   };

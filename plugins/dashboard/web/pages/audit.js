@@ -2,8 +2,7 @@
 import { html, nothing } from '../vendor/lit.js';
 import { base, get } from '../api.js';
 import { FilteredList } from '../filtered-list.js';
-import { has, t, whenExactly, whenFully } from '../i18n.js';
-import { icon, problem, skeleton, state } from '../ui.js';
+import { has, icon, problem, skeleton, state, t, whenExactly, whenFully } from '../ui.js';
 
 /** Entries of a page. */
 const PAGE = 100;

@@ -1,18 +1,19 @@
 // One device: its state and action, what it is, and with whom it is shared.
 import { html, nothing } from '../vendor/lit.js';
-import { events, get, may, remove, session, toggleFavorite } from '../api.js';
+import { events, follow, get, live, may, readList, remove, see, seen, session, wakes } from '../api.js';
 import { go } from '../app.js';
 import { editDevice } from '../device-form.js';
 import { DeviceOptions } from '../device-options.js';
-import { t } from '../i18n.js';
-import { follow, live, readList, see, seen, underWay, wakeEvents, wakes, wakeState, watchDevices } from '../live.js';
+import { confirm, copyable } from '../dialogs.js';
+import { toggleFavorite } from '../favorites.js';
+import { watchDevices } from '../looks.js';
 import { operationState } from '../operation.js';
 import { powerMenu } from '../power-menu.js';
 import { shares } from '../shares.js';
 import { Timeline } from '../timeline.js';
-import { Page, confirm, copyable, deviceIcon, icon, notify, notifyError, seenState, state, time } from '../ui.js';
+import { Page, deviceIcon, icon, notify, notifyError, seenState, state, t, time } from '../ui.js';
 import { wakeStory } from '../why.js';
-import { cancelButton, star, wakeButton } from './devices.js';
+import { star, wakeButton } from './devices.js';
 
 /** @typedef {Share & {type: 'device' | 'agent', sharedID: number | null, ownerName: string}} Given */
 
@@ -48,13 +49,13 @@ export default class DevicePage extends Page {
       if (!live && /** @type {CustomEvent} */ (event).detail === 'devices') void this.reload();
     };
     const second = setInterval(update, 1000);
-    wakeEvents.addEventListener('change', update);
+    events.addEventListener('wakes', update);
     events.addEventListener('changed', again);
     this.#stop = [
       follow(this.#changed),
       watchDevices(() => [this.number]),
       () => clearInterval(second),
-      () => wakeEvents.removeEventListener('change', update),
+      () => events.removeEventListener('wakes', update),
       () => events.removeEventListener('changed', again),
     ];
   }
@@ -65,9 +66,9 @@ export default class DevicePage extends Page {
     for (const stop of this.#stop) stop();
   }
 
-  /** @param {import('../live.js').Change[]} changes */
+  /** @param {import('../api.js').Change[]} changes */
   #changed = (changes) => {
-    const again = (/** @type {import('../live.js').Change} */ { type, data }) => type === 'reset' || (type === 'device.changed' && data.id === this.number);
+    const again = (/** @type {import('../api.js').Change} */ { type, data }) => type === 'reset' || (type === 'device.changed' && data.id === this.number);
     if (this.loaded && changes.some(again)) void this.reload();
     for (const { type, data } of changes) {
       if (type === 'device.presence' && data.id === this.number && this.device) this.device.presence = data.presence;
@@ -166,12 +167,12 @@ export default class DevicePage extends Page {
       </ul></section>`;
   }
 
-  /** The last wake: of this page, which is known step by step, or what the server knows. @param {import('../live.js').Wake | undefined} waking */
+  /** The last wake: of this page, which is known step by step, or what the server knows. @param {import('../wake.js').Wake | undefined} waking */
   #wake(waking) {
     const story = (/** @type {unknown} */ now, /** @type {Parameters<typeof wakeStory>[0]} */ wake, /** @type {unknown} */ cancel = nothing) =>
       html`<section class="card"><header><h2>${t('wake.last')}</h2>${now}${cancel}</header>
         ${wakeStory(wake)}${wake.operation ? html`<p><a href="operations/${wake.operation.id}">${t('operation.see')}</a></p>` : nothing}</section>`;
-    if (waking) return story(state(...wakeState(waking)), waking, underWay(waking) ? cancelButton(waking) : nothing);
+    if (waking) return story(state(...waking.shown), waking, waking.underWay ? waking.withdraw : nothing);
     // One that went well is a line of the list below.
     if (!this.woken || this.woken.state === 'succeeded') return nothing;
     const failed = this.woken.state !== 'canceled' && this.woken.endedAt !== null;
@@ -190,7 +191,7 @@ export default class DevicePage extends Page {
     const device = /** @type {Device} */ (this.device);
     const waking = wakes.get(device.id);
     const own = !device.shared && may('devices:write');
-    const now = waking && underWay(waking) ? state(...wakeState(waking)) : seenState(seen.get(device.id));
+    const now = waking?.underWay ? state(...waking.shown) : seenState(seen.get(device.id));
     return html`<a class="back" href="devices">${icon('back')}${t('nav.devices')}</a>
       <header class="page">
         <span class="badge">${icon(deviceIcon(device.type))}</span>

@@ -1,22 +1,24 @@
 // Devices: who is up, and waking them. Only the rows in sight are in the document, so that a list of ten thousand
 // scrolls and is searched as fast as one of ten.
 import { html, nothing, repeat } from '../vendor/lit.js';
-import { events, may, session, toggleFavorite } from '../api.js';
-import { number, t, tn } from '../i18n.js';
-import { follow, live, lookSoon, put, readList, seen, underWay, wakeEvents, wakes, wakeState, watchDevices } from '../live.js';
-import { Page, deviceIcon, icon, notify, notifyError, problem, seenState, skeleton, state } from '../ui.js';
+import { apply, events, follow, live, may, readList, seen, session, wakes } from '../api.js';
+import { Page, deviceIcon, icon, notify, notifyError, number, problem, seenState, skeleton, state, t, tn } from '../ui.js';
 
+const LOWEST = 48; // how high a row is at least, in pixels
 /** Rows beyond those in sight, so that scrolling shows no gaps. */
 const MARGIN = 12;
-/** How many devices are watched whole; of longer lists, those in sight. */
-const FEW = 100;
+const FEW = 100; // devices that are looked at all together; of more, those in sight
+/** How long devices are not looked at of which something is known, so that what one came for is there first. In milliseconds. */
+const LATER = 2000;
 /** How long the row shows what a wake came to, in milliseconds. */
 const REMEMBERED = 600_000;
 const FILTERS = ['all', 'online', 'offline', 'favorites'];
 
-const compare = new Intl.Collator(undefined, { numeric: true, sensitivity: 'base' }).compare;
+/** What a name is sorted by: without case and accents, numbers by what they are worth. A collator takes browsers long to prepare. */
+const sortKey = (/** @type {string} */ name) =>
+  name.normalize('NFD').replace(/[\u0300-\u036f]/g, '').toLowerCase().replace(/\d+/g, (digits) => digits.padStart(12, '0'));
 
-/** @typedef {{device: Device, agent: string, text: string}} Row */
+/** @typedef {{device: Device, agent: string, text: string, key: string}} Row */
 
 export default class Devices extends Page {
   /** @type {Device[]} */
@@ -32,6 +34,7 @@ export default class Devices extends Page {
   text = '';
   filter = 'all';
   agent = '';
+  filtered = false; // whether anything was looked for, which is announced
   from = 0;
   to = 40;
   #stop = /** @type {(() => void)[]} */ ([]);
@@ -50,39 +53,34 @@ export default class Devices extends Page {
     };
     const second = setInterval(() => {
       const waking = (/** @type {Row} */ { device: { id } }) => seen.get(id)?.state === 'waking' || seen.get(id)?.state === 'stopping';
-      if ([...wakes.values()].some(underWay) || this.shown.slice(this.from, this.to).some(waking)) update();
+      if ([...wakes.values()].some(({ underWay }) => underWay) || this.shown.slice(this.from, this.to).some(waking)) update();
     }, 1000);
-    addEventListener('scroll', this.#scrolled, { passive: true });
-    addEventListener('resize', this.#scrolled);
-    addEventListener('keydown', this.#slash);
-    wakeEvents.addEventListener('change', update);
-    events.addEventListener('changed', again);
-    this.#stop = [
-      follow(this.#changed),
-      watchDevices(() => (this.shown.length <= FEW ? this.shown : this.shown.slice(this.from, this.to)).map((row) => row.device.id)),
-      () => clearInterval(second),
-      () => removeEventListener('scroll', this.#scrolled),
-      () => removeEventListener('resize', this.#scrolled),
-      () => removeEventListener('keydown', this.#slash),
-      () => wakeEvents.removeEventListener('change', update),
-      () => events.removeEventListener('changed', again),
-    ];
+    const gone = new AbortController();
+    const { signal } = gone;
+    addEventListener('scroll', this.#scrolled, { passive: true, signal });
+    addEventListener('resize', this.#scrolled, { signal });
+    addEventListener('keydown', this.#slash, { signal });
+    events.addEventListener('wakes', update, { signal });
+    events.addEventListener('changed', again, { signal });
+    this.#stop = [follow(this.#changed), () => clearInterval(second), () => gone.abort()];
   }
 
   /** @override */
   disconnectedCallback() {
     super.disconnectedCallback();
     for (const stop of this.#stop) stop();
+    clearTimeout(this.#still);
+    this.#watched = false;
   }
 
   /** @override */
   async load() {
-    const [devices, agents] = await Promise.all([readList('devices'), readList('agents')]);
+    const [devices, agents] = await (this.ahead ?? Promise.all([readList('devices'), readList('agents')]));
     this.#devices = devices;
     this.agents = new Map(agents.map((/** @type {Agent} */ agent) => [agent.id, agent]));
     if (devices.length === 0) await this.#first();
     this.#fill();
-    lookSoon();
+    this.#look(LATER);
   }
 
   /** Makes what is shown where there is nothing yet. */
@@ -91,7 +89,7 @@ export default class Devices extends Page {
     this.steps = Object.assign(new FirstSteps(), { agents: this.agents, add: this.add });
   }
 
-  /** @param {import('../live.js').Change[]} changes */
+  /** @param {import('../api.js').Change[]} changes */
   #changed = (changes) => {
     if (!this.loaded) return;
     if (changes.some(({ type }) => type === 'reset')) void this.reload();
@@ -104,7 +102,7 @@ export default class Devices extends Page {
         else this.agents.set(data.id, data);
       } else if (type === 'device.changed') {
         other = true;
-        put(this.#devices, change, 'device');
+        apply(this.#devices, change, 'device');
         if (data.deleted) this.selected.delete(data.id);
       }
     }
@@ -124,9 +122,9 @@ export default class Devices extends Page {
         const agent = name(device);
         const { description, macAddress, address } = device;
         const text = [device.name, agent, description, macAddress, address].filter(Boolean).join('\n').toLowerCase();
-        return { device, agent, text };
+        return { device, agent, text, key: sortKey(device.name) };
       })
-      .sort((a, b) => compare(a.device.name, b.device.name));
+      .sort((a, b) => (a.key < b.key ? -1 : Number(a.key > b.key)));
     this.#choose();
   }
 
@@ -146,7 +144,7 @@ export default class Devices extends Page {
   /** Which rows are in sight. Says whether they are others than before. */
   #measure() {
     const list = /** @type {HTMLElement | null} */ (this.querySelector('.rows'));
-    const height = this.#rowHeight();
+    const height = list ? this.#rowHeight() : LOWEST;
     const above = list ? Math.max(0, -list.getBoundingClientRect().top) : 0;
     const from = Math.max(0, Math.min(Math.floor(above / height) - MARGIN, this.shown.length));
     const to = Math.min(this.shown.length, Math.ceil((above + innerHeight) / height) + MARGIN);
@@ -155,24 +153,50 @@ export default class Devices extends Page {
     return moved;
   }
 
+  #height = 0; // of a row, where that is known
+
   #rowHeight() {
-    return parseInt(getComputedStyle(this).getPropertyValue('--row'), 10) || 56;
+    return (this.#height ||= parseInt(getComputedStyle(this).getPropertyValue('--row'), 10) || 56);
   }
 
-  #scrolled = () => {
+  /** @param {Event} event */
+  #scrolled = ({ type }) => {
+    if (type === 'resize') this.#height = 0;
     if (!this.#measure()) return;
     this.requestUpdate();
     this.#lookOnceStill();
   };
 
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  #still;
+  /** The devices in sight; of a short list, all. */
+  #inSight = () => (this.shown.length <= FEW ? this.shown : this.shown.slice(this.from, this.to)).map(({ device }) => device);
+
+  /** Whether nobody can tell of a device, since its agent is offline. @param {Device} device */
+  #cut = ({ agentID }) => agentID !== null && this.agents.get(agentID)?.presence?.state === 'offline';
+
+  /** Whether nothing is known of some device in sight and somebody could tell. */
+  #unknown = () => this.#inSight().some((device) => !seen.has(device.id) && !this.#cut(device));
+
+  #watched = false;
+  #still = /** @type {ReturnType<typeof setTimeout> | undefined} */ (undefined);
+
+  /** Has the devices in sight be looked at, at once where nothing is known of one. @param {number} later */
+  #look(later) {
+    clearTimeout(this.#still);
+    const look = async () => {
+      const { lookSoon, watchDevices } = await import('../looks.js');
+      if (!this.isConnected) return;
+      if (this.#watched) lookSoon();
+      else this.#stop.push(watchDevices(() => this.#inSight().map(({ id }) => id)));
+      this.#watched = true;
+    };
+    this.#still = setTimeout(look, this.#unknown() ? 0 : later);
+  }
 
   /** Looks at rows that came into sight, once the list rests. */
   #lookOnceStill() {
     clearTimeout(this.#still);
     this.#still = setTimeout(() => {
-      if (this.shown.slice(this.from, this.to).some(({ device }) => !seen.has(device.id))) lookSoon();
+      if (!this.#watched || this.#unknown()) this.#look(LATER);
     }, 300);
   }
 
@@ -181,9 +205,9 @@ export default class Devices extends Page {
     const list = /** @type {HTMLElement | null} */ (this.querySelector('.rows'));
     const inner = /** @type {HTMLElement | null} */ (this.querySelector('.rows > ul'));
     if (!list || !inner) return;
-    const height = this.#rowHeight();
-    list.style.height = `${this.shown.length * height}px`;
-    inner.style.paddingTop = `${this.from * height}px`;
+    // How high that is the style sheet knows: asking for it would have the browser lay out the page twice.
+    list.style.setProperty('--count', String(this.shown.length));
+    inner.style.setProperty('--from', String(this.from));
     if (this.#measure()) this.requestUpdate();
   }
 
@@ -217,7 +241,7 @@ export default class Devices extends Page {
 
   /** @param {Partial<Devices>} change */
   #set(change) {
-    Object.assign(this, change);
+    Object.assign(this, change, { filtered: true });
     if (this.getBoundingClientRect().top < 0) scrollTo(0, 0);
     this.#choose();
     this.requestUpdate();
@@ -231,35 +255,33 @@ export default class Devices extends Page {
   };
 
   /** @param {number} id */
-  #star(id) {
-    toggleFavorite(id).catch(notifyError).finally(() => {
+  async #star(id) {
+    const { toggleFavorite } = await import('../favorites.js');
+    const kept = toggleFavorite(id).catch(notifyError);
+    for (const now of [null, kept]) {
+      await now;
       this.#choose();
       this.requestUpdate();
-    });
-    this.#choose();
-    this.requestUpdate();
+    }
   }
 
   /** @param {number} id @param {boolean} on */
-  #select(id, on) {
+  async #select(id, on) {
     if (on) this.selected.add(id);
     else this.selected.delete(id);
+    this.#bar ??= (await import('../selection.js')).bar;
     this.requestUpdate();
   }
 
+  /** What is done with those selected, once some are. @type {typeof import('../selection.js').bar | undefined} */
+  #bar;
+
   #chosen = () => this.rows.map(({ device }) => device).filter(({ id }) => this.selected.has(id));
 
-  #wakeSelected = () => {
-    for (const device of this.#chosen().filter(wakeable)) void wake(device);
+  #unselect = () => {
     this.selected.clear();
-    this.requestUpdate();
-  };
-
-  #deleteSelected = async () => {
-    const { deleteDevices } = await import('../delete-devices.js');
-    if (!(await deleteDevices(this.#chosen().filter(({ shared }) => !shared)))) return;
-    this.selected.clear();
-    await (live ? this.requestUpdate() : this.reload());
+    if (live) this.requestUpdate();
+    else void this.reload();
   };
 
   /** @override */
@@ -296,7 +318,7 @@ export default class Devices extends Page {
                 </select></label>`
             : nothing}
         </div>
-        <span class="unseen" role="status">${tn('devices.shown', this.shown.length)}</span>
+        <span class="unseen" role="status">${this.filtered ? tn('devices.shown', this.shown.length) : nothing}</span>
       </search>
       ${this.shown.length === 0
         ? html`<div class="empty small"><p>${t('devices.none')}</p>
@@ -307,19 +329,7 @@ export default class Devices extends Page {
           ${repeat(visible, (row) => row.device.id, (row, i) => this.#row(row, this.from + i))}
         </ul>
       </div>
-      ${this.selected.size > 0 ? this.#bar() : nothing}`;
-  }
-
-  #bar() {
-    return html`<div class="bar" role="region" aria-label=${t('selection')}>
-      <strong>${tn('selected', this.selected.size)}</strong>
-      <button class="primary" @click=${this.#wakeSelected}>${icon('power')}${t('wake')}</button>
-      <button @click=${this.#deleteSelected}>${icon('trash')}<span>${t('delete')}</span></button>
-      <button class="icon-only" aria-label=${t('selection.clear')} @click=${() => {
-        this.selected.clear();
-        this.requestUpdate();
-      }}>${icon('close')}</button>
-    </div>`;
+      ${this.selected.size > 0 ? this.#bar?.(this.#chosen(), this.#unselect) : nothing}`;
   }
 
   /** @param {Row} row @param {number} index */
@@ -342,17 +352,16 @@ export default class Devices extends Page {
     </li>`;
   }
 
-  /** @param {Device} device @param {import('../live.js').Wake | undefined} waking */
+  /** @param {Device} device @param {import('../wake.js').Wake | undefined} waking */
   #state(device, waking) {
     const now = seen.get(device.id);
-    if (waking && underWay(waking)) return html`${state(...wakeState(waking))}${cancelButton(waking)}`;
+    if (waking?.underWay) return html`${state(...waking.shown)}${waking.withdraw}`;
     // What a wake came to is shown for a while, until what is seen says otherwise.
     if (waking && Date.now() - waking.ended < REMEMBERED && (waking.phase === 'online') === (now?.state === 'online')) {
-      const why = html`<button class="why" @click=${() => showWhy(waking)}>${t('why')}</button>`;
-      return html`${state(...wakeState(waking))}${waking.phase === 'online' ? nothing : why}`;
+      return html`${state(...waking.shown)}${waking.phase === 'online' ? nothing : waking.why}`;
     }
-    const cut = device.agentID !== null && this.agents.get(device.agentID)?.presence?.state === 'offline';
-    return seenState(now, cut ? t('state.agentOffline') : undefined);
+    if (!this.#cut(device)) return seenState(now);
+    return seenState(now ?? { state: 'unknown', since: null }, t('state.agentOffline'));
   }
 }
 customElements.define('ni-devices', Devices);
@@ -372,28 +381,15 @@ const wake = async (device) => (await import('../wake.js')).wake(device);
 /**
  * The one big action of a device.
  * @param {Device} device
- * @param {import('../live.js').Wake | undefined} waking
+ * @param {import('../wake.js').Wake | undefined} waking
  */
 export function wakeButton(device, waking) {
   if (!wakeable(device)) return html`<span class="quiet">${t('device.viewOnly')}</span>`;
-  const busy = waking !== undefined && underWay(waking);
+  const busy = waking?.underWay ?? false;
   const label = t('wake.what', { name: device.name });
   // What is up need not be woken, but may be: a state can be out of date.
   const up = seen.get(device.id)?.state === 'online' ? 'up' : '';
   return html`<button class="wake ${up} ${busy ? 'busy' : ''}" aria-disabled=${busy} aria-label=${label} @click=${() => wake(device)}>
     ${icon('power')}<span>${t('wake')}</span>
   </button>`;
-}
-
-/** Withdraws a wake that is under way. @param {import('../live.js').Wake} waking */
-export const cancelButton = (waking) =>
-  waking.operation
-    ? html`<button class="why" aria-label=${t('wake.cancel', { name: waking.device.name })}
-        @click=${async () => (await import('../wake.js')).cancelWake(waking)}>${t('cancel')}</button>`
-    : nothing;
-
-/** Shows how a wake went, step by step. @param {import('../live.js').Wake} waking */
-export async function showWhy(waking) {
-  const { openWhy } = await import('../why.js');
-  await openWhy(waking);
 }

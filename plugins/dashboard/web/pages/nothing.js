@@ -1,7 +1,6 @@
 // What is shown where there is no page.
 import { html } from '../vendor/lit.js';
-import { t } from '../i18n.js';
-import { Page } from '../ui.js';
+import { Page, t } from '../ui.js';
 
 export default class Nothing extends Page {
   /** @override */

@@ -1,11 +1,9 @@
 // One operation: its state, why it ended so, and all that happened to it.
 import { html, nothing } from '../vendor/lit.js';
-import { get, post } from '../api.js';
-import { t } from '../i18n.js';
-import { follow, readList } from '../live.js';
+import { follow, get, post, readList } from '../api.js';
 import { live, operationName, operationState, reasonOf, trail } from '../operation.js';
 import { Progress } from '../progress.js';
-import { Page, icon, notify, notifyError, time } from '../ui.js';
+import { Page, icon, notify, notifyError, t, time } from '../ui.js';
 
 export default class OperationPage extends Page {
   /** @type {Operation | null} */
@@ -39,7 +37,7 @@ export default class OperationPage extends Page {
     this.#stop();
   }
 
-  /** @param {import('../live.js').Change[]} changes */
+  /** @param {import('../api.js').Change[]} changes */
   #changed = (changes) => {
     for (const { type, data } of changes) {
       if (type !== 'reset' && (type !== 'operation.changed' || data.id !== this.params.uuid)) continue;

@@ -1,12 +1,11 @@
 // Operations: what was wanted of agents and devices, and what became of it.
 import { html, nothing } from '../vendor/lit.js';
-import { getPage } from '../api.js';
+import { follow, readList } from '../api.js';
 import { FilteredList } from '../filtered-list.js';
-import { t } from '../i18n.js';
-import { follow, readList } from '../live.js';
 import { line } from '../operation.js';
+import { getPage } from '../paged.js';
 import { Progress } from '../progress.js';
-import { icon, problem, skeleton } from '../ui.js';
+import { icon, problem, skeleton, t } from '../ui.js';
 
 /** Operations of a page. */
 const PAGE = 50;
@@ -43,7 +42,7 @@ export default class Operations extends FilteredList {
     this.#stop();
   }
 
-  /** @param {import('../live.js').Change[]} changes */
+  /** @param {import('../api.js').Change[]} changes */
   #changed = (changes) => {
     if (!this.loaded) return;
     let other = changes.some(({ type }) => type === 'reset');

@@ -3,8 +3,7 @@ import { html } from '../vendor/lit.js';
 import { post } from '../api.js';
 import { go } from '../app.js';
 import { Form } from '../form.js';
-import { t } from '../i18n.js';
-import { Page, brand, notify } from '../ui.js';
+import { Page, brand, notify, t } from '../ui.js';
 
 export default class Reset extends Page {
   form = new Form(this);

@@ -1,9 +1,9 @@
 // The second factor that the server's configuration demands before anything else.
 import { html } from '../vendor/lit.js';
-import { loadSession, signOut } from '../api.js';
-import { t } from '../i18n.js';
+import { loadSession } from '../api.js';
+import { signOut } from '../app.js';
 import { TotpSetup } from '../totp.js';
-import { Page, notifyError } from '../ui.js';
+import { Page, notifyError, t } from '../ui.js';
 
 export default class SecondFactor extends Page {
   setup = new TotpSetup();

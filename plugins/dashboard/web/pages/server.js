@@ -1,8 +1,8 @@
 // The server itself: whether it is well, what it logs, and the key that secrets are sealed with.
 import { html, nothing } from '../vendor/lit.js';
 import { base, get, post, put } from '../api.js';
-import { bytes, lasting, number, t } from '../i18n.js';
-import { Page, confirm, icon, notify, notifyError, state, time } from '../ui.js';
+import { confirm } from '../dialogs.js';
+import { Page, bytes, icon, lasting, notify, notifyError, number, state, t, time } from '../ui.js';
 
 const LEVELS = ['debug', 'info', 'warn', 'error', 'critical'];
 

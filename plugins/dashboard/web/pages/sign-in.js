@@ -1,10 +1,9 @@
 // Signing in, with a second factor where there is one.
 import { html, nothing } from '../vendor/lit.js';
-import { ApiError, signIn } from '../api.js';
-import { wasEnded } from '../app.js';
+import { ApiError } from '../api.js';
+import { signIn, wasEnded } from '../app.js';
 import { Form } from '../form.js';
-import { t } from '../i18n.js';
-import { Page, brand } from '../ui.js';
+import { Page, brand, say, t } from '../ui.js';
 
 /** How the password of the first admin looks, which the first start writes to a file. */
 const FIRST_PASSWORD = /^[A-Za-z0-9_-]{32}$/;
@@ -39,7 +38,7 @@ export default class SignIn extends Page {
         return;
       }
       if (error instanceof ApiError && error.code === 'wrong_totp_code') {
-        this.form.wrong = { code: error.message };
+        this.form.wrong = { code: say(error) };
         return;
       }
       throw error;

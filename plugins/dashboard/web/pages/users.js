@@ -1,9 +1,9 @@
 // Users: who may sign in, and as what.
 import { html, nothing, repeat } from '../vendor/lit.js';
 import { base, events, get, may, post, put, remove, session } from '../api.js';
+import { confirm, copyable, openDialog } from '../dialogs.js';
 import { Form } from '../form.js';
-import { number, t, when } from '../i18n.js';
-import { Page, Part, confirm, copyable, icon, notify, notifyError, openDialog, problem, skeleton, time } from '../ui.js';
+import { Page, Part, icon, notify, notifyError, number, problem, skeleton, t, time, when } from '../ui.js';
 
 /** What a user is, in one word. @param {User} user */
 const roleOf = (user) => (user.superadmin ? 'superadmin' : user.role);

@@ -1,10 +1,9 @@
 // The first sign-in, with the one-time link of the first start: a password is chosen, and one is in.
 import { html } from '../vendor/lit.js';
-import { ApiError, post, signIn } from '../api.js';
-import { go } from '../app.js';
+import { ApiError, post } from '../api.js';
+import { go, signIn } from '../app.js';
 import { Form } from '../form.js';
-import { t } from '../i18n.js';
-import { Page, brand, notify } from '../ui.js';
+import { Page, brand, notify, t } from '../ui.js';
 
 /** The first admin's name. */
 const USERNAME = 'admin';

@@ -2,8 +2,7 @@
 // Only what is opened is made whole, so that a document of any length is there at once.
 import { html, nothing, render } from '../vendor/lit.js';
 import { base, loadSession, session } from '../api.js';
-import { loadWords, t, tn } from '../i18n.js';
-import { Part, announce, brand, icon, problem, skeleton } from '../ui.js';
+import { Part, announce, brand, icon, loadWords, problem, skeleton, t, tn } from '../ui.js';
 import { allCodes, groups, matches } from './openapi.js';
 import './route.js';
 import { marked } from './schema-tree.js';

@@ -1,8 +1,8 @@
 // One route of the reference: a line, and all there is to know about it once it is opened.
 import { html, nothing } from '../vendor/lit.js';
 import { base } from '../api.js';
-import { t } from '../i18n.js';
-import { Part, copyable } from '../ui.js';
+import { copyable } from '../dialogs.js';
+import { Part, t } from '../ui.js';
 import { boundsOf, example, typeOf } from './openapi.js';
 import { marked, schemaTree } from './schema-tree.js';
 import './try.js';

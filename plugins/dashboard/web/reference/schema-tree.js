@@ -1,9 +1,8 @@
 // A JSON Schema as a tree: each property with its type, its bounds and what it is for. What lies deep is made when it is
 // opened.
 import { html, nothing } from '../vendor/lit.js';
-import { t } from '../i18n.js';
 import { resolve } from '../schema.js';
-import { Part } from '../ui.js';
+import { Part, t } from '../ui.js';
 import { boundsOf, typeOf } from './openapi.js';
 
 /** How many levels are open from the start. */

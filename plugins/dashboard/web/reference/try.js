@@ -2,11 +2,11 @@
 // signed in, or with a token that is pasted, which is kept nowhere but in this page while it is open.
 import { html, nothing } from '../vendor/lit.js';
 import { base, events, loadSession, session } from '../api.js';
+import { confirm, copyable } from '../dialogs.js';
 import { Form } from '../form.js';
-import { t } from '../i18n.js';
 import { schemaField } from '../schema-form.js';
 import { fields, read, resolve } from '../schema.js';
-import { Part, announce, confirm, copyable, notifyError } from '../ui.js';
+import { Part, announce, notifyError, t } from '../ui.js';
 import { curl } from './openapi.js';
 
 /** What is read of an answer at most, in characters, and for how long where it does not end by itself. */
