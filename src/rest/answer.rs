@@ -125,7 +125,8 @@ impl Raw {
         Self::new(StatusCode::OK, content_type, Body::between(Bytes::new(), parts, Bytes::new()))
     }
 
-    /// The same answer with one more header.
+    /// The same answer with one more header. The content type and what every document is served with are the server's; a
+    /// further content security policy is sent beside its own, and can only be stricter.
     #[must_use]
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.push((name, value));

@@ -67,20 +67,35 @@ pub fn enveloped<T: Data>(answer: Answer<T>, id: &RequestId) -> Result<Response>
 }
 
 /// An answer outside the envelope.
-pub fn raw(answer: Raw) -> Response {
+///
+/// # Errors
+/// In debug builds, and so in every test: it sets a header that the server sets itself. Other builds leave that out.
+pub fn raw(answer: Raw) -> Result<Response> {
     let mut response = Response::new(answer.body);
     *response.status_mut() = answer.status;
     let headers = response.headers_mut();
-    if is_document(&answer.content_type) {
+    let is_document = is_document(&answer.content_type);
+    if is_document {
         for (name, value) in FOR_DOCUMENTS {
             headers.insert(name, value);
         }
     }
     headers.insert(CONTENT_TYPE, answer.content_type);
     for (name, value) in answer.headers {
+        // Of several policies a browser keeps to all, so that a further one can only be stricter.
+        let further = name == CONTENT_SECURITY_POLICY;
+        let of_document = is_document && !further && FOR_DOCUMENTS.iter().any(|(own, _)| *own == name);
+        if of_document || name == CONTENT_TYPE {
+            if cfg!(debug_assertions) {
+                let why =
+                    format!("An answer sets the header {name}, which the server sets itself: leave it out");
+                return Err(Error::new(Kind::Internal, "internal", why.clone()).detail(why));
+            }
+            continue;
+        }
         headers.append(name, value);
     }
-    response
+    Ok(response)
 }
 
 /// The way to the login's page, and from there back to what was asked for.
@@ -90,11 +105,11 @@ pub fn raw(answer: Raw) -> Response {
 pub(super) fn to_login(asked: &hyper::Uri) -> Result<Response> {
     let path = asked.path_and_query().map_or("/", |path| path.as_str());
     let next = form_urlencoded::byte_serialize(path.as_bytes()).collect::<String>();
-    Raw::see_other(&format!("/?next={next}")).map(raw)
+    Raw::see_other(&format!("/?next={next}")).and_then(raw)
 }
 
 /// What every document is served with, whoever serves it: nothing runs, loads, frames or is reached but what this server
-/// serves, and nothing is told to other servers.
+/// serves, and other servers are sent nothing.
 pub(super) const FOR_DOCUMENTS: [(HeaderName, HeaderValue); 4] = [
     (
         CONTENT_SECURITY_POLICY,

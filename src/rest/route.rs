@@ -105,7 +105,7 @@ impl Row {
             let handler = handler.clone();
             call.body = body;
             // Called inside, so that all of it can panic in one place only: where it is polled.
-            Box::pin(async move { handler(call).await.map(raw) })
+            Box::pin(async move { handler(call).await.and_then(raw) })
         });
         Route { row: self, handler: Some(handler) }
     }

@@ -231,8 +231,11 @@ async fn what_was_read_is_not_answered_to_whoever_may_no_longer_see_it() {
 async fn a_command_that_waits_for_its_turn_is_not_sent_for_whoever_may_no_longer() {
     let scene = Scene::new("microcontroller").await;
     let mut firmware = scene.firmware().await;
-    let first = scene.wake();
-    let asked = firmware.message().await;
+    // What the agent is at, for as long as everything below may take.
+    let body = json!({"kind": "command", "agentID": scene.agent, "command": "WAKEUP", "runTimeout": 60,
+        "payload": {"macAddress": MAC, "port": 9}});
+    let first = scene.admin.post("/api/operations", body).await.expect(202);
+    let asked = firmware.command().await;
     let eve = scene.server.user(&scene.admin, "eve", "admin").await;
     let cookie = session(&eve).await;
     let mut waiting = Vec::new();
@@ -260,7 +263,11 @@ async fn a_command_that_waits_for_its_turn_is_not_sent_for_whoever_may_no_longer
         assert_eq!(connection.answer().await.expect("an answer").status, 401);
     }
     firmware.reply_ok(&asked).await;
-    first.answer().await.expect(200);
+    let path = format!("/api/operations/{}", first.data()["id"].as_str().unwrap());
+    until_equal("the first to be done", json!("succeeded"), async || {
+        scene.admin.get(&path).await.expect(200).data()["state"].clone()
+    })
+    .await;
     scene.assert_nothing_more(&mut firmware).await;
 }
 

@@ -275,3 +275,25 @@ fn the_guide_to_commands_shows_a_command_that_is_built() {
         "docs/commands.md and the examples of src/prelude.rs differ: copy the one into the other"
     );
 }
+
+#[test]
+fn the_guide_to_plugins_names_every_event_with_its_fields() {
+    let read = |file: &str| std::fs::read_to_string(root().join(file)).unwrap();
+    let (source, guide) = (read("src/model/event.rs"), read("docs/plugins.md"));
+    let body = source.split_once("pub enum Event {").unwrap().1.split_once("\n}\n").unwrap().0;
+    let mut row = String::new();
+    let mut rows = Vec::new();
+    for (_, line) in code(body) {
+        if let Some(name) = line.strip_suffix(" {") {
+            row = format!("| `{name}` | ");
+        } else if line.starts_with('}') {
+            rows.push(format!("{} | ", row.trim_end_matches(", ")));
+        } else if let Some((field, _)) = line.split_once(": ") {
+            row += &format!("`{field}`, ");
+        }
+    }
+    assert!(rows.len() > 5, "{rows:?}");
+    for row in rows {
+        assert!(guide.contains(&row), "docs/plugins.md lacks a row that begins {row}");
+    }
+}

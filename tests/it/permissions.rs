@@ -53,7 +53,7 @@ async fn every_route_has_a_rule_and_every_rule_a_route() {
     let routes = routes(&server);
     let rules: BTreeSet<_> = RULES.iter().map(|rule| rule.route.to_owned()).collect();
     let unruled: Vec<_> = routes.difference(&rules).collect();
-    assert!(unruled.is_empty(), "say in RULES who may call {unruled:?}");
+    assert!(unruled.is_empty(), "say in RULES (tests/it/permissions/rules.rs) who may call {unruled:?}");
     let gone: Vec<_> = rules.difference(&routes).collect();
     assert!(gone.is_empty(), "no such routes: {gone:?}");
 }

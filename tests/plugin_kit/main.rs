@@ -47,6 +47,22 @@ async fn a_page_has_the_sites_headers_and_its_own() {
 }
 
 #[tokio::test]
+async fn a_page_can_be_stricter_than_the_site_and_not_laxer() {
+    let _turn = turn().await;
+    let server = TestServer::fresh([]).await;
+    for (path, header) in [("/notes/framed", "x-frame-options"), ("/notes/typed", "content-type")] {
+        let refused = server.nobody().get(path).await;
+        assert_eq!(refused.status, 500, "{refused}");
+        let said = format!("sets the header {header}, which the server sets itself: leave it out");
+        assert!(refused.text().contains(&said), "{refused}");
+    }
+    let strict = server.nobody().send(Method::GET, "/notes/strict", &[], "".into()).await;
+    assert_eq!(strict.status, 200, "{strict}");
+    let policies: Vec<_> = strict.headers.get_all("content-security-policy").iter().collect();
+    assert_eq!(policies.len(), 2, "{policies:?}");
+}
+
+#[tokio::test]
 async fn a_form_of_another_site_or_kind_is_refused() {
     let _turn = turn().await;
     let server = TestServer::fresh([]).await;

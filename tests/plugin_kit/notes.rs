@@ -48,6 +48,13 @@ impl Plugin for Notes {
     }
 
     fn routes(self: &Arc<Self>) -> Vec<Route> {
+        let with = |path: &'static str, name: &'static str, value: &'static str| {
+            let header = (HeaderName::from_static(name), HeaderValue::from_static(value));
+            Route::get(path, "A page with a header").public().page(move |_| {
+                let (name, value) = header.clone();
+                async move { Ok(Raw::html("<!doctype html>").header(name, value)) }
+            })
+        };
         let page = Route::get("/notes", "The page of notes").signed_in().or_login().page({
             let notes = self.clone();
             move |_| {
@@ -128,7 +135,20 @@ impl Plugin for Notes {
                 call.caller.require(READ)?;
                 Raw::see_other("/notes")
             });
-        vec![publish, aloud, page, add, echo, wake, own, foreign, stream]
+        vec![
+            publish,
+            aloud,
+            page,
+            add,
+            echo,
+            wake,
+            own,
+            foreign,
+            stream,
+            with("/notes/framed", "x-frame-options", "SAMEORIGIN"),
+            with("/notes/typed", "content-type", "text/plain"),
+            with("/notes/strict", "content-security-policy", "script-src 'none'"),
+        ]
     }
 
     async fn start(self: &Arc<Self>, host: &Arc<Host>, _: Shutdown) -> Result<(), PluginError> {
