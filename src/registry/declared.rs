@@ -7,10 +7,9 @@ use std::time::Duration;
 
 use super::command::{Class, Command};
 use super::wire::{CANCEL, PROGRESS};
+use crate::model::agent_about::is_command_name;
 use crate::text::is_one_line;
 
-/// The longest name.
-const LONGEST_NAME: usize = 32;
 /// The longest summary, in characters.
 const LONGEST_SUMMARY: usize = 100;
 /// The shortest time-out.
@@ -19,19 +18,6 @@ const SHORTEST: Duration = Duration::from_millis(100);
 /// The longest time-out of a command.
 pub(super) const fn longest(class: Class) -> Duration {
     Duration::from_secs(if matches!(class, Class::Long) { 3600 } else { 60 })
-}
-
-/// Whether a text can be a command's name.
-pub(super) const fn is_name(name: &str) -> bool {
-    let name = name.as_bytes();
-    let mut at = 0;
-    while at < name.len() {
-        if !(name[at].is_ascii_uppercase() || name[at].is_ascii_digit() || name[at] == b'_') {
-            return false;
-        }
-        at += 1;
-    }
-    !name.is_empty() && name.len() <= LONGEST_NAME
 }
 
 /// Whether the protocol itself has a frame of the name.
@@ -66,7 +52,7 @@ const fn is_equal(one: &str, other: &str) -> bool {
 #[doc(hidden)]
 #[track_caller]
 pub const fn declared<C: Command>() {
-    assert!(is_name(C::NAME), "the NAME of a command must be 1 to 32 characters of A-Z, 0-9 and _");
+    assert!(is_command_name(C::NAME), "the NAME of a command must be 1 to 32 characters of A-Z, 0-9 and _");
     assert!(
         !is_reserved(C::NAME),
         "CANCEL and PROGRESS are frames of the agent protocol: choose another NAME"

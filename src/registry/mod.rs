@@ -45,7 +45,9 @@ pub use wire::{
     LARGEST_PROGRESS, LARGEST_REPLY, PROGRESS, REPLY_TOO_LARGE, TOO_MANY_COMMANDS, UNKNOWN_COMMAND,
 };
 
-use declared::{is_name, is_reserved, is_summary, is_timeout, longest};
+use declared::{is_reserved, is_summary, is_timeout, longest};
+
+use crate::model::agent_about::is_command_name;
 
 /// Every command the binary was built with, sorted by name.
 #[derive(Debug, Clone)]
@@ -137,7 +139,7 @@ impl Registry {
     pub fn from_entries(mut entries: Vec<&'static CommandEntry>) -> Result<Self, RegistryError> {
         entries.sort_by_key(|e| (e.name, e.location.file(), e.location.line()));
         for entry in &entries {
-            if !is_name(entry.name) {
+            if !is_command_name(entry.name) {
                 return Err(RegistryError::BadName(entry));
             }
             if is_reserved(entry.name) {
