@@ -47,6 +47,8 @@ test('what others change is seen at once, and no list is read for it', async () 
     await took(() => server.api('DELETE', `devices/${id}`), () => row('Named anew').waitFor({ state: 'detached' })),
   ];
   await page.getByRole('link', { name: 'Agents' }).click();
+  // Rows of devices stay in sight until the page of agents is there.
+  await page.getByRole('heading', { level: 1, name: 'Agents' }).waitFor();
   await page.locator('.rows li .state.online').waitFor();
   const afterwards = lists(requests);
   times.push(await took(() => attic.process.kill('SIGKILL'), () => page.locator('.rows li .state.offline').waitFor()));

@@ -8,6 +8,7 @@ import { createRequire } from 'node:module';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { afterEach } from 'node:test';
 import { chromium } from 'playwright-core';
 
 const axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
@@ -136,6 +137,12 @@ export class Server {
 }
 
 let browser;
+const windows = new Set();
+// One that a failed test leaves open would hold its stream of events against the tests that follow.
+afterEach(async () => {
+  for (const context of windows) await context.close();
+  windows.clear();
+});
 
 /** A window of the browser, watched. */
 export async function open(server, { size = DESKTOP, scheme = 'light', locale = 'en-GB', state } = {}) {
@@ -154,6 +161,7 @@ export async function open(server, { size = DESKTOP, scheme = 'light', locale = 
   });
   const wrong = [];
   const requests = [];
+  windows.add(context);
   context.on('page', (page) => {
     page.on('pageerror', (error) => wrong.push(`error: ${error.stack}`));
     page.on('console', (message) => {
