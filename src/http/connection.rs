@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::body::Incoming;
+use hyper::header::{CONNECTION, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::{Request, Version};
 use hyper_util::rt::TokioIo;
@@ -349,8 +350,7 @@ impl<S: Service> hyper::service::Service<Request<Incoming>> for Visitor<S> {
         self.pulse.request_begins();
         let (service, door, pulse) = (self.service.clone(), self.door, self.pulse.clone());
         let (mut parts, body) = request.into_parts();
-        // Before, there are no chunks.
-        let in_chunks = parts.version == Version::HTTP_11;
+        let version = parts.version;
         let mut body = RequestBody::new(body, service.bodies().clone());
         Box::pin(async move {
             let served = service.serve(&mut parts, &mut body, door).await;
@@ -360,11 +360,20 @@ impl<S: Service> hyper::service::Service<Request<Incoming>> for Visitor<S> {
             if let Some(upgrade) = served.upgrade {
                 *pulse.upgrade.lock() = Some(upgrade);
             }
-            let (head, mut body) = served.response.into_parts();
-            if in_chunks && body.is_flow() {
-                let begun;
-                (body, begun) = body.begun();
-                *pulse.flow.lock() = begun.map(|begun| (begun, served.held.clone()));
+            let (mut head, mut body) = served.response.into_parts();
+            if body.is_flow() {
+                // It ends with such an answer, which whoever sends the next request ahead must know.
+                head.headers.insert(CONNECTION, HeaderValue::from_static("close"));
+                // Before, there are no chunks.
+                if version == Version::HTTP_11 {
+                    let begun;
+                    (body, begun) = body.begun();
+                    *pulse.flow.lock() = begun.map(|begun| (begun, served.held.clone()));
+                }
+            }
+            if head.headers.contains_key(CONNECTION) {
+                // To an answer of a newer version than the request's hyper would add that the connection lives on.
+                head.version = version;
             }
             let answering = pulse.answer_begins(served.held);
             Ok(Response::from_parts(head, body.holding(answering)))

@@ -39,6 +39,14 @@ async fn http_1_0_is_answered_and_closed_unless_it_asks_otherwise() {
         twice.send("GET /api/auth/session HTTP/1.0\r\nConnection: keep-alive\r\n\r\n").await;
         assert_error(&twice.answer().await.unwrap(), 401, "unauthenticated");
     }
+    // What ends the connection does not say that it lives on.
+    let mut refused = RawConnection::open(server.address()).await;
+    refused
+        .send("POST /api/auth/login HTTP/1.0\r\nConnection: keep-alive\r\nContent-Length: 70000\r\n\r\n")
+        .await;
+    let answer = refused.answer().await.unwrap();
+    assert_eq!((answer.status, answer.header("connection")), (413, Some("close")));
+    refused.closed().await;
 }
 
 #[tokio::test]

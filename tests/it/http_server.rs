@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -17,6 +18,7 @@ use netignite::audit::{Action, Actor, Entry};
 use netignite::auth::permission::Permission;
 use netignite::config::Config;
 use netignite::error::{Error, Result};
+use netignite::http::Flow;
 use netignite::http::client::{self, Target};
 use netignite::http::server;
 use netignite::local_socket;
@@ -354,6 +356,74 @@ async fn a_client_that_takes_nothing_of_its_answer_is_hung_up_on() {
     let part = Bytes::from(vec![b'x'; 1 << 20]);
     let pour = async { while parts.send(Ok(part.clone())).await.is_ok() {} };
     timeout(Duration::from_secs(20), pour).await.expect("the answer to be dropped");
+}
+
+/// An answer that goes on until the test ends it, with what else is to be gone when it is.
+struct Goes(mpsc::UnboundedReceiver<Bytes>, #[expect(dead_code, reason = "its end is counted")] Arc<()>);
+
+impl Flow for Goes {
+    fn poll_part(&mut self, cx: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        self.0.poll_recv(cx)
+    }
+}
+
+/// Where the parts of the newest such answer are sent.
+type Newest = Arc<Mutex<Option<mpsc::UnboundedSender<Bytes>>>>;
+
+/// A route with such an answer; its parts are sent to the newest of the answers.
+fn going(path: &'static str) -> (Route, Newest, Arc<()>) {
+    let (newest, lives) = (Arc::new(Mutex::new(None)), Arc::new(()));
+    let (told, life) = (newest.clone(), lives.clone());
+    let route = Route::get(path, "A test's").public().raw(&["text/plain"], move |_: Call| {
+        let (parts, flow) = mpsc::unbounded_channel();
+        *told.lock() = Some(parts);
+        let body = Body::flow(Goes(flow, life.clone()));
+        async move { Ok(Raw::new(StatusCode::OK, HeaderValue::from_static("text/plain"), body)) }
+    });
+    (route, newest, lives)
+}
+
+#[tokio::test]
+async fn an_answer_that_goes_on_says_that_the_connection_ends_with_it() {
+    for (version, asks) in [("1.1", ""), ("1.0", ""), ("1.0", "Connection: keep-alive\r\n")] {
+        let (route, parts, lives) = going("/api/going");
+        let held = Arc::strong_count(&lives);
+        let side = Side::with(vec![route, hello()]).await;
+        let mut stream = side.connect().await;
+        // Whoever sends ahead hears in the head that this is not answered.
+        let request = format!(
+            "GET /api/going HTTP/{version}\r\nHost: x\r\n{asks}\r\nGET /api/hello HTTP/{version}\r\nHost: x\r\n\r\n"
+        );
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let head = answer(&mut stream, "\r\n\r\n").await;
+        assert!(head.contains("connection: close\r\n"), "{version}: {head}");
+        assert!(!head.contains("keep-alive"), "{version}: {head}");
+        assert_eq!(head.contains("transfer-encoding: chunked\r\n"), version == "1.1", "{head}");
+        parts.lock().as_ref().unwrap().send("first".into()).unwrap();
+        answer(&mut stream, "first").await;
+        *parts.lock() = None;
+        let mut rest = String::new();
+        timeout(Duration::from_secs(10), stream.read_to_string(&mut rest)).await.unwrap().unwrap();
+        assert_eq!(rest.trim_start(), if version == "1.1" { "0\r\n\r\n" } else { "" });
+        drop(side);
+        assert_eq!(Arc::strong_count(&lives), held);
+    }
+}
+
+#[tokio::test]
+async fn whoever_asks_for_the_head_of_an_answer_that_goes_on_keeps_nothing_of_it() {
+    let (route, _parts, lives) = going("/api/going");
+    let side = Side::with(vec![route, hello()]).await;
+    let held = Arc::strong_count(&lives);
+    let mut stream = side.connect().await;
+    for _ in 0..3 {
+        stream.write_all(b"HEAD /api/going HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+        let head = answer(&mut stream, "\r\n\r\n").await;
+        assert!(head.starts_with("HTTP/1.1 200 OK\r\n") && head.ends_with("\r\n\r\n"), "{head}");
+        assert_eq!(Arc::strong_count(&lives), held);
+    }
+    stream.write_all(b"GET /api/hello HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    answer(&mut stream, "there").await;
 }
 
 #[tokio::test]
