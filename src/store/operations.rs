@@ -3,6 +3,8 @@
 //!
 //! Whoever changes an operation gives it whole, with the version they know: of two at once the second changes nothing.
 
+use libsql::params::IntoValue as _;
+
 use super::{Conn, Row, operation_trail};
 use crate::clock::Millis;
 use crate::error::Result;
@@ -67,35 +69,48 @@ pub(super) fn operation(row: &Row) -> Result<Operation> {
     })
 }
 
+macro_rules! update {
+    ($($more:literal)?) => {
+        concat!(
+            "UPDATE operations SET state = ?3, reason = ?4, message = ?5, said = ?6, result = ?7, evidence = ?8, \
+             progress = ?9, attempts = ?10, startedAt = ?11, notBefore = ?12, dueAt = ?13, version = ?14, \
+             maxAttempts = ?15",
+            $($more,)?
+            " WHERE key = ?1 AND version = ?2"
+        )
+    };
+}
+
 /// Stores an operation as it is now, in place of what it was at the version before. Answers whether it still was that.
 ///
 /// # Errors
 /// The database refuses.
 pub fn save(db: &Conn, now: &Operation) -> Result<bool> {
-    let changed = db.execute(
-        "UPDATE operations SET state = ?3, reason = ?4, message = ?5, said = ?6, result = ?7, evidence = ?8, \
-         progress = ?9, attempts = ?10, startedAt = ?11, endedAt = ?12, notBefore = ?13, dueAt = ?14, version = ?15, \
-         maxAttempts = ?16 \
-         WHERE key = ?1 AND version = ?2",
-        libsql::params![
-            now.id.key(),
-            now.version - 1,
-            now.state.word(),
-            now.reason.as_deref(),
-            now.message.as_str(),
-            now.said.as_deref(),
-            now.result.as_deref(),
-            now.evidence.as_deref(),
-            now.progress.as_deref(),
-            now.attempts,
-            now.started_at,
-            now.ended_at,
-            now.not_before,
-            now.due_at,
-            now.version,
-            now.max_attempts,
-        ],
-    )?;
+    let mut values = Vec::from(libsql::params![
+        now.id.key(),
+        now.version - 1,
+        now.state.word(),
+        now.reason.as_deref(),
+        now.message.as_str(),
+        now.said.as_deref(),
+        now.result.as_deref(),
+        now.evidence.as_deref(),
+        now.progress.as_deref(),
+        now.attempts,
+        now.started_at,
+        now.not_before,
+        now.due_at,
+        now.version,
+        now.max_attempts,
+    ]);
+    let changed = match now.ended_at {
+        // The time of its end is left alone: named, it would have every index of what is live written anew.
+        None => db.execute(update!(), values)?,
+        Some(ended) => {
+            values.push(ended.into_value());
+            db.execute(update!(", endedAt = ?16"), values)?
+        }
+    };
     if changed == 0 {
         return Ok(false);
     }
