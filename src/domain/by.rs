@@ -139,7 +139,7 @@ impl By {
     }
 
     /// Changes what is stored, as [`Store::write`](crate::store::Store::write), if the caller may still do so
-    /// by then: what they were let in by may be gone since. The one way for a verb to write.
+    /// by then: what they were let in by may be gone since. Verbs write by this or [`write_last`](Self::write_last) alone.
     ///
     /// # Errors
     /// 401 or 403 if the caller may not any more; what `job` answers; the database refuses. Then nothing was changed.
@@ -148,14 +148,32 @@ impl By {
         T: Send + 'static,
         F: FnOnce(&Conn) -> Result<T> + Send + 'static,
     {
+        self.host.store.write(self.admitted(job)).await
+    }
+
+    /// [`write`](Self::write), for a `job` that asks all its questions before it changes anything: see
+    /// [`Store::write_last`](crate::store::Store::write_last).
+    ///
+    /// # Errors
+    /// As for [`write`](Self::write).
+    pub async fn write_last<T, F>(&self, job: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Conn) -> Result<T> + Send + 'static,
+    {
+        self.host.store.write_last(self.admitted(job)).await
+    }
+
+    /// `job`, which is refused if the caller may not any more.
+    fn admitted<T>(
+        &self,
+        job: impl FnOnce(&Conn) -> Result<T> + Send + 'static,
+    ) -> impl FnOnce(&Conn) -> Result<T> + Send + 'static {
         let admission = self.admission();
-        self.host
-            .store
-            .write(move |db| {
-                admission.holds(db)?;
-                job(db)
-            })
-            .await
+        move |db| {
+            admission.holds(db)?;
+            job(db)
+        }
     }
 
     /// Does `work`, which may wait for long and changes nothing that is stored, and gives it up once the caller may no

@@ -14,6 +14,8 @@ use crate::error::{Error, Kind, Result};
 pub(super) trait Job: Send {
     /// Runs the closure and keeps its result. An error is also answered, so that the work can be undone.
     fn run(&mut self, db: &Conn) -> Result<()>;
+    /// Whether it fails before it has changed anything, if it fails.
+    fn changes_last(&self) -> bool;
     /// When it was queued.
     fn queued(&self) -> Instant;
     /// Tells the caller: the kept result, or an error if what it promises did not come to be.
@@ -23,6 +25,7 @@ pub(super) trait Job: Send {
 /// A closure with its caller.
 pub(super) struct QueuedJob<T, F> {
     job: Option<F>,
+    changes_last: bool,
     queued: Instant,
     result: Option<Result<T>>,
     caller: oneshot::Sender<Result<T>>,
@@ -34,9 +37,10 @@ where
     F: FnOnce(&Conn) -> Result<T> + Send + 'static,
 {
     /// A job, and where its result will be.
-    pub(super) fn of(job: F) -> (Box<dyn Job>, oneshot::Receiver<Result<T>>) {
+    pub(super) fn of(job: F, changes_last: bool) -> (Box<dyn Job>, oneshot::Receiver<Result<T>>) {
         let (caller, result) = oneshot::channel();
-        (Box::new(Self { job: Some(job), queued: Instant::now(), result: None, caller }), result)
+        let queued = Instant::now();
+        (Box::new(Self { job: Some(job), changes_last, queued, result: None, caller }), result)
     }
 }
 
@@ -54,6 +58,10 @@ where
         let outcome = result.as_ref().map(drop).map_err(Clone::clone);
         self.result = Some(result);
         outcome
+    }
+
+    fn changes_last(&self) -> bool {
+        self.changes_last
     }
 
     fn queued(&self) -> Instant {

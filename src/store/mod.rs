@@ -194,7 +194,7 @@ impl Store {
         T: Send + 'static,
         F: FnOnce(&Conn) -> Result<T> + Send + 'static,
     {
-        self.0.reading.run(job).await
+        self.0.reading.run(job, false).await
     }
 
     /// [`read`](Self::read) for what may take long, on behalf of a user: such jobs have one thread for themselves, and
@@ -208,7 +208,7 @@ impl Store {
         F: FnOnce(&Conn) -> Result<T> + Send + 'static,
     {
         let _turn = self.0.turns.of(user).await;
-        self.0.reading_long.run(job).await
+        self.0.reading_long.run(job, false).await
     }
 
     /// Runs `job` on the writer thread, in a transaction with whatever else is queued, and answers after the commit.
@@ -222,7 +222,21 @@ impl Store {
         T: Send + 'static,
         F: FnOnce(&Conn) -> Result<T> + Send + 'static,
     {
-        self.0.writing.run(job).await
+        self.0.writing.run(job, false).await
+    }
+
+    /// [`write`](Self::write), for a `job` that asks all its questions before it changes anything, so that nothing is to be
+    /// undone where it fails. That spares it a savepoint, which costs much beside one new row. Should the database refuse
+    /// a change after another was made, all that share the transaction fail with it.
+    ///
+    /// # Errors
+    /// As for [`write`](Self::write).
+    pub async fn write_last<T, F>(&self, job: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Conn) -> Result<T> + Send + 'static,
+    {
+        self.0.writing.run(job, true).await
     }
 
     /// Reads a plugin's or command's tables, as [`read`](Self::read) does.
@@ -342,12 +356,12 @@ impl Store {
 }
 
 impl Queue {
-    async fn run<T, F>(&self, job: F) -> Result<T>
+    async fn run<T, F>(&self, job: F, changes_last: bool) -> Result<T>
     where
         T: Send + 'static,
         F: FnOnce(&Conn) -> Result<T> + Send + 'static,
     {
-        let (job, result) = QueuedJob::of(job);
+        let (job, result) = QueuedJob::of(job, changes_last);
         self.jobs.send(job).await.map_err(|_| closed())?;
         result.await.unwrap_or_else(|_| Err(closed()))
     }

@@ -3,7 +3,8 @@
 //! While one batch waits for the disk, the next gathers in the queue; so many callers share one `fsync`, and a lone
 //! one waits for nobody. A caller is told only after the commit, and only if what was committed to still is the
 //! database's file. Each job of a batch of several runs in a savepoint,
-//! so that its error undoes its own work alone; a commit that fails fails the whole batch.
+//! so that its error undoes its own work alone, unless it fails before it changes anything; a commit that fails fails the
+//! whole batch.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -174,6 +175,15 @@ fn run_jobs(db: &Conn, batch: &mut [Box<dyn Job>]) -> Result<bool> {
         return Ok(only.run(db).is_ok());
     }
     for job in batch {
+        if job.changes_last() {
+            let changes = db.total_changes();
+            if let Err(e) = job.run(db)
+                && (db.is_autocommit() || db.total_changes() > changes)
+            {
+                return Err(e);
+            }
+            continue;
+        }
         db.execute("SAVEPOINT job", ())?;
         if let Err(e) = job.run(db) {
             if db.is_autocommit() {

@@ -220,7 +220,7 @@ pub async fn create(by: &By, wanted: Wanted, options: Options) -> Result<Created
         let seen = Seen { operation, whole, own: true };
         Ok((Created { seen, made: true, replayed: false }, name, about.agents))
     };
-    let (created, name, agents) = by.write(store).await?;
+    let (created, name, agents) = by.write_last(store).await?;
     if created.made {
         let operation = &created.seen.operation;
         operations.made(&by.host, operation, &agents);

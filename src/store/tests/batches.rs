@@ -111,6 +111,50 @@ async fn a_bad_job_undoes_its_own_work_and_no_other() {
 }
 
 #[tokio::test]
+async fn a_job_that_fails_before_it_changes_anything_harms_no_other() {
+    let (_directory, store) = with_table().await;
+    let held = hold_writer(&store).await;
+    let mut first = Box::pin(store.write_last(|db| put(db, 1)));
+    let mut refused =
+        Box::pin(store.write_last(|_| Err::<(), _>(Error::new(Kind::Conflict, "refused", "refused"))));
+    let mut duplicate = Box::pin(store.write_last(|db| put(db, 1)));
+    let mut panicking = Box::pin(store.write_last(|_| -> Result<()> { panic!("before a change") }));
+    let mut last = Box::pin(store.write(|db| put(db, 5)));
+    queue(first.as_mut());
+    queue(refused.as_mut());
+    queue(duplicate.as_mut());
+    queue(panicking.as_mut());
+    queue(last.as_mut());
+    held.release().await;
+    assert!(first.await.is_ok());
+    assert_eq!(refused.await.unwrap_err().code(), "refused");
+    assert_eq!(duplicate.await.unwrap_err().kind(), Kind::Internal);
+    assert_eq!(panicking.await.unwrap_err().kind(), Kind::Internal);
+    assert!(last.await.is_ok());
+    assert_eq!(stored(&store).await, [1, 5].into());
+    store.close().await;
+}
+
+#[tokio::test]
+async fn half_of_a_job_is_never_stored_though_it_said_that_it_changes_last() {
+    let (_directory, store) = with_table().await;
+    let held = hold_writer(&store).await;
+    let mut good = Box::pin(store.write(|db| put(db, 1)));
+    let mut half = Box::pin(store.write_last(|db| {
+        put(db, 2)?;
+        put(db, 2)
+    }));
+    queue(good.as_mut());
+    queue(half.as_mut());
+    held.release().await;
+    assert_eq!(good.await.unwrap_err().kind(), Kind::Internal);
+    assert_eq!(half.await.unwrap_err().kind(), Kind::Internal);
+    assert!(store.write(|db| put(db, 3)).await.is_ok());
+    assert_eq!(stored(&store).await, [3].into());
+    store.close().await;
+}
+
+#[tokio::test]
 async fn a_lone_bad_job_undoes_its_work() {
     let (_directory, store) = with_table().await;
     let refused = store.write(|db| {
