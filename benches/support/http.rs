@@ -76,7 +76,9 @@ impl Http {
         self.stream.write_all(&request).await?;
         let (status, head_end) = self.read().await?;
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        Ok(Reply { status, head: text(&self.buffer[..head_end]), body: text(&self.buffer[head_end..]) })
+        let (head, body) = (text(&self.buffer[..head_end]), &self.buffer[head_end..]);
+        let body = if is_chunked(&head) { text(&joined(body)) } else { text(body) };
+        Ok(Reply { status, head, body })
     }
 
     async fn read(&mut self) -> io::Result<(u16, usize)> {
@@ -93,12 +95,31 @@ impl Http {
                 let head = String::from_utf8_lossy(&self.buffer[..at]).to_ascii_lowercase();
                 let length =
                     head.split("content-length:").nth(1).and_then(|r| r.lines().next()?.trim().parse().ok());
-                total = head_end + length.unwrap_or(0usize);
+                total = if is_chunked(&head) { usize::MAX } else { head_end + length.unwrap_or(0usize) };
+            }
+            if head_end > 0 && total == usize::MAX && self.buffer.ends_with(b"\r\n0\r\n\r\n") {
+                break;
             }
         }
         let status = std::str::from_utf8(&self.buffer[9..12]).ok().and_then(|s| s.parse().ok()).unwrap_or(0);
         Ok((status, head_end))
     }
+}
+
+fn is_chunked(head: &str) -> bool {
+    head.to_ascii_lowercase().contains("transfer-encoding: chunked")
+}
+
+/// The bytes of chunks that are all there.
+fn joined(mut chunks: &[u8]) -> Vec<u8> {
+    let mut whole = Vec::new();
+    while let Some(end) = chunks.iter().position(|byte| *byte == b'\r') {
+        let size = std::str::from_utf8(&chunks[..end]).unwrap();
+        let (begin, size) = (end + 2, usize::from_str_radix(size, 16).unwrap());
+        whole.extend_from_slice(&chunks[begin..begin + size]);
+        chunks = &chunks[begin + size + 2..];
+    }
+    whole
 }
 
 /// What the server's writer has done so far: transactions, and writes in them.
