@@ -223,6 +223,18 @@ async fn make_first_admin(
 pub async fn start(config: Config, log_level: LogLevel) -> Result<Running, StartError> {
     let lock = DataLock::acquire(&config.data_directory).map_err(StartError::new)?;
     let opened = open(lock, config, log_level).await?;
+    let (store, lock) = (opened.host.store.clone(), opened.lock.clone());
+    let running = begin(opened).await;
+    if running.is_err() {
+        // Before anybody else gets the data directory.
+        store.close().await;
+    }
+    drop(lock);
+    running
+}
+
+/// What [`start`] does once the data directory is open.
+async fn begin(opened: Opened) -> Result<Running, StartError> {
     let host = &opened.host;
     let config = host.config.load_full();
 
