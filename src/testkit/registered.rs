@@ -11,7 +11,8 @@ use crate::registry::Registry;
 /// What a crate brings, and the macro that registers it.
 const KINDS: [(&str, &str); 2] = [("Command", "register_command!"), ("Plugin", "register_plugin!")];
 
-/// Checks that every command and plugin that the sources of a crate implement is in this program. `crate_directory` is where
+/// Checks that every command and plugin that the sources of a crate implement is in this program, and every command's
+/// server side with it. `crate_directory` is where
 /// the crate's `Cargo.toml` lies. What follows `#[cfg(test)]` in a file is not looked at.
 ///
 /// ```no_run
@@ -51,7 +52,59 @@ fn unregistered(directory: &Path) -> Vec<String> {
             missing.extend(absent.map(|path| said(directory, &sources, (kind, macro_name), path, &name)));
         }
     }
+    missing.extend(sides_left_out(directory, &sources));
+    missing.extend(library_left_out(directory, &sources));
     missing
+}
+
+/// That the program of a crate has nothing of the crate's library, in which its commands and plugins are.
+fn library_left_out(directory: &Path, sources: &[(PathBuf, String)]) -> Option<String> {
+    let text = |name: &str| {
+        let path = directory.join("src").join(name);
+        sources.iter().find(|(file, _)| *file == path).map(|(_, text)| text)
+    };
+    let (_, main) = (text("lib.rs")?, text("main.rs")?);
+    let manifest = fs::read_to_string(directory.join("Cargo.toml")).ok()?;
+    let crate_name = library_of(&manifest)?;
+    let names_it =
+        |line: &str| line.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == crate_name);
+    (!code(main).any(names_it)).then(|| {
+        format!(
+            "src/main.rs does not name {crate_name}, so that its program has nothing of src/lib.rs: add \
+             `use {crate_name} as _;` to src/main.rs"
+        )
+    })
+}
+
+/// What a manifest calls the crate's library: the first name in `[lib]`, else in `[package]`.
+fn library_of(manifest: &str) -> Option<String> {
+    let name_in = |section: &str| {
+        let lines = manifest.lines().map(str::trim).skip_while(|line| *line != section).skip(1);
+        let mut lines = lines.take_while(|line| !line.starts_with('['));
+        lines.find_map(|line| line.strip_prefix("name")?.trim_start().strip_prefix('=')?.split('"').nth(1))
+    };
+    Some(name_in("[lib]").or_else(|| name_in("[package]"))?.replace('-', "_"))
+}
+
+/// The server's sides that are implemented for commands of this program and that nobody calls.
+fn sides_left_out(directory: &Path, sources: &[(PathBuf, String)]) -> Vec<String> {
+    let registry = Registry::build().unwrap_or_else(|e| panic!("{e}"));
+    let left_out = |name: &String| {
+        let mut known = registry.iter().filter(|entry| last((entry.type_name)()) == name).peekable();
+        known.peek().is_some() && known.all(|entry| entry.server_side.is_none())
+    };
+    let mut said = Vec::new();
+    for (path, text) in sources {
+        let file = path.strip_prefix(directory).unwrap_or(path).display();
+        let names = implementations(text, "ServerSide").into_iter().filter(left_out);
+        said.extend(names.map(|name| {
+            format!(
+                "{file} implements ServerSide for {name}, which nobody calls: register it with \
+                 `register_command!({name}, server_side);`"
+            )
+        }));
+    }
+    said
 }
 
 /// What is missing, and what to do.
@@ -191,8 +244,12 @@ mod tests {
         );
         write("unregistered.rs", "impl netignite::prelude::Command for Alone {\n}\n");
         write("deep/mod.rs", "impl Plugin for Deep {\n}\n\nregister_plugin!(Deep);\n");
+        // Of the commands that are in this program, one has no server's side and one has.
+        write("sides.rs", "impl ServerSide for Wakeup {\n}\nimpl ServerSide for Probe {\n}\n");
+        fs::write(directory.path().join("Cargo.toml"), "[package]\nname = \"my-server\"\n").unwrap();
+        write("main.rs", "netignite::main!();\n// use my_server as _;\n");
         let said = unregistered(directory.path());
-        let [register, forgotten, deep] = &said[..] else { panic!("{said:?}") };
+        let [register, forgotten, deep, side, program] = &said[..] else { panic!("{said:?}") };
         assert_eq!(
             register,
             "src/unregistered.rs implements Command for Alone, which is not in this program: add \
@@ -201,5 +258,17 @@ mod tests {
         assert!(forgotten.starts_with("src/forgotten.rs implements Command for Forgotten"), "{forgotten}");
         assert!(forgotten.contains("Add `mod forgotten;` to src/lib.rs"), "{forgotten}");
         assert!(deep.contains("Add `mod deep;` to src/lib.rs"), "{deep}");
+        assert_eq!(
+            side,
+            "src/sides.rs implements ServerSide for Wakeup, which nobody calls: register it with \
+             `register_command!(Wakeup, server_side);`"
+        );
+        assert_eq!(
+            program,
+            "src/main.rs does not name my_server, so that its program has nothing of src/lib.rs: add \
+             `use my_server as _;` to src/main.rs"
+        );
+        write("main.rs", "netignite::main!();\n\nuse my_server as _;\n");
+        assert_eq!(unregistered(directory.path()).len(), 4);
     }
 }
