@@ -29,6 +29,12 @@ macro_rules! failures {
 
         /// Every failure of the host's own, by its word.
         pub const ALL: &[Failure] = &[$($name),+];
+
+        /// What the failure of the host's own is called here, if it is one.
+        pub(crate) fn name_of(kind: Kind, code: &str) -> Option<&'static str> {
+            let names = [$(($name, stringify!($name))),+];
+            names.into_iter().find(|(of, _)| (of.kind, of.code) == (kind, code)).map(|(_, name)| name)
+        }
     };
 }
 

@@ -51,9 +51,12 @@ impl Call {
         cookie::secure(&self.host.config.load(), &self.peer)
     }
 
-    /// The path's placeholder `name`; empty if the route has none of that name.
+    /// The path's placeholder `name`; empty if the route has none of that name, which panics in debug builds, and so in
+    /// tests.
     pub fn param(&self, name: &str) -> &str {
-        self.params.iter().find(|(n, _)| n == name).map_or("", |(_, v)| v)
+        let found = self.params.iter().find(|(n, _)| n == name);
+        debug_assert!(found.is_some(), "the path of this route has no placeholder {{{name}}}");
+        found.map_or("", |(_, v)| v)
     }
 
     /// The path's `id`: a plain positive decimal integer.

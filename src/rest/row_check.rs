@@ -9,7 +9,7 @@ use super::envelope::FOR_DOCUMENTS;
 use super::router::is_api;
 use super::row::{Gives, Row};
 use super::{Access, HeaderName, HeaderValue, Response};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Result, failures};
 
 /// The same result, if the row has it.
 ///
@@ -33,12 +33,20 @@ pub(super) fn checked(row: &Row, result: Result<Response>) -> Result<Response> {
 fn lack_of_error(row: &Row, error: &Error) -> Option<String> {
     let known =
         row.failures().iter().any(|failure| (failure.kind, failure.code) == (error.kind(), error.code()));
-    (!known).then(|| format!("can fail with {:?} {}", error.kind(), error.code()))
+    (!known).then(|| {
+        let (kind, code) = (error.kind(), error.code());
+        let add = match failures::name_of(kind, code) {
+            Some(name) => format!("failures::{name}"),
+            None => format!("Failure::new(ErrorKind::{kind:?}, {code:?}, \"what it means\")"),
+        };
+        format!("can fail with {kind:?} {code}: add .fails(&[{add}]) to it")
+    })
 }
 
 fn lack_of_answer(row: &Row, response: &Response) -> Option<String> {
     if !row.statuses.contains(&response.status()) {
-        return Some(format!("answers {}", response.status()));
+        let status = response.status();
+        return Some(format!("answers {status}: add .statuses(&[…]) with all that it answers to it"));
     }
     let media_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let good = match (row.gives, media_type) {
@@ -51,10 +59,10 @@ fn lack_of_answer(row: &Row, response: &Response) -> Option<String> {
         (Gives::Upgrade, _) | (Gives::Envelope(_), None) => false,
     };
     if !good {
-        return Some(format!("answers the media type {media_type:?}"));
+        return Some(format!("answers the media type {media_type:?}: name that where its handler is given"));
     }
     let unsaid = response.headers().iter().find(|(name, value)| !is_said(row, name, value));
-    unsaid.map(|(name, _)| format!("sends the header {name}"))
+    unsaid.map(|(name, _)| format!("sends the header {name}: add .sends(name, \"what it says\") to it"))
 }
 
 fn is_said(row: &Row, name: &HeaderName, value: &HeaderValue) -> bool {
