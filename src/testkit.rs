@@ -44,7 +44,7 @@ pub use network::{FakeNetwork, Sent};
 pub use registered::assert_registered;
 
 use crate::bootstrap::{self, Running, StartError};
-use crate::config::Config;
+use crate::config::{Config, section};
 use crate::host::Host;
 use crate::logging::LogLevel;
 use crate::rest::Route;
@@ -152,6 +152,13 @@ impl TestServer {
         sections: impl IntoIterator<Item = (&'static str, Value)>,
     ) -> Self {
         let mut config = config(directory.path());
+        let sections: Vec<_> = sections.into_iter().collect();
+        let known: Vec<_> = section::registered().unwrap_or_else(|e| panic!("{e}"));
+        for (name, _) in &sections {
+            let names = || known.iter().map(|section| section.name).collect::<Vec<_>>().join(", ");
+            let is_known = known.iter().any(|section| section.name == *name);
+            assert!(is_known, "unknown plugin {name:?}; the plugins of this program are {}", names());
+        }
         config.plugins.extend(sections.into_iter().map(|(name, section)| (name.to_owned(), section)));
         let Self { running, .. } = Self::start(config).await.unwrap_or_else(|e| panic!("{e}"));
         Self { running, _directory: Some(directory) }

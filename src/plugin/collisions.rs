@@ -2,6 +2,7 @@
 
 use super::declared::{LONGEST_ABOUT, LONGEST_WORD, is_about, is_name, is_word};
 use super::{PluginError, registered};
+use crate::config::section::{self, PluginSection};
 use crate::model::audit::Action;
 use crate::model::permission::Permission;
 use crate::model::plugin_words::PluginWords;
@@ -104,7 +105,34 @@ pub fn check_names(words: &[&str]) -> Result<(), PluginError> {
             prefixes.push((prefix, entry.name, entry.location));
         }
     }
+    check_keys(&section::registered().map_err(|e| PluginError(e.to_string()))?)?;
     check_words()
+}
+
+/// Refuses what is said of keys that a plugin's section does not have.
+///
+/// # Errors
+/// The key and the plugin, and the keys that there are.
+fn check_keys(sections: &[&PluginSection]) -> Result<(), PluginError> {
+    for section in sections {
+        let whole = (section.default_config)();
+        let has = |key: &str| key.split('.').try_fold(&whole, |at, part| at.get(part)).is_some();
+        let meanings = section.meanings.iter().map(|(key, _)| ("KEYS", *key));
+        let mut said = meanings.chain(section.live.iter().map(|key| ("LIVE", *key)));
+        if let Some((constant, key)) = said.find(|(_, key)| !has(key)) {
+            let keys: Vec<_> = whole.as_object().into_iter().flatten().map(|(key, _)| key.as_str()).collect();
+            let there_are = match keys.join(", ") {
+                none if none.is_empty() => "it has none".to_owned(),
+                keys => format!("it has {keys}"),
+            };
+            return Err(PluginError(format!(
+                "the plugin {}, registered at {}, names in {constant} the key {key:?}, which its Config does not have: \
+                 {there_are}",
+                section.name, section.location
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// Refuses permissions and actions of plugins that do not bear their plugin's name, that the server has, or that come
@@ -180,7 +208,8 @@ fn server_words(actions: &[(String, String)]) -> Vec<&str> {
 mod tests {
     use std::panic::Location;
 
-    use super::{check_words_of, shape};
+    use super::{check_keys, check_words_of, shape};
+    use crate::config::section::PluginSection;
     use crate::model::audit::Action;
     use crate::model::permission::{Permission, Role};
     use crate::model::plugin_words::PluginWords;
@@ -192,6 +221,29 @@ mod tests {
     ) -> String {
         let words = PluginWords { plugin, permissions, actions, location: Location::caller() };
         check_words_of(&[&words]).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn what_is_said_of_a_key_that_the_section_lacks_is_refused() {
+        #[derive(Default, serde::Serialize, serde::Deserialize)]
+        #[serde(default)]
+        struct Config {
+            title: String,
+            mail: Option<String>,
+        }
+        let section = |live, meanings| PluginSection::of::<Config>("notes", live, meanings, |_| Ok(()));
+        let good = section(&["mail"], &[("title", "What it is called."), ("mail", "Whom to write.")]);
+        assert!(check_keys(&[&good]).is_ok());
+        for (wrong, constant) in
+            [(section(&["titel"], &[]), "LIVE"), (section(&[], &[("titel", "What it is called.")]), "KEYS")]
+        {
+            let said = check_keys(&[&wrong]).unwrap_err().to_string();
+            assert!(said.starts_with("the plugin notes, registered at src/plugin/collisions.rs:"), "{said}");
+            let end = format!(
+                "names in {constant} the key \"titel\", which its Config does not have: it has mail, title"
+            );
+            assert!(said.ends_with(&end), "{said}");
+        }
     }
 
     #[test]
