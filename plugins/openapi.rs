@@ -57,17 +57,13 @@ impl Plugin for OpenApi {
         let row = Route::get("/api/openapi.json", "The API as an OpenAPI document").public().tag(DOCUMENT);
         let document = row.raw(&["application/json"], |call| async move {
             // Some hundred kilobytes are made once.
-            let document = spawn_blocking(move || call.document()).await.map_err(Error::internal)?;
+            let document = spawn_blocking(move || call.document()).await?;
             Ok(Raw::new(StatusCode::OK, JSON, document?))
         });
         let file = |path, summary| {
-            let plugin = self.clone();
             let row = Route::get(path, summary).public().tag(DOCUMENT).sends_files();
             let row = if path == PATH { row.navigation("API reference") } else { row };
-            row.raw(&["*/*"], move |call| {
-                let plugin = plugin.clone();
-                async move { plugin.file(&call) }
-            })
+            row.raw(&["*/*"], method!(self.file(call)))
         };
         vec![
             document,
@@ -78,7 +74,7 @@ impl Plugin for OpenApi {
 }
 
 impl OpenApi {
-    fn file(&self, call: &Call) -> Result<Raw> {
+    async fn file(&self, call: Call) -> Result<Raw> {
         let path = call.params.iter().find(|(name, _)| name == "path").map(|(_, path)| path);
         let file = match path {
             None => self.files.get(REFERENCE),

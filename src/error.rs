@@ -15,6 +15,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::task::JoinError;
+
 use crate::model::audit::{Action, Refusal, SubjectKind};
 use crate::text::harmless;
 
@@ -102,6 +104,17 @@ struct Parts {
     data: Option<serde_json::Value>,
     agent_code: Option<String>,
     operation: Option<String>,
+}
+
+/// What became of `spawn_blocking`: `spawn_blocking(…).await?`. A panic in there goes on here.
+impl From<JoinError> for Error {
+    fn from(error: JoinError) -> Self {
+        match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // The program ends.
+            Err(error) => Self::internal(error),
+        }
+    }
 }
 
 impl Error {

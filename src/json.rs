@@ -7,6 +7,8 @@
 //! `serde_json`'s feature `raw_value` stays off: with it, an object whose first key is one of the library's own is read as
 //! the text that it holds.
 
+pub mod secrets;
+
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;

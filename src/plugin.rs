@@ -171,6 +171,47 @@ pub trait Plugin: Send + Sync + Sized + 'static {
     }
 }
 
+/// A method of a plugin as a handler of a [`Route`](crate::rest::Route), or as what
+/// [`every`](crate::plugin::Server::every) does: `method!(self.page(call))`, where `self` is an `&Arc<Self>` and the method takes
+/// `&self`.
+///
+/// ```
+/// use netignite::prelude::*;
+///
+/// struct Notes {
+///     title: String,
+/// }
+///
+/// impl Notes {
+///     fn routes(self: &Arc<Self>) -> Vec<Route> {
+///         vec![
+///             Route::get("/notes", "The page of notes").signed_in().page(method!(self.page(call))),
+///             Route::put("/api/notes", "Check a title").signed_in().handler(method!(self.check(call, body))),
+///         ]
+///     }
+///
+///     async fn page(&self, _: Call) -> Result<Raw> {
+///         Ok(Raw::html(escaped(&self.title)))
+///     }
+///
+///     async fn check(&self, _: Call, Json(title): Json<String>) -> Result<Answer<bool>> {
+///         Ok(Answer::ok("Checked", title == self.title))
+///     }
+/// }
+///
+/// assert_eq!(Arc::new(Notes { title: "Notes".to_owned() }).routes().len(), 2);
+/// ```
+#[macro_export]
+macro_rules! method {
+    ($plugin:ident.$method:ident($($argument:ident),*)) => {{
+        let plugin = ::std::sync::Arc::clone($plugin);
+        move |$($argument),*| {
+            let plugin = ::std::sync::Arc::clone(&plugin);
+            async move { plugin.$method($($argument),*).await }
+        }
+    }};
+}
+
 /// Serves `routes`, and nothing else, at an address of the plugin's own until `shutdown` begins, with the limits and
 /// the envelope of the host. Answers the address, whose port differs from `bind`'s if that is 0.
 ///

@@ -38,7 +38,8 @@ struct Section {
     #[serde(deserialize_with = "address")]
     bind: Option<SocketAddr>,
     /// The bearer token that must be sent.
-    token: Option<String>,
+    #[serde(serialize_with = "as_redacted")]
+    token: Option<SecretString>,
 }
 
 fn address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SocketAddr>, D::Error> {
@@ -67,21 +68,22 @@ impl TryFrom<Section> for Config {
                     .into(),
             );
         }
-        if token.as_ref().is_some_and(|token| token.trim() != token || token.contains(char::is_control)) {
+        let text = token.as_ref().map(SecretString::expose_secret);
+        if text.is_some_and(|text| text.trim() != text || text.contains(char::is_control)) {
             return Err("plugins.metrics.token must not begin or end with blanks, nor hold control characters: it could not \
                         be sent"
                 .into());
         }
-        if token.as_ref().is_some_and(|token| token.len() < SHORTEST_TOKEN) {
+        if text.is_some_and(|text| text.len() < SHORTEST_TOKEN) {
             return Err(format!("plugins.metrics.token must have at least {SHORTEST_TOKEN} characters"));
         }
-        Ok(Self { enabled, bind, token: token.map(Into::into) })
+        Ok(Self { enabled, bind, token })
     }
 }
 
 impl From<Config> for Section {
     fn from(Config { enabled, bind, token }: Config) -> Self {
-        Self { enabled, bind, token: token.map(|_| "[redacted]".into()) }
+        Self { enabled, bind, token }
     }
 }
 
@@ -156,7 +158,7 @@ impl Metrics {
                         .text(&call.host, figures)
                         .map(|text| if is_plain { format::plain(&text) } else { text })
                 });
-                let body = text.await.map_err(Error::internal)?.map_err(Error::internal)?;
+                let body = text.await?.map_err(Error::internal)?;
                 let media_type = if is_plain { PLAIN } else { OPENMETRICS };
                 Ok(Raw::new(StatusCode::OK, media_type, body)
                     .header(VARY, HeaderValue::from_static("Accept")))

@@ -8,6 +8,7 @@ use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
 use super::Config;
+pub(super) use crate::json::secrets::{is_secret, redacted};
 
 /// What the types say of one key of the server itself. Plugins check their own sections.
 #[derive(Debug)]
@@ -97,15 +98,8 @@ fn collect(name: &str, schema: &Value, found: &mut Vec<Key>) {
     }
 }
 
-/// A key whose last part holds one of these words, in any case, holds a secret.
-const SECRET_WORDS: &[&str] =
-    &["token", "secret", "password", "passphrase", "credential", "privatekey", "apikey"];
-
 /// What a key expects that holds further keys.
 pub(super) const SECTION: &str = "an object";
-
-/// What stands in the place of a secret's value.
-pub(super) const REDACTED: &str = "[redacted]";
 
 /// What `key`, or the closest of the keys it lies in, expects. An object if the key is a section.
 pub(super) fn expected(key: &str) -> &'static str {
@@ -118,26 +112,6 @@ pub(super) fn expected(key: &str) -> &'static str {
             Some((parent, _)) if all().iter().any(|known| known.name == parent) => key = parent,
             _ => return SECTION,
         }
-    }
-}
-
-/// Whether `key` holds a secret, by its name.
-pub(super) fn is_secret(key: &str) -> bool {
-    let name: String = key.rsplit('.').next().unwrap_or(key).to_ascii_lowercase();
-    let name = name.replace(['_', '-'], "");
-    SECRET_WORDS.iter().any(|word| name.contains(word))
-}
-
-/// `value` with every secret in it replaced; `key` is the key it lies at.
-pub(super) fn redacted(key: &str, value: &Value) -> Value {
-    match value {
-        Value::Null => Value::Null,
-        _ if is_secret(key) => Value::from(REDACTED),
-        Value::Object(map) => {
-            Value::Object(map.iter().map(|(name, v)| (name.clone(), redacted(name, v))).collect())
-        }
-        Value::Array(items) => items.iter().map(|v| redacted("", v)).collect(),
-        other => other.clone(),
     }
 }
 
@@ -205,16 +179,6 @@ mod tests {
             ("limits", SECTION),
         ] {
             assert_eq!(expected(key), words, "{key}");
-        }
-    }
-
-    #[test]
-    fn secrets_are_known_by_name() {
-        for key in ["plugins.metrics.token", "a.apiKey", "a.API_KEY", "a.clientSecret", "dbPassword"] {
-            assert!(is_secret(key), "{key}");
-        }
-        for key in ["logLevel", "server.port", "token.count", "plugins.metrics.bind"] {
-            assert!(!is_secret(key), "{key}");
         }
     }
 

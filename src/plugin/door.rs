@@ -3,6 +3,7 @@
 //! These are methods of the [`Host`] that every plugin and every [`Call`](crate::rest::Call) has. They stand in a trait
 //! here, and not in `host`, because they call the domain, which stands above the host.
 
+use std::fmt::Display;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -72,6 +73,10 @@ pub trait Server {
     /// thing given, if there is one. The action is `<plugin>.<verb>` where [`Plugin::ACTIONS`] has that; else `plugin.act` with
     /// the detail `<plugin>.<verb>`.
     fn note<P: Plugin>(&self, by: &By, verb: &'static str, on: Option<(SubjectKind, i64, &str)>);
+
+    /// Writes a line into the server's log, at the level `warn` and under the plugin's name. Say what changed, and not again and
+    /// again what is still so.
+    fn warn<P: Plugin>(&self, message: impl Display);
 
     /// The tables of `P`, which [`Plugin::MIGRATIONS`] makes.
     fn tables<P: Plugin>(&self) -> Tables;
@@ -148,6 +153,10 @@ impl Server for Arc<Host> {
                 entry.on(kind, id, name);
             }
         });
+    }
+
+    fn warn<P: Plugin>(&self, message: impl Display) {
+        tracing::warn!(plugin = P::NAME, "{}: {message}", P::NAME);
     }
 
     fn tables<P: Plugin>(&self) -> Tables {

@@ -13,6 +13,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::task::JoinError;
 
 use super::context::AgentContext;
 use super::wire::CANCELED;
@@ -102,7 +103,7 @@ pub struct CommandError {
 
 impl CommandError {
     /// A failure with a code for programs, saying `message` to people. A code that is no such word is left out on the
-    /// wire.
+    /// wire; in debug builds, and so in tests, it panics.
     ///
     /// ```
     /// # use netignite::prelude::*;
@@ -110,6 +111,10 @@ impl CommandError {
     /// assert_eq!(error.code.as_deref(), Some("no_such_service"));
     /// ```
     pub fn new(code: &'static str, message: impl Into<String>) -> Self {
+        debug_assert!(
+            is_code(code),
+            "the code of a CommandError must be 1 to 64 characters of a-z, 0-9 and _, and {code:?} is none"
+        );
         Self { code: Some(Cow::Borrowed(code)), message: message.into() }
     }
 
@@ -146,6 +151,17 @@ impl std::error::Error for CommandError {}
 impl From<std::io::Error> for CommandError {
     fn from(error: std::io::Error) -> Self {
         Self::new("io_error", error.to_string())
+    }
+}
+
+/// What became of `spawn_blocking`: `spawn_blocking(…).await?`. A panic in there is the command's own.
+impl From<JoinError> for CommandError {
+    fn from(error: JoinError) -> Self {
+        match error.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // Its program ends.
+            Err(_) => Self::canceled(),
+        }
     }
 }
 

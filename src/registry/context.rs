@@ -203,7 +203,8 @@ pub struct AgentContext {
     network: Arc<dyn Network>,
     keeper: Option<Arc<dyn SecretKeeper>>,
     machine: Option<Arc<dyn Machine>>,
-    config: Option<SectionValue>,
+    /// The command's section, if it has one; `None` where nobody said, as in a test.
+    config: Option<Option<SectionValue>>,
     running: Running,
 }
 
@@ -228,7 +229,7 @@ impl AgentContext {
     /// The same for a command with this section of the agent's configuration.
     #[must_use]
     pub fn with_config(self, config: Option<SectionValue>) -> Self {
-        Self { config, ..self }
+        Self { config: Some(config), ..self }
     }
 
     /// The same for one run of a command.
@@ -260,8 +261,16 @@ impl AgentContext {
 
     /// The command's section of the agent's configuration, of the type it was registered with; the defaults where the
     /// configuration says nothing.
+    ///
+    /// # Panics
+    /// The command was registered without a section, or with one of another type: what the configuration says would never be
+    /// heard of.
     pub fn config<T: AgentSection>(&self) -> T {
-        self.config.as_ref().and_then(|config| config.downcast_ref::<T>()).cloned().unwrap_or_default()
+        let Some(section) = &self.config else { return T::default() };
+        section.as_ref().and_then(|section| section.downcast_ref::<T>()).cloned().unwrap_or_else(|| {
+            let name = std::any::type_name::<T>();
+            panic!("register_command! does not name {name}: write `config = {name}` behind the command there")
+        })
     }
 
     /// The machine the agent runs on.

@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::error::FieldError;
+use crate::json::secrets::redacted;
 
 /// What can be a command's section of an agent's configuration. Everything in it has a default.
 pub trait AgentSection: Serialize + DeserializeOwned + Default + Clone + Send + Sync + 'static {}
@@ -44,5 +45,5 @@ fn read<T: AgentSection>(set: &Value) -> Result<(SectionValue, Value), FieldErro
     }
     let section: T = super::decode(whole.to_string().as_bytes())?;
     let shown = serde_json::to_value(&section).map_err(|e| FieldError::new("", e.to_string()))?;
-    Ok((Arc::new(section), shown))
+    Ok((Arc::new(section), redacted("", &shown)))
 }

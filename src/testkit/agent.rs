@@ -1,6 +1,7 @@
 //! Agents for tests.
 
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use base64::Engine;
@@ -112,6 +113,9 @@ impl RealAgent {
     pub(super) fn start(address: SocketAddr, id: i64, directory: &Path, configuration: &Value) -> Self {
         let secret_file = directory.join(format!("agent-{id}-secret"));
         std::fs::write(&secret_file, SECRET).expect("the secret's file");
+        // As the agent wants it: its owner's alone.
+        let owners = std::fs::Permissions::from_mode(0o600);
+        std::fs::set_permissions(&secret_file, owners).expect("the secret's file");
         let file = directory.join(format!("agent-{id}.json"));
         std::fs::write(&file, configuration.to_string()).expect("the configuration's file");
         let server = Some(format!("http://{address}"));

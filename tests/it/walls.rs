@@ -111,7 +111,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "bootstrap",
         ],
     ),
-    ("prelude", &["model", "error", "registry", "store", "auth", "host", "domain", "rest", "plugin"]),
+    ("prelude", &["json", "model", "error", "registry", "store", "auth", "host", "domain", "rest", "plugin"]),
     ("testkit", &["registry", "config", "logging", "host", "rest", "plugin", "agent", "bootstrap"]),
     (
         "cli",
@@ -141,7 +141,7 @@ const ROOMS: &[(&str, &[&str])] = &[
 
 /// Names at the crate's root that are no rooms.
 const NO_ROOMS: &[&str] =
-    &["VERSION", "__private", "__register_origin", "main", "register_command", "register_plugin"];
+    &["VERSION", "__private", "__register_origin", "main", "method", "register_command", "register_plugin"];
 
 /// The room of a file below `src/`.
 fn room(file: &str) -> &str {

@@ -5,7 +5,7 @@ use netignite::prelude::*;
 /// How it is to go wrong.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Payload {
-    /// `panic`, `large`, `block`, or anything else for an error.
+    /// `panic`, `panic elsewhere`, `code` for one that is none, `config` for a section it has not, `large`, `block`, or anything else for an error.
     how: String,
 }
 
@@ -20,9 +20,12 @@ impl Command for Faulty {
     type Payload = Payload;
     type Reply = Outcome;
 
-    async fn run(_: &AgentContext, payload: Payload) -> Result<Outcome, CommandError> {
+    async fn run(agent: &AgentContext, payload: Payload) -> Result<Outcome, CommandError> {
         match payload.how.as_str() {
             "panic" => panic!("as it was wanted"),
+            "panic elsewhere" => Ok(spawn_blocking(|| panic!("as it was wanted")).await?),
+            "code" => Err(CommandError::new("Out Of Order", "It is out of order")),
+            "config" => Ok(Outcome::ok(agent.config::<Config>().panics)),
             "block" => {
                 std::thread::sleep(Duration::from_millis(1_200));
                 Ok(Outcome::ok("It did not wait as it should"))

@@ -25,13 +25,14 @@ impl Write for Log {
 }
 
 impl Log {
+    /// Whether a line of the log holds `words` by now.
+    pub fn has(&self, words: &str) -> bool {
+        String::from_utf8_lossy(&self.0.lock().unwrap()).contains(words)
+    }
+
     /// Waits until a line of the log holds `words`.
     pub async fn until(&self, words: &str) {
-        until(words, async || {
-            let log = self.0.lock().unwrap();
-            String::from_utf8_lossy(&log).contains(words).then_some(())
-        })
-        .await;
+        until(words, async || self.has(words).then_some(())).await;
     }
 }
 

@@ -11,6 +11,7 @@ mod picky;
 
 use std::sync::atomic::Ordering::SeqCst;
 
+use netignite::agent::AgentConfig;
 use netignite::plugin::{check_names, check_routes};
 use netignite::prelude::*;
 use netignite::store::{Store, Unit};
@@ -60,6 +61,30 @@ async fn a_page_can_be_stricter_than_the_site_and_not_laxer() {
     assert_eq!(strict.status, 200, "{strict}");
     let policies: Vec<_> = strict.headers.get_all("content-security-policy").iter().collect();
     assert_eq!(policies.len(), 2, "{policies:?}");
+}
+
+#[tokio::test]
+async fn a_placeholder_that_the_path_does_not_have_is_named() {
+    let _turn = turn().await;
+    let log = heard::begin();
+    let server = TestServer::fresh([]).await;
+    assert_eq!(server.nobody().get("/notes/lines/7").await.status, 500);
+    log.until("a handler panicked: the path of this route has no placeholder {nubmer}").await;
+}
+
+#[tokio::test]
+async fn an_answer_that_the_row_does_not_have_says_what_to_add() {
+    let _turn = turn().await;
+    let server = TestServer::fresh([]).await;
+    let admin = server.admin().await;
+    let last = admin.get("/api/notes/last").await;
+    let full = admin.post("/api/notes/full", json!({})).await;
+    for (refused, add) in [(last, "failures::NOT_FOUND"), (full, "ErrorKind::Conflict")] {
+        assert_eq!(refused.status, 500, "{refused}");
+        let body = refused.json();
+        let said = body["message"].as_str().unwrap();
+        assert!(said.starts_with("The row of ") && said.contains(": add ") && said.contains(add), "{said}");
+    }
 }
 
 #[tokio::test]
@@ -316,6 +341,14 @@ async fn a_real_agent_has_the_tests_configuration() {
     }
 }
 
+#[test]
+fn an_agents_sections_are_shown_without_their_secrets() {
+    let section = json!({"word": "please", "key": "swordfish", "password": "sesame"});
+    let config: AgentConfig = serde_json::from_value(json!({"commands": {"PICKY": section}})).unwrap();
+    let shown = config.check().unwrap().commands["PICKY"].clone();
+    assert_eq!(shown, json!({"word": "please", "key": "[redacted]", "password": "[redacted]"}));
+}
+
 #[tokio::test]
 async fn an_operation_keeps_the_agents_word_for_why_it_failed() {
     let _turn = turn().await;
@@ -438,12 +471,16 @@ async fn the_servers_side_of_a_command_has_tables_of_its_own_and_no_others() {
 #[tokio::test]
 async fn what_goes_wrong_with_a_command_has_a_code_of_its_own() {
     let _turn = turn().await;
+    let log = heard::begin();
     let server = TestServer::fresh([]).await;
     let admin = server.admin().await;
     let agent = server.real_agent(&admin).await;
     let path = format!("/api/agents/{}/commands/FAULTY", agent.id);
     for (how, code, words) in [
         ("panic", "command_panicked", "log says more"),
+        ("panic elsewhere", "command_panicked", "log says more"),
+        ("code", "command_panicked", "log says more"),
+        ("config", "command_panicked", "log says more"),
         ("large", "reply_too_large", "65536 at most"),
         ("other", "out_of_order", "out of order"),
     ] {
@@ -462,6 +499,17 @@ async fn what_goes_wrong_with_a_command_has_a_code_of_its_own() {
         let made = admin.send(Method::POST, "/api/operations", &headers, made.to_string().into()).await;
         assert_eq!(made.data()["evidence"], json!({"agentCode": code}), "{made}");
     }
+    log.until("a-z, 0-9 and _, and \\\"Out Of Order\\\" is none").await;
+    log.until("register_command! does not name plugin_kit::faulty::Config: write `config = ").await;
+}
+
+#[tokio::test]
+async fn a_plugin_warns_in_the_servers_log_under_its_name() {
+    let _turn = turn().await;
+    let log = heard::begin();
+    let server = TestServer::fresh([]).await;
+    server.reload_plugins().await;
+    log.until("notes: there are other words now plugin=\"notes\"").await;
 }
 
 #[tokio::test]
@@ -489,6 +537,8 @@ async fn a_panic_of_a_plugin_names_it_and_takes_nothing_with_it() {
         let begin = format!("the plugin faulty cannot start: its {step} panicked: ");
         assert!(said.starts_with(&begin) && said.contains("out of order"), "{said}");
     }
+    // What was opened before was closed again, and misses nothing now that the directories are gone.
+    assert!(!log.has("nothing is saved any more"));
     let server = TestServer::fresh([("faulty", json!({"panics": "reload"}))]).await;
     server.reload_plugins().await;
     log.until("the reload of the plugin faulty panicked: ").await;

@@ -55,38 +55,9 @@ impl Plugin for Notes {
                 async move { Ok(Raw::html("<!doctype html>").header(name, value)) }
             })
         };
-        let page = Route::get("/notes", "The page of notes").signed_in().or_login().page({
-            let notes = self.clone();
-            move |_| {
-                let notes = notes.clone();
-                async move {
-                    let lines = notes
-                        .host
-                        .tables::<Self>()
-                        .query("SELECT line FROM plugin_notes_lines ORDER BY id", [])
-                        .await?;
-                    let items = lines
-                        .iter()
-                        .map(|row| format!("<li>{}</li>", escaped(row.text(0))))
-                        .collect::<String>();
-                    Ok(Raw::html(format!("<!doctype html><title>Notes</title><ul>{items}</ul>"))
-                        .header(HeaderName::from_static("x-notes"), HeaderValue::from_static("yes")))
-                }
-            }
-        });
-        let add = Route::post("/notes", "Add a note").signed_in().page({
-            let notes = self.clone();
-            move |call| {
-                let notes = notes.clone();
-                async move {
-                    let line = call.form()?.get("line").to_owned();
-                    let sql = "INSERT INTO plugin_notes_lines (line) VALUES (?1)";
-                    notes.host.tables::<Self>().execute(sql, [line.into()]).await?;
-                    notes.host.note::<Self>(&call.by, "add", None);
-                    Raw::see_other("/notes")
-                }
-            }
-        });
+        let page =
+            Route::get("/notes", "The page of notes").signed_in().or_login().page(method!(self.page(call)));
+        let add = Route::post("/notes", "Add a note").signed_in().page(method!(self.add(call)));
         let echo = Route::post("/notes/echo", "Echo bytes").signed_in().page(async |call: Call| {
             Ok(Raw::new(StatusCode::OK, HeaderValue::from_static("application/octet-stream"), call.body))
         });
@@ -104,16 +75,8 @@ impl Plugin for Notes {
                 let agents = call.host.agents(&by).await?;
                 Ok(Raw::text(StatusCode::OK, agents.len().to_string()))
             });
-        let foreign = Route::get("/notes/foreign", "Reach for more").signed_in().page({
-            let notes = self.clone();
-            move |_| {
-                let notes = notes.clone();
-                async move {
-                    let rows = notes.host.tables::<Self>().query("SELECT username FROM users", []).await?;
-                    Ok(Raw::text(StatusCode::OK, rows[0].text(0).to_owned()))
-                }
-            }
-        });
+        let foreign =
+            Route::get("/notes/foreign", "Reach for more").signed_in().page(method!(self.foreign(call)));
         let stream = Route::get("/notes/stream", "A stream").signed_in().page(async |_: Call| {
             let (parts, body) = tokio::sync::mpsc::channel(1);
             tokio::spawn(async move {
@@ -135,7 +98,20 @@ impl Plugin for Notes {
                 call.caller.require(READ)?;
                 Raw::see_other("/notes")
             });
+        let row = Route::get("/api/notes/last", "The last note").signed_in();
+        let last =
+            row.handler(async |_: Call, _: NoBody| Err::<Answer<()>, _>(Error::not_found("There is none")));
+        let row = Route::post("/api/notes/full", "One note more").signed_in();
+        let full = row.handler(async |_: Call, _: NoBody| {
+            Err::<Answer<()>, _>(Error::new(ErrorKind::Conflict, "notes_full", "There is no room"))
+        });
+        let nth = Route::get("/notes/lines/{number}", "A note")
+            .public()
+            .page(async |call: Call| Ok(Raw::text(StatusCode::OK, call.param("nubmer").to_owned())));
         vec![
+            nth,
+            last,
+            full,
             publish,
             aloud,
             page,
@@ -170,6 +146,7 @@ impl Plugin for Notes {
     }
 
     async fn reload(self: &Arc<Self>, config: Config) {
+        self.host.warn::<Self>("there are other words now");
         *self.words.lock().unwrap() = config;
     }
 
@@ -185,6 +162,29 @@ impl Plugin for Notes {
             let noted = self.host.tables::<Self>().execute_blocking(sql, [format!("agent {agent}").into()]);
             noted.expect("the note is kept");
         }
+    }
+}
+
+impl Notes {
+    async fn page(&self, _: Call) -> Result<Raw> {
+        let sql = "SELECT line FROM plugin_notes_lines ORDER BY id";
+        let lines = self.host.tables::<Self>().query(sql, []).await?;
+        let items = lines.iter().map(|row| format!("<li>{}</li>", escaped(row.text(0)))).collect::<String>();
+        Ok(Raw::html(format!("<!doctype html><title>Notes</title><ul>{items}</ul>"))
+            .header(HeaderName::from_static("x-notes"), HeaderValue::from_static("yes")))
+    }
+
+    async fn add(&self, call: Call) -> Result<Raw> {
+        let line = call.form()?.get("line").to_owned();
+        let sql = "INSERT INTO plugin_notes_lines (line) VALUES (?1)";
+        self.host.tables::<Self>().execute(sql, [line.into()]).await?;
+        self.host.note::<Self>(&call.by, "add", None);
+        Raw::see_other("/notes")
+    }
+
+    async fn foreign(&self, _: Call) -> Result<Raw> {
+        let rows = self.host.tables::<Self>().query("SELECT username FROM users", []).await?;
+        Ok(Raw::text(StatusCode::OK, rows[0].text(0).to_owned()))
     }
 }
 

@@ -8,6 +8,10 @@ use netignite::prelude::*;
 pub struct Config {
     /// The word it takes.
     word: String,
+    /// Its secrets, one in a type that is not shown and one under a name that says so.
+    #[serde(serialize_with = "as_redacted")]
+    key: Option<SecretString>,
+    password: String,
 }
 
 /// What is asked.

@@ -48,23 +48,23 @@ impl Plugin for Greeting {
     }
 
     fn routes(self: &Arc<Self>) -> Vec<Route> {
-        let greeting = self.clone();
-        let hello = move |call: Call, NoBody| {
-            let greeting = greeting.clone();
-            async move {
-                // Events come a moment after what they are about.
-                call.host.events.caught_up(Self::NAME).await;
-                let hello = Hello { commands: greeting.commands.load(Ordering::Relaxed) };
-                Ok(Answer::ok(greeting.text.clone(), hello))
-            }
-        };
-        vec![Route::get("/api/hello", "Greet the user").signed_in().handler(hello)]
+        let row = Route::get("/api/hello", "Greet the user").signed_in();
+        vec![row.handler(method!(self.hello(call, body)))]
     }
 
     fn on_event(&self, event: &Event) {
         if let Event::CommandDone { .. } = event {
             self.commands.fetch_add(1, Ordering::Relaxed);
         }
+    }
+}
+
+impl Greeting {
+    async fn hello(&self, call: Call, _: NoBody) -> Result<Answer<Hello>> {
+        // Events come a moment after what they are about.
+        call.host.events.caught_up(Self::NAME).await;
+        let hello = Hello { commands: self.commands.load(Ordering::Relaxed) };
+        Ok(Answer::ok(self.text.clone(), hello))
     }
 }
 

@@ -53,9 +53,7 @@ impl Command for TailLog {
     async fn run(agent: &AgentContext, payload: Payload) -> Result<Tail, CommandError> {
         let Config { file } = agent.config();
         // A file is read on a thread that may wait.
-        let text = spawn_blocking(move || std::fs::read_to_string(file))
-            .await
-            .map_err(|_| CommandError::new("not_read", "The log could not be read"))??;
+        let text = spawn_blocking(move || std::fs::read_to_string(file)).await??;
         let lines = text.lines().rev().take(payload.lines);
         let mut lines: Vec<_> = lines.map(str::to_owned).collect();
         lines.reverse();

@@ -43,11 +43,7 @@ impl Plugin for Webhook {
     }
 
     async fn start(self: &Arc<Self>, host: &Arc<Host>, _: Shutdown) -> Result<(), PluginError> {
-        let webhook = self.clone();
-        host.every::<Self, _, _>(Duration::from_millis(200), move || {
-            let webhook = webhook.clone();
-            async move { webhook.send().await }
-        });
+        host.every::<Self, _, _>(Duration::from_millis(200), method!(self.send()));
         Ok(())
     }
 
@@ -60,7 +56,7 @@ impl Plugin for Webhook {
         let body = json!({ "agent": agent, "online": online }).to_string();
         let sql = "INSERT INTO plugin_webhook_outbox (body) VALUES (?1)";
         if let Err(e) = self.host.tables::<Self>().execute_blocking(sql, [body.into()]) {
-            eprintln!("webhook: an event is lost: {e}");
+            self.host.warn::<Self>(format_args!("agent {agent}: an event is lost: {e}"));
         }
     }
 
@@ -85,10 +81,10 @@ impl Webhook {
     /// Sends what lies in the outbox, in its order, until the other side refuses.
     async fn send(&self) {
         let sent = self.send_some().await;
-        if let Err(e) = &sent {
-            eprintln!("webhook: {e}; it is tried again");
+        let failed_before = self.failing.swap(sent.is_err(), Ordering::Relaxed);
+        if let (Err(e), false) = (&sent, failed_before) {
+            self.host.warn::<Self>(format_args!("{e}; it is tried again"));
         }
-        self.failing.store(sent.is_err(), Ordering::Relaxed);
     }
 
     async fn send_some(&self) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
