@@ -7,13 +7,14 @@ use fastwebsockets::{Frame, Payload};
 
 use super::agent::Agent;
 use super::close::Why;
+use super::command::Answered;
 use super::core::Core;
 use super::dispatch::DispatchError;
 use super::frame::Incoming;
 use super::message::{self, Message};
 use super::state::Heard;
 use crate::model::agent_about::BASE_COMMANDS;
-use crate::registry::{CANCEL, PROGRESS};
+use crate::registry::{CANCEL, CommandEntry, PROGRESS};
 
 impl Agent {
     /// Takes in what the connection of an epoch has read; breaks off when that epoch is over.
@@ -71,25 +72,30 @@ impl Agent {
         ControlFlow::Continue(())
     }
 
+    /// What a reply to a command says, in time or late.
+    fn outcome(&self, epoch: u32, entry: &CommandEntry, json: &[u8]) -> Answered {
+        let outcome = (entry.check_reply)(json).map_err(DispatchError::from);
+        let unknown = outcome.as_ref().is_err_and(DispatchError::is_unknown_command);
+        if unknown && !BASE_COMMANDS.contains(&entry.name) {
+            self.does_not_know(epoch, entry.name);
+            return Err(DispatchError::Unsupported);
+        }
+        outcome
+    }
+
     /// Tells the callers, or counts what nobody waited for.
     fn finish(&self, core: &Core, epoch: u32, heard: Heard, json: &[u8]) {
         let tally = &core.tally;
         match heard {
             Heard::Reply(command) => {
-                let mut outcome = (command.entry.check_reply)(json).map_err(DispatchError::from);
-                if outcome.as_ref().is_err_and(DispatchError::is_unknown_command)
-                    && !BASE_COMMANDS.contains(&command.entry.name)
-                {
-                    self.does_not_know(epoch, command.entry.name);
-                    outcome = Err(DispatchError::Unsupported);
-                }
+                let outcome = self.outcome(epoch, command.entry, json);
                 command.finish(&outcome);
             }
             Heard::Fine => {}
             Heard::Late(waiters) => {
                 core.count(&tally.late, self.id(), "a reply came late");
                 let Some((entry, waiters)) = waiters else { return };
-                let outcome = (entry.check_reply)(json).map_err(DispatchError::from);
+                let outcome = self.outcome(epoch, entry, json);
                 waiters.into_iter().for_each(|waiter| waiter.note_reply(outcome.clone()));
             }
             Heard::Unknown => core.count(&tally.unknown, self.id(), "a reply with an unknown ID came"),

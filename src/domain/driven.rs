@@ -20,7 +20,7 @@ use crate::error::{Error, Result};
 use crate::host::Host;
 use crate::model::device_presence::DeviceState;
 use crate::model::operation::{Operation, State, TrailEntry, Word};
-use crate::store::operations;
+use crate::store::{operation_trail, operations};
 
 /// How long until it is tried again to read or store.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -37,6 +37,8 @@ pub(super) struct Driven<P> {
     pub(super) trail: Vec<TrailEntry>,
     /// What the last look brought.
     pub(super) last: Option<Sample>,
+    /// When something happened to it last.
+    happened: Millis,
 }
 
 /// What drives an operation.
@@ -59,6 +61,7 @@ pub(super) async fn to_the_end(driver: &mut impl Driver) {
     let (host, id) = (driver.driven().host.clone(), driver.driven().op.id);
     tokio::select! {
         () = async {
+            driver.driven().read_trail().await;
             while let Err(e) = driver.drive().await {
                 warn!("the operation {id} goes on in a moment: {e}");
                 if !driver.driven().read_again().await {
@@ -82,6 +85,7 @@ impl<P: Default + Serialize + DeserializeOwned> Driven<P> {
             // One that was made by a clock that was ahead goes on from there: it would be looked for until then.
             course: host.clock.course(host.clock.now().max(op.created_at)),
             progress: progress_of(&op),
+            happened: op.created_at,
             host,
             op,
             device,
@@ -94,13 +98,33 @@ impl<P: Default + Serialize + DeserializeOwned> Driven<P> {
         self.course.now()
     }
 
+    /// When something happens to it, for whoever reads it: never before what happened earlier, though the clock was set
+    /// back.
+    pub(super) fn happens(&mut self) -> Millis {
+        self.happened = self.happened.max(self.host.clock.now());
+        self.happened
+    }
+
+    /// Takes in what happened before the server was restarted.
+    async fn read_trail(&mut self) {
+        let (id, new) = (self.op.id, self.op.version == 0);
+        if new {
+            return;
+        }
+        // What cannot be read now is put in order where it is stored.
+        if let Ok(last) = self.host.store.read(move |db| operation_trail::last(db, id)).await {
+            self.happened = self.happened.max(last);
+        }
+    }
+
     /// On whose behalf agents are asked.
     pub(super) fn requester(&self) -> Requester {
         self.op.maker.user.map_or(Requester::Operator, Requester::User)
     }
 
     pub(super) fn note(&mut self, event: impl Into<Word>, message: impl Into<String>) -> &mut TrailEntry {
-        self.trail.push(TrailEntry::new(self.host.clock.now(), event, message));
+        let at = self.happens();
+        self.trail.push(TrailEntry::new(at, event, message));
         let last = self.trail.len() - 1;
         &mut self.trail[last]
     }
@@ -145,9 +169,9 @@ impl<P: Default + Serialize + DeserializeOwned> Driven<P> {
         message: String,
     ) -> Result<()> {
         self.note(state.word(), message.clone());
-        let now = self.host.clock.now();
+        let at = self.happens();
         let op = &mut self.op;
-        (op.state, op.reason, op.message, op.ended_at) = (state, why.map(Into::into), message, Some(now));
+        (op.state, op.reason, op.message, op.ended_at) = (state, why.map(Into::into), message, Some(at));
         self.store().await.map(drop)
     }
 

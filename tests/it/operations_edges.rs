@@ -186,6 +186,24 @@ async fn a_command_that_firmware_does_not_know_failed_for_that() {
 }
 
 #[tokio::test]
+async fn that_firmware_does_not_know_a_command_may_be_said_late() {
+    let scene = Scene::new("microcontroller").await;
+    let mut firmware = scene.firmware().await;
+    let probe = json!({"kind": "command", "agentID": scene.agent, "command": "PROBE", "payload": {"address": "10.0.0.1"},
+        "runTimeout": 1});
+    let id = made(&scene.admin, probe.clone()).await;
+    let frame = firmware.command().await;
+    until_state(&scene.admin, &id, "timed_out").await;
+    firmware.reply(&frame, r#"{"status":"ERROR","message":"Unknown command"}"#).await;
+    let failed = until_state(&scene.admin, &id, "failed").await;
+    assert_eq!(failed["reason"], "command_not_supported", "{failed}");
+    assert_eq!(events(&failed), ["created", "sent", "timed_out", "answered_late"]);
+    // As what is said in time, it is remembered.
+    let refused = scene.admin.post(PATH, probe).await.expect(409);
+    assert_eq!(refused.code(), "command_not_supported");
+}
+
+#[tokio::test]
 async fn a_key_is_good_for_what_stood_for_the_request() {
     let scene = Scene::new("server").await;
     let admin = &scene.admin;

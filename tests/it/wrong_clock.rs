@@ -4,6 +4,7 @@
 use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
+use std::time::Duration;
 
 use rustix::process::Signal;
 use serde_json::json;
@@ -11,6 +12,7 @@ use serde_json::json;
 use crate::support::binary::{command, superadmin};
 use crate::support::scene::{MAC, SECRET};
 use crate::support::system::with_clock;
+use crate::support::trail::assert_in_order;
 use crate::support::wait::{until, until_equal};
 use crate::support::{Agent, Binary, Client, sqlite};
 use crate::wake_until::{Probe, connect_at, lan};
@@ -259,6 +261,28 @@ async fn what_a_wrong_clock_made_does_not_wait_for_years_after_a_restart() {
     let admin = superadmin(machine.path(), address).await;
     for id in [queued, wake] {
         until("it to end", || async { (state(&admin, &id).await != "queued").then_some(()) }).await;
+    }
+    machine.stop(server).await;
+}
+
+#[tokio::test]
+async fn what_happens_to_an_operation_goes_forward_though_the_clock_goes_back() {
+    let machine = Machine::new();
+    let (server, address) = machine.start(0).await;
+    let admin = superadmin(machine.path(), address).await;
+    let agent = admin.create_agent("server", SECRET).await;
+    let device = admin.create_device(agent, MAC).await;
+    let queued = queue(&admin, agent, 3600).await;
+    let wake = json!({"kind": "wake", "deviceID": device, "until": "online"});
+    let wake = admin.post("/api/operations", wake).await.expect(202);
+    let wake = wake.data()["id"].as_str().unwrap().to_owned();
+    machine.set(-60 * 60);
+    server.line(&["wall clock was set"]).await;
+    let _agent = connect_at(address, agent, &lan(Some(Duration::ZERO), Probe::Answers)).await;
+    for id in [queued, wake] {
+        until_equal("the end", "succeeded".to_owned(), || state(&admin, &id)).await;
+        let ended = admin.get(&format!("/api/operations/{id}")).await.expect(200);
+        assert_in_order(ended.data());
     }
     machine.stop(server).await;
 }

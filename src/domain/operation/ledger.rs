@@ -10,7 +10,7 @@ use super::right::Rights;
 use crate::error::{Error, Result};
 use crate::host::Host;
 use crate::model::operation::{Operation, reason};
-use crate::store::{Conn, operations};
+use crate::store::{Conn, operation_trail, operations};
 
 /// Steps of one write.
 const SOME: usize = 128;
@@ -115,7 +115,9 @@ fn apply_with(
     );
     let input = if *input == Input::Turn && !rights.allow(db, known, now)? { &refused } else { input };
     let take = |known: &Operation| {
-        let Some(next) = step(known, input, now) else { return Ok(None) };
+        // Of one that was at most sent once, the times that are stored with it say when.
+        let last = if known.version > 1 { operation_trail::last(db, known.id)? } else { 0 };
+        let Some(next) = step(known, input, now, last) else { return Ok(None) };
         Ok(operations::change(db, &next.after, &next.trail)?.then_some(next.after))
     };
     if let Some(after) = take(known)? {

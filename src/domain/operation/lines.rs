@@ -1,7 +1,7 @@
 //! What of the agents' queues stands in their lines or was sent: so that nothing lines up twice, and a queue is read again
 //! only where something may wait in it that is not in line yet.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use parking_lot::Mutex;
 
@@ -9,6 +9,25 @@ use crate::model::operation::OperationId;
 
 /// Operations of one agent that line up at once: as many as the largest window takes.
 pub(super) const LINE: usize = 16;
+
+/// Agents whose queue is to be looked at, each once, in the order in which that was found.
+#[derive(Default)]
+pub(super) struct Ready(Mutex<(VecDeque<i64>, HashSet<i64>)>);
+
+impl Ready {
+    /// Adds some, behind those that are there.
+    pub(super) fn extend(&self, agents: impl IntoIterator<Item = i64>) {
+        let (order, there) = &mut *self.0.lock();
+        order.extend(agents.into_iter().filter(|agent| there.insert(*agent)));
+    }
+
+    /// Takes the first of them, so many at most.
+    pub(super) fn take(&self, many: usize) -> Vec<i64> {
+        let (order, there) = &mut *self.0.lock();
+        let end = order.len().min(many);
+        order.drain(..end).inspect(|agent| _ = there.remove(agent)).collect()
+    }
+}
 
 /// The lines of all agents.
 #[derive(Default)]
@@ -65,6 +84,15 @@ impl Lines {
 mod tests {
     use super::*;
     use crate::model::operation::OperationIds;
+
+    #[test]
+    fn agents_are_looked_at_once_and_in_their_turn() {
+        let ready = Ready::default();
+        ready.extend([3, 1, 3, 2]);
+        assert_eq!(ready.take(2), [3, 1]);
+        ready.extend([2, 3]);
+        assert_eq!((ready.take(9), ready.take(9)), (vec![2, 3], vec![]));
+    }
 
     #[test]
     fn a_queue_is_read_again_where_more_may_wait() {

@@ -72,9 +72,11 @@ pub struct Step {
     pub trail: Vec<TrailEntry>,
 }
 
-/// The step that `input` makes of an operation at `now`; none if it changes nothing.
-pub fn step(before: &Operation, input: &Input, now: Millis) -> Option<Step> {
-    let mut next = Next { op: before.clone(), trail: Vec::new(), now };
+/// The step that `input` makes of an operation at `now`; none if it changes nothing. What happened to it before did so at
+/// `last` or earlier: a clock that was set back changes nothing of that order.
+pub fn step(before: &Operation, input: &Input, now: Millis, last: Millis) -> Option<Step> {
+    let at = now.max(last).max(before.created_at).max(before.started_at.unwrap_or(0));
+    let mut next = Next { op: before.clone(), trail: Vec::new(), now, at };
     let changed = match (before.state, input) {
         (State::Queued, Input::Turn) => next.turn(),
         (State::Queued, Input::Chosen(agent)) if before.agent != Some(*agent) => next.chosen(*agent),
@@ -99,9 +101,11 @@ pub fn step(before: &Operation, input: &Input, now: Millis) -> Option<Step> {
             next.end(State::Canceled, reason::CANCELED, "It was withdrawn; a packet may have been sent")
         }
         (State::Running, Input::CancelSent) => next.cancel_sent(),
-        (State::Queued, Input::Refused(word, message)) => next.end(State::Canceled, word.clone(), *message),
+        (State::Queued, Input::Refused(word, message)) => {
+            next.end(State::Canceled, word.clone(), unless_tried(before, message))
+        }
         (State::Queued, Input::Impossible(word, message)) => {
-            next.end(State::Failed, word.clone(), message.clone())
+            next.end(State::Failed, word.clone(), unless_tried(before, message))
         }
         (State::Running, Input::Refused(word, message)) => next.end(State::TimedOut, word.clone(), *message),
         _ => false,
@@ -112,16 +116,27 @@ pub fn step(before: &Operation, input: &Input, now: Millis) -> Option<Step> {
     })
 }
 
+/// Why it is not sent, and what is known of it where it was before.
+fn unless_tried(operation: &Operation, message: &str) -> String {
+    if operation.attempts == 0 {
+        return message.to_owned();
+    }
+    format!("{message}. An earlier attempt was sent; whether that was done is unknown")
+}
+
 /// An operation on its way.
 struct Next {
     op: Operation,
     trail: Vec<TrailEntry>,
+    /// The time that everything is due by.
     now: Millis,
+    /// When it happens, for whoever reads it.
+    at: Millis,
 }
 
 impl Next {
     fn note(&mut self, event: impl Into<Word>, message: impl Into<String>) -> &mut TrailEntry {
-        self.trail.push(TrailEntry::new(self.now, event, message));
+        self.trail.push(TrailEntry::new(self.at, event, message));
         let last = self.trail.len() - 1;
         &mut self.trail[last]
     }
@@ -135,7 +150,7 @@ impl Next {
         op.state = State::Running;
         op.reason = None;
         op.message = "It was sent, and its answer is waited for".to_owned();
-        op.started_at = op.started_at.or(Some(self.now));
+        op.started_at = op.started_at.or(Some(self.at));
         op.not_before = 0;
         op.due_at = Some(self.now.saturating_add(op.run_timeout).saturating_add(GRACE));
         let (attempt, of) = (op.attempts, op.max_attempts);
@@ -303,7 +318,7 @@ impl Next {
         let op = &mut self.op;
         op.state = state;
         op.message = message.into();
-        op.ended_at = Some(self.now);
+        op.ended_at = Some(self.at);
         op.due_at = None;
         op.not_before = 0;
     }

@@ -10,6 +10,7 @@ mod gone;
 mod ledger;
 mod lines;
 pub mod machine;
+mod passed_on;
 mod queue;
 pub mod read;
 pub mod record;
@@ -28,7 +29,8 @@ use tokio::sync::Notify;
 
 use self::cancel::Cancel;
 use self::ledger::Ledger;
-use self::lines::Lines;
+use self::lines::{Lines, Ready};
+use self::passed_on::PassedOn;
 use self::room::Room;
 use super::By;
 use crate::auth::Caller;
@@ -48,7 +50,7 @@ pub struct Operations {
     pub(super) ids: OperationIds,
     ledger: Ledger,
     /// Agents whose queue is to be looked at.
-    ready: Mutex<HashSet<i64>>,
+    ready: Ready,
     stirred: Notify,
     /// Agents for which something may be queued: of the others nobody need ask the database when they connect.
     backlog: Mutex<HashSet<i64>>,
@@ -62,6 +64,7 @@ pub struct Operations {
     cancelers: Mutex<HashMap<OperationId, Arc<Cancel>>>,
     /// When something is due first.
     first_due: AtomicI64,
+    passed_on: PassedOn,
     /// Who waits for the end of an operation.
     waiters: Mutex<HashMap<OperationId, Arc<Notify>>>,
     pub(super) recorded: record::Recorded,
@@ -72,7 +75,7 @@ impl Default for Operations {
         Self {
             ids: OperationIds::default(),
             ledger: Ledger::default(),
-            ready: Mutex::default(),
+            ready: Ready::default(),
             stirred: Notify::new(),
             backlog: Mutex::default(),
             stand_ins: Mutex::default(),
@@ -80,6 +83,7 @@ impl Default for Operations {
             room: Room::default(),
             cancelers: Mutex::default(),
             first_due: AtomicI64::new(Millis::MAX),
+            passed_on: PassedOn::default(),
             waiters: Mutex::default(),
             recorded: record::Recorded::default(),
         }
@@ -100,7 +104,7 @@ impl Operations {
     }
 
     fn look_at(&self, agent: i64) {
-        self.ready.lock().insert(agent);
+        self.ready.extend([agent]);
         self.stirred.notify_one();
     }
 
@@ -141,7 +145,7 @@ impl Operations {
                 waiting.notify_waiters();
             }
         }
-        host.events.emit(changed(operation));
+        self.passed_on.once(operation, || host.events.emit(changed(operation)));
     }
 
     /// Passes on that an operation was made, which any of these agents may do.

@@ -56,19 +56,14 @@ impl Operations {
         loop {
             self.stirred.notified().await;
             loop {
-                let agents: Vec<_> = {
-                    let mut ready = self.ready.lock();
-                    let some: Vec<_> = ready.iter().copied().take(AGENTS).collect();
-                    ready.retain(|agent| !some.contains(agent));
-                    some
-                };
+                let agents = self.ready.take(AGENTS);
                 if agents.is_empty() {
                     break;
                 }
                 if let Err(e) = self.line_up(host, agents.clone()).await {
                     tracing::warn!("The queues of {} agents could not be read: {e}", agents.len());
                     sleep(BUSY).await;
-                    self.ready.lock().extend(agents);
+                    self.ready.extend(agents);
                 }
             }
         }
@@ -89,7 +84,7 @@ impl Operations {
         let stand_ins = host.store.read_long(0, operations::stand_ins).await?;
         self.stand_ins.lock().extend(&stand_ins);
         let online = agents.into_iter().chain(stand_ins).filter(|agent| host.control.is_online(*agent));
-        self.ready.lock().extend(online);
+        self.ready.extend(online);
         self.stirred.notify_one();
         Ok(())
     }
@@ -227,7 +222,9 @@ async fn attempt(
     }
     if let Ok(Attempted::TimedOut(timed_out)) = attempted {
         let (sent, operation) = *timed_out;
-        if let Some(reply) = sent.late().await {
+        // That it ended, as it was asked to, tells no more of what was done by then.
+        let ended = |reply: &std::result::Result<_, DispatchError>| matches!(reply, Err(DispatchError::Failed(said)) if said.is_canceled());
+        if let Some(reply) = sent.late().await.filter(|reply| !ended(reply)) {
             store(&host, &operations, operation, Input::Answered(reply_of(reply))).await;
         }
     }

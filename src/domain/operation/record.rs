@@ -159,7 +159,7 @@ fn note<T: AsRef<str>>(by: &By, direct: Direct, end: End<'_, T>, late: Witnessed
         },
     };
     let operations = Operations::of(&by.host);
-    let now = by.now();
+    let ended = by.now().max(direct.began);
     let operation = Operation {
         id: operations.ids.next(direct.began),
         kind: direct.kind,
@@ -179,7 +179,7 @@ fn note<T: AsRef<str>>(by: &By, direct: Direct, end: End<'_, T>, late: Witnessed
         created_at: direct.began,
         deliver_by: direct.began + 25_000,
         started_at: Some(direct.began),
-        ended_at: Some(now),
+        ended_at: Some(ended),
         maker: super::maker(by),
         parent: None,
         run_timeout: i64::try_from(direct.entry.timeout.as_millis()).unwrap_or(i64::MAX),

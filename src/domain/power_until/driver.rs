@@ -180,8 +180,9 @@ impl PowerDriver {
             let now = self.driven.now();
             self.driven.progress.sent = Some(now);
             self.driven.progress.begin(now);
+            let at = self.driven.happens();
             let op = &mut self.driven.op;
-            (op.state, op.attempts, op.started_at) = (State::Running, 1, Some(now));
+            (op.state, op.attempts, op.started_at) = (State::Running, 1, Some(at));
             "It was sent, and its answer is waited for".clone_into(&mut op.message);
             self.driven.note("sent", "Sent");
             if !self.driven.store().await? {

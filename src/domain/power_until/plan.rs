@@ -94,6 +94,8 @@ impl Progress {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::model::device_presence::{SeenBy, why};
 
@@ -117,6 +119,55 @@ mod tests {
         assert_eq!(proved(&[(NOT_SEEN, !GONE), (NOT_SEEN, !GONE), (NOT_SEEN, !GONE)]), [None, None, None]);
         assert_eq!(proved(&[(CANNOT_TELL, GONE), (NOT_SEEN, GONE)]), [None, gone]);
         assert_eq!(proved(&[(CANNOT_TELL, GONE), (CANNOT_TELL, GONE)]), [None, Some(Gone::Disconnected)]);
+    }
+
+    fn look() -> impl Strategy<Value = (Sample, bool)> {
+        let other = Sample::NotSeen(why::OTHER_DEVICE_ANSWERS);
+        let blind = Sample::CannotTell(why::CANNOT_PROBE);
+        (prop::sample::select(vec![SEEN, NOT_SEEN, CANNOT_TELL, other, blind]), any::<bool>())
+    }
+
+    proptest! {
+        #[test]
+        fn a_device_is_gone_after_two_misses_in_a_row_and_not_before(
+            looks in prop::collection::vec(look(), 0..30),
+        ) {
+            let is_miss = |(sample, gone): &(Sample, bool)| *gone && !matches!(sample, Sample::Seen(_));
+            for (at, proved) in proved(&looks).into_iter().enumerate() {
+                let misses = looks[..=at].iter().rev().take_while(|look| is_miss(look)).collect::<Vec<_>>();
+                prop_assert_eq!(proved.is_some(), misses.len() >= 2, "{:?}", &looks[..=at]);
+                // That it was looked for is said where somebody could tell.
+                let told = misses.iter().any(|(sample, _)| matches!(sample, Sample::NotSeen(_)));
+                let how = if told { Gone::NotSeen } else { Gone::Disconnected };
+                prop_assert!(proved.is_none_or(|proved| proved == how));
+            }
+        }
+
+        #[test]
+        fn it_is_looked_for_as_long_as_was_asked_once_it_was_to_go(
+            delay in 0..90_000_000_i64, timeout in 1000..3_600_000_i64, sent in 0..i64::MAX / 2, took in 0..60_000_i64,
+        ) {
+            let mut progress = Progress { delay, timeout, ..Progress::default() };
+            progress.begin(sent);
+            prop_assert_eq!((progress.due, progress.deadline), (sent + delay, sent + delay + timeout));
+            // The answer begins it anew: it goes down so long after it.
+            progress.begin(sent + took);
+            prop_assert_eq!(progress.deadline - progress.due, timeout);
+            prop_assert_eq!(progress.due, sent + took + delay);
+            prop_assert!((PAUSE..=LONG_PAUSE).contains(&progress.pause()));
+        }
+    }
+
+    #[test]
+    fn a_failure_says_whether_the_agent_had_answered() {
+        let mut progress = Progress { timeout: 60_000, ..Progress::default() };
+        let failures = [false, true].map(|answered| {
+            progress.answered = answered;
+            progress.failure()
+        });
+        assert!(failures.iter().all(|(why, message)| *why == "still_seen" && message.contains(" 60 s")));
+        assert!(failures[0].1.contains("its agent did not answer"), "{failures:?}");
+        assert!(failures[1].1.contains("its agent answered that it does it"), "{failures:?}");
     }
 
     #[test]

@@ -208,7 +208,7 @@ impl WakeDriver {
     async fn begin(&mut self, agent: i64, stored: &Stored, now: Millis) -> Result<bool> {
         self.driven.progress.deadline = Some(now + self.driven.progress.timeout);
         self.driven.op.state = State::Running;
-        self.driven.op.started_at = Some(now);
+        self.driven.op.started_at = Some(self.driven.happens());
         "The device is being woken".clone_into(&mut self.driven.op.message);
         self.driven.op.agent = None;
         self.choose(Some(agent), stored);
@@ -306,13 +306,8 @@ impl WakeDriver {
         self.driven.progress.last = Some(why.to_owned());
         self.driven.note("looked", message).data = Some(self.evidence(seen, why).to_string());
         let Sample::Seen(method) = seen.sample else { return Ok(false) };
-        let after = self.driven.now()
-            - self
-                .driven
-                .progress
-                .first_packet
-                .or(self.driven.op.started_at)
-                .unwrap_or_else(|| self.driven.now());
+        // One that is seen before the first packet was up already.
+        let after = self.driven.progress.first_packet.map_or(0, |first| self.driven.now() - first);
         self.driven.op.evidence = Some(
             json!({"onlineAfterMs": after, "wasOnline": self.driven.progress.was_online == Some(true),
                 "agentID": seen.agent, "method": method, "address": seen.address, "mac": seen.mac,

@@ -86,6 +86,8 @@ impl Progress {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -118,6 +120,40 @@ mod tests {
             pauses.push(progress.pause());
         }
         assert_eq!(pauses, [2000, 2500, 3000, 3500, 4000, 4500, 5000, 5000, 5000]);
+    }
+
+    proptest! {
+        #[test]
+        fn packets_keep_their_distance_however_agents_come_and_go(
+            there in prop::collection::vec((any::<bool>(), 100..60_000_i64), 1..40),
+        ) {
+            let (mut progress, mut now) = (Progress::default(), 1000);
+            let mut sent: Vec<Millis> = Vec::new();
+            for (is_there, lasts) in there {
+                let until = now + lasts;
+                while now < until {
+                    let due = progress.next_packet();
+                    if is_there && due.is_none_or(|due| now >= due) {
+                        progress.packet_sent(now);
+                        prop_assert!(progress.next_packet().is_some_and(|next| next > now));
+                        sent.push(now);
+                    }
+                    now += 100;
+                }
+            }
+            prop_assert_eq!(usize::try_from(progress.packets).ok(), Some(sent.len()));
+            let Some(first) = sent.first() else { return Ok(()) };
+            // Never more of them by any time than if an agent had been there all the while.
+            let plan = |passed: Millis| match passed {
+                ..10_000 => 1,
+                10_000..20_000 => 2,
+                20_000..40_000 => 3,
+                _ => 3 + passed / 40_000,
+            };
+            for (many, at) in (1..).zip(&sent) {
+                prop_assert!(many <= plan(at - first), "{:?}", sent);
+            }
+        }
     }
 
     #[test]

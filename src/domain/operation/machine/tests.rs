@@ -67,13 +67,17 @@ proptest! {
     fn in_any_order_of_events_an_operation_stays_true(
         repeatable: bool,
         max in 1..4_u32,
-        events in prop::collection::vec((input(), 0..8000_i64), 0..40),
+        events in prop::collection::vec((input(), 0..8000_i64, prop::bool::weighted(0.05)), 0..40),
     ) {
         let mut op = new(repeatable, if repeatable { max } else { 1 });
-        let (mut now, mut sent) = (NOW, 0_u32);
-        for (input, after) in events {
-            now += after;
-            let Some(Step { after: next, trail }) = step(&op, &input, now) else { continue };
+        let (mut now, mut sent, mut last) = (NOW, 0_u32, NOW);
+        for (input, after, is_set_back) in events {
+            now += if is_set_back { -after } else { after };
+            let Some(Step { after: next, trail }) = step(&op, &input, now, last) else { continue };
+            let times = trail.iter().map(|entry| entry.at).chain(next.ended_at);
+            let times: Vec<_> = [last].into_iter().chain(times).collect();
+            prop_assert!(times.is_sorted(), "{:?}", times);
+            last = times[times.len() - 1];
             prop_assert_eq!(next.version, op.version + 1);
             prop_assert!(!trail.is_empty(), "every change is in the trail");
             prop_assert_eq!(next.is_live(), next.ended_at.is_none());
@@ -104,8 +108,8 @@ proptest! {
         // Time alone ends whatever is left.
         for _ in 0..2 {
             now += 60_000;
-            if let Some(last) = step(&op, &Input::Tick, now) {
-                op = last.after;
+            if let Some(ended) = step(&op, &Input::Tick, now, last) {
+                op = ended.after;
             }
         }
         prop_assert!(!op.is_live());
@@ -117,12 +121,12 @@ fn attempts_wait_longer_each_time() {
     let mut op = new(true, 3);
     let mut waits = Vec::new();
     for _ in 0..2 {
-        op = step(&op, &Input::Turn, NOW).unwrap().after;
-        op = step(&op, &Input::Lost(reason::CONNECTION_LOST), NOW).unwrap().after;
+        op = step(&op, &Input::Turn, NOW, NOW).unwrap().after;
+        op = step(&op, &Input::Lost(reason::CONNECTION_LOST), NOW, NOW).unwrap().after;
         waits.push((op.state, op.not_before - NOW));
     }
     assert_eq!(waits, [(State::Queued, 1000), (State::Queued, 2000)]);
-    op = step(&op, &Input::Turn, NOW).unwrap().after;
-    op = step(&op, &Input::Lost(reason::CONNECTION_LOST), NOW).unwrap().after;
+    op = step(&op, &Input::Turn, NOW, NOW).unwrap().after;
+    op = step(&op, &Input::Lost(reason::CONNECTION_LOST), NOW, NOW).unwrap().after;
     assert_eq!((op.state, op.reason.as_deref()), (State::Failed, Some("connection_lost")));
 }
