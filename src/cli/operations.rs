@@ -7,7 +7,8 @@ use super::failure::Failure;
 use super::number::{COUNT, number};
 use super::operator::{Operator, Reaching};
 use super::output::{self, text};
-use super::{things, when};
+use super::things::{self, AGENTS, DEVICES, Thing};
+use super::when;
 use crate::http::Method;
 use crate::model::operation::State;
 
@@ -92,12 +93,32 @@ pub(super) fn ending(operation: &Value) -> Ending {
     }
 }
 
-/// What an operation is for.
+/// What an operation is for, with the name that [`with_names`] found.
 pub(super) fn subject(operation: &Value) -> String {
+    let of = |what: &'static str, id: i64| {
+        let name = operation[what].as_str().map(ToOwned::to_owned);
+        Thing { what, id, name }.to_string()
+    };
     match (operation["deviceID"].as_i64(), operation["agentID"].as_i64()) {
-        (Some(device), _) => format!("device {device}"),
-        (None, Some(agent)) => format!("agent {agent}"),
+        (Some(device), _) => of("device", device),
+        (None, Some(agent)) => of("agent", agent),
         (None, None) => String::new(),
+    }
+}
+
+/// Puts to each operation what its device or agent is called, where the caller sees that.
+async fn with_names(operator: &Operator, operations: &mut [Value]) {
+    for (what, path) in [("device", DEVICES), ("agent", AGENTS)] {
+        let key = format!("{what}ID");
+        if operations.iter().all(|one| one[&key].is_null()) {
+            continue;
+        }
+        let names = things::names(operator, path).await;
+        for one in &mut *operations {
+            if let Some(name) = one[&key].as_i64().and_then(|id| names.get(&id)) {
+                one[what] = name.as_str().into();
+            }
+        }
     }
 }
 
@@ -131,7 +152,12 @@ fn list(arguments: List) -> Result<(), Failure> {
             if let Some(before) = before {
                 query.append_pair("cursor", &before);
             }
-            operator.request(Method::GET, &format!("{OPERATIONS}?{}", query.finish()), None).await
+            let path = format!("{OPERATIONS}?{}", query.finish());
+            let mut operations = operator.request(Method::GET, &path, None).await?;
+            if let Value::Array(operations) = &mut operations {
+                with_names(operator, operations).await;
+            }
+            Ok(operations)
         },
         |operations| {
             let row = |operation: &Value| {
@@ -153,7 +179,11 @@ fn list(arguments: List) -> Result<(), Failure> {
 
 fn show(One { id, reaching }: One) -> Result<(), Failure> {
     reaching.answer(
-        async |operator| read(operator, &id).await.map_err(|e| about(&id, &e)),
+        async |operator| {
+            let mut operation = read(operator, &id).await.map_err(|e| about(&id, &e))?;
+            with_names(operator, std::slice::from_mut(&mut operation)).await;
+            Ok(operation)
+        },
         |operation| {
             let ended = &operation["endedAt"];
             let ended = if ended.is_null() { String::new() } else { when::told(ended) };
@@ -183,7 +213,10 @@ fn cancel(One { id, reaching }: One) -> Result<(), Failure> {
     reaching.answer(
         async |operator| {
             let path = format!("{OPERATIONS}/{id}/cancel");
-            operator.request(Method::POST, &path, None).await.map_err(|e| about(&id, &e))
+            let canceled = operator.request(Method::POST, &path, None).await;
+            let mut operation = canceled.map_err(|e| about(&id, &e))?;
+            with_names(operator, std::slice::from_mut(&mut operation)).await;
+            Ok(operation)
         },
         |operation| {
             format!(

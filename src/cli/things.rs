@@ -1,5 +1,6 @@
 //! Which device or agent is meant: people say its ID or its name, the API wants IDs.
 
+use std::collections::HashMap;
 use std::fmt;
 
 use serde_json::Value;
@@ -66,6 +67,16 @@ pub(super) async fn agent(operator: &Operator, said: &str) -> Result<Thing, Fail
         }
         status => Err(refused(status, &answer)),
     }
+}
+
+/// Names by IDs.
+pub(super) type Names = HashMap<i64, String>;
+
+/// What all devices or all agents are called; nothing where the caller may not see them.
+pub(super) async fn names(operator: &Operator, path: &str) -> Names {
+    let all = operator.request(Method::GET, path, None).await.unwrap_or_default();
+    let all = all.as_array().into_iter().flatten();
+    all.filter_map(|thing| Some((thing["id"].as_i64()?, thing["name"].as_str()?.to_owned()))).collect()
 }
 
 /// The ID that was said; none for a name. A whole number is always an ID.

@@ -72,15 +72,16 @@ async fn devices_are_managed_whether_the_server_runs_or_not() {
         let table = answer(here, &["devices", "list"], "").await;
         let rows = cells(&table);
         assert_eq!(rows[0], ["ID", "NAME", "TYPE", "MAC ADDRESS", "ADDRESS", "AGENT", "OWNER"]);
-        assert_eq!(rows[1], ["1", "Box", "desktop", "AA:BB:CC:DD:EE:01", "1", "admin"]);
-        assert_eq!(rows[2], ["2", "NAS", "nas", "AA:BB:CC:DD:EE:02", "192.168.1.7", "1", "admin"]);
-        assert_eq!(rows[3], ["3", "Box", "desktop", "AA:BB:CC:DD:EE:03", "3", "ann"]);
+        assert_eq!(rows[1], ["1", "Box", "desktop", "AA:BB:CC:DD:EE:01", "Hall", "admin"]);
+        assert_eq!(rows[2], ["2", "NAS", "nas", "AA:BB:CC:DD:EE:02", "192.168.1.7", "Hall", "admin"]);
+        assert_eq!(rows[3], ["3", "Box", "desktop", "AA:BB:CC:DD:EE:03", "Shed", "ann"]);
         let shown = answer(here, &["devices", "show", "nas"], "").await;
         for line in [
             "Presence:           unknown",
             "Port:               7",
-            "Fallback agents:    2",
-            "Host agent:         2",
+            "Agent:              Hall",
+            "Fallback agents:    Attic",
+            "Host agent:         Attic",
             "Probe ports:        22, 445",
             "Broadcast address:  192.168.1.255",
             "SecureOn:           set",
@@ -214,9 +215,12 @@ async fn a_wake_is_withdrawn_and_left() {
     let id = until("the operation", live).await;
     let table = answer(here, &["operations", "list"], "").await;
     let row = cells(&table).remove(1).join("|");
-    assert!(row.starts_with(&format!("{id}|WAKEUP|device 1|queued|")) && row.ends_with("|operator"), "{row}");
+    assert!(
+        row.starts_with(&format!("{id}|WAKEUP|\"Device\" (device 1)|queued|")) && row.ends_with("|operator"),
+        "{row}"
+    );
     let canceled = answer(here, &["operations", "cancel", &id], "").await;
-    assert_eq!(canceled, format!("Operation {id} (WAKEUP for device 1) was withdrawn.\n"));
+    assert_eq!(canceled, format!("Operation {id} (WAKEUP for \"Device\" (device 1)) was withdrawn.\n"));
     let (status, log) = soon("its end", waiting.ended()).await;
     assert_eq!(status.code(), Some(1), "{log}");
     assert!(log.contains("was not seen: ") && log.contains("(canceled)"), "{log}");

@@ -13,7 +13,7 @@ use super::failure::Failure;
 use super::names::{name_of, users};
 use super::operator::{Operator, Reaching};
 use super::output::{self, text};
-use super::things::{self, DEVICES};
+use super::things::{self, AGENTS, DEVICES};
 use super::when;
 use crate::http::Method;
 
@@ -79,11 +79,26 @@ pub(super) fn run(command: Command) -> Result<(), Failure> {
     }
 }
 
-/// Puts the name of its owner to each device that has one: of a shared one the API says it, of everyone's it is looked
-/// up where the caller may.
-async fn with_owners(operator: &Operator, devices: &mut [Value]) {
+/// Puts to each device the names of its owner and its agents. Of a shared one the API says the owner's, of everyone's it
+/// is looked up where the caller may; agents' names are known where the agents are seen.
+async fn with_names(operator: &Operator, devices: &mut [Value]) {
     let users = if operator.sees_all() { users(operator).await.unwrap_or_default() } else { Vec::new() };
+    let agents = things::names(operator, AGENTS).await;
     for device in devices {
+        for (id, name) in [("agentID", "agent"), ("hostAgentID", "hostAgent")] {
+            if let Some(known) = device[id].as_i64().and_then(|id| agents.get(&id)) {
+                device[name] = known.as_str().into();
+            }
+        }
+        let fallbacks = device["fallbackAgentIDs"].as_array().into_iter().flatten();
+        let fallbacks: Vec<Value> = fallbacks
+            .map(|id| {
+                id.as_i64().and_then(|id| agents.get(&id)).map_or(id.clone(), |name| name.as_str().into())
+            })
+            .collect();
+        if !fallbacks.is_empty() {
+            device["fallbackAgents"] = fallbacks.into();
+        }
         let name = match device["ownerName"].as_str() {
             Some(name) => name.to_owned(),
             None if users.is_empty() => continue,
@@ -93,20 +108,24 @@ async fn with_owners(operator: &Operator, devices: &mut [Value]) {
     }
 }
 
+/// The agent of a device as people call it; its ID where they do not see what it is called.
+fn agent(device: &Value, name: &str, id: &str) -> String {
+    if device[name].is_string() { text(&device[name]) } else { text(&device[id]) }
+}
+
 fn list(List { reaching }: List) -> Result<(), Failure> {
     reaching.answer(
         async |operator| {
             let mut devices = operator.request(Method::GET, DEVICES, None).await?;
             if let Value::Array(devices) = &mut devices {
-                with_owners(operator, devices).await;
+                with_names(operator, devices).await;
             }
             Ok(devices)
         },
         |devices| {
             let row = |device: &Value| {
-                ["id", "name", "type", "macAddress", "address", "agentID", "owner"]
-                    .map(|key| text(&device[key]))
-                    .into()
+                let cells = ["id", "name", "type", "macAddress", "address"].map(|key| text(&device[key]));
+                cells.into_iter().chain([agent(device, "agent", "agentID"), text(&device["owner"])]).collect()
             };
             let head = ["ID", "NAME", "TYPE", "MAC ADDRESS", "ADDRESS", "AGENT", "OWNER"];
             output::table_of(&head, devices, row)
@@ -119,7 +138,7 @@ fn show(One { device, reaching }: One) -> Result<(), Failure> {
         async |operator| {
             let id = things::device(operator, &device).await?.id;
             let mut device = operator.request(Method::GET, &format!("{DEVICES}/{id}"), None).await?;
-            with_owners(operator, std::slice::from_mut(&mut device)).await;
+            with_names(operator, std::slice::from_mut(&mut device)).await;
             Ok(device)
         },
         |device| {
@@ -137,9 +156,9 @@ fn show(One { device, reaching }: One) -> Result<(), Failure> {
                 ("MAC address", plain("macAddress")),
                 ("Port", plain("port")),
                 ("Address", plain("address")),
-                ("Agent", plain("agentID")),
-                ("Fallback agents", list("fallbackAgentIDs")),
-                ("Host agent", plain("hostAgentID")),
+                ("Agent", agent(device, "agent", "agentID")),
+                ("Fallback agents", list("fallbackAgents")),
+                ("Host agent", agent(device, "hostAgent", "hostAgentID")),
                 ("Probe ports", list("probePorts")),
                 ("Broadcast address", plain("broadcastAddress")),
                 // What it is stays out of scrolled-back screens; JSON has it.
