@@ -8,6 +8,9 @@
 mod first_link;
 mod routes;
 mod running;
+mod services;
+#[cfg(test)]
+mod simulation;
 mod step;
 
 use std::io;
@@ -15,7 +18,6 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
@@ -23,35 +25,25 @@ use tracing::{info, warn};
 
 use crate::address_file;
 use crate::api;
-use crate::audit::{Pace, Recorder};
-use crate::auth::accounts::Accounts;
 use crate::auth::first_admin;
 use crate::auth::password::Passwords;
-use crate::auth::session::Sessions;
-use crate::auth::throttle::Throttle;
-use crate::auth::tokens::Tokens;
 use crate::clock::{Clock, Millis};
 use crate::config::{Config, ConfigError};
-use crate::control::Control;
-use crate::domain::operation::{self, Operations};
+use crate::domain::operation;
 use crate::domain::{audit_retention, device_presence, live, power_until, server_side, wake_until, watching};
 use crate::events::Events;
 use crate::files;
-use crate::host::{AgentChanges, Host};
+use crate::host::Host;
 use crate::http::{Method, server};
 use crate::local_socket;
 use crate::lock::DataLock;
 use crate::logging::{self, LogLevel};
-use crate::model::event::Event;
-use crate::model::remembered::Remembered;
-use crate::model::request_id::RequestIds;
-use crate::model::shutdown::Shutdown;
 use crate::plugin::{self, Plugins};
 use crate::registry::Registry;
 use crate::reload::reload;
 use crate::rest::listen;
 use crate::rest::router::Router;
-use crate::store::{self, Store, agents, server_state, users};
+use crate::store::{self, Store, server_state, users};
 use crate::vault::Given;
 use crate::watch::{self, Socket, Watch};
 
@@ -121,53 +113,7 @@ pub async fn open(lock: DataLock, config: Config, log_level: LogLevel) -> Result
         None => step.done("there are users already"),
     }
 
-    let step = Step::begin("sessions and tokens");
-    let sessions = Sessions::load(store.clone(), clock.clone()).await.map_err(StartError::new)?;
-    let tokens = Tokens::load(store.clone(), clock.clone()).await.map_err(StartError::new)?;
-    step.done("loaded");
-
-    let step = Step::begin("command registry");
-    step.done(format_args!("{} commands", registry.iter().len()));
-
-    let step = Step::begin("agents");
-    let credentials = store.read(agents::all_credentials).await.map_err(StartError::new)?;
-    let count = credentials.len();
-    let requests = RequestIds::new().map_err(StartError::new)?;
-    let remembered = Remembered::default();
-    let operations = remembered.get(Operations::default);
-    let emit = {
-        let events = events.clone();
-        move |event| {
-            if let Event::AgentOnline { agent } = event {
-                operations.agent_online(agent);
-            }
-            events.emit(event);
-        }
-    };
-    let names = registry.iter().map(|entry| entry.name).collect();
-    let host = Arc::new(Host {
-        config: ArcSwap::from_pointee(config),
-        log_level,
-        clock: clock.clone(),
-        events,
-        accounts: Accounts::new(store.clone(), clock.clone()),
-        audit: Recorder::new(store.clone(), clock.clone()),
-        pace: Pace::default(),
-        remembered,
-        store,
-        registry,
-        control: Control::new(clock.clone(), names, Box::new(emit)),
-        passwords,
-        sessions,
-        tokens,
-        throttle: Throttle::new(clock.clone()),
-        requests,
-        handshakes: Throttle::new(clock.clone()),
-        agent_changes: AgentChanges::default(),
-        shutdown: Shutdown::new(),
-    });
-    host.control.load(credentials);
-    step.done(format_args!("{count} loaded"));
+    let host = services::host(config, log_level, registry, events, clock, store, passwords).await?;
     Ok(Opened { host, lock: Arc::new(lock), first })
 }
 

@@ -40,6 +40,19 @@ struct Inner {
     /// What tests have added to the monotonic clock.
     passed: AtomicI64,
     lived: Mutex<Lived>,
+    /// The time of a simulated network, in place of the system's clocks.
+    #[cfg(test)]
+    simulated: Option<Simulated>,
+}
+
+/// A time that is simulated.
+#[cfg(test)]
+#[derive(Debug)]
+struct Simulated {
+    /// What it has come to; none where that is not known, as on a thread outside of the simulation.
+    now: fn() -> Option<Duration>,
+    /// The latest that was known, in milliseconds.
+    last: AtomicI64,
 }
 
 /// A time that passes evenly. See [`Clock::course`].
@@ -71,7 +84,7 @@ fn since_boot() -> Millis {
 }
 
 /// A reading of the time lived through.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Lived {
     at: Millis,
     /// The monotonic clock then.
@@ -84,11 +97,32 @@ impl Default for Clock {
             started: Instant::now(),
             wall: AtomicI64::new(0),
             passed: AtomicI64::new(0),
-            lived: Mutex::new(Lived { at: 0, elapsed: 0 }),
+            lived: Mutex::default(),
+            #[cfg(test)]
+            simulated: None,
         };
         let clock = Self(Arc::new(clock));
         clock.0.lived.lock().at = clock.wall().max(NEVER_SET_BEFORE);
         clock
+    }
+}
+
+#[cfg(test)]
+impl Clock {
+    /// A clock that follows a simulated time, which began at `began`.
+    pub(crate) fn simulated(began: Millis, now: fn() -> Option<Duration>) -> Self {
+        let simulated = Some(Simulated { now, last: AtomicI64::new(0) });
+        let (wall, passed, lived) = Default::default();
+        let clock = Self(Arc::new(Inner { started: Instant::now(), wall, passed, lived, simulated }));
+        clock.set_by(began);
+        clock.resume(clock.wall());
+        clock
+    }
+
+    fn simulated_time(&self) -> Option<Millis> {
+        let Simulated { now, last } = self.0.simulated.as_ref()?;
+        let now = now().map_or(0, |now| i64::try_from(now.as_millis()).unwrap_or(i64::MAX));
+        Some(last.fetch_max(now, Relaxed).max(now))
     }
 }
 
@@ -102,18 +136,30 @@ impl Clock {
 
     /// What the wall clock shows.
     fn wall(&self) -> Millis {
+        #[cfg(test)]
+        if let Some(simulated) = self.simulated_time() {
+            return simulated.saturating_add(self.0.wall.load(Relaxed));
+        }
         let real = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         i64::try_from(real.as_millis()).unwrap_or(i64::MAX).saturating_add(self.0.wall.load(Relaxed))
     }
 
     /// The milliseconds since the start, whatever the wall clock shows.
     pub fn elapsed(&self) -> Millis {
+        #[cfg(test)]
+        if let Some(simulated) = self.simulated_time() {
+            return simulated.saturating_add(self.0.passed.load(Relaxed));
+        }
         let real = i64::try_from(self.0.started.elapsed().as_millis()).unwrap_or(i64::MAX);
         real.saturating_add(self.0.passed.load(Relaxed))
     }
 
     /// The milliseconds since the machine was started, the time that it slept included, whatever the wall clock shows.
     pub fn uptime(&self) -> Millis {
+        #[cfg(test)]
+        if self.0.simulated.is_some() {
+            return self.elapsed();
+        }
         since_boot().saturating_add(self.0.passed.load(Relaxed))
     }
 

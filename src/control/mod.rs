@@ -41,7 +41,7 @@ mod report;
 mod room;
 mod state;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod ticket;
 mod turn;
 mod upkeep;

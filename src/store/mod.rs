@@ -14,6 +14,8 @@ mod adopt;
 mod conn;
 mod error;
 mod file;
+#[cfg(test)]
+mod in_step;
 mod job;
 mod mark;
 mod memo;
@@ -77,6 +79,8 @@ pub use self::conn::Conn;
 pub use self::error::StoreError;
 pub use self::figures::Stats;
 pub use self::file::is_bereft;
+#[cfg(test)]
+pub(crate) use self::in_step::Disk;
 use self::job::{Job, QueuedJob, closed};
 pub use self::memo::Memo;
 pub use self::recent::Recent;
@@ -109,6 +113,9 @@ struct Inner {
     watch: Arc<Watch>,
     /// Held while it is tried whether writing works.
     trying: Arc<tokio::sync::Mutex<()>>,
+    /// How the threads keep step with a simulated time.
+    #[cfg(test)]
+    in_step: std::sync::OnceLock<in_step::InStep>,
 }
 
 /// A queue, and the threads that end once it is closed and empty.
@@ -176,6 +183,8 @@ impl Store {
             vault,
             watch,
             trying: Arc::default(),
+            #[cfg(test)]
+            in_step: std::sync::OnceLock::new(),
         })))
     }
 
@@ -194,6 +203,10 @@ impl Store {
         T: Send + 'static,
         F: FnOnce(&Conn) -> Result<T> + Send + 'static,
     {
+        #[cfg(test)]
+        if let Some(in_step) = self.0.in_step.get() {
+            return in_step.read(&self.0.reading, job).await;
+        }
         self.0.reading.run(job, false).await
     }
 
@@ -208,6 +221,10 @@ impl Store {
         F: FnOnce(&Conn) -> Result<T> + Send + 'static,
     {
         let _turn = self.0.turns.of(user).await;
+        #[cfg(test)]
+        if let Some(in_step) = self.0.in_step.get() {
+            return in_step.read(&self.0.reading_long, job).await;
+        }
         self.0.reading_long.run(job, false).await
     }
 
@@ -222,7 +239,7 @@ impl Store {
         T: Send + 'static,
         F: FnOnce(&Conn) -> Result<T> + Send + 'static,
     {
-        self.0.writing.run(job, false).await
+        self.write_as(job, false).await
     }
 
     /// [`write`](Self::write), for a `job` that asks all its questions before it changes anything, so that nothing is to be
@@ -236,7 +253,19 @@ impl Store {
         T: Send + 'static,
         F: FnOnce(&Conn) -> Result<T> + Send + 'static,
     {
-        self.0.writing.run(job, true).await
+        self.write_as(job, true).await
+    }
+
+    async fn write_as<T, F>(&self, job: F, changes_last: bool) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Conn) -> Result<T> + Send + 'static,
+    {
+        #[cfg(test)]
+        if self.0.in_step.get().is_some() {
+            return in_step::write(self, job).await;
+        }
+        self.0.writing.run(job, changes_last).await
     }
 
     /// Reads a plugin's or command's tables, as [`read`](Self::read) does.

@@ -14,8 +14,9 @@ mod model;
 mod model_check;
 mod network;
 mod network_agent;
+pub(crate) mod network_fate;
 mod network_watch;
-mod peer;
+pub(crate) mod peer;
 mod shares;
 mod tcp;
 mod times;
@@ -134,7 +135,7 @@ pub(super) fn admit(control: &Arc<Control>, id: i64, secret: &str) -> Result<Tic
     admit_saying(control, id, secret, None)
 }
 
-pub(super) fn admit_saying(
+pub(crate) fn admit_saying(
     control: &Arc<Control>,
     id: i64,
     secret: &str,

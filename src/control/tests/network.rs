@@ -13,6 +13,7 @@ use turmoil::Sim;
 use turmoil::net::{TcpListener, TcpStream};
 
 use super::network_agent::{PORT, live};
+use super::network_fate::Fate;
 use super::network_watch::{AGENTS, Stage, UPGRADE, Watch, kind};
 use super::*;
 
@@ -26,101 +27,6 @@ const LOOK: Duration = Duration::from_millis(250);
 const ROUGH: Duration = Duration::from_secs(300);
 /// How long what still waits in line at the end may take, and the end itself.
 const END: Duration = Duration::from_secs(600);
-
-/// What can befall an agent.
-#[derive(Debug, Clone, Copy)]
-enum Trouble {
-    /// Packets wait, in both directions.
-    Held,
-    /// Its process ends, and its system says so.
-    Killed,
-    /// It starts anew, and soon once more.
-    Restarted,
-    /// It loses power; nobody says so.
-    Off,
-    /// Packets are lost, in both directions.
-    Cut,
-    /// What the service sends is lost.
-    Deaf,
-    /// What the agent sends is lost.
-    Mute,
-}
-
-/// What befalls an agent, one trouble after the other.
-struct Fate {
-    agent: i64,
-    host: String,
-    trouble: Option<Trouble>,
-    until: Duration,
-}
-
-impl Fate {
-    fn begin(&mut self, sim: &mut Sim<'_>, watch: &Watch, dice: &mut fastrand::Rng) {
-        let host = self.host.as_str();
-        // The first ones are those that microcontrollers meet, too.
-        let troubles = [
-            Trouble::Held,
-            Trouble::Killed,
-            Trouble::Restarted,
-            Trouble::Off,
-            Trouble::Cut,
-            Trouble::Deaf,
-            Trouble::Mute,
-        ];
-        let many = if kind(self.agent) == AgentKind::Server { troubles.len() } else { 4 };
-        let trouble = troubles[dice.usize(..many)];
-        match trouble {
-            Trouble::Held => sim.hold(host, "server"),
-            Trouble::Cut => sim.partition(host, "server"),
-            Trouble::Deaf => sim.partition_oneway("server", host),
-            Trouble::Mute => sim.partition_oneway(host, "server"),
-            Trouble::Off => {
-                // First, so that the farewells of its sockets are lost.
-                sim.partition(host, "server");
-                sim.crash(host);
-            }
-            Trouble::Killed => sim.crash(host),
-            Trouble::Restarted => sim.bounce(host),
-        }
-        if !sim.is_host_running(host) {
-            watch.connected(self.agent, false);
-        }
-        self.trouble = Some(trouble);
-    }
-
-    fn end(&mut self, sim: &mut Sim<'_>) {
-        let host = self.host.as_str();
-        match self.trouble.take() {
-            Some(Trouble::Held) => sim.release(host, "server"),
-            Some(Trouble::Cut) => sim.repair(host, "server"),
-            Some(Trouble::Deaf) => sim.repair_oneway("server", host),
-            Some(Trouble::Mute) => sim.repair_oneway(host, "server"),
-            Some(Trouble::Off) => {
-                sim.repair(host, "server");
-                sim.bounce(host);
-            }
-            Some(Trouble::Killed | Trouble::Restarted) => sim.bounce(host),
-            None => {}
-        }
-    }
-
-    fn go_on(&mut self, sim: &mut Sim<'_>, watch: &Watch, dice: &mut fastrand::Rng) {
-        if sim.elapsed() < self.until {
-            return;
-        }
-        let mut lasts = if dice.bool() { dice.u64(100..10_000) } else { dice.u64(10_000..120_000) };
-        if self.trouble.is_some() {
-            self.end(sim);
-            lasts /= 2;
-        } else {
-            self.begin(sim, watch, dice);
-            if matches!(self.trouble, Some(Trouble::Restarted)) {
-                lasts %= 5_000;
-            }
-        }
-        self.until = sim.elapsed() + Duration::from_millis(lasts);
-    }
-}
 
 /// The host of the service, with its callers.
 async fn serve(watch: Watch, seed: u64) -> turmoil::Result {
@@ -244,13 +150,19 @@ fn run(seed: u64) -> BTreeMap<String, u32> {
     for agent in 1..=AGENTS {
         let (host, watching) = (format!("agent-{agent}"), watch.clone());
         sim.host(host.as_str(), move || live(watching.clone(), agent, seed));
-        fates.push(Fate { agent, host, trouble: None, until: Duration::from_millis(dice.u64(..60_000)) });
+        let everything = kind(agent) == AgentKind::Server;
+        fates.push((agent, Fate::new(host, everything, Duration::from_millis(dice.u64(..60_000)))));
     }
     while sim.elapsed() < ROUGH {
-        fates.iter_mut().for_each(|fate| fate.go_on(&mut sim, &watch, &mut dice));
+        for (agent, fate) in &mut fates {
+            fate.go_on(&mut sim, &mut dice);
+            if !sim.is_host_running(fate.host()) {
+                watch.connected(*agent, false);
+            }
+        }
         step(&mut sim, &watch, seed);
     }
-    fates.iter_mut().for_each(|fate| fate.end(&mut sim));
+    fates.iter_mut().for_each(|(_, fate)| fate.end(&mut sim));
     watch.repaired(sim.elapsed());
     while sim.elapsed() <= watch.all_back_by() {
         step(&mut sim, &watch, seed);

@@ -10,13 +10,13 @@ use tokio::time::timeout;
 
 use super::{Command, Control, DispatchError, SECRET, Text, Ticket, admit, admit_saying};
 
-pub(super) const TEXT: u8 = 1;
-pub(super) const CLOSE: u8 = 8;
-pub(super) const PING: u8 = 9;
-pub(super) const PONG: u8 = 10;
+pub(crate) const TEXT: u8 = 1;
+pub(crate) const CLOSE: u8 = 8;
+pub(crate) const PING: u8 = 9;
+pub(crate) const PONG: u8 = 10;
 
 /// A frame as a client writes it: masked, its length in the shortest form or, with `wide`, in the longest.
-pub(super) fn encode(last: bool, opcode: u8, mask: [u8; 4], payload: &[u8], wide: bool) -> Vec<u8> {
+pub(crate) fn encode(last: bool, opcode: u8, mask: [u8; 4], payload: &[u8], wide: bool) -> Vec<u8> {
     let mut bytes = vec![u8::from(last) << 7 | opcode];
     match payload.len() {
         n if wide || n > 0xffff => {
@@ -122,14 +122,14 @@ impl Agent {
 
 /// A command as the agent gets it.
 #[derive(Debug)]
-pub(super) struct Sent {
-    pub(super) command: String,
-    pub(super) id: u32,
-    pub(super) json: String,
+pub(crate) struct Sent {
+    pub(crate) command: String,
+    pub(crate) id: u32,
+    pub(crate) json: String,
 }
 
 impl Sent {
-    pub(super) fn parse(payload: &[u8]) -> Self {
+    pub(crate) fn parse(payload: &[u8]) -> Self {
         let text = std::str::from_utf8(payload).expect("UTF-8");
         let mut parts = text.splitn(3, ':');
         Self {
