@@ -69,6 +69,7 @@ mod names;
 mod openapi;
 mod operation_events;
 mod operations;
+mod operations_contract;
 mod operations_crash;
 mod operations_edges;
 mod operations_wakes;

@@ -1,11 +1,13 @@
-//! Operations are true whatever happens to the server: the program is killed, or asked to stop, in the middle of a storm of
-//! creations, answers and withdrawals, again and again, and its operations are compared with what the agents did.
+//! Operations are true whatever happens to the server: the program is killed, or asked to stop, or its disk fills up, in the
+//! middle of a storm of creations, answers and withdrawals, again and again, and its operations are compared with what the
+//! agents did.
 //!
 //! What is asked for, what agents answer and when the program ends is decided by dice whose seed is printed;
 //! `NETIGNITE_CRASH_SEED` throws the same ones again. `NETIGNITE_CRASH_ROUNDS` says how often the program ends.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
@@ -19,6 +21,7 @@ use tokio_tungstenite::tungstenite::Message as Frame;
 
 use crate::support::binary::superadmin;
 use crate::support::firmware::Message;
+use crate::support::system::SmallDisk;
 use crate::support::trail::assert_in_order;
 use crate::support::wait::{until, within};
 use crate::support::{Agent, Binary, Client, sqlite};
@@ -174,8 +177,11 @@ async fn storm(
         };
         match status {
             200 | 202 => {}
-            // There are too many, or the server is stopping: nothing was made.
-            429 | 503 => continue,
+            // There are too many, the server is stopping or the disk is full: nothing was made.
+            429 | 503 => {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+                continue;
+            }
             _ => panic!("{status}: {answer}"),
         }
         let id = answer["data"]["id"].as_str().expect("a UUID").to_owned();
@@ -267,15 +273,38 @@ async fn agents(
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn operations_stay_true_when_the_program_is_killed() {
-    stay_true(rounds(40), async |server| server.kill().await).await;
+    let directory = tempfile::tempdir().unwrap();
+    stay_true(directory.path(), rounds(40), async |server, _| server.kill().await).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn operations_stay_true_when_the_program_is_asked_to_stop() {
-    stay_true(rounds(8), async |server| {
+    let directory = tempfile::tempdir().unwrap();
+    stay_true(directory.path(), rounds(8), async |server, _| {
         server.signal(Signal::TERM);
         let (status, log) = server.ended().await;
         assert!(status.success(), "{log}");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn operations_stay_true_when_the_disk_fills_up() {
+    let (directory, rounds) = (tempfile::tempdir().unwrap(), rounds(8));
+    let (data, size) = (directory.path().join("data"), format!("{}m", 32 + rounds / 2));
+    let Some(disk) = SmallDisk::mount(&data, &size, "operations_stay_true_when_the_disk_fills_up") else {
+        return;
+    };
+    stay_true(directory.path(), rounds, async |server, mut dice| {
+        let filler = disk.fill();
+        tokio::time::sleep(Duration::from_millis(dice.u64(0..500))).await;
+        if dice.bool() {
+            // It goes on, and has its disk back.
+            std::fs::remove_file(&filler).unwrap();
+            tokio::time::sleep(Duration::from_millis(dice.u64(0..3_000))).await;
+        }
+        server.kill().await;
+        let _ = std::fs::remove_file(&filler);
     })
     .await;
 }
@@ -323,13 +352,12 @@ async fn look(client: &Client, known: &Known, checked: &mut BTreeMap<String, Str
 }
 
 /// Ends the program again and again, and looks at its operations each time.
-async fn stay_true(rounds: u32, end: impl AsyncFn(Binary)) {
+async fn stay_true(directory: &Path, rounds: u32, end: impl AsyncFn(Binary, fastrand::Rng)) {
     let mut dice = fastrand::Rng::with_seed(seed());
     let mut checked = BTreeMap::new();
-    let directory = tempfile::tempdir().unwrap();
     let known = Arc::new(Known::default());
-    let (mut server, mut address) = Binary::serve(directory.path()).await;
-    let mut admin = superadmin(directory.path(), address).await;
+    let (mut server, mut address) = Binary::serve(directory).await;
+    let mut admin = superadmin(directory, address).await;
     let (mut ids, mut devices) = (Vec::new(), Vec::new());
     for _ in 0..AGENTS {
         let agent = admin.create_agent("server", SECRET).await;
@@ -352,14 +380,14 @@ async fn stay_true(rounds: u32, end: impl AsyncFn(Binary)) {
         .await;
         // Not at a moment of our choosing: somewhere within a commit, or between two.
         tokio::time::sleep(Duration::from_micros(dice.u64(0..40_000))).await;
-        end(server).await;
+        end(server, dice.fork()).await;
         while let Some(ended) = clients.join_next().await {
             ended.unwrap();
         }
         while let Some(ended) = connected.join_next().await {
             ended.unwrap();
         }
-        (server, address) = Binary::serve(directory.path()).await;
+        (server, address) = Binary::serve(directory).await;
         admin = Client { address, ..admin };
         look(&admin, &known, &mut checked).await;
     }
@@ -392,7 +420,7 @@ async fn stay_true(rounds: u32, end: impl AsyncFn(Binary)) {
         assert_eq!(listed[id]["state"], "canceled", "its withdrawal was acknowledged: {}", listed[id]);
     }
     // No request made two operations, not even one that was sent again.
-    let path = directory.path().join("data/db.sqlite");
+    let path = directory.join("data/db.sqlite");
     let twice = "SELECT payload FROM operations WHERE kind = 'command' GROUP BY payload HAVING count(*) > 1";
     assert_eq!(sqlite::texts(&path, twice).await, Vec::<String>::new());
     assert_eq!(sqlite::texts(&path, "PRAGMA integrity_check").await, ["ok"]);
