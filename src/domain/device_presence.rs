@@ -331,7 +331,7 @@ pub async fn start(host: &Arc<Host>) -> Result<()> {
         presences.0.lock().hosted.entry(agent).or_default().push(device);
     }
     let listening = host.clone();
-    let listened = host.events.listen("device presence", move |happened| {
+    let listened = host.events.listen_to_changes("device presence", move |happened| {
         let (agent, online) = match happened.event {
             Event::AgentOnline { agent } => (agent, true),
             Event::AgentOffline { agent, .. } => (agent, false),

@@ -79,6 +79,8 @@ struct Hub {
 /// What waits for one listener.
 struct Queue {
     name: &'static str,
+    /// Whether measurements are wanted.
+    measurements: bool,
     waiting: VecDeque<Happened>,
     /// Up to which number everything was handled or missed.
     handled: u64,
@@ -142,12 +144,34 @@ impl Events {
         name: &'static str,
         listener: impl FnMut(&Happened) + Send + 'static,
     ) -> io::Result<()> {
+        self.listen_to(name, true, listener)
+    }
+
+    /// [`listen`](Self::listen) without measurements, so that not every request wakes a thread that wants none of them.
+    ///
+    /// # Errors
+    /// As for [`listen`](Self::listen).
+    pub fn listen_to_changes(
+        &self,
+        name: &'static str,
+        listener: impl FnMut(&Happened) + Send + 'static,
+    ) -> io::Result<()> {
+        self.listen_to(name, false, listener)
+    }
+
+    fn listen_to(
+        &self,
+        name: &'static str,
+        measurements: bool,
+        listener: impl FnMut(&Happened) + Send + 'static,
+    ) -> io::Result<()> {
         let stirred = Arc::new(Condvar::new());
         let at = {
             let mut hub = self.0.hub.lock();
             let handled = hub.last;
             hub.queues.push(Queue {
                 name,
+                measurements,
                 waiting: VecDeque::new(),
                 handled,
                 asleep: false,
@@ -179,7 +203,9 @@ impl Events {
     pub async fn caught_up(&self, name: &str) {
         let wanted = self.0.hub.lock().last;
         self.wait_for(|hub| {
-            hub.queues.iter().all(|queue| queue.name != name || queue.ended || queue.handled >= wanted)
+            // One that sleeps has handled all it wants.
+            let done = |queue: &Queue| queue.ended || queue.asleep || queue.handled >= wanted;
+            hub.queues.iter().all(|queue| queue.name != name || done(queue))
         })
         .await;
     }
@@ -249,10 +275,11 @@ impl Hub {
 
 impl Queue {
     fn put(&mut self, happened: Happened) {
-        if self.ended {
+        let is_measurement = happened.event.is_measurement();
+        if self.ended || is_measurement && !self.measurements {
             return;
         }
-        let room = if happened.event.is_measurement() { MAX_MEASUREMENTS } else { MAX_WAITING };
+        let room = if is_measurement { MAX_MEASUREMENTS } else { MAX_WAITING };
         if self.waiting.len() >= room {
             self.missed += 1;
             if self.missing_logged.is_none_or(|at| at.elapsed() >= LOG_EVERY) {

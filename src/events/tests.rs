@@ -45,6 +45,20 @@ async fn events_arrive_in_the_order_of_their_numbers() {
 }
 
 #[tokio::test]
+async fn who_listens_to_changes_is_spared_measurements() {
+    let events = Events::default();
+    let (to, from) = mpsc::channel();
+    events.listen_to_changes("changes", move |happened| to.send(happened.number).unwrap()).unwrap();
+    events.emit(measurement());
+    events.emit(online(1));
+    events.emit(measurement());
+    let begun = Instant::now();
+    events.caught_up("changes").await;
+    assert!(begun.elapsed() < PATIENCE, "nothing of what it wants is missing");
+    assert_eq!(from.try_iter().collect::<Vec<_>>(), [2]);
+}
+
+#[tokio::test]
 async fn a_fault_of_one_listener_stays_its_own() {
     let events = Events::default();
     let (heard, begun) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use ipnet::IpNet;
 use parking_lot::Mutex;
 
-use super::HeaderMap;
+use super::{HeaderMap, HeaderName};
 
 /// Entries of `X-Forwarded-For` that are looked at, from the right; more proxies in a row do not exist.
 const MAX_HOPS: usize = 32;
@@ -54,12 +54,12 @@ pub(crate) fn trusts(trusted: &[IpNet], address: IpAddr) -> bool {
     trusted.iter().any(|net| net.contains(&address))
 }
 
-/// The headers in which a proxy says who its client is.
-const FORWARDED: [(&str, &str); 4] = [
-    ("x-forwarded-for", "X-Forwarded-For"),
-    ("x-forwarded-proto", "X-Forwarded-Proto"),
-    ("x-forwarded-host", "X-Forwarded-Host"),
-    ("forwarded", "Forwarded"),
+/// The headers in which a proxy says who its client is. As names, since every request is searched for them.
+static FORWARDED: [(HeaderName, &str); 4] = [
+    (HeaderName::from_static("x-forwarded-for"), "X-Forwarded-For"),
+    (HeaderName::from_static("x-forwarded-proto"), "X-Forwarded-Proto"),
+    (HeaderName::from_static("x-forwarded-host"), "X-Forwarded-Host"),
+    (hyper::header::FORWARDED, "Forwarded"),
 ];
 /// How often one address is named in the log, and how many addresses are in that time.
 const HINT_EVERY: Duration = Duration::from_secs(60 * 60);
@@ -73,7 +73,7 @@ pub(crate) struct Hints(Mutex<HashMap<IpAddr, Instant>>);
 impl Hints {
     /// Gives the hint if a request from `address`, which is no trusted proxy, says what only a proxy can.
     pub(crate) fn look(&self, headers: &HeaderMap, address: Option<IpAddr>) {
-        let Some((_, name)) = FORWARDED.iter().find(|(key, _)| headers.contains_key(*key)) else { return };
+        let Some((_, name)) = FORWARDED.iter().find(|(key, _)| headers.contains_key(key)) else { return };
         let Some(address) = address else { return };
         let now = Instant::now();
         {
