@@ -24,12 +24,16 @@ macro_rules! moved {
     };
 }
 
-/// Moves the times by as much as the wall clock was set by, and tells of how many operations.
+/// How new an operation must be by `now` to be taken for one that was made after the clock was set.
+const NEW: Millis = 1000;
+
+/// Moves the times by as much as the wall clock was set by, which is `now` since, and tells of how many operations. What was made
+/// since has the right times already.
 ///
 /// # Errors
 /// The database refuses.
-pub fn shift(db: &Conn, by: Millis) -> Result<u64> {
-    db.execute(moved!("?1", ""), [by])
+pub fn shift(db: &Conn, by: Millis, now: Millis) -> Result<u64> {
+    db.execute(moved!("?1", " AND createdAt NOT BETWEEN ?2 - ?3 AND ?2"), [by, now, NEW])
 }
 
 /// Moves the times of what was made by a clock that was far ahead of `now`, as if it was made now.

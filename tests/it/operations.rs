@@ -252,6 +252,21 @@ async fn time_alone_ends_what_is_never_sent() {
 }
 
 #[tokio::test]
+async fn what_does_not_get_its_turn_in_time_says_that_its_agent_was_busy() {
+    let scene = Scene::new("microcontroller").await;
+    let mut firmware = scene.firmware().await;
+    let before = made(&scene.admin, wakeup(scene.agent)).await;
+    let command = firmware.command().await;
+    let id = made(&scene.admin, with(wakeup(scene.agent), json!({"deliverWithin": 1}))).await;
+    let expired = until_state(&scene.admin, &id, "expired").await;
+    assert_eq!((&expired["reason"], &expired["attempts"]), (&json!("agent_busy"), &json!(0)));
+    assert_eq!(expired["message"], "Its turn did not come in time: it was never sent");
+    firmware.reply_ok(&command).await;
+    until_state(&scene.admin, &before, "succeeded").await;
+    scene.assert_nothing_more(&mut firmware).await;
+}
+
+#[tokio::test]
 async fn what_was_not_sent_can_be_withdrawn() {
     let scene = Scene::new("microcontroller").await;
     let admin = &scene.admin;

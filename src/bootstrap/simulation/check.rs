@@ -132,13 +132,10 @@ impl Case<'_> {
         if self.wanted.what.is_driven() && !self.book.clock_set.is_empty() && self.book.runs.len() > 1 {
             return;
         }
-        // One that is made while the times of all are moved, since the clock was set, is moved with them.
-        if self
-            .book
-            .clock_set
-            .iter()
-            .any(|set| acknowledged + MARGIN >= *set && acknowledged <= *set + 2 * MARGIN)
-        {
+        // One that is made while the disk refuses that the times of all are moved, since the clock was set, is moved with them.
+        let refused = self.book.tally.contains_key("refused by the disk");
+        let moved = |set: &Duration| acknowledged + MARGIN >= *set && acknowledged <= *set + 2 * MARGIN;
+        if refused && self.book.clock_set.iter().any(moved) {
             return;
         }
         let seconds = |of: i64| Duration::from_secs(of.unsigned_abs());
@@ -154,7 +151,7 @@ impl Case<'_> {
                 delivered + running + Duration::from_secs(delay.into()) + timeout + LAST_LOOK + again
             }
         };
-        let margin = if self.book.tally.contains_key("refused by the disk") { TRIED_AGAIN } else { MARGIN };
+        let margin = if refused { TRIED_AGAIN } else { MARGIN };
         // Where there was no server then, as soon as there is one.
         let by = self.book.served(by, margin);
         let ended = self.ended();

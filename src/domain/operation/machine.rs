@@ -36,8 +36,8 @@ pub enum Input {
     Lost(&'static str),
     /// There was no answer in time.
     TimedOut,
-    /// Time has passed.
-    Tick,
+    /// Time has passed; whether its agent is connected.
+    Tick(bool),
     /// Somebody withdraws it.
     Cancel,
     /// Its agent is about to be asked to end it.
@@ -84,8 +84,8 @@ pub fn step(before: &Operation, input: &Input, now: Millis, last: Millis) -> Opt
         (State::Running | State::TimedOut, Input::Answered(reply)) => next.answered(reply),
         (State::Running, Input::Lost(why)) => next.lost(why),
         (State::Running, Input::TimedOut) => next.timed_out(),
-        (State::Queued, Input::Tick) if now >= before.deliver_by => next.too_late(),
-        (State::Running, Input::Tick) if before.due_at.is_some_and(|due| now >= due) => next.timed_out(),
+        (State::Queued, Input::Tick(connected)) if now >= before.deliver_by => next.too_late(*connected),
+        (State::Running, Input::Tick(_)) if before.due_at.is_some_and(|due| now >= due) => next.timed_out(),
         (State::Queued, Input::Cancel) => {
             let message = if before.attempts == 0 {
                 "It was withdrawn before it was sent"
@@ -143,7 +143,7 @@ impl Next {
 
     fn turn(&mut self) -> bool {
         if self.now >= self.op.deliver_by {
-            return self.too_late();
+            return self.too_late(true);
         }
         let op = &mut self.op;
         op.attempts += 1;
@@ -290,13 +290,14 @@ impl Next {
     }
 
     /// The time to send it is over.
-    fn too_late(&mut self) -> bool {
+    fn too_late(&mut self, connected: bool) -> bool {
         if self.op.attempts > 0 {
             let why = self.op.reason.clone().unwrap_or(reason::CONNECTION_LOST.into());
             let message = "It was sent and not answered, and could not be sent again in time; whether it was done is unknown";
             return self.end(State::TimedOut, why, message);
         }
-        let why = self.op.reason.clone().unwrap_or(reason::AGENT_OFFLINE.into());
+        let unless_said = if connected { reason::AGENT_BUSY } else { reason::AGENT_OFFLINE };
+        let why = self.op.reason.clone().unwrap_or(unless_said.into());
         let message = if why == reason::AGENT_OFFLINE {
             "The agent was not connected in time: it was never sent"
         } else {

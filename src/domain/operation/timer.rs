@@ -16,7 +16,7 @@ use crate::clock::Millis;
 use crate::error::Result;
 use crate::host::Host;
 use crate::model::operation::{Operation, State};
-use crate::store::{operation_times, operations};
+use crate::store::{Conn, operation_times, operations};
 
 const TICK: Duration = Duration::from_millis(100);
 /// By how many milliseconds the wall clock must be set at once for times to follow it.
@@ -44,7 +44,9 @@ impl Operations {
                 && (is - was).abs() >= SET
             {
                 // Before anything is worked off: as much time as before is left for each, and no more.
-                if let Err(e) = host.store.write(move |db| operation_times::shift(db, is - was)).await {
+                let clock = host.clock.clone();
+                let shift = move |db: &Conn| operation_times::shift(db, is - was, clock.now());
+                if let Err(e) = host.store.write(shift).await {
                     tracing::warn!("The times of operations could not follow the wall clock: {e}");
                     continue;
                 }
@@ -71,11 +73,14 @@ impl Operations {
                 break;
             }
             let many = due.len();
+            let connected =
+                |operation: &Operation| operation.agent.is_some_and(|agent| host.control.is_online(agent));
+            let due: Vec<_> = due.into_iter().map(|operation| (connected(&operation), operation)).collect();
             let clock = host.clock.clone();
             let stored = host.store.write(move |db| {
                 let now = clock.now();
-                let one = |operation: Operation| {
-                    let ended = apply(db, &operation, &Input::Tick, now)?;
+                let one = |(connected, operation): (bool, Operation)| {
+                    let ended = apply(db, &operation, &Input::Tick(connected), now)?;
                     if ended.is_none() && operation.state == State::Queued {
                         // Its next attempt may be made; it has to be sent in time all the same.
                         let later = Operation {

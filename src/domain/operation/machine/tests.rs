@@ -53,7 +53,7 @@ fn input() -> impl Strategy<Value = Input> {
         2 => Just(Input::Lost(reason::CONNECTION_LOST)),
         1 => Just(Input::Lost(reason::SERVER_RESTARTED)),
         1 => Just(Input::TimedOut),
-        2 => Just(Input::Tick),
+        2 => any::<bool>().prop_map(Input::Tick),
         1 => Just(Input::Cancel),
         1 => Just(Input::CancelSent),
         1 => Just(Input::Answered(Reply::Canceled)),
@@ -108,7 +108,7 @@ proptest! {
         // Time alone ends whatever is left.
         for _ in 0..2 {
             now += 60_000;
-            if let Some(ended) = step(&op, &Input::Tick, now, last) {
+            if let Some(ended) = step(&op, &Input::Tick(true), now, last) {
                 op = ended.after;
             }
         }
