@@ -46,7 +46,7 @@ impl Store {
     pub fn writing(&self) -> Writing {
         let counters = &self.0.counters;
         Writing {
-            waiting: self.0.writing.jobs.len(),
+            waiting: self.0.writing.waiting(),
             sizes: counters.sizes.so_far(),
             lags: counters.lags.so_far(),
         }

@@ -68,7 +68,7 @@ impl InStep {
     {
         // The thread knows of the time only what is known already.
         self.clock.now();
-        pollster::block_on(queue.run(job, false))
+        pollster::block_on(queue.run(job))
     }
 }
 

@@ -20,6 +20,7 @@ mod job;
 mod mark;
 mod memo;
 mod migrate;
+mod queue;
 mod reach;
 mod reader;
 mod recent;
@@ -68,11 +69,8 @@ mod tests;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use libsql::OpenFlags;
-use parking_lot::Mutex;
 use tracing::error;
 
 pub use self::conn::Conn;
@@ -81,8 +79,8 @@ pub use self::figures::Stats;
 pub use self::file::is_bereft;
 #[cfg(test)]
 pub(crate) use self::in_step::Disk;
-use self::job::{Job, QueuedJob, closed};
 pub use self::memo::Memo;
+use self::queue::{Queue, spawn};
 pub use self::recent::Recent;
 pub use self::row::Row;
 use self::turns::Turns;
@@ -118,12 +116,6 @@ struct Inner {
     in_step: std::sync::OnceLock<in_step::InStep>,
 }
 
-/// A queue, and the threads that end once it is closed and empty.
-struct Queue {
-    jobs: async_channel::Sender<Box<dyn Job>>,
-    threads: Mutex<Vec<JoinHandle<()>>>,
-}
-
 impl Store {
     /// Opens `db.sqlite` in `data_directory`, both made if missing, and brings its schema up to date; a copy of
     /// existing data is made before. The master key to its secrets is `given`, else it lies in a file beside it, which
@@ -150,8 +142,8 @@ impl Store {
         let db = db.with_watch(watch.clone());
         let vault = db.vault()?.clone();
         let readers =
-            (0..READERS).map(|_| open_reader(&path, &vault, &watch)).collect::<Result<Vec<_>, _>>()?;
-        let long = open_reader(&path, &vault, &watch)?;
+            (0..READERS).map(|_| reader::open(&path, &vault, &watch)).collect::<Result<Vec<_>, _>>()?;
+        let long = reader::open(&path, &vault, &watch)?;
         server_state::touch(&db)?;
         watch.begin()?;
         // From here on the log is written back where the mark says so, and nowhere else.
@@ -175,10 +167,10 @@ impl Store {
         let (reading_long, queue) = async_channel::bounded(QUEUE);
         let long = spawn("db-reader-long", &path, move || reader::run(&long, &queue))?;
         Ok(Self(Arc::new(Inner {
-            reading_long: Queue { jobs: reading_long, threads: Mutex::new(vec![long]) },
+            reading_long: Queue::new(reading_long, vec![long]),
             turns: Turns::default(),
-            reading: Queue { jobs: reading, threads: Mutex::new(readers) },
-            writing: Queue { jobs: writing, threads: Mutex::new(vec![writer]) },
+            reading: Queue::new(reading, readers),
+            writing: Queue::new(writing, vec![writer]),
             counters,
             vault,
             watch,
@@ -207,7 +199,7 @@ impl Store {
         if let Some(in_step) = self.0.in_step.get() {
             return in_step.read(&self.0.reading, job).await;
         }
-        self.0.reading.run(job, false).await
+        self.0.reading.run(job).await
     }
 
     /// [`read`](Self::read) for what may take long, on behalf of a user: such jobs have one thread for themselves, and
@@ -225,7 +217,7 @@ impl Store {
         if let Some(in_step) = self.0.in_step.get() {
             return in_step.read(&self.0.reading_long, job).await;
         }
-        self.0.reading_long.run(job, false).await
+        self.0.reading_long.run(job).await
     }
 
     /// Runs `job` on the writer thread, in a transaction with whatever else is queued, and answers after the commit.
@@ -265,7 +257,7 @@ impl Store {
         if self.0.in_step.get().is_some() {
             return in_step::write(self, job).await;
         }
-        self.0.writing.run(job, changes_last).await
+        self.0.writing.run_as(job, changes_last).await
     }
 
     /// Reads a plugin's or command's tables, as [`read`](Self::read) does.
@@ -382,42 +374,6 @@ impl Store {
             error!("closing the database panicked");
         }
     }
-}
-
-impl Queue {
-    async fn run<T, F>(&self, job: F, changes_last: bool) -> Result<T>
-    where
-        T: Send + 'static,
-        F: FnOnce(&Conn) -> Result<T> + Send + 'static,
-    {
-        let (job, result) = QueuedJob::of(job, changes_last);
-        self.jobs.send(job).await.map_err(|_| closed())?;
-        result.await.unwrap_or_else(|_| Err(closed()))
-    }
-
-    fn end(&self) {
-        // What is queued already is still done.
-        self.jobs.close();
-        // Held while joining, so that a second caller waits too.
-        for thread in self.threads.lock().drain(..) {
-            if thread.join().is_err() {
-                error!("a database thread panicked");
-            }
-        }
-    }
-}
-
-fn open_reader(path: &Path, vault: &Arc<Vault>, watch: &Arc<Watch>) -> Result<Conn, StoreError> {
-    let db = Conn::open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
-    let db = db.with_vault(vault.clone()).with_watch(watch.clone());
-    // With a first look, so that its files are open from the start.
-    db.batch("PRAGMA query_only = ON; SELECT 1 FROM sqlite_schema LIMIT 1")?;
-    Ok(db)
-}
-
-fn spawn(name: &str, path: &Path, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, StoreError> {
-    let failed = |e| StoreError::io("start a thread for", path, &e);
-    thread::Builder::new().name(name.into()).spawn(run).map_err(failed)
 }
 
 /// Whether the database of a data directory, if there is one, can be opened with the key that is given: looked at, and

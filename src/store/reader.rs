@@ -4,11 +4,29 @@
 //! database: the latest commit when its first question was asked. Between jobs nothing is held open, or the
 //! write-ahead log could never be written back.
 
+use std::path::Path;
+use std::sync::Arc;
 use std::thread;
 
-use super::Conn;
+use libsql::OpenFlags;
+
 use super::job::Job;
+use super::watch::Watch;
+use super::{Conn, StoreError};
 use crate::error::Result;
+use crate::vault::Vault;
+
+/// A connection of a reader.
+///
+/// # Errors
+/// The database cannot be opened.
+pub(super) fn open(path: &Path, vault: &Arc<Vault>, watch: &Arc<Watch>) -> Result<Conn, StoreError> {
+    let db = Conn::open(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    let db = db.with_vault(vault.clone()).with_watch(watch.clone());
+    // With a first look, so that its files are open from the start.
+    db.batch("PRAGMA query_only = ON; SELECT 1 FROM sqlite_schema LIMIT 1")?;
+    Ok(db)
+}
 
 /// Runs until the queue is closed and empty.
 pub(super) fn run(db: &Conn, queue: &async_channel::Receiver<Box<dyn Job>>) {

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use libsql::Value;
+use libsql::{OpenFlags, Value};
 
 fn memory() -> Conn {
     Conn::open(Path::new(":memory:"), OpenFlags::default()).unwrap()
