@@ -16,10 +16,8 @@ mod world;
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use parking_lot::Mutex;
 use tempfile::TempDir;
 use turmoil::Sim;
 
@@ -27,6 +25,7 @@ use self::world::{Device, Stage, World};
 use super::services;
 use crate::control::AgentKind;
 use crate::control::tests::network_fate::Fate;
+use crate::control::tests::network_seeds::run_all;
 use crate::model::device::DeviceKind;
 use crate::store::agents::{self, NewAgent};
 use crate::store::device_options::{DeviceOptions, SecureOnChange};
@@ -188,7 +187,7 @@ fn is_alone() -> bool {
 }
 
 /// Runs one seed: what happened, and how often.
-fn run(seed: u64, prepared: &Path) -> (Vec<String>, BTreeMap<String, u32>) {
+fn run(seed: u64, prepared: &Path) -> BTreeMap<String, u32> {
     let mut dice = fastrand::Rng::with_seed(seed);
     let directory = directory();
     for file in std::fs::read_dir(prepared).unwrap().map(Result::unwrap) {
@@ -235,35 +234,14 @@ fn run(seed: u64, prepared: &Path) -> (Vec<String>, BTreeMap<String, u32>) {
     step(&mut sim, &world, seed);
     drop(sim);
     world.server_gone();
-    let mut book = world.book();
-    (std::mem::take(&mut book.history), std::mem::take(&mut book.tally))
+    std::mem::take(&mut world.book().tally)
 }
 
 #[test]
 fn operations_are_true_whatever_befalls_network_agents_and_server() {
     let prepared = prepared();
-    if let Some(seed) = std::env::var("NETIGNITE_OPERATIONS").ok().and_then(|seed| seed.parse().ok()) {
-        let (_, tally) = run(seed, prepared.path());
-        println!("{tally:#?}");
-        return;
-    }
-    let (next, tally) = (AtomicU64::new(0), Mutex::new(BTreeMap::<String, u32>::new()));
-    std::thread::scope(|scope| {
-        for _ in 0..std::thread::available_parallelism().map_or(2, usize::from) {
-            scope.spawn(|| {
-                loop {
-                    let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= SEEDS {
-                        return;
-                    }
-                    for (what, count) in run(seed, prepared.path()).1 {
-                        *tally.lock().entry(what).or_default() += count;
-                    }
-                }
-            });
-        }
-    });
-    let tally = tally.into_inner();
+    let run = |seed| run(seed, prepared.path());
+    let Some(tally) = run_all(SEEDS, "NETIGNITE_OPERATIONS", run) else { return };
     println!("{tally:#?}");
     // What was to be tried was, and often enough.
     for what in TRIED.split(", ") {

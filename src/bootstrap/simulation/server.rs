@@ -1,13 +1,11 @@
 //! The simulated server: the program's services on a database of its own, with a door in the simulated network.
 
 use std::path::PathBuf;
-use std::pin::Pin;
-use std::sync::{Arc, Weak};
-use std::task::{Context, Poll};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{sleep, timeout};
 use turmoil::net::{TcpListener, TcpStream};
 
@@ -21,6 +19,7 @@ use crate::clock::{Clock, Millis};
 use crate::config::{Config, Level};
 use crate::control::Control;
 use crate::control::tests::admit_saying;
+use crate::control::tests::network_ear::Ear;
 use crate::domain::{operation, power_until, wake_until};
 use crate::events::Events;
 use crate::host::Host;
@@ -145,33 +144,13 @@ async fn welcome(control: Arc<Control>, world: World, mut stream: TcpStream, mut
     }
     if stream.write_all(&link.to_be_bytes()).await.is_ok() {
         let (read, write) = stream.into_split();
-        let ear = Ear { read, world, control: Arc::downgrade(&control), agent, link };
+        let listening = Arc::downgrade(&control);
+        let ear = Ear::new(read, move |bytes| {
+            // What comes when the server has given the connection up counts no more.
+            if listening.upgrade().is_some_and(|control| control.is_online(agent)) {
+                world.book().arrived(agent, link, bytes);
+            }
+        });
         control.attach_transport(ticket, ear, write, Bytes::new(), ());
-    }
-}
-
-/// Notes what the server reads of an agent.
-struct Ear<R> {
-    read: R,
-    world: World,
-    control: Weak<Control>,
-    agent: i64,
-    link: u32,
-}
-
-impl<R: AsyncRead + Unpin> AsyncRead for Ear<R> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<std::io::Result<()>> {
-        let before = buffer.filled().len();
-        let result = Pin::new(&mut self.read).poll_read(cx, buffer);
-        let read = buffer.filled().len() - before;
-        // What comes when the server has given the connection up counts no more.
-        if read > 0 && self.control.upgrade().is_some_and(|control| control.is_online(self.agent)) {
-            self.world.book().arrived(self.agent, self.link, read);
-        }
-        result
     }
 }

@@ -5,7 +5,6 @@
 //! meet the former, for their firmware has no means to notice the latter.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{sleep, timeout};
@@ -14,6 +13,7 @@ use turmoil::net::{TcpListener, TcpStream};
 
 use super::network_agent::{PORT, live};
 use super::network_fate::Fate;
+use super::network_seeds::run_all;
 use super::network_watch::{AGENTS, Stage, UPGRADE, Watch, kind};
 use super::*;
 
@@ -177,28 +177,7 @@ fn run(seed: u64) -> BTreeMap<String, u32> {
 
 #[test]
 fn whatever_the_network_does_nobody_waits_in_vain_and_everyone_comes_back() {
-    if let Some(seed) = std::env::var("NETIGNITE_NETWORK").ok().and_then(|seed| seed.parse().ok()) {
-        run(seed);
-        return;
-    }
-    let (next, tally) = (AtomicU64::new(0), Mutex::new(BTreeMap::<String, u32>::new()));
-    std::thread::scope(|scope| {
-        for _ in 0..std::thread::available_parallelism().map_or(2, usize::from) {
-            scope.spawn(|| {
-                loop {
-                    let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= SEEDS {
-                        return;
-                    }
-                    for (what, count) in run(seed) {
-                        *tally.lock().entry(what).or_default() += count;
-                    }
-                }
-            });
-        }
-    });
-    let tally = tally.into_inner();
-
+    let Some(tally) = run_all(SEEDS, "NETIGNITE_NETWORK", run) else { return };
     let tried =
         "Ok,Disconnected,TimedOut,Offline,Busy,silent,connection_lost,stalled,upgrade_failed,late socket";
     for what in tried.split(',') {

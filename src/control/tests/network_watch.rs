@@ -4,12 +4,9 @@
 //! its callers are told. Its times are the rules' own and not the service's constants.
 
 use std::collections::BTreeMap;
-use std::pin::Pin;
-use std::task::{Context, Poll};
-
-use tokio::io::{AsyncRead, ReadBuf};
 
 use super::network_agent::{DIAL, PATIENCE, pause};
+use super::network_ear::Ear;
 use super::*;
 
 /// The simulated agents are 1 to this; the odd ones are microcontrollers.
@@ -301,8 +298,15 @@ impl Link {
     }
 
     /// The reading end, listened to.
-    pub(super) fn ear<R>(&self, read: R) -> Ear<R> {
-        Ear { read, watch: self.watch.clone(), agent: self.agent, number: self.number }
+    pub(super) fn ear<R>(&self, read: R) -> Ear<R, impl FnMut(usize) + Unpin + use<R>> {
+        let (watch, agent, number) = (self.watch.clone(), self.agent, self.number);
+        Ear::new(read, move |_| {
+            let mut book = watch.0.lock();
+            let seen = book.of(agent);
+            if seen.newest == number {
+                seen.heard = now();
+            }
+        })
     }
 }
 
@@ -313,32 +317,5 @@ impl Drop for Link {
         if seen.links.remove(&self.number).is_none() {
             seen.given_up = self.number;
         }
-    }
-}
-
-/// Notes when the service reads something of an agent.
-pub(super) struct Ear<R> {
-    read: R,
-    watch: Watch,
-    agent: i64,
-    number: u32,
-}
-
-impl<R: AsyncRead + Unpin> AsyncRead for Ear<R> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<std::io::Result<()>> {
-        let before = buffer.filled().len();
-        let result = Pin::new(&mut self.read).poll_read(cx, buffer);
-        if buffer.filled().len() > before {
-            let mut book = self.watch.0.lock();
-            let seen = book.of(self.agent);
-            if seen.newest == self.number {
-                seen.heard = now();
-            }
-        }
-        result
     }
 }
