@@ -52,7 +52,7 @@ async fn a_look_through_networks_says_at_a_terminal_how_far_it_is() {
     soon("a long report", say(&mut agent, asked.id, &long, &terminal, "xxx")).await;
     agent.reply(&asked, FOUND).await;
     let output = soon("its end", ended).await.unwrap();
-    let shown = terminal.shown();
+    let shown = terminal.whole();
     assert!(output.status.success(), "{shown}");
     assert_eq!(text(&output.stdout), TABLE);
     assert!(!shown.contains("\u{1b}[2J") && !shown.contains('\u{202e}'), "{shown:?}");
@@ -72,7 +72,7 @@ async fn programs_get_the_answer_alone_and_no_operation_is_made_for_them() {
     agent.say(&format!(r#"PROGRESS:{}:{{"message":"nobody reads this"}}"#, asked.id)).await;
     agent.reply(&asked, FOUND).await;
     let output = soon("its end", ended).await.unwrap();
-    assert_eq!(terminal.shown(), "");
+    assert_eq!(terminal.whole(), "");
     let found: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(found["hosts"][0]["name"], "nas");
 }
@@ -84,7 +84,7 @@ async fn what_fails_and_what_is_ended_says_so_below_the_line() {
     let (_server, address, admin, id) = scene(here).await;
     let (terminal, _, ended) = at_terminal(here, &["discover", "Agent"]);
     assert_eq!(soon("its end", ended).await.unwrap().status.code(), Some(1));
-    let shown = until("why", async || Some(terminal.shown()).filter(|shown| shown.contains('\n'))).await;
+    let shown = terminal.whole();
     assert!(shown.contains("were not looked through: ") && shown.contains("offline"), "{shown}");
 
     let mut agent = Firmware::connect_saying(address, id, SECRET, ABLE).await;
@@ -92,7 +92,7 @@ async fn what_fails_and_what_is_ended_says_so_below_the_line() {
     let asked = agent.command().await;
     agent.reply(&asked, r#"{"status":"ERROR","message":"no such network here"}"#).await;
     assert_eq!(soon("its end", ended).await.unwrap().status.code(), Some(1));
-    let shown = until("why", async || Some(terminal.shown()).filter(|shown| shown.contains('\n'))).await;
+    let shown = terminal.whole();
     assert!(shown.contains("were not looked through: ") && shown.contains("no such network here"), "{shown}");
 
     let (terminal, process, ended) = at_terminal(here, &["discover", "Agent"]);

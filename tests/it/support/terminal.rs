@@ -3,13 +3,15 @@
 use std::fs::{File, OpenOptions};
 use std::io::Read;
 use std::sync::Arc;
+use std::thread::{self, JoinHandle};
 
 use parking_lot::Mutex;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
 /// What a terminal shows, with all that steers it.
 pub struct Terminal {
-    shown: Arc<Mutex<String>>,
+    shown: Arc<Mutex<Vec<u8>>>,
+    reader: JoinHandle<()>,
 }
 
 impl Terminal {
@@ -21,21 +23,28 @@ impl Terminal {
         let name = ptsname(&terminal, Vec::new()).expect("its name");
         let name = name.to_str().expect("its name");
         let end = OpenOptions::new().read(true).write(true).open(name).expect("its other end");
-        let shown = Arc::new(Mutex::new(String::new()));
+        let shown = Arc::new(Mutex::new(Vec::new()));
         let into = shown.clone();
         // It ends with an error when the program does.
-        std::thread::spawn(move || {
+        let reader = thread::spawn(move || {
             let mut reader = File::from(terminal);
             let mut bytes = [0; 4096];
             while let Ok(count) = reader.read(&mut bytes) {
-                into.lock().push_str(&String::from_utf8_lossy(&bytes[..count]));
+                into.lock().extend_from_slice(&bytes[..count]);
             }
         });
-        (Self { shown }, end)
+        (Self { shown, reader }, end)
     }
 
     /// All that it has shown so far.
     pub fn shown(&self) -> String {
-        self.shown.lock().clone()
+        String::from_utf8_lossy(&self.shown.lock()).into_owned()
+    }
+
+    /// All that it has shown when nobody writes to it any more: the program's last words may be read after its end.
+    pub fn whole(self) -> String {
+        let Self { shown, reader } = self;
+        reader.join().expect("a reader");
+        String::from_utf8_lossy(&shown.lock()).into_owned()
     }
 }
