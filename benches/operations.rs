@@ -17,6 +17,8 @@ use support::server::{Server, free_port};
 use support::{ms, quantile, row, runtime, title, us};
 
 const PARALLEL: usize = 32;
+/// How often as many operations are made as one user may have.
+const ROUNDS: usize = 8;
 const AGENTS: usize = 1000;
 const EACH: usize = 10;
 const LIVE: usize = 100_000;
@@ -175,25 +177,34 @@ async fn accepted() {
     };
     // Their agents are offline, so that nothing but accepting is measured; a user may have 1,000 of them.
     let body = r#"{"kind":"command","agentID":{connection},"command":"HEARTBEAT","deliverWithin":86400}"#;
-    let before = written(metrics).await;
-    let found = load("/api/operations", body, PARALLEL * 27);
-    let after = written(metrics).await;
+    let (mut http, _) = server.admin().await;
+    let (mut rounds, mut commits) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        let before = written(metrics).await;
+        rounds.push(load("/api/operations", body, PARALLEL * 27));
+        let after = written(metrics).await;
+        commits.push((after.1 - before.1) / (after.0 - before.0));
+        for _ in 0..2 {
+            let live = http.request("GET", "/api/operations?state=live&limit=500", "").await.unwrap().body;
+            let ids = live.split(r#""id":""#).skip(1).filter_map(|rest| rest.split('"').next());
+            for id in ids {
+                let canceled =
+                    http.request("POST", &format!("/api/operations/{id}/cancel"), "{}").await.unwrap();
+                assert_eq!(canceled.status, 200, "{}", canceled.body);
+            }
+        }
+    }
+    // The first is spent on what every first request costs.
+    let measured = &mut rounds[1..];
+    measured.sort_by_key(|round| round.cpu);
+    let found = &measured[measured.len() / 2];
     row(
         "202 at 32 in parallel: server CPU each",
         us(found.cpu),
-        format!("goal 60 us; p99 {}", ms(found.p99)),
+        format!("median of {}; goal 60 us; p99 {}", measured.len(), ms(found.p99)),
     );
-    let commits = (after.1 - before.1) / (after.0 - before.0);
+    let commits = commits[1..].iter().sum::<f64>() / measured.len() as f64;
     row("202 at 32 in parallel: writes to a commit", format!("{commits:.1}"), "goal 12");
-    let (mut http, _) = server.admin().await;
-    for _ in 0..2 {
-        let live = http.request("GET", "/api/operations?state=live&limit=500", "").await.unwrap().body;
-        let ids = live.split(r#""id":""#).skip(1).filter_map(|rest| rest.split('"').next());
-        for id in ids {
-            let canceled = http.request("POST", &format!("/api/operations/{id}/cancel"), "{}").await.unwrap();
-            assert_eq!(canceled.status, 200, "{}", canceled.body);
-        }
-    }
     let mut fleet = Role::start("fleet", &[server.port.to_string(), PARALLEL.to_string(), "1".to_owned()]);
     assert_eq!(fleet.hear(), "ready");
     // No more than may wait for one agent and of one user, however fast they are worked off.

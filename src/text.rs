@@ -133,7 +133,9 @@ pub fn is_invisible(c: char) -> bool {
 /// steers a terminal or is not seen.
 pub fn harmless(text: Cow<'_, str>) -> Cow<'_, str> {
     let is_plain = |c: char| meant(c) == Some(c);
-    if text.len() <= LONGEST_MESSAGE && text.chars().all(is_plain) {
+    // Most are words and full stops, which are looked at byte by byte.
+    let is_word = |byte: u8| byte.is_ascii_alphanumeric() || b" .,:;/()-_".contains(&byte);
+    if text.len() <= LONGEST_MESSAGE && (text.bytes().all(is_word) || text.chars().all(is_plain)) {
         return text;
     }
     let mut kept: String = text.chars().filter_map(meant).take(LONGEST_MESSAGE).collect();

@@ -309,18 +309,20 @@ impl Agent {
     }
 
     pub(super) fn presence(&self, core: &Core) -> Presence {
+        self.seen(core).0
+    }
+
+    /// The presence, and what the agent says it is.
+    pub(super) fn seen(&self, core: &Core) -> (Presence, Option<Arc<AgentAbout>>) {
         let state = self.state.lock();
-        Presence {
+        let presence = Presence {
             state: if state.is_online() { PresenceState::Online } else { PresenceState::Offline },
             since: state.since,
             why: state.why.word(),
             address: state.address,
             conflict: state.replacements.as_ref().and_then(|replacements| replacements.conflict(core.now())),
-        }
-    }
-
-    pub(super) fn about(&self) -> Option<Arc<AgentAbout>> {
-        self.state.lock().about.clone()
+        };
+        (presence, state.about.clone())
     }
 
     pub(super) fn kind(&self) -> AgentKind {

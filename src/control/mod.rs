@@ -200,12 +200,12 @@ impl Control {
 
     /// What the agent's newest connection says the agent is; none if it has not connected or does not say.
     pub fn about(&self, agent: i64) -> Option<Arc<AgentAbout>> {
-        self.find(agent)?.about()
+        self.seen(agent)?.1
     }
 
     /// An agent's presence, and what it says it is: both of one moment.
     pub fn seen(&self, agent: i64) -> Option<(Presence, Option<Arc<AgentAbout>>)> {
-        self.agents.read().get(&agent).map(|agent| (agent.presence(&self.core), agent.about()))
+        self.agents.read().get(&agent).map(|agent| agent.seen(&self.core))
     }
 
     /// What an agent is; none if there is no such agent.

@@ -25,6 +25,10 @@ use crate::vault::Vault;
 /// How long a statement waits for a lock that another process holds.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// SQLite's `SQLITE_OPEN_NOMUTEX`, which libsql has no name for: no lock is taken for each call of a connection. [`Conn`]
+/// cannot be shared, so that its thread is the only one that uses it. See <https://sqlite.org/threadsafe.html>.
+const NO_MUTEX: OpenFlags = OpenFlags::from_bits_retain(0x8000);
+
 /// A connection on its thread: prepared statements are kept.
 pub struct Conn {
     // Before the connection, so that it is dropped before it. Found by where the text lies and how long it is, not by
@@ -41,7 +45,7 @@ impl Conn {
     /// Opens `file`, which must be an absolute path.
     pub(super) fn open(file: &Path, flags: OpenFlags) -> Result<Self, StoreError> {
         let failed = |e| StoreError::sqlite(file, &e);
-        let database = block_on(Builder::new_local(file).flags(flags).build()).map_err(failed)?;
+        let database = block_on(Builder::new_local(file).flags(flags | NO_MUTEX).build()).map_err(failed)?;
         let connection = database.connect().map_err(failed)?;
         connection.busy_timeout(BUSY_TIMEOUT).map_err(failed)?;
         Ok(Self { statements: RefCell::default(), connection, file: file.into(), vault: None, watch: None })

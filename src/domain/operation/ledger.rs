@@ -1,6 +1,8 @@
 //! Stores the steps of operations: those of many as one write, so that the queues of a thousand agents take one place
 //! among those who write, and share a commit.
 
+use std::sync::Arc;
+
 use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
 
@@ -23,9 +25,9 @@ pub(super) struct Ledger {
 }
 
 struct Waiting {
-    known: Operation,
+    known: Arc<Operation>,
     input: Input,
-    done: oneshot::Sender<Result<Option<Operation>>>,
+    done: oneshot::Sender<Result<Option<Arc<Operation>>>>,
 }
 
 impl Operations {
@@ -34,7 +36,7 @@ impl Operations {
     ///
     /// # Errors
     /// The database refuses.
-    pub(super) async fn step(&self, known: Operation, input: Input) -> Result<Option<Operation>> {
+    pub(super) async fn step(&self, known: Arc<Operation>, input: Input) -> Result<Option<Arc<Operation>>> {
         let (done, stored) = oneshot::channel();
         self.ledger.waiting.lock().push(Waiting { known, input, done });
         self.ledger.stirred.notify_one();
@@ -82,13 +84,15 @@ impl Operations {
     pub(super) async fn step_all(
         &self,
         host: &Host,
-        steps: Vec<(Operation, Input)>,
-    ) -> Result<Vec<Option<Operation>>> {
+        steps: Vec<(Arc<Operation>, Input)>,
+    ) -> Result<Vec<Option<Arc<Operation>>>> {
         let clock = host.clock.clone();
         let stored = host.store.write(move |db| {
             let now = clock.now();
             let mut rights = Rights::default();
-            let mut one = |(known, input): &(_, _)| apply_with(db, known, input, now, &mut rights);
+            let mut one = |(known, input): &(Arc<Operation>, Input)| {
+                Ok(apply_with(db, known, input, now, &mut rights)?.map(Arc::new))
+            };
             steps.iter().map(&mut one).collect::<Result<Vec<_>>>()
         });
         let stored = stored.await?;

@@ -76,7 +76,7 @@ impl Operations {
             let running = host.store.read(move |db| operations::running(db, after)).await?;
             let Some(last) = running.last() else { break };
             after = last.id.key();
-            let lost = running.into_iter().map(|one| (one, Input::Lost(reason::SERVER_RESTARTED)));
+            let lost = running.into_iter().map(|one| (Arc::new(one), Input::Lost(reason::SERVER_RESTARTED)));
             self.step_all(host, lost.collect()).await?;
         }
         let agents = host.store.read_long(0, operations::agents_with_live).await?;
@@ -120,7 +120,7 @@ impl Operations {
                 self.backlog.lock().insert(agent);
             }
             let found = queue.len();
-            for operation in queue {
+            for operation in queue.into_iter().map(Arc::new) {
                 if !self.lines.enter(agent, operation.id) {
                     continue;
                 }
@@ -185,7 +185,7 @@ impl Operations {
         let mut left = Vec::new();
         for operation in waiting {
             left.extend(operation.agent);
-            self.step(operation, Input::Chosen(agent)).await?;
+            self.step(Arc::new(operation), Input::Chosen(agent)).await?;
         }
         // Should this one go offline in its turn.
         self.stand_ins.lock().extend(left);
@@ -207,7 +207,7 @@ async fn attempt(
     host: Arc<Host>,
     agent: i64,
     line: InLine,
-    operation: Operation,
+    operation: Arc<Operation>,
 ) {
     let id = operation.id;
     let attempted = send(&operations, &host, agent, line, operation).await;
@@ -237,7 +237,7 @@ enum Attempted {
     /// It was not sent, or nobody knows whether it was done.
     InVain,
     /// It was sent and not answered in time: the answer may still come.
-    TimedOut(Box<(crate::control::Sent, Operation)>),
+    TimedOut(Box<(crate::control::Sent, Arc<Operation>)>),
 }
 
 async fn send(
@@ -245,7 +245,7 @@ async fn send(
     host: &Host,
     agent: i64,
     line: InLine,
-    operation: Operation,
+    operation: Arc<Operation>,
 ) -> Result<Attempted> {
     let Ok(turn) = line.turn().await else { return Ok(Attempted::InVain) };
     let payload = match operation.kind {
@@ -263,7 +263,7 @@ async fn send(
             }
         },
     };
-    let Some(running) = operations.step(operation, Input::Turn).await?.filter(Operation::is_live) else {
+    let Some(running) = operations.step(operation, Input::Turn).await?.filter(|now| now.is_live()) else {
         return Ok(Attempted::Done);
     };
     let time = Duration::from_millis(u64::try_from(running.run_timeout).unwrap_or(0));
@@ -313,9 +313,9 @@ async fn send(
 async fn store(
     host: &Host,
     operations: &Operations,
-    operation: Operation,
+    operation: Arc<Operation>,
     input: Input,
-) -> Option<Operation> {
+) -> Option<Arc<Operation>> {
     let mut wait = BUSY;
     loop {
         match operations.step(operation.clone(), input.clone()).await {

@@ -226,6 +226,7 @@ async fn follow(host: Arc<Host>, entry: &'static CommandEntry, operation: Operat
         return;
     }
     let operations = Operations::of(&host);
+    let operation = Arc::new(operation);
     let reply = Input::Answered(reply_of(answered));
     // It may still wait to be stored itself.
     for _ in 0..LOOKS {
