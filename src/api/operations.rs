@@ -175,6 +175,7 @@ impl OptionsBody {
             max_attempts: max_attempts?.and_then(|most| u32::try_from(most).ok()),
             run_timeout: run_timeout?,
             only_online: queue? == Some(false),
+            patience: None,
             dedupe: dedupe?.is_some(),
             request: None,
         })

@@ -45,12 +45,12 @@ pub(super) async fn answer(
     let Wait { wanted, timeout, delay, done, not_done } = wait;
     let request = idempotency_key(&call.headers)?.map(|key| request(call, "POST", &call.path, key, body));
     // The caller waits for an agent no longer than for the device.
-    let seconds = i64::try_from(timeout.as_secs()).unwrap_or(i64::MAX);
-    let deliver_within = options.deliver_within.unwrap_or(seconds);
-    let options = Options { request, deliver_within: Some(deliver_within), ..options };
+    let for_agent =
+        options.deliver_within.map_or(timeout, |seconds| Duration::from_secs(seconds.unsigned_abs()));
+    let options = Options { request, patience: Some(timeout), ..options };
     let created = create(call, wanted, options).await?;
     let (id, prefer) = (created.seen.operation.id, Prefer::of(&call.headers));
-    let longest = timeout + delay + Duration::from_secs(deliver_within.unsigned_abs()) + LAST_LOOK;
+    let longest = for_agent + delay + timeout + LAST_LOOK;
     let seen = read::wait(call, id, prefer.wait.map_or(longest, |wait| wait.min(longest))).await?;
     let ended = seen.operation.clone();
     let accepted = match ended.state {

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::operations::{post_with, with};
 use super::support::scene::{MAC, ONLINE, SECRET, Scene};
 use super::support::wait::{until, until_equal};
 use super::support::{Firmware, Reply, soon};
@@ -114,6 +115,18 @@ async fn nobody_gets_last_nights_shutdown_at_breakfast() {
     admin.post("/api/operations", command("WAKEUP", 86_401)).await.expect(400);
     let body = json!({"kind": "wake", "deviceID": scene.device, "deliverWithin": 86_400});
     assert_eq!(within(&admin.post("/api/operations", body).await.expect(202)), 86_400_000);
+    // Whoever waits for the end waits for an agent no longer than for the device, and no longer than the command may wait.
+    for (what, until, seconds) in [("shutdown", "offline", 60), ("wakeup", "online", 300)] {
+        for (more, expected) in [
+            (json!({"timeout": 300}), seconds),
+            (json!({"timeout": 10}), 10),
+            (json!({"timeout": 10, "deliverWithin": 3600}), 3600),
+        ] {
+            let body = with(json!({"until": until}), more);
+            let made = post_with(admin, &path(&scene, what), &body, &[("Prefer", "wait=0")]).await;
+            assert_eq!(within(&made.expect(202)), expected * 1000, "{what} {body}");
+        }
+    }
 }
 
 #[tokio::test]

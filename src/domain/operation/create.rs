@@ -98,6 +98,8 @@ pub struct Options {
     pub run_timeout: Option<i64>,
     /// Whether it is refused where its agent is offline.
     pub only_online: bool,
+    /// How long whoever asks would wait for its agent, where nothing is said and the command allows as much.
+    pub patience: Option<Duration>,
     /// Whether a live one that is the same is taken for it.
     pub dedupe: bool,
     /// The request that may be sent again.
@@ -247,11 +249,13 @@ pub async fn create(by: &By, wanted: Wanted, options: Options) -> Result<Created
 fn delivery(entry: &CommandEntry, options: &Options) -> Result<Millis> {
     let millis = |time: Duration| Millis::try_from(time.as_millis()).unwrap_or(Millis::MAX);
     let longest = millis(entry.longest_delivery);
-    let within = match options.deliver_within {
-        Some(seconds) => seconds.saturating_mul(1000),
-        None if options.only_online => NOT_QUEUED.min(longest),
-        None => millis(entry.deliver_within).min(longest),
-    };
+    let within = options.deliver_within.map_or_else(
+        || {
+            let usual = if options.only_online { NOT_QUEUED } else { millis(entry.deliver_within) };
+            usual.min(longest).min(options.patience.map_or(Millis::MAX, millis))
+        },
+        |seconds| seconds.saturating_mul(1000),
+    );
     if within > longest {
         let expected = format!("expected at most {} seconds for {}", longest / 1000, entry.name);
         return Err(Error::invalid_fields(
