@@ -26,7 +26,7 @@ use crate::store::Conn;
 use crate::store::device_presence::{self as rows, Standing};
 
 /// How many looks in a row must miss a device.
-const MISSES: u8 = 2;
+pub(super) const MISSES: u8 = 2;
 /// How long after its host agent is gone a device is looked for: an agent that only lost its connection is back by then.
 const LOOK_AFTER: Duration = Duration::from_secs(5);
 
@@ -113,15 +113,14 @@ impl Known {
         changes
     }
 
-    /// An operation has ended, with what it saw last: that is no longer one look of several.
-    fn end(&mut self, now: Millis, last: Option<Sample>) -> bool {
+    /// An operation has ended, whose last looks brought this.
+    fn end(&mut self, now: Millis, looks: &[Sample]) -> bool {
+        let mut changed = false;
+        for sample in looks {
+            changed |= self.take(now, *sample);
+        }
         self.busy = self.busy.saturating_sub(1);
-        let taken = last.is_some_and(|sample| {
-            self.misses = (MISSES, MISSES);
-            self.told = matches!(sample, Sample::NotSeen(_));
-            self.take(now, sample)
-        });
-        taken || self.busy == 0 && self.show(now)
+        changed | (self.busy == 0 && self.show(now))
     }
 }
 
@@ -313,12 +312,12 @@ pub(super) async fn begin(host: &Arc<Host>, device: i64, state: DeviceState) -> 
     of(host).change(host, device, |known, now| known.begin(now, state)).await
 }
 
-/// Shows what a device is once an operation has ended, with what it saw last.
+/// Shows what a device is once an operation has ended, after what its last looks brought.
 ///
 /// # Errors
 /// The database cannot be read.
-pub(super) async fn end(host: &Arc<Host>, device: i64, last: Option<Sample>) -> Result<()> {
-    of(host).change(host, device, |known, now| known.end(now, last)).await
+pub(super) async fn end(host: &Arc<Host>, device: i64, looks: &[Sample]) -> Result<()> {
+    of(host).change(host, device, |known, now| known.end(now, looks)).await
 }
 
 /// Follows the agents that run on devices, from now on.

@@ -3,6 +3,7 @@
 //!
 //! What the steps are is the drivers' business alone. `P` is how far one is, which is stored with the operation as JSON.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,8 +36,8 @@ pub(super) struct Driven<P> {
     pub(super) progress: P,
     /// What is to be stored with the next step.
     pub(super) trail: Vec<TrailEntry>,
-    /// What the last look brought.
-    pub(super) last: Option<Sample>,
+    /// What the last looks brought: as many as may prove that a device is gone.
+    looks: VecDeque<Sample>,
     /// When something happened to it last.
     happened: Millis,
 }
@@ -90,7 +91,7 @@ impl<P: Default + Serialize + DeserializeOwned> Driven<P> {
             op,
             device,
             trail: Vec::new(),
-            last: None,
+            looks: VecDeque::new(),
         }
     }
 
@@ -180,9 +181,23 @@ impl<P: Default + Serialize + DeserializeOwned> Driven<P> {
         self.shown(device_presence::begin(&self.host, self.device, state).await);
     }
 
-    /// Shows the device as the last look found it, now that nothing is under way.
-    pub(super) async fn show_last(&self) {
-        self.shown(device_presence::end(&self.host, self.device, self.last).await);
+    /// Takes in what a look brought.
+    pub(super) fn saw(&mut self, sample: Sample) {
+        self.looks.push_back(sample);
+        if self.looks.len() > usize::from(device_presence::MISSES) {
+            self.looks.pop_front();
+        }
+    }
+
+    /// Takes in what is proved, whatever looks brought.
+    pub(super) fn knows(&mut self, sample: Sample) {
+        (0..device_presence::MISSES).for_each(|_| self.saw(sample));
+    }
+
+    /// Shows the device as the last looks found it, now that nothing is under way.
+    pub(super) async fn show_last(&mut self) {
+        let ended = device_presence::end(&self.host, self.device, self.looks.make_contiguous()).await;
+        self.shown(ended);
     }
 
     fn shown(&self, shown: Result<()>) {

@@ -1,13 +1,15 @@
 //! Whether devices are there: what status questions and the agent that runs on a device bring, and what is kept of it.
 
 use std::sync::mpsc;
+use std::time::{Duration, Instant};
 
 use netignite::model::event::Event;
 use serde_json::{Value, json};
 
 use super::support::scene::{MAC, SECRET, Scene};
-use super::support::wait::until;
+use super::support::wait::{until, until_equal};
 use super::support::{Client, Firmware, Server, soon, sqlite};
+use super::wake_until::{Probe, connect, lan};
 
 /// Asks for the status of the one device, which the agent answers with this word, or each word in its turn.
 async fn look(scene: &Scene, firmware: &mut Firmware, words: &[&str]) {
@@ -187,4 +189,42 @@ async fn a_host_agent_that_is_connected_already_proves_its_device_at_once() {
     let share = json!({"username": "bob", "permissions": ["view"]});
     admin.post(&format!("/api/devices/{device}/shares"), share).await.expect(201);
     assert_eq!(bob.presence(device).await["method"], "host_agent");
+}
+
+#[tokio::test]
+async fn one_look_of_an_operation_that_missed_a_device_is_no_change_either() {
+    let Scene { server, admin, agent, device } = Scene::new("server").await;
+    let lan = lan(Some(Duration::ZERO), Probe::Answers);
+    lan.lock().woken = Some(Instant::now());
+    let _agent = connect(&server, agent, &lan).await;
+    let status = format!("/api/devices/status?ids={device}");
+    admin.get(&status).await.expect(200);
+    admin.becomes(device, "online").await;
+    for (misses, then) in [(1, "online"), (2, "offline")] {
+        lan.lock().boots_after = None;
+        let wake = json!({"kind": "wake", "deviceID": device, "until": "online"});
+        let wake = admin.post("/api/operations", wake).await.expect(202);
+        let path = format!("/api/operations/{}", wake.data()["id"].as_str().unwrap());
+        until("the looks", || async {
+            let trail = admin.get(&path).await.expect(200).data()["trail"].clone();
+            let looks = trail.as_array().unwrap().iter().filter(|entry| entry["event"] == "looked");
+            (looks.count() >= misses).then_some(())
+        })
+        .await;
+        assert_eq!(admin.presence(device).await["state"], "waking", "as long as the operation goes on");
+        // Should it look once more before it is withdrawn, it sees the device.
+        lan.lock().boots_after = Some(Duration::ZERO).filter(|_| misses == 1);
+        admin.post(&format!("{path}/cancel"), json!({})).await;
+        until("the end of the wake", || async {
+            (admin.presence(device).await["state"] != "waking").then_some(())
+        })
+        .await;
+        assert_eq!(admin.presence(device).await["state"], then, "{misses}");
+    }
+    let states = async || {
+        let stored = transitions(&server).await;
+        stored.iter().map(|one| one.split(' ').next().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let expected = ["online", "waking", "online", "waking", "offline"].map(str::to_owned).to_vec();
+    until_equal("what is stored", expected, states).await;
 }

@@ -244,7 +244,6 @@ impl PowerDriver {
                 (State::Failed, reason::COMMAND_FAILED, "The agent answered that it could not do it")
             }
             Err(DispatchError::Unsupported) => {
-                self.driven.last = None;
                 let message = power::not_allowed(&self.driven.op.command);
                 self.driven.end(State::Failed, Some(reason::COMMAND_NOT_SUPPORTED), message).await?;
                 return Ok(false);
@@ -264,7 +263,6 @@ impl PowerDriver {
                 return self.driven.store().await;
             }
         };
-        self.driven.last = None;
         self.driven.end(state, Some(why), message.to_owned()).await?;
         Ok(false)
     }
@@ -297,7 +295,7 @@ impl PowerDriver {
                 .driven
                 .progress
                 .take(seen.sample, !connected && self.driven.now() >= self.absence_counts);
-            self.driven.last = Some(seen.sample);
+            self.driven.saw(seen.sample);
             if self.driven.progress.misses != misses {
                 let (found, message) = match seen.sample {
                     Sample::Seen(_) => (why::SEEN, "Looked: it is up"),
@@ -354,7 +352,7 @@ impl PowerDriver {
         };
         if gone != Gone::Restarted {
             // Whatever the last look said.
-            self.driven.last = Some(Sample::NotSeen(why::NOT_SEEN));
+            self.driven.knows(Sample::NotSeen(why::NOT_SEEN));
         }
         let evidence = json!({"offlineAfterMs": after, "method": method, "agentID": agent});
         self.driven.op.evidence = Some(evidence.to_string());

@@ -283,7 +283,7 @@ impl WakeDriver {
     async fn looked(&mut self, seen: &Seen, stored: &Stored) -> Result<bool> {
         // The one that sends may have gone meanwhile, and another have looked.
         self.choose(device_agent::first_online(&self.driven.host.control, &stored.agents), stored);
-        self.driven.last = Some(seen.sample);
+        self.driven.saw(seen.sample);
         let first = self.driven.progress.looks == 0;
         self.driven.progress.looks += 1;
         self.driven.progress.next_look = self.driven.now() + self.driven.progress.pause();
