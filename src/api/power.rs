@@ -54,6 +54,7 @@ pub(super) fn routes() -> Vec<Route> {
                 f::AGENT_OFFLINE,
                 f::STILL_SEEN,
                 f::NOT_SENT_IN_TIME,
+                f::NO_TURN_IN_TIME,
                 f::NOT_DONE,
                 f::NO_REPLY,
                 f::NOT_SENT,

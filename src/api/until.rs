@@ -72,6 +72,7 @@ pub(super) async fn answer(
 fn code(operation: &Operation) -> &'static str {
     let known = [
         reason::AGENT_OFFLINE,
+        reason::AGENT_BUSY,
         reason::NOT_SEEN,
         reason::OTHER_DEVICE_ANSWERS,
         reason::CANNOT_PROBE,
@@ -96,6 +97,7 @@ fn remedy(operation: &Operation) -> &'static str {
              “It does not wake”, docs/troubleshooting.md"
         }
         Some(reason::AGENT_OFFLINE) => ". Look why the agent is offline, and try again",
+        Some(reason::AGENT_BUSY) => ". Try again in a few seconds",
         _ => "",
     }
 }

@@ -146,6 +146,7 @@ failures! {
     // Of power commands until a device is seen no more.
     STILL_SEEN = TimedOut "still_seen" "The device was still there in the end";
     NOT_SENT_IN_TIME = TimedOut "agent_offline" "The agent on the device was not connected in time";
+    NO_TURN_IN_TIME = TimedOut "agent_busy" "The agent on the device was busy with other commands for too long";
     NOT_DONE = TimedOut "command_failed" "The agent on the device said no";
     NO_REPLY = TimedOut "bad_reply" "The agent on the device answered something that is no reply to the command";
     NOT_SENT = TimedOut "command_not_supported" "The agent on the device does not have the command";

@@ -136,8 +136,13 @@ async fn a_device_is_shut_down_until_it_is_seen_no_more() {
     let whole = admin.get(&format!("/api/operations/{id}")).await.expect(200);
     let events = events(whole.data());
     assert_eq!(events[..3], ["created", "sent", "answered"], "{events:?}");
-    assert_eq!(events.iter().filter(|event| **event == "looked").count(), 2, "{events:?}");
     assert_eq!(events.last(), Some(&"succeeded"));
+    // Each look is there with what it found: its own agent, and two without it in the end.
+    let looks = &whole.data()["trail"].as_array().unwrap()[3..events.len() - 1];
+    assert!(looks.len() > 2 && looks.iter().all(|entry| entry["event"] == "looked"), "{looks:?}");
+    let (up, gone) = looks.split_at(looks.len() - 2);
+    assert!(up.iter().all(|look| look["found"] == "seen" && look["agentID"] == host), "{looks:?}");
+    assert!(gone.iter().all(|look| look["found"] == "not_seen" && look["agentID"] == agent), "{looks:?}");
 }
 
 #[tokio::test]
@@ -200,6 +205,25 @@ async fn each_failure_has_its_reason() {
     assert_eq!((refused.code(), &refused.data()["state"]), ("command_failed", &json!("failed")));
     assert!(refused.data()["message"].as_str().unwrap().contains("eth7"), "{}", refused.text);
     until_presence(client, scene.device, "online").await;
+}
+
+#[tokio::test]
+async fn what_does_not_get_its_turn_in_time_is_not_sent_and_says_that_its_agent_was_busy() {
+    let scene = Scene::new("microcontroller").await;
+    let body = json!({"name": "Device", "type": "desktop", "macAddress": MAC, "agentID": scene.agent, "hostAgentID": scene.agent});
+    scene.admin.put(&format!("/api/devices/{}", scene.device), body).await.expect(200);
+    let mut firmware = scene.firmware().await;
+    let before = scene.ask("192.0.2.1");
+    let question = firmware.command().await;
+    let body = json!({"until": "offline", "timeout": 60, "deliverWithin": 1});
+    let asked = asking(&scene.admin, scene.device, "shutdown", body);
+    let late = soon("the answer", asked).await.unwrap();
+    assert_eq!((late.status, late.code()), (504, "agent_busy"), "{}", late.text);
+    let found = ["state", "reason", "attempts"].map(|field| late.data()[field].clone());
+    assert_eq!(json!(found), json!(["expired", "agent_busy", 0]), "{}", late.text);
+    firmware.reply(&question, r#"{"status":"OK","message":"m","online":"online"}"#).await;
+    before.answer().await;
+    scene.assert_nothing_more(&mut firmware).await;
 }
 
 #[tokio::test]

@@ -38,6 +38,10 @@ pub(super) async fn look(host: &Host, world: &World) -> Result<(), String> {
     });
     let Some(all) = all.await.map_err(|e| e.to_string())? else { return Ok(()) };
     let mut book = world.book();
+    // The end of the last may not have been passed on yet: whoever listens hears of it until the next look.
+    if !std::mem::replace(&mut book.quiet, true) {
+        return Ok(());
+    }
     let mut faults = Vec::new();
     for (number, wanted) in &book.wanted {
         let Some((id, _)) = wanted.acknowledged else { continue };

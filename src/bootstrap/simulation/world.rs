@@ -144,6 +144,8 @@ pub(super) struct Book {
     pub(super) clock_set: Vec<Duration>,
     /// The server's, while it runs.
     pub(super) store: Option<Store>,
+    /// Whether all had ended when it was looked last.
+    pub(super) quiet: bool,
     /// Whether the server is asked to stop.
     pub(super) stop: bool,
     links: u32,

@@ -140,9 +140,14 @@ impl PowerDriver {
             let withdrawn = withdrawn.notified();
             tokio::pin!(withdrawn);
             withdrawn.as_mut().enable();
-            if self.driven.now() >= self.driven.op.deliver_by {
-                let message = "The agent on the device was not connected in time: it was never sent";
-                self.driven.end(State::Expired, Some(reason::AGENT_OFFLINE), message.to_owned()).await?;
+            if self.is_too_late() {
+                let (why, message) = if self.driven.host.control.is_online(self.agent) {
+                    (reason::AGENT_BUSY, "Its turn did not come in time: it was never sent")
+                } else {
+                    let message = "The agent on the device was not connected in time: it was never sent";
+                    (reason::AGENT_OFFLINE, message)
+                };
+                self.driven.end(State::Expired, Some(why), message.to_owned()).await?;
                 return Ok(false);
             }
             match self.may().await? {
@@ -171,10 +176,11 @@ impl PowerDriver {
             let turn = tokio::select! {
                 turn = line.turn() => turn,
                 () = withdrawn => continue,
+                () = self.too_late() => continue,
             };
             let Ok(turn) = turn else { continue };
             // Its turn may have come long after.
-            if !matches!(self.may().await?, May::Yes) {
+            if !matches!(self.may().await?, May::Yes) || self.is_too_late() {
                 continue;
             }
             let now = self.driven.now();
@@ -216,11 +222,21 @@ impl PowerDriver {
     async fn wait_for_agent(&self) {
         for _ in 0..10 {
             tokio::time::sleep(AGENT_EVERY).await;
-            if self.driven.host.control.is_online(self.agent)
-                || self.driven.now() >= self.driven.op.deliver_by
-            {
+            if self.driven.host.control.is_online(self.agent) || self.is_too_late() {
                 return;
             }
+        }
+    }
+
+    /// Whether the time to send it is over.
+    fn is_too_late(&self) -> bool {
+        self.driven.now() >= self.driven.op.deliver_by
+    }
+
+    /// Waits until the time to send it is over.
+    async fn too_late(&self) {
+        while !self.is_too_late() {
+            tokio::time::sleep(AGENT_EVERY).await;
         }
     }
 
@@ -290,21 +306,20 @@ impl PowerDriver {
             let seen = look::look(&self.driven.host, requester, &target).await;
             // Before the look and after it: it may have come back meanwhile.
             let connected = connected || self.is_there();
-            let misses = self.driven.progress.misses;
             let gone = self
                 .driven
                 .progress
                 .take(seen.sample, !connected && self.driven.now() >= self.absence_counts);
             self.driven.saw(seen.sample);
-            if self.driven.progress.misses != misses {
-                let (found, message) = match seen.sample {
-                    Sample::Seen(_) => (why::SEEN, "Looked: it is up"),
-                    Sample::NotSeen(why) => (why, "Looked: it does not answer, and its agent is gone"),
-                    Sample::CannotTell(why) => (why, "Looked: its agent is gone, and nobody else can tell"),
-                };
-                self.driven.note("looked", message).data =
-                    Some(json!({"found": found, "agentID": seen.agent}).to_string());
-            }
+            let (found, answers) = match seen.sample {
+                Sample::Seen(_) => (why::SEEN, "it is up"),
+                Sample::NotSeen(why) => (why, "it does not answer"),
+                Sample::CannotTell(why) => (why, "nobody else can tell"),
+            };
+            let its_agent = if connected { "connected" } else { "gone" };
+            let message = format!("Looked: {answers}, and its agent is {its_agent}");
+            self.driven.note("looked", message).data =
+                Some(json!({"found": found, "agentID": seen.agent}).to_string());
             if let Some(gone) = gone.or_else(|| self.has_restarted(connected)) {
                 return self.gone(gone, seen.agent).await;
             }
@@ -312,7 +327,7 @@ impl PowerDriver {
                 let (why, message) = self.driven.progress.failure();
                 return self.driven.end(State::Failed, Some(why), message).await;
             }
-            if !self.driven.trail.is_empty() && !self.driven.store().await? {
+            if !self.driven.store().await? {
                 return Ok(());
             }
             let pause =

@@ -95,18 +95,16 @@ impl Driver for WakeDriver {
             let agent = device_agent::first_online(&self.driven.host.control, &stored.agents);
             let now = self.driven.now();
             let Some(deadline) = self.driven.progress.deadline else {
+                if now >= self.driven.op.deliver_by {
+                    let message = "None of its agents was connected in time: nothing was sent";
+                    let why = Some(reason::AGENT_OFFLINE);
+                    return self.driven.end(State::Expired, why, message.to_owned()).await;
+                }
                 match agent {
                     Some(agent) => {
                         if !self.begin(agent, &stored, now).await? {
                             return Ok(());
                         }
-                    }
-                    None if now >= self.driven.op.deliver_by => {
-                        let message = "None of its agents was connected in time: nothing was sent";
-                        return self
-                            .driven
-                            .end(State::Expired, Some(reason::AGENT_OFFLINE), message.to_owned())
-                            .await;
                     }
                     None => tokio::select! {
                         () = self.wait_for_agent(&stored.agents) => {}
