@@ -47,6 +47,7 @@ mod enroll;
 mod enrolment;
 mod environment;
 mod events;
+mod events_missed;
 mod first_link;
 mod generations;
 mod golden;
