@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use super::operations::{made, until_state};
 use super::support::firmware::Firmware;
 use super::support::{Client, Scene, soon};
 
@@ -107,4 +108,24 @@ async fn firmware_that_does_not_know_a_command_is_not_asked_again_until_it_recon
             asked.answer().await.expect(502);
         }
     }
+}
+
+#[tokio::test]
+async fn what_waited_for_an_agent_that_lacks_it_fails_for_that_and_is_not_sent() {
+    let scene = Scene::new("server").await;
+    let mut waiting = Vec::new();
+    for (command, payload, says) in [
+        ("GET_STATUS", json!({"address": "192.0.2.1"}), "does not have this command"),
+        ("REBOOT", json!({}), "--allow REBOOT"),
+    ] {
+        let body = json!({"kind": "command", "agentID": scene.agent, "command": command, "payload": payload});
+        waiting.push((made(&scene.admin, body).await, says));
+    }
+    let mut agent = connect(&scene, SAID).await;
+    for (id, says) in waiting {
+        let failed = until_state(&scene.admin, &id, "failed").await;
+        assert_eq!((&failed["reason"], &failed["attempts"]), (&json!("command_not_supported"), &json!(0)));
+        assert!(failed["message"].as_str().unwrap().contains(says), "{failed}");
+    }
+    scene.assert_nothing_more(&mut agent).await;
 }

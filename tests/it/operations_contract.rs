@@ -44,8 +44,76 @@ async fn what_may_be_said_of_an_operation_is_taken_up_to_its_bounds() {
     ] {
         let one = admin.post(PATH, body.clone()).await.expect(202).data().clone();
         assert_eq!((within(&one), &one["maxAttempts"]), (seconds * 1000, &json!(attempts)), "{body}");
+        // A UUID of version 7.
+        let id = one["id"].as_str().unwrap();
+        assert!(id.len() == 36 && &id[14..15] == "7" && ["8", "9", "a", "b"].contains(&&id[19..20]), "{id}");
+    }
+    // For how long a wake looks for its device.
+    let online = |more: Value| with(with(wake(device), json!({"until": "online"})), more);
+    for (more, seconds) in [(json!({}), 120), (json!({"timeout": 1}), 1), (json!({"timeout": 3600}), 3600)] {
+        let one = admin.post(PATH, online(more)).await.expect(202);
+        assert_eq!(one.data()["payload"], json!({"until": "online", "timeout": seconds}));
+    }
+    for (bad, field) in [
+        (json!({"timeout": 0}), "timeout"),
+        (json!({"timeout": 3601}), "timeout"),
+        (json!({"timeout": "1"}), "timeout"),
+        (json!({"until": "later"}), "until"),
+    ] {
+        let refused = admin.post(PATH, online(bad)).await.expect(400);
+        assert_eq!(refused.body["errors"][0]["field"], field, "{}", refused.text);
+    }
+    // A key.
+    let most = "k".repeat(255);
+    for (key, status) in [(most.clone(), 202), (format!("\"{most}\""), 202), (format!("{most}k"), 400)] {
+        let kept = post_with(&admin, PATH, &wake(device), &[("Idempotency-Key", &key)]).await;
+        assert_eq!(kept.status, status, "{}", kept.text);
     }
     server.stop().await;
+}
+
+#[tokio::test]
+async fn only_the_same_that_is_live_stands_for_another() {
+    let Scene { server, admin, agent, device } = Scene::new("server").await;
+    let other = admin.create_agent("server", SECRET).await;
+    let second = admin.create_device(agent, "AA:BB:CC:DD:EE:02").await;
+    let online = |timeout: i64| with(wake(device), json!({"until": "online", "timeout": timeout}));
+    let wanted = [
+        wakeup(agent),
+        with(wakeup(agent), json!({"payload": {"macAddress": "AA:BB:CC:DD:EE:FF", "port": 7}})),
+        wakeup(other),
+        json!({"kind": "command", "agentID": agent, "command": "HEARTBEAT"}),
+        wake(device),
+        wake(second),
+        online(60),
+        online(61),
+    ];
+    let mut ids = Vec::new();
+    for body in &wanted {
+        ids.push(made(&admin, with(body.clone(), json!({"dedupe": "live"}))).await);
+    }
+    for (body, id) in wanted.iter().zip(&ids) {
+        let same = admin.post(PATH, with(body.clone(), json!({"dedupe": "live"}))).await.expect(200);
+        assert_eq!(same.data()["id"], json!(id), "{body}");
+        assert!(!ids.contains(&made(&admin, body.clone()).await), "unless asked for: {body}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn it_is_not_sent_again_after_the_time_it_had() {
+    let scene = Scene::new("server").await;
+    let body = with(wakeup(scene.agent), json!({"deliverWithin": 60, "runTimeout": 3600}));
+    let id = made(&scene.admin, body).await;
+    let mut firmware = scene.firmware().await;
+    firmware.command().await;
+    scene.server.host().clock.advance(Duration::from_millis(59_500));
+    firmware.vanish();
+    let lost = until_state(&scene.admin, &id, "timed_out").await;
+    assert_eq!((&lost["reason"], &lost["attempts"]), (&json!("connection_lost"), &json!(1)), "{lost}");
+    assert_eq!(events(&lost), ["created", "sent", "connection_lost", "timed_out"]);
+    let mut firmware = scene.firmware().await;
+    scene.assert_nothing_more(&mut firmware).await;
 }
 
 #[tokio::test]
@@ -110,6 +178,12 @@ async fn a_user_has_a_thousand_live_operations() {
     let full = user.post(PATH, wakeup(agents[20])).await.expect(429);
     assert_eq!(full.code(), "too_many_operations");
     assert!(full.message().contains("1000") && full.header("retry-after").is_some(), "{}", full.text);
+    // As many are listed at once unless more are asked for, and no more than so many.
+    for (query, many) in [("", 100), ("?limit=500", 500)] {
+        let page = user.get(&format!("{PATH}{query}")).await.expect(200);
+        let listed = page.data().as_array().unwrap().len();
+        assert_eq!((listed, page.header("link").is_some()), (many, true), "{query}");
+    }
     // Another's are not theirs, and one that has ended makes room.
     let other = admin.create_agent("server", SECRET).await;
     admin.post(PATH, wakeup(other)).await.expect(202);

@@ -129,3 +129,53 @@ async fn another_users_operation_is_withdrawn_in_admin_mode() {
     assert_eq!(canceled.data()["state"], "canceled");
     assert_eq!(bob.post(&cancel, json!({})).await.code(), "operation_ended");
 }
+
+#[tokio::test]
+async fn where_a_device_is_woken_may_be_said_what_may_be_said_of_every_operation() {
+    let scene = Scene::new("server").await;
+    let path = format!("/api/devices/{}/wakeup", scene.device);
+    let later = [("Prefer", "respond-async")];
+    for until in ["sent", "online"] {
+        let mut body = json!({"until": until, "deliverWithin": 86_400, "maxAttempts": 7, "dedupe": "live"});
+        let made = post_with(&scene.admin, &path, &body, &later).await.expect(202);
+        let within = made.data()["deliverBy"].as_i64().unwrap() - made.data()["createdAt"].as_i64().unwrap();
+        assert_eq!((within, &made.data()["maxAttempts"]), (86_400_000, &json!(7)), "{}", made.text);
+        let same = post_with(&scene.admin, &path, &body, &later).await.expect(200);
+        assert_eq!(id(&same), id(&made), "{until}");
+        body["queue"] = json!(false);
+        body["dedupe"] = Value::Null;
+        let refused = post_with(&scene.admin, &path, &body, &later).await.expect(503);
+        assert_eq!(refused.code(), "agent_offline");
+        for (field, bad) in [("deliverWithin", json!(86_401)), ("maxAttempts", json!(0)), ("queue", json!(1))]
+        {
+            let refused = post_with(&scene.admin, &path, &json!({"until": until, field: bad}), &later)
+                .await
+                .expect(400);
+            assert_eq!(refused.body["errors"][0]["field"], field, "{}", refused.text);
+        }
+    }
+}
+
+#[tokio::test]
+async fn direct_calls_and_queued_ones_share_the_line() {
+    let scene = Scene::new("microcontroller").await;
+    let mut firmware = scene.firmware().await;
+    let direct = scene.wake_mac("AA:BB:CC:DD:EE:01");
+    let first = firmware.command().await;
+    assert_eq!(first.json["macAddress"], "AA:BB:CC:DD:EE:01");
+    let queued = scene.admin.post(PATH, json!({"kind": "wake", "deviceID": scene.device})).await.expect(202);
+    scene.assert_nothing_more(&mut firmware).await;
+    until_state(&scene.admin, &id(&queued), "queued").await;
+    firmware.reply_ok(&first).await;
+    direct.answer().await.expect(200);
+    let second = firmware.command().await;
+    assert_eq!(second.json["macAddress"], MAC);
+    let direct = scene.ask("192.0.2.1");
+    scene.assert_nothing_more(&mut firmware).await;
+    firmware.reply_ok(&second).await;
+    until_state(&scene.admin, &id(&queued), "succeeded").await;
+    let third = firmware.command().await;
+    assert_eq!(third.command, "GET_STATUS");
+    firmware.reply_ok(&third).await;
+    direct.answer().await.expect(200);
+}

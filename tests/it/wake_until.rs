@@ -152,6 +152,43 @@ async fn a_device_that_boots_is_seen() {
 }
 
 #[tokio::test]
+async fn packets_and_looks_come_when_they_are_due_and_the_trail_tells_of_each() {
+    let Scene { server, admin, agent, device } = Scene::new("server").await;
+    let lan = lan(None, Probe::Answers);
+    let _agent = connect(&server, agent, &lan).await;
+    let since =
+        admin.get(&format!("/api/agents/{agent}")).await.expect(200).data()["presence"]["since"].clone();
+    let body = json!({"kind": "wake", "deviceID": device, "until": "online", "timeout": 3600});
+    let made = admin.post("/api/operations", body).await.expect(202);
+    let operation = format!("/api/operations/{}", made.data()["id"].as_str().unwrap());
+    let of = async |event: &str| {
+        let shown = admin.get(&operation).await.expect(200);
+        let trail = shown.data()["trail"].as_array().unwrap().iter();
+        trail.filter(|entry| entry["event"] == event).cloned().collect::<Vec<_>>()
+    };
+    until("three looks", || async { (of("looked").await.len() >= 3).then_some(()) }).await;
+    let looks = of("looked").await;
+    let after = |entries: &[Value], at: usize| {
+        entries[at]["at"].as_i64().unwrap() - entries[0]["at"].as_i64().unwrap()
+    };
+    assert!(after(&looks, 1) >= 1990 && after(&looks, 2) >= 3990, "{looks:?}");
+    assert!(looks.iter().all(|look| look["found"] == "not_seen" && look["agentID"] == agent), "{looks:?}");
+    for (packets, seconds) in [(2, 10), (3, 10), (4, 20), (5, 40), (6, 40)] {
+        server.host().clock.advance(Duration::from_secs(seconds));
+        until("a packet", || async { (of("packet_sent").await.len() >= packets).then_some(()) }).await;
+    }
+    let packets = of("packet_sent").await;
+    for (at, due) in [0, 10, 20, 40, 80, 120].into_iter().enumerate() {
+        // What is noted is when its agent has answered.
+        assert!(after(&packets, at) >= due * 1000 - 500, "{packets:?}");
+        assert_eq!(packets[at]["message"], format!("Magic packet {} was sent: eth7 sent it", at + 1));
+    }
+    let chosen = of("agent_chosen").await;
+    assert_eq!(chosen.len(), 1, "{chosen:?}");
+    assert_eq!((&chosen[0]["agentID"], &chosen[0]["onlineSince"]), (&json!(agent), &since), "{chosen:?}");
+}
+
+#[tokio::test]
 async fn each_failure_has_its_reason() {
     let Scene { server, admin, agent, device } = Scene::new("server").await;
     let offline = failed(&wake(&admin, device, 1).await, "agent_offline");
