@@ -1,10 +1,14 @@
-//! Wakes as operations, whichever call they come by; and what must not be repeated.
+//! Wakes as operations, whichever call they come by; what must not be repeated; and queues of agents that share a line or
+//! come back together.
 
+use std::time::Duration;
+
+use futures_util::StreamExt;
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::support::scene::{MAC, SECRET, Scene};
-use super::support::wait::until_equal;
+use super::support::wait::{until_equal, within};
 use super::support::{Client, Firmware, Reply};
 
 const PATH: &str = "/api/operations";
@@ -178,4 +182,36 @@ async fn direct_calls_and_queued_ones_share_the_line() {
     assert_eq!(third.command, "GET_STATUS");
     firmware.reply_ok(&third).await;
     direct.answer().await.expect(200);
+}
+
+#[tokio::test]
+async fn agents_that_come_back_together_are_worked_off_while_others_are_answered() {
+    let Scene { server, admin, .. } = Scene::new("server").await;
+    let mut agents = Vec::new();
+    for _ in 0..80 {
+        agents.push(admin.create_agent("microcontroller", SECRET).await);
+    }
+    let wanted = agents.iter().flat_map(|agent| [1, 2, 3].map(|port| (*agent, port)));
+    let making = wanted.map(|(agent, port)| {
+        let payload = json!({"macAddress": MAC, "port": port});
+        let body = json!({"kind": "command", "agentID": agent, "command": "WAKEUP", "payload": payload});
+        async { admin.post(PATH, body).await.expect(202) }
+    });
+    futures_util::stream::iter(making).buffer_unordered(16).collect::<Vec<_>>().await;
+    let address = server.address();
+    for agent in agents {
+        tokio::spawn(async move { Firmware::connect(address, agent, SECRET).await.serve().await });
+    }
+    within(Duration::from_secs(60), "the end of all", async {
+        let live = format!("{PATH}?state=live&limit=1");
+        while within(Duration::from_secs(5), "an answer", admin.get(&live)).await.expect(200).data()
+            != &json!([])
+        {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    let done = admin.get(&format!("{PATH}?state=succeeded&limit=500")).await.expect(200);
+    assert_eq!(done.data().as_array().unwrap().len(), 240);
+    server.stop().await;
 }
