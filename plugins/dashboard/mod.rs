@@ -15,6 +15,12 @@ const DOCUMENT: &str = "index.html";
 /// Where the application begins, as the document says it in `web/`.
 const HERE: &str = "<base href=\"./\">";
 
+/// What the document has the browser load for whoever is signed in, most likely: who brings no cookie is not, and will see
+/// another page first.
+const OF_USERS: &str = "<link rel=\"modulepreload\" href=\"pages/devices.js\">";
+const OF_VISITORS: &str =
+    "<link rel=\"modulepreload\" href=\"form.js\">\n<link rel=\"modulepreload\" href=\"pages/sign-in.js\">";
+
 /// The files by name, some of them in compressed form besides: `build.rs` lists them.
 static WEB: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/dashboard.rs"));
 
@@ -36,7 +42,13 @@ impl Default for Config {
 pub struct Dashboard {
     files: StaticFiles,
     /// The document by how many folders lie between it and where the application begins.
-    documents: Vec<StaticFile>,
+    documents: Vec<Document>,
+}
+
+/// The document for whoever brings a cookie, and for others.
+struct Document {
+    user: StaticFile,
+    visitor: StaticFile,
 }
 
 impl Plugin for Dashboard {
@@ -54,8 +66,7 @@ impl Plugin for Dashboard {
         let files = StaticFiles::new(files);
         let document = files.get(DOCUMENT).map(|file| String::from_utf8_lossy(file.bytes()));
         let document = document.ok_or_else(|| PluginError::new("the page's files were not built in"))?;
-        let below = |folders| StaticFile::of(DOCUMENT, below(&document, folders));
-        let documents = (1..=MOST_FOLDERS).map(below).collect();
+        let documents = (0..=MOST_FOLDERS).map(|folders| Document::below(&document, folders)).collect();
         Ok(Some(Self { files, documents }))
     }
 
@@ -78,9 +89,20 @@ const PAGE: Tag = Tag::new("Page", "The page for people, and its files");
 /// The folders of a page's path, at most.
 const MOST_FOLDERS: usize = 4;
 
-/// The document, for a path with so many folders.
-fn below(document: &str, folders: usize) -> String {
-    document.replace(HERE, &format!("<base href=\"{}\">", "../".repeat(folders)))
+impl Document {
+    /// That of a path with so many folders.
+    fn below(text: &str, folders: usize) -> Self {
+        let way = if folders == 0 { "./".to_owned() } else { "../".repeat(folders) };
+        let user = text.replace(HERE, &format!("<base href=\"{way}\">"));
+        let visitor = user.replace(OF_USERS, OF_VISITORS);
+        let file = |text| StaticFile::of(DOCUMENT, text);
+        Self { user: file(user), visitor: file(visitor) }
+    }
+
+    fn answer(&self, request: &HeaderMap) -> Raw {
+        let document = if request.contains_key("cookie") { &self.user } else { &self.visitor };
+        document.answer(request).header(HeaderName::from_static("vary"), HeaderValue::from_static("cookie"))
+    }
 }
 
 impl Dashboard {
@@ -100,11 +122,8 @@ impl Dashboard {
     }
 
     /// The document for a path, which begins without a slash.
-    fn document(&self, path: &str) -> Option<&StaticFile> {
-        match path.matches('/').count() {
-            0 => self.files.get(DOCUMENT),
-            folders => self.documents.get(folders - 1),
-        }
+    fn document(&self, path: &str) -> Option<&Document> {
+        self.documents.get(path.matches('/').count())
     }
 
     /// Whether a path is one of the application's pages.

@@ -207,11 +207,7 @@ class App extends Part {
     let load;
     let name = here();
     if (!session && !found?.page.open) {
-      load = () => {
-        // Which it would name itself, one way to the server later.
-        void import('./form.js');
-        return import('./pages/sign-in.js');
-      };
+      load = () => import('./pages/sign-in.js');
       name = ':sign-in';
     } else if (session?.totpSetupRequired && !found?.page.open) {
       load = () => import('./pages/second-factor.js');

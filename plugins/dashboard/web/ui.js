@@ -17,10 +17,13 @@ const locale = navigator.languages.find((name) => name.startsWith(language)) ?? 
 /** @type {Record<string, string>} */
 let words = {};
 
-/** Loads the catalogue. Until then no word is known. */
+// Asked for while the modules after this one are still on their way.
+const catalogue = fetch(new URL(`i18n/${language}.json`, import.meta.url)).then((answer) => answer.json());
+catalogue.catch(() => undefined);
+
+/** Waits for the catalogue. Until then no word is known. */
 export async function loadWords() {
-  const answer = await fetch(new URL(`i18n/${language}.json`, import.meta.url));
-  words = await answer.json();
+  words = await catalogue;
   document.documentElement.lang = language;
 }
 
