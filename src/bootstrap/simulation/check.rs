@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::world::{Answer, Book, Got, Says, Stage, Wanted, What, World, now};
+use super::world::{Answer, Book, Change, Got, Says, Stage, Wanted, What, World, now};
 use crate::host::Host;
 use crate::model::operation::{Operation, OperationKind, State, TrailEntry, reason};
 use crate::store::operation_page::{Filter, InState, Of, page};
@@ -14,6 +14,9 @@ const MARGIN: Duration = Duration::from_secs(3);
 const TRIED_AGAIN: Duration = Duration::from_secs(25);
 /// For how much longer than its answer is waited for a command may be running.
 const GRACE: Duration = Duration::from_secs(5);
+/// How long what is queued may wait for an agent that is connected and runs nothing of the queue: a heartbeat or a look at a
+/// device may be without an answer.
+const IDLE: Duration = Duration::from_secs(12);
 /// How long a look at a device, or a packet, may take that begins just in time.
 const LAST_LOOK: Duration = Duration::from_secs(32);
 /// For how long after a restart nothing proves that a device is gone.
@@ -47,9 +50,8 @@ pub(super) async fn look(host: &Host, world: &World) -> Result<(), String> {
         let Some((id, _)) = wanted.acknowledged else { continue };
         match all.iter().find(|(_, one)| one.id == id) {
             Some((trail, operation)) => {
-                let mut case =
-                    Case { book: &book, number: *number, wanted, operation, trail, faults: &mut faults };
-                case.check();
+                let (number, faults) = (*number, &mut faults);
+                Case { book: &book, number, wanted, operation, trail, all: &all, faults }.check();
             }
             None => faults.push(format!("{number} was acknowledged as {id} and is lost")),
         }
@@ -73,6 +75,12 @@ pub(super) async fn look(host: &Host, world: &World) -> Result<(), String> {
     Ok(())
 }
 
+/// Whether what changed so was running at any time of these.
+fn was_running(changes: &[Change], from: Duration, to: Duration) -> bool {
+    let ends = changes.iter().skip(1).map(|next| next.at).chain([Duration::MAX]);
+    changes.iter().zip(ends).any(|(one, end)| one.state == State::Running && one.at <= to && end >= from)
+}
+
 /// An operation that has ended, and all that is known of it.
 struct Case<'a> {
     book: &'a Book,
@@ -80,6 +88,8 @@ struct Case<'a> {
     wanted: &'a Wanted,
     operation: &'a Operation,
     trail: &'a [TrailEntry],
+    /// Every operation, with its trail.
+    all: &'a [(Vec<TrailEntry>, Operation)],
     faults: &'a mut Vec<String>,
 }
 
@@ -121,7 +131,27 @@ impl Case<'_> {
         } else {
             self.is_a_legal_path();
             self.agrees_with_the_ledger();
+            self.waited_for_its_agent();
         }
+    }
+
+    /// What was never sent had no agent it could be sent to, or one that was busy.
+    fn waited_for_its_agent(&mut self) {
+        let (Some(agent), Some(ended)) = (self.operation.agent, self.ended()) else { return };
+        if self.operation.state != State::Expired {
+            return;
+        }
+        let Some(online) = self.book.online_since(agent, ended) else { return };
+        let connected = ended - online;
+        let offline = self.operation.reason.as_deref() == Some(reason::AGENT_OFFLINE);
+        self.demand(!offline || connected < MARGIN, "expired as if its agent was not connected");
+        let Some((_, acknowledged)) = self.wanted.acknowledged else { return };
+        let waited = connected.min(ended.saturating_sub(acknowledged));
+        let others = self.all.iter().map(|(_, other)| other).filter(|other| other.agent == Some(agent));
+        let busy = others
+            .filter_map(|other| self.book.changes.get(&other.id))
+            .any(|changes| was_running(changes, ended.saturating_sub(IDLE), ended));
+        self.demand(busy || waited < IDLE, &format!("waited {waited:?} for an agent that had nothing to do"));
     }
 
     /// When it ended first, as far as the server could tell anybody.

@@ -101,7 +101,11 @@ fn listen(host: &Host, world: &World, last: &mut u64) {
         *last = one.number;
         match one.event {
             Event::OperationChanged { change } => book.changed(change.id, change.state),
-            Event::AgentOffline { agent, why } => book.note(format_args!("agent {agent} is offline: {why}")),
+            Event::AgentOnline { agent } => book.is_online(agent, true),
+            Event::AgentOffline { agent, why } => {
+                book.is_online(agent, false);
+                book.note(format_args!("agent {agent} is offline: {why}"));
+            }
             _ => {}
         }
     }

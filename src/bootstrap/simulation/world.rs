@@ -108,7 +108,7 @@ impl Device {
     }
 }
 
-/// How an operation was seen to change.
+/// How an operation was seen to change, by a look at what the server tells.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Change {
     pub(super) at: Duration,
@@ -148,6 +148,8 @@ pub(super) struct Book {
     pub(super) quiet: bool,
     /// Whether the server is asked to stop.
     pub(super) stop: bool,
+    /// From when to when agents were connected, as the server told.
+    online: BTreeMap<i64, Vec<(Duration, Option<Duration>)>>,
     links: u32,
     /// The newest connection of each agent, and how many bytes of it have arrived.
     newest: BTreeMap<i64, (u32, u64)>,
@@ -230,10 +232,28 @@ impl Book {
         }
     }
 
-    /// The server ends.
+    /// The server told that an agent came or went.
+    pub(super) fn is_online(&mut self, agent: i64, online: bool) {
+        let now = now();
+        let times = self.online.entry(agent).or_default();
+        if online {
+            times.push((now, None));
+        } else if let Some((_, end)) = times.last_mut() {
+            end.get_or_insert(now);
+        }
+    }
+
+    /// Since when an agent was connected that was so at `at`, and some time after that.
+    pub(super) fn online_since(&self, agent: i64, at: Duration) -> Option<Duration> {
+        let there = |(from, to): &&(Duration, Option<Duration>)| *from <= at && to.is_none_or(|to| at < to);
+        self.online.get(&agent)?.iter().find(there).map(|(from, _)| *from)
+    }
+
+    /// The server ends, and with it the connections of its agents.
     pub(super) fn ended(&mut self) {
         let now = self.now();
-        if let Some((_, end)) = self.runs.last_mut() {
+        let connections = self.online.values_mut().filter_map(|times| times.last_mut());
+        for (_, end) in self.runs.last_mut().into_iter().chain(connections) {
             end.get_or_insert(now);
         }
     }
