@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use reqwest::Method;
-use reqwest::header::{ACCEPT, ACCEPT_ENCODING, IF_NONE_MATCH};
+use reqwest::header::{ACCEPT, ACCEPT_ENCODING, COOKIE, IF_NONE_MATCH};
 use serde_json::json;
 use tempfile::tempdir;
 
@@ -95,6 +95,25 @@ async fn each_page_can_be_loaded_again_and_knows_the_way_back() {
             );
             assert!(page.text().contains(&format!("<base href=\"{base}\">")), "{path}: {}", page.text());
         }
+    }
+}
+
+#[tokio::test]
+async fn the_browser_is_told_what_the_first_screen_is_made_of() {
+    let server = Server::start().await;
+    let nobody = server.anonymous();
+    for path in ["/", "/devices/7"] {
+        let visitor = get(&nobody, path, &[]).await;
+        let user = get(&nobody, path, &[(COOKIE, "session_token=some")]).await;
+        for (page, first, other) in
+            [(&visitor, "sign-in.js", "devices.js"), (&user, "devices.js", "sign-in.js")]
+        {
+            let loads = |name| page.text().contains(&format!("rel=\"modulepreload\" href=\"pages/{name}\""));
+            assert_eq!((loads(first), loads(other)), (true, false), "{path}: {}", page.text());
+            // No cache between them gives one the other's.
+            assert_eq!(page.header("vary"), "cookie");
+        }
+        assert_ne!(visitor.header("etag"), user.header("etag"));
     }
 }
 
