@@ -199,8 +199,9 @@ export async function quit() {
   browser = undefined;
 }
 
-/** Signs in on the page. */
+/** Signs in on the page, once that is what it shows: a page that is about to be left may have such fields, too. */
 export async function signIn(page, username, password) {
+  await page.getByRole('heading', { name: 'Sign in' }).waitFor();
   await page.getByLabel('User name').fill(username);
   await page.getByLabel('Password').fill(password);
   await page.getByRole('button', { name: 'Sign in' }).click();

@@ -132,6 +132,7 @@ export const remove = (path, body) => call('DELETE', path, { body });
 function changed(path) {
   const what = path.split('/')[0].replace('shares', 'devices');
   if (/^auth\/log/.test(path)) tabs.postMessage('session');
+  if (path === 'auth/logout') session = null; // which nobody is to be told has ended
   if (what === 'auth' || /^operations|wakeup$|commands\//.test(path)) return;
   emit('changed', what);
   tabs.postMessage(what);
@@ -366,8 +367,7 @@ async function take(body, alive) {
 /** Whether anybody looks at the page: else it needs no stream. @param {boolean} now */
 export function looked(now) {
   unseen = !now;
-  if (now) begin();
-  else end();
+  (now ? begin : end)();
 }
 
 addEventListener('online', () => beginAgain(0));

@@ -149,7 +149,7 @@ class App extends Part {
     });
     events.addEventListener('live', (event) => {
       this.live = /** @type {CustomEvent<boolean>} */ (event).detail;
-      if (this.reached) announce(t(this.live ? 'live.back' : 'live.lost'));
+      if (this.reached && session) announce(t(this.live ? 'live.back' : 'live.lost'));
       this.requestUpdate();
     });
     void this.start();
