@@ -202,6 +202,18 @@ for (const [size, scheme, locale] of [
   });
 }
 
+test('words that did not come are asked for again', async () => {
+  const { page, goto, close } = await open(server);
+  await page.route('**/i18n/*.json', (route) => route.fulfill({ status: 503, body: 'busy' }));
+  await goto('api/docs');
+  const again = page.locator('main button');
+  await again.waitFor();
+  await page.unroute('**/i18n/*.json');
+  await again.click();
+  await page.getByRole('heading', { level: 1, name: 'API reference' }).waitFor();
+  await close();
+});
+
 test('a document of many routes is there at once', async () => {
   const { page, goto, close } = await open(server);
   const document = await (await fetch(`${server.url}api/openapi.json`)).json();

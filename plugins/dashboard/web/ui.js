@@ -17,13 +17,14 @@ const locale = navigator.languages.find((name) => name.startsWith(language)) ?? 
 /** @type {Record<string, string>} */
 let words = {};
 
-// Asked for while the modules after this one are still on their way.
-const catalogue = fetch(new URL(`i18n/${language}.json`, import.meta.url)).then((answer) => answer.json());
-catalogue.catch(() => undefined);
+const askForWords = async () => (await fetch(new URL(`i18n/${language}.json`, import.meta.url))).json();
+// While the modules after this one are still on their way.
+const coming = askForWords();
+coming.catch(() => undefined);
 
-/** Waits for the catalogue. Until then no word is known. */
+/** Waits for the catalogue, and asks for it again where it did not come. Until then no word is known. */
 export async function loadWords() {
-  words = await catalogue;
+  words = await coming.catch(askForWords);
   document.documentElement.lang = language;
 }
 
