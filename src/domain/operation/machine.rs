@@ -21,6 +21,9 @@ const GRACE: Millis = 5000;
 pub(super) const NOT_KNOWN: &str =
     "The agent answered that it does not know this command: nothing was done. Update its program or firmware";
 
+/// What became of what waited for an agent that had no time for it.
+pub(in crate::domain) const NO_TURN: &str = "Its turn did not come in time: it was never sent";
+
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Input {
@@ -301,7 +304,7 @@ impl Next {
         let message = if why == reason::AGENT_OFFLINE {
             "The agent was not connected in time: it was never sent"
         } else {
-            "Its turn did not come in time: it was never sent"
+            NO_TURN
         };
         self.end(State::Expired, why, message)
     }

@@ -12,6 +12,7 @@ use crate::domain::command_error::agent_text;
 use crate::domain::driven::{Driven, Driver, to_the_end};
 use crate::domain::look::{self, Sample, Target};
 use crate::domain::operation::Operations;
+use crate::domain::operation::machine::NO_TURN;
 use crate::domain::operation::right::is_allowed;
 use crate::domain::power::{self, Power};
 use crate::error::Result;
@@ -142,7 +143,7 @@ impl PowerDriver {
             withdrawn.as_mut().enable();
             if self.is_too_late() {
                 let (why, message) = if self.driven.host.control.is_online(self.agent) {
-                    (reason::AGENT_BUSY, "Its turn did not come in time: it was never sent")
+                    (reason::AGENT_BUSY, NO_TURN)
                 } else {
                     let message = "The agent on the device was not connected in time: it was never sent";
                     (reason::AGENT_OFFLINE, message)
