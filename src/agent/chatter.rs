@@ -2,6 +2,8 @@
 //! a few lines a minute are written, and how many more there were. What the other end said is cut, and shown without
 //! what steers a terminal.
 
+use std::collections::HashSet;
+
 use parking_lot::Mutex;
 use tokio::time::{Duration, Instant};
 
@@ -63,7 +65,11 @@ struct Count {
 
 /// Counts lines by kind.
 #[derive(Debug, Default)]
-pub(super) struct Chatter(Mutex<[Count; KINDS]>);
+pub(super) struct Chatter {
+    counts: Mutex<[Count; KINDS]>,
+    /// What a line that comes once was written about.
+    told: Mutex<HashSet<&'static str>>,
+}
 
 const ALL: [Kind; KINDS] = [
     Kind::Nonsense,
@@ -85,6 +91,13 @@ impl Chatter {
         }
     }
 
+    /// Writes `line` unless one about the same was written so before.
+    pub(super) fn say_once(&self, about: &'static str, line: impl FnOnce()) {
+        if self.told.lock().insert(about) {
+            line();
+        }
+    }
+
     /// Says how many lines were suppressed, as soon as the time they are counted over has passed.
     pub(super) fn settle(&self) {
         self.report(Instant::now(), WINDOW);
@@ -97,7 +110,7 @@ impl Chatter {
 
     /// Counts a line, and decides whether it is written.
     fn count(&self, kind: Kind, now: Instant) -> bool {
-        let mut counts = self.0.lock();
+        let mut counts = self.counts.lock();
         let count = &mut counts[kind as usize];
         count.since.get_or_insert(now);
         if count.written < LINES {
@@ -119,7 +132,7 @@ impl Chatter {
 
     /// Ends a kind's window once it has lasted for `after`; gives how many lines it suppressed, if any.
     fn over(&self, kind: Kind, now: Instant, after: Duration) -> Option<u64> {
-        let mut counts = self.0.lock();
+        let mut counts = self.counts.lock();
         let count = &mut counts[kind as usize];
         let suppressed = count.suppressed;
         if count.since.is_some_and(|since| now.duration_since(since) >= WINDOW) {

@@ -14,7 +14,7 @@ use super::chatter::{Chatter, Kind};
 use super::runner::Out;
 use crate::registry::{
     AgentContext, COMMAND_PANICKED, COMMAND_TIMED_OUT, CommandEntry, CommandError, LARGEST_PROGRESS,
-    LARGEST_REPLY, PROGRESS, Progress, REPLY_TOO_LARGE, Running, ThreadTime, failure_reply,
+    LARGEST_REPLY, PROGRESS, Progress, REPLY_TOO_LARGE, Running, failure_reply, watched,
 };
 
 /// How long a command that looks itself whether it was canceled may take to end; and how long it is waited for that one
@@ -42,8 +42,11 @@ impl Work {
         let Self { entry, id, json, context, running, chatter, out, reports } = self;
         let progress = running.reports();
         let context = context.with_running(running.clone());
-        let (command, time) =
-            ThreadTime::of(Box::pin(async move { (entry.run)(&context, json.as_bytes()).await }));
+        let command = async move { (entry.run)(&context, json.as_bytes()).await };
+        // An agent has one thread: nothing else is done meanwhile, and what takes too long cannot be noticed before.
+        let log = chatter.clone();
+        let command =
+            watched(command, move |kept| log.say(Kind::Blocked, || warn_that_it_blocked(entry, kept)));
         // A task of its own keeps a panic from taking the connection with it.
         let command = tokio::spawn(command);
         let mut command = AbortOnDropHandle::new(command);
@@ -75,16 +78,8 @@ impl Work {
                 }
             }
         };
-        // An agent has one thread: nothing else was done meanwhile, and what it took too long could not be noticed before.
-        if let Some(blocked) = time.blocked() {
-            chatter.say(Kind::Blocked, || {
-                let name = entry.name;
-                tracing::warn!(
-                    command = name,
-                    "{name} blocked the agent for {:.1} s: have it do what blocks in spawn_blocking",
-                    blocked.as_secs_f64()
-                );
-            });
+        if running.looks() && !entry.cancelable {
+            chatter.say_once(entry.name, || warn_that_nobody_ends_it(entry));
         }
         let mut message = format!("{}:{id}:{reply}", entry.name);
         if message.len() > LARGEST_REPLY {
@@ -100,6 +95,24 @@ impl Work {
         // Fails only when the connection has ended, and then nobody waits.
         let _ = out.send(Out::Text(message)).await;
     }
+}
+
+fn warn_that_it_blocked(entry: &CommandEntry, kept: Duration) {
+    let name = entry.name;
+    tracing::warn!(
+        command = name,
+        "{name} blocked the agent for {:.1} s: have it do what blocks in spawn_blocking",
+        kept.as_secs_f64()
+    );
+}
+
+/// What it waits for never comes.
+fn warn_that_nobody_ends_it(entry: &CommandEntry) {
+    let name = entry.name;
+    tracing::warn!(
+        command = name,
+        "{name} looks whether it was canceled, which nobody can do: have its CANCELABLE be true"
+    );
 }
 
 /// Waits until a command was canceled, and has had time to end by itself if it looks for that.

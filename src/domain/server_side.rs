@@ -16,7 +16,7 @@ use crate::model::permission::Permission;
 use crate::model::rows::{Record, SqlValue};
 use crate::registry::{
     BoxFuture, CommandEntry, CommandError, CommandTables, Desk, KnownDevice, ReplyContext, Rows,
-    ServerContext, ThreadTime,
+    ServerContext, Unblocking, watched,
 };
 use crate::store::{Reach, Store, Unit, devices};
 
@@ -74,17 +74,9 @@ async fn bounded(
         tracing::error!(command = entry.name, "the server’s side of the command failed: {why}");
         CommandError::new("internal", "The server’s side of the command failed; the server’s log says more")
     };
-    let (work, time) = ThreadTime::of(work);
-    let done = timeout(TIME, AbortOnDropHandle::new(tokio::spawn(work))).await;
-    if let Some(blocked) = time.blocked() {
-        tracing::warn!(
-            command = entry.name,
-            "the server’s side of {} blocked its thread for {:.1} s: have it do what blocks in spawn_blocking",
-            entry.name,
-            blocked.as_secs_f64()
-        );
-    }
-    match done {
+    let unblocking = Unblocking::new(format!("the server’s side of {}", entry.name));
+    let work = tokio::spawn(watched(work, move |kept| unblocking.blocked(kept)));
+    match timeout(TIME, AbortOnDropHandle::new(work)).await {
         Ok(Ok(done)) => done,
         Ok(Err(e)) => Err(failed(e.to_string())),
         Err(_) => Err(failed(format!("it took longer than {TIME:?}"))),

@@ -12,6 +12,7 @@ use tokio_util::task::TaskTracker;
 
 use super::panics::text_of;
 use crate::model::shutdown::Shutdown;
+use crate::registry::{Unblocking, watched};
 
 /// How long what is given up gets to be dropped.
 const GRACE: Duration = Duration::from_secs(1);
@@ -66,9 +67,10 @@ impl Background {
     }
 }
 
-/// The work to its end; a panic ends it alone.
+/// The work to its end; a panic ends it alone, and the log says if it blocks its thread.
 async fn caught(plugin: &'static str, work: impl Future<Output = ()>) {
-    let mut work = pin!(work);
+    let unblocking = Unblocking::new(format!("work of the plugin {plugin}"));
+    let mut work = pin!(watched(work, move |kept| unblocking.blocked(kept)));
     std::future::poll_fn(|cx| {
         let polled = std::panic::catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx)));
         polled.unwrap_or_else(|panic| {

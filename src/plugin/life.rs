@@ -12,6 +12,7 @@ use super::panics::{caught, why_it_ended};
 use super::{ErasedPlugin, PluginError, registered};
 use crate::config::Config;
 use crate::host::Host;
+use crate::registry::{Unblocking, watched};
 use crate::rest::Route;
 use crate::store::Unit;
 
@@ -40,11 +41,12 @@ impl Healths {
         let asked: Vec<_> = all
             .into_iter()
             .map(|(name, plugin)| {
-                let asking = tokio::spawn(async move {
+                let asking = async move {
                     timeout(HEALTH_PATIENCE, plugin.health()).await.unwrap_or_else(|_| {
                         Err(PluginError::new("it does not answer how it is within a second"))
                     })
-                });
+                };
+                let asking = tokio::spawn(unblocking(name, "the health", asking));
                 (name, asking)
             })
             .collect();
@@ -60,14 +62,29 @@ impl Healths {
     }
 }
 
+/// What a plugin does; the log says if it blocks its thread.
+fn unblocking<T>(
+    name: &'static str,
+    what: &'static str,
+    work: impl Future<Output = T>,
+) -> impl Future<Output = T> {
+    let unblocking = Unblocking::new(format!("{what} of the plugin {name}"));
+    watched(work, move |kept| unblocking.blocked(kept))
+}
+
 fn refused(name: &str, e: impl std::fmt::Display) -> PluginError {
     PluginError(format!("the plugin {name} cannot start: {e}"))
 }
 
 /// Starts one. On a task of its own, so that a panic is an error as any other.
-async fn start(plugin: &Arc<dyn ErasedPlugin>, host: &Arc<Host>) -> Result<(), PluginError> {
+async fn start(
+    name: &'static str,
+    plugin: &Arc<dyn ErasedPlugin>,
+    host: &Arc<Host>,
+) -> Result<(), PluginError> {
     let (plugin, host) = (plugin.clone(), host.clone());
-    let starting = tokio::spawn(async move { plugin.start(&host, host.shutdown.clone()).await });
+    let starting = async move { plugin.start(&host, host.shutdown.clone()).await };
+    let starting = tokio::spawn(unblocking(name, "the start", starting));
     match AbortOnDropHandle::new(starting).await {
         Ok(started) => started,
         Err(e) => Err(PluginError(format!("its start {}", why_it_ended(e)))),
@@ -75,8 +92,9 @@ async fn start(plugin: &Arc<dyn ErasedPlugin>, host: &Arc<Host>) -> Result<(), P
 }
 
 /// Waits for what a plugin does, on a task of its own and not for ever. Otherwise, what went wrong is in the log.
-async fn waited_for(name: &str, what: &str, work: impl Future<Output = ()> + Send + 'static) {
-    match timeout(PATIENCE, AbortOnDropHandle::new(tokio::spawn(work))).await {
+async fn waited_for(name: &'static str, what: &'static str, work: impl Future<Output = ()> + Send + 'static) {
+    let work = tokio::spawn(unblocking(name, what, work));
+    match timeout(PATIENCE, AbortOnDropHandle::new(work)).await {
         Ok(Ok(())) => {}
         Ok(Err(e)) => tracing::error!("{what} of the plugin {name} {}", why_it_ended(e)),
         Err(_) => tracing::warn!(
@@ -100,20 +118,17 @@ impl Plugins {
             }
         }
         for (at, (name, plugin)) in plugins.all.iter().enumerate() {
-            if let Err(e) = start(plugin, host).await {
+            if let Err(e) = start(name, plugin, host).await {
                 let started = Self { all: plugins.all[..=at].to_vec(), host: Some(host.clone()) };
                 let refused = refused(name, e);
                 // What was started is to end before the database is closed.
                 started.stop().await;
                 return Err(refused);
             }
-            if plugin.listens() {
-                let listener = plugin.clone();
-                let listening = host.events.listen(name, move |happened| listener.on_event(&happened.event));
-                listening.map_err(|e| {
-                    PluginError(format!("no thread for the events of the plugin {name}: {e}"))
-                })?;
-            }
+            let listener = plugin.clone();
+            let listening = host.events.listen(name, move |happened| listener.on_event(&happened.event));
+            listening
+                .map_err(|e| PluginError(format!("no thread for the events of the plugin {name}: {e}")))?;
         }
         host.remembered.get(Healths::default).0.lock().clone_from(&plugins.all);
         plugins.host = Some(host.clone());
@@ -155,7 +170,8 @@ impl Plugins {
         for (name, plugin) in &self.all {
             let routes = caught(|| plugin.routes());
             let routes = routes.map_err(|panicked| refused(name, format!("its routes {panicked}")))?;
-            all.extend(routes.into_iter().map(|route| (*name, route)));
+            let named = |route: Route| (*name, route.watched(format_args!("of the plugin {name}")));
+            all.extend(routes.into_iter().map(named));
         }
         Ok(all)
     }

@@ -1,50 +1,56 @@
-//! How long a command keeps the thread it runs on before it comes to an `.await`: one that blocks holds up everything else
-//! there, and whoever waits for it sees no more than that it took long.
+//! How long work keeps the thread it runs on before it comes to an `.await`: what blocks holds up everything else there,
+//! and whoever waits for it sees no more than that it took long.
 
-use std::future::Future;
-use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::task::{Context, Poll};
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::time::{Duration, Instant};
 
-use super::command::BoxFuture;
+use parking_lot::Mutex;
 
-/// From when on a command counts as one that blocks.
+/// From when on work counts as blocking its thread.
 const BLOCKS: Duration = Duration::from_secs(1);
+/// How often the log says so of the same work.
+const LOG_EVERY: Duration = Duration::from_secs(10);
 
-/// The longest that some work kept its thread, in milliseconds.
-#[derive(Debug, Clone, Default)]
-pub struct ThreadTime(Arc<AtomicU64>);
-
-impl ThreadTime {
-    /// Work that is watched, and what is seen of it.
-    pub fn of<T>(work: BoxFuture<'_, T>) -> (Timed<'_, T>, Self) {
-        let time = Self::default();
-        (Timed { work, time: time.clone() }, time)
-    }
-
-    /// The longest that it kept its thread, if it blocks.
-    pub fn blocked(&self) -> Option<Duration> {
-        let longest = Duration::from_millis(self.0.load(Relaxed));
-        (longest >= BLOCKS).then_some(longest)
-    }
-}
-
-/// Work whose time on its thread is watched.
-pub struct Timed<'a, T> {
-    work: BoxFuture<'a, T>,
-    time: ThreadTime,
-}
-
-impl<T> Future for Timed<'_, T> {
-    type Output = T;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
+/// `work`, and `blocked` hears of each time that it kept its thread for long.
+pub async fn watched<T>(work: impl Future<Output = T>, blocked: impl Fn(Duration)) -> T {
+    let mut work = pin!(work);
+    poll_fn(|context| {
         let begun = Instant::now();
-        let polled = self.work.as_mut().poll(context);
-        let kept = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.time.0.fetch_max(kept, Relaxed);
+        let polled = work.as_mut().poll(context);
+        let kept = begun.elapsed();
+        if kept >= BLOCKS {
+            blocked(kept);
+        }
         polled
+    })
+    .await
+}
+
+/// Work on the server that is not to block its thread, and what the log says if it does.
+#[derive(Debug)]
+pub struct Unblocking {
+    /// What it is, in words.
+    what: String,
+    said: Mutex<Option<Instant>>,
+}
+
+impl Unblocking {
+    /// Work that is called so.
+    pub fn new(what: String) -> Self {
+        Self { what, said: Mutex::default() }
+    }
+
+    /// Says that it blocked its thread for so long, but not again and again.
+    pub fn blocked(&self, kept: Duration) {
+        let mut said = self.said.lock();
+        if said.is_none_or(|at| at.elapsed() >= LOG_EVERY) {
+            *said = Some(Instant::now());
+            tracing::warn!(
+                "{} blocked its thread for {:.1} s: have it do what blocks in spawn_blocking",
+                self.what,
+                kept.as_secs_f64()
+            );
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! A row of the route table with its handler.
 
 use std::borrow::Cow;
+use std::fmt::Display;
 use std::future::Future;
 use std::ops::Deref;
 use std::sync::Arc;
@@ -12,9 +13,9 @@ use super::call::FromBody;
 use super::envelope::{enveloped, raw};
 use super::row::{Gives, Row, describe};
 use super::{Answer, Call, Data, Method, Raw, Response, StatusCode};
-use crate::error::Result;
+use crate::error::{Error, Result};
 pub use crate::model::access::Access;
-use crate::registry::BoxFuture;
+use crate::registry::{BoxFuture, Unblocking, watched};
 
 type Handler = Arc<dyn Fn(Call, Bytes) -> BoxFuture<'static, Result<Response>> + Send + Sync>;
 
@@ -24,6 +25,8 @@ pub struct Route {
     row: Row,
     /// None for agents' connections, which their door admits.
     handler: Option<Handler>,
+    /// Says in the log that the handler blocked its thread, where that is looked at.
+    unblocking: Option<Arc<Unblocking>>,
 }
 
 impl Route {
@@ -52,13 +55,23 @@ impl Route {
         &self.row
     }
 
+    /// The same, of whose handler the log says if it blocks its thread: that of a route `whose`, as of which plugin.
+    #[must_use]
+    pub fn watched(mut self, whose: impl Display) -> Self {
+        let what = format!("{} {} {whose}", self.row.method, self.row.path);
+        self.unblocking = Some(Arc::new(Unblocking::new(what)));
+        self
+    }
+
     /// Calls the handler.
     pub(super) fn call(&self, call: Call, body: Bytes) -> BoxFuture<'static, Result<Response>> {
-        match &self.handler {
-            Some(handler) => handler(call, body),
-            None => {
-                Box::pin(async { Err(crate::error::Error::internal("a route without a handler was called")) })
-            }
+        let Some(handler) = &self.handler else {
+            return Box::pin(async { Err(Error::internal("a route without a handler was called")) });
+        };
+        let work = handler(call, body);
+        match self.unblocking.clone() {
+            Some(unblocking) => Box::pin(watched(work, move |kept| unblocking.blocked(kept))),
+            None => work,
         }
     }
 }
@@ -86,7 +99,7 @@ impl Row {
                 enveloped(handler(call, body).await?, &id)
             })
         });
-        Route { row: self, handler: Some(handler) }
+        Route { row: self, handler: Some(handler), unblocking: None }
     }
 
     /// The route, whose handler answers something that is not the envelope, of one of these media types. `*/*` stands
@@ -107,7 +120,7 @@ impl Row {
             // Called inside, so that all of it can panic in one place only: where it is polled.
             Box::pin(async move { handler(call).await.and_then(raw) })
         });
-        Route { row: self, handler: Some(handler) }
+        Route { row: self, handler: Some(handler), unblocking: None }
     }
 
     /// The route of a page or of a form that pages send, for people and outside `/api`: it may answer HTML, text, a file or
@@ -125,7 +138,7 @@ impl Row {
         self.access = Access::Agent;
         self.gives = Gives::Upgrade;
         self.statuses = vec![StatusCode::SWITCHING_PROTOCOLS];
-        Route { row: self, handler: None }
+        Route { row: self, handler: None, unblocking: None }
     }
 }
 

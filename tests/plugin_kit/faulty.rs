@@ -5,7 +5,7 @@ use netignite::prelude::*;
 /// How it is to go wrong.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 pub struct Payload {
-    /// `panic`, `panic elsewhere`, `code` for one that is none, `config` for a section it has not, `large`, `block`, or anything else for an error.
+    /// `panic`, `panic elsewhere`, `code` for one that is none, `config` for a section it has not, `large`, `block`, `look` for an end that cannot come, or anything else for an error.
     how: String,
 }
 
@@ -30,6 +30,7 @@ impl Command for Faulty {
                 std::thread::sleep(Duration::from_millis(1_200));
                 Ok(Outcome::ok("It did not wait as it should"))
             }
+            "look" => Ok(Outcome::ok(format!("Canceled: {}", agent.is_cancelled()))),
             "large" => Ok(Outcome::ok("x".repeat(70_000))),
             _ => Err(CommandError::new("out_of_order", "It is out of order")),
         }

@@ -30,6 +30,11 @@ impl Log {
         String::from_utf8_lossy(&self.0.lock().unwrap()).contains(words)
     }
 
+    /// How often `words` stand in the log by now.
+    pub fn count(&self, words: &str) -> usize {
+        String::from_utf8_lossy(&self.0.lock().unwrap()).matches(words).count()
+    }
+
     /// Waits until a line of the log holds `words`.
     pub async fn until(&self, words: &str) {
         until(words, async || self.has(words).then_some(())).await;

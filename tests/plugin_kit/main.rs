@@ -8,6 +8,7 @@ mod guarded;
 mod heard;
 mod notes;
 mod picky;
+mod sleepy;
 
 use std::sync::atomic::Ordering::SeqCst;
 
@@ -510,19 +511,6 @@ async fn a_plugin_warns_in_the_servers_log_under_its_name() {
     let server = TestServer::fresh([]).await;
     server.reload_plugins().await;
     log.until("notes: there are other words now plugin=\"notes\"").await;
-}
-
-#[tokio::test]
-async fn a_command_that_blocks_is_named_in_the_log() {
-    let _turn = turn().await;
-    let log = heard::begin();
-    let server = TestServer::fresh([]).await;
-    let admin = server.admin().await;
-    let agent = server.real_agent(&admin).await;
-    let path = format!("/api/agents/{}/commands/FAULTY", agent.id);
-    let done = admin.post(&path, json!({"how": "block"})).await;
-    assert_eq!(done.status, 200, "{done}");
-    log.until("FAULTY blocked the agent for 1.").await;
 }
 
 #[tokio::test]
