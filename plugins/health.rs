@@ -42,7 +42,6 @@ pub struct Report {
 impl Plugin for Health {
     const NAME: &'static str = "health";
     const SUMMARY: &'static str = "Say whether the server lives and is ready: /livez, /readyz, /api/health";
-    const LISTENS: bool = false;
     type Config = Config;
 
     fn new(_: Config, _: &Arc<Host>) -> Result<Option<Self>, PluginError> {

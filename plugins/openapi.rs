@@ -40,7 +40,6 @@ static WEB: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/reference.rs"
 impl Plugin for OpenApi {
     const NAME: &'static str = "openapi";
     const SUMMARY: &'static str = "The API as an OpenAPI document, and as a page at /api/docs";
-    const LISTENS: bool = false;
     const KEYS: &'static [(&'static str, &'static str)] =
         &[("enabled", "Whether the document, and the page that shows it, are served.")];
     type Config = Config;

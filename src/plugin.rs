@@ -23,6 +23,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::events;
 use crate::host::Host;
 use crate::http::server;
 use crate::model::audit::Action;
@@ -62,6 +63,119 @@ impl std::fmt::Display for PluginError {
 impl std::error::Error for PluginError {}
 
 /// A server plugin.
+///
+/// One that uses each of its hooks:
+///
+/// ```
+/// use std::net::SocketAddr;
+///
+/// use netignite::prelude::*;
+///
+/// /// The section `plugins.bell`.
+/// #[derive(Clone, Serialize, Deserialize)]
+/// #[serde(default, deny_unknown_fields, rename_all = "camelCase")]
+/// struct Config {
+///     enabled: bool,
+///     bind: SocketAddr,
+///     sound: String,
+/// }
+///
+/// impl Default for Config {
+///     fn default() -> Self {
+///         Self { enabled: true, bind: ([127, 0, 0, 1], 9123).into(), sound: "ding".to_owned() }
+///     }
+/// }
+///
+/// const RING: Permission = Permission::of_plugin("bell:ring", Role::User, "Ring the bell.");
+/// const RUNG: Action = Action::of_plugin("bell.ring", "The bell was rung.");
+///
+/// struct Bell {
+///     bind: SocketAddr,
+///     host: Arc<Host>,
+/// }
+///
+/// impl Plugin for Bell {
+///     const NAME: &'static str = "bell";
+///     const SUMMARY: &'static str = "Ring a bell when an agent goes";
+///     const KEYS: &'static [(&'static str, &'static str)] = &[
+///         ("enabled", "Whether there is a bell."),
+///         ("bind", "Where its own address is."),
+///         ("sound", "What is heard; read again by SIGHUP."),
+///     ];
+///     const LIVE: &'static [&'static str] = &["sound"];
+///     const PERMISSIONS: &'static [Permission] = &[RING];
+///     const ACTIONS: &'static [Action] = &[RUNG];
+///     const MIGRATIONS: &'static [&'static str] =
+///         &["CREATE TABLE plugin_bell_rung (agent INTEGER NOT NULL, sound TEXT NOT NULL) STRICT"];
+///     type Config = Config;
+///
+///     fn listens(config: &Config) -> Vec<(&'static str, SocketAddr)> {
+///         vec![("bind", config.bind)]
+///     }
+///
+///     fn new(config: Config, host: &Arc<Host>) -> std::result::Result<Option<Self>, PluginError> {
+///         Ok(config.enabled.then(|| Self { bind: config.bind, host: host.clone() }))
+///     }
+///
+///     fn routes(self: &Arc<Self>) -> Vec<Route> {
+///         vec![Route::post("/api/bell", "Ring the bell").needs(&[RING]).handler(method!(self.ring(call, body)))]
+///     }
+///
+///     async fn start(self: &Arc<Self>, host: &Arc<Host>, stop: Shutdown) -> std::result::Result<(), PluginError> {
+///         serve_routes(host, self.bind, self.routes(), stop)?;
+///         let bell = self.clone();
+///         host.background::<Self, _, _>(|stop| async move {
+///             stop.cancelled().await;
+///             bell.host.warn::<Self>("the bell rings no more");
+///         });
+///         host.every::<Self, _, _>(Duration::from_secs(3600), method!(self.strike()));
+///         Ok(())
+///     }
+///
+///     fn on_event(&self, event: &Event) {
+///         if let Event::AgentOffline { agent, .. } = event {
+///             let sql = "INSERT INTO plugin_bell_rung (agent, sound) VALUES (?1, 'dong')";
+///             let _ = self.host.tables::<Self>().execute_blocking(sql, [(*agent).into()]);
+///         }
+///     }
+///
+///     async fn health(self: &Arc<Self>) -> std::result::Result<(), PluginError> {
+///         Ok(())
+///     }
+///
+///     async fn reload(self: &Arc<Self>, config: Config) {
+///         self.host.warn::<Self>(format_args!("the bell sounds {}", config.sound));
+///     }
+///
+///     fn subcommand() -> Option<clap::Command> {
+///         Some(clap::Command::new("bell").about("Ring the bell"))
+///     }
+///
+///     async fn run_subcommand(
+///         _: clap::ArgMatches,
+///         server: CommandLine,
+///     ) -> std::result::Result<String, PluginError> {
+///         let rung: JsonValue = server.request(Method::POST, "/api/bell", None).await?;
+///         Ok(rung.to_string())
+///     }
+///
+///     async fn stop(self: &Arc<Self>) {
+///         self.strike().await;
+///     }
+/// }
+///
+/// impl Bell {
+///     async fn ring(&self, call: Call, _: NoBody) -> Result<Answer<usize>> {
+///         call.host.note::<Self>(&call.by, "ring", None);
+///         let reached = self.host.agents(&call.by).await?.len();
+///         Ok(Answer::ok("Rung", reached))
+///     }
+///
+///     async fn strike(&self) {}
+/// }
+///
+/// register_plugin!(Bell);
+/// ```
 pub trait Plugin: Send + Sync + Sized + 'static {
     /// The name of its section under `plugins` in the configuration: lower case.
     const NAME: &'static str;
@@ -151,7 +265,8 @@ pub trait Plugin: Send + Sync + Sized + 'static {
         server: CommandLine,
     ) -> impl Future<Output = Result<String, PluginError>> + Send {
         let _ = (arguments, server);
-        async { Ok(String::new()) }
+        let why = format!("the plugin {} has a subcommand and no run_subcommand, which does it", Self::NAME);
+        async { Err(PluginError(why)) }
     }
 
     /// Ends what the plugin does and writes what it still holds. The stopping server waits for it, for five seconds at
@@ -160,14 +275,12 @@ pub trait Plugin: Send + Sync + Sized + 'static {
         async {}
     }
 
-    /// Whether [`on_event`](Self::on_event) is to be called: `false` saves a plugin that does not listen the thread.
-    const LISTENS: bool = true;
-
     /// Called with everything that happens, in that order and on a thread of the plugin's own. It may take its time;
     /// what comes after its queue of some ten thousand events is full is missed. A panic is logged, and the next event
-    /// comes all the same.
+    /// comes all the same. A plugin that does not write it has no such thread.
     fn on_event(&self, event: &Event) {
         let _ = event;
+        events::leave();
     }
 }
 
@@ -223,7 +336,8 @@ pub fn serve_routes(
     routes: Vec<Route>,
     shutdown: Shutdown,
 ) -> Result<SocketAddr, PluginError> {
-    let router = Router::new(routes).map_err(|e| PluginError(e.to_string()))?;
+    let watched = routes.into_iter().map(|route| route.watched(format_args!("at {bind}"))).collect();
+    let router = Router::new(watched).map_err(|e| PluginError(e.to_string()))?;
     let listening = server::bind(bind).and_then(|listener| Ok((listener.local_addr()?, listener)));
     let (address, listener) = listening.map_err(|e| PluginError(format!("cannot listen on {bind}: {e}")))?;
     tokio::spawn(listen::serve_beside(listener, host.clone(), Arc::new(router), shutdown));

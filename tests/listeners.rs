@@ -69,7 +69,6 @@ impl Plugin for Ending {
     const NAME: &'static str = "ending";
     const SUMMARY: &'static str = "A plugin of the tests that stops";
     type Config = Empty;
-    const LISTENS: bool = false;
 
     fn new(_: Empty, _: &Arc<Host>) -> Result<Option<Self>, PluginError> {
         Ok(Some(Self))
@@ -83,6 +82,12 @@ impl Plugin for Ending {
 }
 
 register_plugin!(Ending);
+
+/// The names of this process's threads.
+fn threads() -> String {
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+    tasks.map(|task| std::fs::read_to_string(task.unwrap().path().join("comm")).unwrap_or_default()).collect()
+}
 
 /// Lets the slow listener go, however a test ends.
 struct Held;
@@ -148,6 +153,9 @@ async fn a_listeners_fault_stays_its_own() {
     scene.server.host().events.caught_up("faulty").await;
     let faults = FAULTS.load(SeqCst);
     assert!(faults > 20, "it heard of {faults} events");
+    // One that does not hear has no thread.
+    until("the end of its thread", async || (!threads().contains("on ending")).then_some(())).await;
+    assert!(threads().contains("on good"), "{}", threads());
     // The slow one gets what it has missed meanwhile, and the stop waits for it.
     drop(held);
     assert_eq!(*STOPPED.lock().unwrap(), None);

@@ -54,7 +54,6 @@ struct Document {
 impl Plugin for Dashboard {
     const NAME: &'static str = "dashboard";
     const SUMMARY: &'static str = "The page for people, at /";
-    const LISTENS: bool = false;
     const KEYS: &'static [(&'static str, &'static str)] = &[("enabled", "Whether there is a page at all.")];
     type Config = Config;
 

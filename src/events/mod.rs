@@ -19,6 +19,7 @@ mod ring;
 mod tests;
 
 use std::any::Any;
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -44,6 +45,16 @@ const GATHER: Duration = Duration::from_millis(2);
 const LOG_EVERY: Duration = Duration::from_secs(10);
 /// How long [`Events::caught_up`] waits, and [`Events::close`].
 const PATIENCE: Duration = Duration::from_secs(2);
+
+thread_local! {
+    /// Whether the listener whose thread this is has left.
+    static LEFT: Cell<bool> = const { Cell::new(false) };
+}
+
+/// The listener on whose thread this is called hears of nothing more, and the thread ends.
+pub fn leave() {
+    LEFT.set(true);
+}
 
 /// An event and its place among all of them.
 #[derive(Debug, Clone)]
@@ -189,12 +200,11 @@ impl Events {
             // A listener may spawn tasks.
             let _entered = runtime.as_ref().map(Handle::enter);
             Thread { shared: &shared, at, stirred: &stirred, name, panics: 0, logged: None }.run(listener);
-            shared.hub.lock().queues[at].ended = true;
+            shared.hub.lock().queues[at].end();
             shared.progress.notify_waiters();
         });
         if spawned.is_err() {
-            let mut hub = self.0.hub.lock();
-            hub.queues[at].ended = true;
+            self.0.hub.lock().queues[at].end();
         }
         spawned.map(drop)
     }
@@ -265,21 +275,29 @@ impl Hub {
             self.ring.push(Kept { number, at: shared.clock.now(), event: event.clone() });
             shared.kept.notify_one();
         }
-        let Some((last, others)) = self.queues.split_last_mut() else { return };
-        for queue in others {
+        let is_measurement = event.is_measurement();
+        let mut wanting = self.queues.iter_mut().filter(|queue| queue.wants(is_measurement)).peekable();
+        while let Some(queue) = wanting.next() {
+            if wanting.peek().is_none() {
+                return queue.put(Happened { number, event });
+            }
             queue.put(Happened { number, event: event.clone() });
         }
-        last.put(Happened { number, event });
     }
 }
 
 impl Queue {
+    fn end(&mut self) {
+        self.ended = true;
+        self.waiting = VecDeque::new();
+    }
+
+    fn wants(&self, is_measurement: bool) -> bool {
+        !self.ended && (self.measurements || !is_measurement)
+    }
+
     fn put(&mut self, happened: Happened) {
-        let is_measurement = happened.event.is_measurement();
-        if self.ended || is_measurement && !self.measurements {
-            return;
-        }
-        let room = if is_measurement { MAX_MEASUREMENTS } else { MAX_WAITING };
+        let room = if happened.event.is_measurement() { MAX_MEASUREMENTS } else { MAX_WAITING };
         if self.waiting.len() >= room {
             self.missed += 1;
             if self.missing_logged.is_none_or(|at| at.elapsed() >= LOG_EVERY) {
@@ -317,6 +335,9 @@ impl Thread<'_> {
             for happened in &batch {
                 if let Err(panic) = catch_unwind(AssertUnwindSafe(|| listener(happened))) {
                     self.panicked(happened, panic.as_ref());
+                }
+                if LEFT.get() {
+                    return;
                 }
             }
         }

@@ -89,6 +89,29 @@ async fn a_fault_of_one_listener_stays_its_own() {
 }
 
 #[tokio::test]
+async fn a_listener_that_leaves_hears_no_more_and_costs_nothing() {
+    let events = Events::default();
+    let heard = Arc::new(AtomicU64::new(0));
+    let counting = heard.clone();
+    events
+        .listen("leaves", move |_| {
+            counting.fetch_add(1, SeqCst);
+            leave();
+        })
+        .unwrap();
+    for agent in 0..100 {
+        events.emit(online(agent));
+    }
+    events.caught_up("leaves").await;
+    events.emit(online(7));
+    events.close().await;
+    assert_eq!(heard.load(SeqCst), 1);
+    assert_eq!(Arc::strong_count(&heard), 1, "the listener is gone");
+    assert!(events.0.hub.lock().queues[0].waiting.is_empty());
+    assert_eq!(events.missed(), 0);
+}
+
+#[tokio::test]
 async fn a_queue_is_bounded_and_keeps_room_for_what_is_rare() {
     let events = Events::default();
     let (release, blocked) = mpsc::channel::<()>();

@@ -26,8 +26,6 @@ pub trait ErasedPlugin: Send + Sync {
     fn reload(&self, section: Option<Value>) -> BoxFuture<'_, ()>;
     /// See [`Plugin::stop`].
     fn stop(&self) -> BoxFuture<'_, ()>;
-    /// See [`Plugin::LISTENS`].
-    fn listens(&self) -> bool;
     /// See [`Plugin::on_event`].
     fn on_event(&self, event: &Event);
 }
@@ -64,10 +62,6 @@ impl<P: Plugin> ErasedPlugin for Erased<P> {
 
     fn stop(&self) -> BoxFuture<'_, ()> {
         Box::pin(self.0.stop())
-    }
-
-    fn listens(&self) -> bool {
-        P::LISTENS
     }
 
     fn on_event(&self, event: &Event) {

@@ -64,7 +64,13 @@ const ROOMS: &[(&str, &[&str])] = &[
             "domain", "http", "rest",
         ],
     ),
-    ("plugin", &["text", "model", "error", "registry", "config", "store", "host", "domain", "http", "rest"]),
+    (
+        "plugin",
+        &[
+            "events", "text", "model", "error", "registry", "config", "store", "host", "domain", "http",
+            "rest",
+        ],
+    ),
     ("agent", &["files", "text", "model", "registry"]),
     ("reload", &["config", "host"]),
     (

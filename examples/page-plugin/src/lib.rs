@@ -23,7 +23,6 @@ pub struct Buttons {
 impl Plugin for Buttons {
     const NAME: &'static str = "buttons";
     const SUMMARY: &'static str = "A page of buttons that wake, at /buttons";
-    const LISTENS: bool = false;
     const PERMISSIONS: &'static [Permission] = &[PRESS];
     const ACTIONS: &'static [Action] = &[Action::of_plugin("buttons.press", "A button was pressed.")];
     type Config = Config;
