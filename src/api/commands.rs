@@ -134,6 +134,7 @@ async fn send(call: Call, Payload(payload): Payload) -> Result<Answer<Reply>> {
         let answer = accept(&call, wanted, options, &payload, Some(SYNCHRONOUS)).await?;
         return answer.try_map(|view| serde_json::to_string(&view).map(Reply).map_err(Error::internal));
     }
-    let (entry, reply) = command::send(&call, call.id()?, call.param("name"), &payload).await?;
+    let entry = command::listed(&call, call.param("name"));
+    let (entry, reply) = command::send(&call, call.id()?, entry, &payload).await?;
     Ok(Answer::ok(format!("{} command answered", entry.name), Reply(reply)))
 }

@@ -20,7 +20,7 @@ use crate::store::{Conn, Recent, Whose};
 /// Agents that were sent commands, each with whose agents were meant.
 type Remembered = Recent<(i64, Whose), AgentRow>;
 
-/// Sends the command called `name` to an agent and waits for its reply, which the command has checked.
+/// Sends a command to an agent and waits for its reply, which the command has checked.
 ///
 /// # Errors
 /// There is no such agent of the caller's and no such command; the payload does not fit the command; the agent is
@@ -28,14 +28,14 @@ type Remembered = Recent<(i64, Whose), AgentRow>;
 pub async fn send(
     by: &By,
     agent: i64,
-    name: &str,
+    command: Option<&'static CommandEntry>,
     payload: &Bytes,
 ) -> Result<(&'static CommandEntry, String)> {
     let whose = by.whose(Permission::AgentsCommand);
     let remembered = by.host.remembered.get(Remembered::default);
     let read = move |db: &Conn| agents::get(db, whose, agent)?.ok_or_else(not_found);
     let stored = remembered.get(&by.host.store, Some((agent, whose)), read, |_| true).await?;
-    let entry = named(by, name)?;
+    let entry = command.ok_or_else(unknown)?;
     let payload = checked(entry, payload)?;
     let sending = async {
         let payload = server_side::before(by, (agent, stored.owner), entry, payload).await?;
@@ -73,18 +73,15 @@ pub async fn send(
     Ok((entry, reply?))
 }
 
-/// The command called `name` that callers may send.
-///
-/// # Errors
-/// There is none.
-pub(crate) fn named(by: &By, name: &str) -> Result<&'static CommandEntry> {
-    by.host.registry.get(name).filter(|entry| !entry.internal).ok_or_else(|| {
-        Error::new(
-            Kind::NotFound,
-            "unknown_command",
-            "There is no command of this name. GET /api/commands lists all.",
-        )
-    })
+/// The command called `name`, if there is one that callers may send.
+pub(crate) fn listed(by: &By, name: &str) -> Option<&'static CommandEntry> {
+    by.host.registry.get(name).filter(|entry| !entry.internal)
+}
+
+/// That there is no such command.
+pub(crate) fn unknown() -> Error {
+    let message = "There is no command of this name. GET /api/commands lists all.";
+    Error::new(Kind::NotFound, "unknown_command", message)
 }
 
 /// A payload as it is sent.

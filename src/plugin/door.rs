@@ -34,6 +34,11 @@ use crate::store::agents::{self, AgentRow};
 ///     }
 ///     Ok(())
 /// }
+///
+/// async fn is_well<P: Plugin>(host: &Arc<Host>) -> bool {
+///     let ill = host.ill_plugins().await;
+///     ill.iter().all(|(name, _)| *name != P::NAME)
+/// }
 /// ```
 pub trait Server {
     /// The plugin `P` by itself, as whoever acts: everything is in its reach, and the audit log names it. For what a user
@@ -46,7 +51,7 @@ pub trait Server {
     /// There is no such device in reach; the agent is offline or busy, said no or did not answer in time.
     fn wake(&self, by: &By, device: i64) -> impl Future<Output = Result<()>> + Send;
 
-    /// Sends the command `C` to an agent and waits for its reply.
+    /// Sends the command `C` to an agent and waits for its reply. It may be [`INTERNAL`](Command::INTERNAL).
     ///
     /// # Errors
     /// There is no such agent in reach; it is offline or busy, said no or did not answer in time.
@@ -123,7 +128,7 @@ impl Server for Arc<Host> {
         // Before anything is waited for, so that payloads need not be shared between threads.
         let payload = serde_json::to_vec(payload).map_err(Error::internal);
         async move {
-            let (_, reply) = command::send(by, agent, C::NAME, &payload?.into()).await?;
+            let (_, reply) = command::send(by, agent, self.registry.get(C::NAME), &payload?.into()).await?;
             serde_json::from_str(&reply).map_err(Error::internal)
         }
     }

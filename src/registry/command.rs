@@ -41,6 +41,78 @@ pub enum Class {
 const LONGEST_CODE: usize = 64;
 
 /// An agent command: its wire name, its types and what an agent does when it gets it.
+///
+/// One that says something of everything, and its test:
+///
+/// ```
+/// use netignite::prelude::*;
+/// use netignite::testkit::FakeNetwork;
+///
+/// /// What is to be backed up.
+/// #[derive(Serialize, Deserialize, JsonSchema)]
+/// struct Payload {
+///     /// Names of folders.
+///     folders: Vec<String>,
+/// }
+///
+/// /// Copies folders to where the agent's configuration says.
+/// struct Backup;
+///
+/// impl Command for Backup {
+///     const NAME: &'static str = "BACKUP";
+///     const SUMMARY: &'static str = "Copy folders to the agent's backup";
+///     // Up to an hour, with a window of its own.
+///     const CLASS: Class = Class::Long;
+///     const TIMEOUT: Duration = Duration::from_secs(3600);
+///     // Worth nothing tomorrow.
+///     const DELIVER_WITHIN: Duration = Duration::from_secs(600);
+///     const LONGEST_DELIVERY: Duration = Duration::from_secs(3600);
+///     // Copying again does no harm, nor does an end in the middle.
+///     const IDEMPOTENT: bool = true;
+///     const CANCELABLE: bool = true;
+///     // Only where the agent's own configuration allows it.
+///     const OPT_IN: bool = true;
+///     // It does not go ahead of others, which a long one cannot, and callers may send it.
+///     const URGENT: bool = false;
+///     const INTERNAL: bool = false;
+///
+///     type Payload = Payload;
+///     type Reply = Outcome;
+///
+///     fn check(payload: &Payload) -> std::result::Result<(), FieldError> {
+///         match payload.folders.len() {
+///             1..=100 => Ok(()),
+///             _ => Err(FieldError::new("folders", "expected 1 to 100")),
+///         }
+///     }
+///
+///     async fn run(agent: &AgentContext, payload: Payload) -> std::result::Result<Outcome, CommandError> {
+///         for (done, folder) in (0..).zip(&payload.folders) {
+///             if agent.is_cancelled() {
+///                 return Err(CommandError::canceled());
+///             }
+///             agent.progress(Progress::of(done, payload.folders.len() as u64).saying(folder));
+///             // Here it is copied, in `spawn_blocking`.
+///             sleep(Duration::from_millis(1)).await;
+///         }
+///         Ok(Outcome::ok("Copied"))
+///     }
+/// }
+///
+/// register_command!(Backup);
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+/// let run = Running::default();
+/// let reports = run.reports();
+/// let agent = FakeNetwork::new(Reachability::Up).context().with_running(run.clone());
+/// let payload = || Payload { folders: vec!["a".to_owned(), "b".to_owned()] };
+/// assert_eq!(Backup::run(&agent, payload()).await.unwrap().message, "Copied");
+/// let last: Progress = reports.borrow().clone().unwrap();
+/// assert_eq!((last.done, last.message.as_str()), (Some(1), "b"));
+/// run.cancel();
+/// assert!(Backup::run(&agent, payload()).await.unwrap_err().is_canceled());
+/// # });
+/// ```
 pub trait Command: Send + Sync + 'static {
     /// The name on the wire: upper case with underscores, at most 32 characters.
     const NAME: &'static str;

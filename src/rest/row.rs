@@ -70,6 +70,72 @@ pub enum Gives {
 }
 
 /// What is known of a route. Made by [`Route::get`](super::Route::get) and its siblings.
+///
+/// ```
+/// use netignite::prelude::*;
+///
+/// /// What the query may say.
+/// #[derive(JsonSchema)]
+/// #[allow(dead_code)]
+/// struct Wanted {
+///     /// Whether it is loud.
+///     loud: Option<bool>,
+/// }
+///
+/// /// A bell's body.
+/// #[derive(Deserialize, JsonSchema)]
+/// struct Bell {
+///     name: String,
+/// }
+///
+/// async fn make(call: Call, Json(bell): Json<Bell>) -> Result<Answer<i64>> {
+///     if bell.name.is_empty() {
+///         return Err(Error::invalid_fields("Invalid payload", vec![FieldError::new("name", "expected a name")]));
+///     }
+///     if call.query_flag("loud")? && call.query("why").is_none() {
+///         return Err(Error::conflict("too_loud", "Say why it is to be loud"));
+///     }
+///     let made = Answer::created("The bell was made", 7);
+///     Ok(made.header(HeaderName::from_static("x-bell"), HeaderValue::from_static("new")))
+/// }
+///
+/// async fn delete(call: Call, _: NoBody) -> Result<Answer<()>> {
+///     let (hall, bell) = (call.param("hall"), call.id()?);
+///     Err(Error::new(ErrorKind::NotFound, failures::NOT_FOUND.code, format!("There is no bell {bell} in {hall}")))
+/// }
+///
+/// async fn sound(call: Call) -> Result<Raw> {
+///     let mut heard = call.queries().filter(|(name, _)| name == "of");
+///     let sound = heard.next().map_or_else(|| "ding".to_owned(), |(_, of)| of.into_owned());
+///     Ok(Raw::new(StatusCode::OK, HeaderValue::from_static("audio/wav"), sound.into_bytes()))
+/// }
+///
+/// const TOO_LOUD: Failure = Failure::new(ErrorKind::Conflict, "too_loud", "Nobody said why");
+///
+/// let routes: Vec<Route> = vec![
+///     Route::post("/api/bells", "Make a bell")
+///         .session_needs(&[Permission::DevicesWrite]) // and no token
+///         .admin_mode()
+///         .query::<Wanted>()
+///         .example(r#"{"name": "front door"}"#)
+///         .creates()
+///         .sends(HeaderName::from_static("x-bell"), "Whether it is new")
+///         .fails(&[TOO_LOUD])
+///         .handler(make),
+///     Route::delete("/api/halls/{hall}/bells/{id}", "Delete a bell")
+///         .session()
+///         .param::<String>("hall", "The name of a hall")
+///         .subject(SubjectKind::Device)
+///         .fails(&[failures::NOT_FOUND])
+///         .handler(delete),
+///     Route::get("/api/bells/sound", "What a bell sounds like")
+///         .operator() // this machine's command line alone
+///         .reads(HeaderName::from_static("accept"), "audio/wav")
+///         .statuses(&[StatusCode::OK, StatusCode::PARTIAL_CONTENT])
+///         .raw(&["audio/wav"], sound),
+/// ];
+/// assert_eq!(routes[1].row().placeholders().collect::<Vec<_>>(), ["hall", "id"]);
+/// ```
 #[derive(Debug, Clone)]
 pub struct Row {
     /// The method.

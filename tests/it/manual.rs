@@ -72,6 +72,28 @@ fn prelude() -> Vec<String> {
     types.map(str::to_owned).collect()
 }
 
+/// The constants and functions of the traits that commands and plugins implement or call.
+fn trait_items() -> Vec<String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let traits = [
+        ("src/registry/command.rs", "Command"),
+        ("src/registry/server_side.rs", "ServerSide"),
+        ("src/plugin.rs", "Plugin"),
+        ("src/plugin/door.rs", "Server"),
+    ];
+    let mut items = Vec::new();
+    for (file, name) in traits {
+        let text = std::fs::read_to_string(root.join(file)).unwrap();
+        let begin = text.find(&format!("\npub trait {name}")).unwrap();
+        let body = text[begin..].split("\n}\n").next().unwrap();
+        for line in body.lines().filter_map(|line| line.strip_prefix("    ")) {
+            let item = ["const ", "fn "].iter().find_map(|word| line.strip_prefix(word));
+            items.extend(item.and_then(|item| item.split([':', '(', '<']).next()).map(str::to_owned));
+        }
+    }
+    items
+}
+
 /// The code that is compiled as an example: what stands between fences in comments of the sources, and `examples/`.
 fn examples(folder: &Path, all: bool, code: &mut String) {
     for entry in std::fs::read_dir(folder).unwrap().flatten() {
@@ -103,8 +125,9 @@ fn everything_in_the_prelude_has_an_example_that_is_compiled() {
     examples(&root.join("examples"), true, &mut code);
     let words: std::collections::HashSet<&str> =
         code.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
-    let names = prelude();
-    assert!(names.len() > 60, "only {} names were found", names.len());
+    let (mut names, items) = (prelude(), trait_items());
+    assert!(names.len() > 60 && items.len() > 40, "only {} and {} were found", names.len(), items.len());
+    names.extend(items);
     let without: Vec<_> = names.iter().filter(|name| !words.contains(name.as_str())).collect();
     assert!(without.is_empty(), "no example shows {without:?}; add one to its documentation");
 }

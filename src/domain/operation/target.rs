@@ -47,7 +47,7 @@ pub(super) struct About {
 pub(super) fn target(by: &By, wanted: Wanted) -> Result<(Target, Permission)> {
     match wanted {
         Wanted::Command { agent, command, payload } => {
-            let entry = command::named(by, &command)?;
+            let entry = command::listed(by, &command).ok_or_else(command::unknown)?;
             let payload = command::checked(entry, &payload)?;
             check_size(entry, &payload)?;
             let permission = Permission::AgentsCommand;
