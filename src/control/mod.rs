@@ -2,7 +2,8 @@
 //!
 //! A frame's way in: socket → `connection` (reads into a buffer of the thread) → `frame` (bytes to messages) →
 //! `agent` (whose reply is it) → the caller. The way out: `dispatch` → `agent`'s `line` (its turn, its ID) →
-//! `outlet` (one write). One timing wheel (`wheel`) drives heartbeats, pings and time-outs for everyone.
+//! `outlet` (one write). One timing wheel (`wheel`), which the `clockwork` turns, drives heartbeats, pings and time-outs for
+//! everyone.
 //!
 //! It is built for many idle agents on little memory. An idle agent is an entry of the map with one small lock, and
 //! one small task that waits in the poller; it has no buffer, no channel and no timer of its own. Whoever sends
@@ -22,6 +23,7 @@
 mod about;
 mod agent;
 mod cancel;
+mod clockwork;
 mod close;
 mod command;
 mod conflict;
@@ -50,7 +52,6 @@ mod windows;
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed, Ordering::SeqCst};
 use std::time::Duration;
@@ -61,21 +62,19 @@ use hyper::{HeaderMap, Method, Response, Version};
 use parking_lot::RwLock;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::agent::{Admitted, Agent};
 use self::close::Why;
 use self::connection::Connection;
-use self::core::{Core, Due, Task};
-use self::outlet::{FAREWELL, Outlet, Sink};
+use self::core::Core;
+use self::outlet::{Outlet, Sink};
 use crate::clock::{Clock, Millis};
 use crate::error::{Error, Kind, Result};
 use crate::model::agent_features::AgentFeatures;
 use crate::model::audit::{Action, SubjectKind};
 use crate::model::event::Event;
-use crate::model::shutdown::Shutdown;
 
 pub use self::cancel::Canceler;
 pub use self::command::{Requester, Witness, Witnessed};
@@ -94,12 +93,6 @@ pub use crate::model::presence::{Presence, PresenceState};
 
 /// Where the server says which of an agent's features it understands.
 const FEATURES: HeaderName = HeaderName::from_static("netignite-features");
-/// Entries of the wheel that are worked off before other tasks get their turn.
-const BATCH: usize = 64;
-/// A tick that comes so late does because the process stood still.
-const STANDSTILL: Duration = Duration::from_secs(5);
-/// The steps in which connections are closed at the end.
-const CLOSING_STEP: Duration = Duration::from_millis(50);
 /// After how long an agent that meets a stopping server should come again.
 const RETRY: Duration = Duration::from_secs(5);
 
@@ -330,85 +323,5 @@ impl Control {
             Connection::over(core, agent, epoch, read, guard)
         };
         self.tasks.spawn(connection);
-    }
-
-    /// Starts the clockwork of heartbeats, pings and time-outs. It runs until [`Control::stop`] is done, so that
-    /// commands still under way end; once `shutdown` begins, no agent is admitted and no new command taken.
-    pub fn start(self: &Arc<Self>, shutdown: Shutdown) {
-        let (control, stopped) = (Arc::downgrade(self), self.stopped.clone());
-        tokio::spawn(async move {
-            let mut ticks = interval(Duration::from_millis(wheel::TICK));
-            ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-            loop {
-                let due = tokio::select! {
-                    due = ticks.tick() => due,
-                    () = stopped.cancelled() => return,
-                };
-                let Some(control) = control.upgrade() else { return };
-                if due.elapsed() >= STANDSTILL {
-                    control.core.stood_still();
-                }
-                if shutdown.is_cancelled() {
-                    control.stopping.store(true, SeqCst);
-                }
-                control.tick().await;
-            }
-        });
-    }
-
-    /// Works off what came up on the wheel.
-    async fn tick(&self) {
-        for (i, due) in self.core.timer.due().into_iter().enumerate() {
-            // All agents depend on this task: whatever goes wrong with one of them must not end it.
-            let done = catch_unwind(AssertUnwindSafe(|| self.work_off(&due)));
-            if done.is_err() {
-                tracing::error!(
-                    agent = due.agent.id(),
-                    "looking after an agent panicked; the others are looked after"
-                );
-                // Its heartbeats and its end hang on this entry.
-                let again = self.core.now() + wheel::millis(RETRY);
-                self.core.timer.at(again, Due { agent: due.agent, task: due.task });
-            }
-            if i % BATCH == BATCH - 1 {
-                tokio::task::yield_now().await;
-            }
-        }
-    }
-
-    fn work_off(&self, Due { agent, task }: &Due) {
-        match *task {
-            Task::KeepAlive(epoch) => agent.keep_alive(&self.core, epoch),
-            Task::Deadlines => agent.deadlines(&self.core),
-            #[cfg(test)]
-            Task::Panic => panic!("a fault of the tests"),
-        }
-    }
-
-    /// Admits no one any more, fails what is under way, and ends every connection with 1001, spread over `spread`;
-    /// resolves when the connections are gone, or a few seconds later.
-    pub async fn stop(&self, spread: Duration) {
-        self.stopping.store(true, SeqCst);
-        let agents = self.online();
-        agents.iter().for_each(|agent| agent.fail_commands());
-        let steps = spread.div_duration_f64(CLOSING_STEP).max(1.0);
-        let steps = agents.len().min(steps as usize).max(1);
-        for (i, step) in agents.chunks(agents.len().div_ceil(steps).max(1)).enumerate() {
-            if i > 0 {
-                sleep(spread / u32::try_from(steps).unwrap_or(1)).await;
-            }
-            step.iter().for_each(|agent| agent.disconnect(&self.core, Why::Stopping));
-        }
-        // Whoever was just being admitted when the door was closed.
-        self.online().iter().for_each(|agent| agent.disconnect(&self.core, Why::Stopping));
-        self.tasks.close();
-        if timeout(FAREWELL + RETRY, self.tasks.wait()).await.is_err() {
-            tracing::warn!(connections = self.tasks.len(), "some agents' connections did not end in time");
-        }
-        self.stopped.cancel();
-    }
-
-    fn online(&self) -> Vec<Arc<Agent>> {
-        self.agents.read().values().filter(|agent| agent.is_online()).cloned().collect()
     }
 }

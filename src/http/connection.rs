@@ -1,20 +1,16 @@
 //! One connection: requests one after the other, each phase with its time limit, until it ends or becomes an agent's.
 //!
-//! hyper's own timer would start the header's time when the connection falls idle, so the two are kept apart here: the
-//! header's time runs from its first byte (and from accepting), the idle time from the end of an answer, when its last
-//! byte was written. While an answer is under way only the time runs in which the client takes nothing of it although
-//! there is something; what arrives meanwhile belongs to the next request, whose time begins after the answer. During a
-//! request no timer of the connection runs: the body and the handlers have their own.
+//! hyper's own timer would start the header's time when the connection falls idle, so that the times are kept here, by the
+//! connection's [`Pulse`].
 //!
 //! A client that closes its sending side counts as gone, as hyper has it: whoever wants an answer keeps it open.
 
 use std::convert::Infallible;
 use std::future::Future;
-use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::task::{Context, Poll};
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -23,14 +19,14 @@ use hyper::header::{CONNECTION, HeaderValue};
 use hyper::server::conn::http1;
 use hyper::{Request, Version};
 use hyper_util::rt::TokioIo;
-use parking_lot::Mutex;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::Response;
 use super::body::RequestBody;
-use super::flowing::{Begun, Rest};
-use super::outgoing::{Flow, Held};
+use super::flowing::Rest;
+use super::metered::Metered;
+use super::pulse::{Pulse, Times};
 use super::service::{Door, Service};
 use crate::config::Limits;
 use crate::model::shutdown::Shutdown;
@@ -185,155 +181,6 @@ pub(super) async fn close<T: AsyncRead + AsyncWrite + Unpin>(mut stream: T, unre
     .await;
 }
 
-/// How long a connection may stay where it is.
-#[derive(Clone, Copy)]
-struct Times {
-    /// From the first byte of a head to its last.
-    head: Duration,
-    /// Between requests.
-    idle: Duration,
-    /// While the client takes nothing of what is written.
-    stalled: Duration,
-}
-
-/// Where a connection is: written by its socket and its service, read by its driver, all in one task.
-struct Pulse<U> {
-    times: Times,
-    moment: Mutex<Moment>,
-    unread: AtomicBool,
-    upgrade: Mutex<Option<U>>,
-    /// An answer that goes on as long as its reader stays, and what is held for it.
-    flow: Mutex<Option<(Arc<Begun>, Option<Held>)>>,
-}
-
-struct Moment {
-    phase: Phase,
-    /// When the phase ends, if it ends by itself.
-    deadline: Option<Instant>,
-    /// Whether the socket takes nothing more.
-    stalled: bool,
-    /// Whether something of the next request has arrived during an answer.
-    ahead: bool,
-    /// How many requests there were.
-    requests: u64,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Phase {
-    /// A head is arriving, or the first one is waited for.
-    Head,
-    /// A request is being handled.
-    Request,
-    /// An answer is being written.
-    Answer,
-    /// Nothing of the next request has arrived.
-    Idle,
-}
-
-impl<U> Pulse<U> {
-    fn new(times: Times) -> Self {
-        let moment = Moment {
-            phase: Phase::Head,
-            deadline: Some(Instant::now() + times.head),
-            stalled: false,
-            ahead: false,
-            requests: 0,
-        };
-        let (unread, upgrade, flow) = (AtomicBool::new(false), Mutex::new(None), Mutex::new(None));
-        Self { times, moment: Mutex::new(moment), unread, upgrade, flow }
-    }
-
-    /// The flow whose beginning has been written, and of which there is nothing more for now.
-    fn take_flow(&self) -> Option<(Box<dyn Flow>, Option<Held>)> {
-        let mut flow = self.flow.lock();
-        let (begun, _) = flow.as_ref()?;
-        if self.moment.lock().stalled {
-            return None;
-        }
-        let taken = begun.take()?;
-        flow.take().map(|(_, held)| (taken, held))
-    }
-
-    fn deadline(&self) -> Option<Instant> {
-        self.moment.lock().deadline
-    }
-
-    fn read(&self) {
-        let mut moment = self.moment.lock();
-        match moment.phase {
-            Phase::Idle => moment.enter(Phase::Head, Some(self.times.head)),
-            Phase::Answer => moment.ahead = true,
-            Phase::Head | Phase::Request => {}
-        }
-    }
-
-    fn wrote(&self) {
-        let mut moment = self.moment.lock();
-        match moment.phase {
-            Phase::Answer if moment.stalled => moment.enter(Phase::Answer, None),
-            Phase::Idle => moment.enter(Phase::Idle, Some(self.times.idle)),
-            Phase::Answer | Phase::Head | Phase::Request => {}
-        }
-    }
-
-    /// The client takes nothing more for now.
-    fn stalls(&self) {
-        let mut moment = self.moment.lock();
-        if !moment.stalled && matches!(moment.phase, Phase::Answer | Phase::Idle) {
-            moment.stalled = true;
-            moment.deadline = Some(Instant::now() + self.times.stalled);
-        }
-    }
-
-    fn request_begins(&self) {
-        let mut moment = self.moment.lock();
-        moment.enter(Phase::Request, None);
-        moment.ahead = false;
-        moment.requests += 1;
-    }
-
-    /// Gives what must be held until the answer is written.
-    fn answer_begins(self: &Arc<Self>, held: Option<Held>) -> Arc<Answering<U>> {
-        let mut moment = self.moment.lock();
-        moment.enter(Phase::Answer, None);
-        Arc::new(Answering { pulse: self.clone(), request: moment.requests, _held: held })
-    }
-
-    fn answer_ends(&self, request: u64) {
-        let mut moment = self.moment.lock();
-        if moment.phase != Phase::Answer || moment.requests != request {
-            // hyper has begun with the next request already.
-            return;
-        }
-        if moment.ahead {
-            moment.enter(Phase::Head, Some(self.times.head));
-        } else {
-            moment.enter(Phase::Idle, Some(self.times.idle));
-        }
-    }
-}
-
-impl Moment {
-    fn enter(&mut self, phase: Phase, time: Option<Duration>) {
-        self.phase = phase;
-        self.deadline = time.map(|time| Instant::now() + time);
-        self.stalled = false;
-    }
-}
-
-/// An answer under way, held by its body: dropped when its last byte was written.
-struct Answering<U> {
-    pulse: Arc<Pulse<U>>,
-    request: u64,
-    _held: Option<Held>,
-}
-
-impl<U> Drop for Answering<U> {
-    fn drop(&mut self) {
-        self.pulse.answer_ends(self.request);
-    }
-}
-
 /// The service of one connection.
 struct Visitor<S: Service> {
     service: Arc<S>,
@@ -378,65 +225,5 @@ impl<S: Service> hyper::service::Service<Request<Incoming>> for Visitor<S> {
             let answering = pulse.answer_begins(served.held);
             Ok(Response::from_parts(head, body.holding(answering)))
         })
-    }
-}
-
-/// A socket that notifies the pulse of what passes, and of what does not.
-struct Metered<T, U> {
-    stream: T,
-    pulse: Arc<Pulse<U>>,
-}
-
-impl<T: AsyncRead + Unpin, U> AsyncRead for Metered<T, U> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
-        let result = Pin::new(&mut self.stream).poll_read(cx, buf);
-        if buf.filled().len() > before {
-            self.pulse.read();
-        }
-        result
-    }
-}
-
-impl<T: AsyncWrite + Unpin, U> Metered<T, U> {
-    fn progress(&self, result: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        match result {
-            Poll::Ready(Ok(1..)) => self.pulse.wrote(),
-            Poll::Pending => self.pulse.stalls(),
-            Poll::Ready(_) => {}
-        }
-        result
-    }
-}
-
-impl<T: AsyncWrite + Unpin, U> AsyncWrite for Metered<T, U> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        let result = Pin::new(&mut self.stream).poll_write(cx, buf);
-        self.progress(result)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let result = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
-        self.progress(result)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }

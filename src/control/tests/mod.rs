@@ -34,9 +34,11 @@ use parking_lot::Mutex;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::core::{Due, Task};
 use super::*;
 use crate::clock::Clock;
 use crate::model::event::Event;
+use crate::model::shutdown::Shutdown;
 use crate::registry::{AgentContext, Class, Command, CommandEntry, CommandError};
 
 /// What a test command carries.
