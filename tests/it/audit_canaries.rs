@@ -1,6 +1,7 @@
 //! Secrets that are sent where they belong, and where they do not, are found nowhere: not in the audit log, the log, the
 //! metrics, an error or the database.
 
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use super::support::binary::{command, superadmin};
@@ -141,11 +142,12 @@ async fn secrets_are_found_nowhere() {
     for answer in &sent.answers {
         sent.check(answer, answer.as_bytes());
     }
-    let log = server.log();
-    assert!(log.contains("Request answered"), "{log}");
-    sent.check("the log", log.as_bytes());
     for name in ["db.sqlite", "db.sqlite-wal"] {
         sent.check(name, &std::fs::read(directory.path().join("data").join(name)).unwrap());
     }
-    server.kill().await;
+    // To its last line.
+    server.signal(Signal::TERM);
+    let (_, log) = server.ended().await;
+    assert!(log.contains("Request answered"), "{log}");
+    sent.check("the log", log.as_bytes());
 }

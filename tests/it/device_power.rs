@@ -175,7 +175,8 @@ async fn what_happened_to_a_device_comes_in_pages_the_newest_first() {
     }
     let whole = until("all", || async {
         let reply = timeline(&scene, "").await;
-        (reply.data().as_array().unwrap().len() == 5).then_some(reply)
+        let settled = !reply.text.contains("running");
+        (settled && reply.data().as_array().unwrap().len() == 5).then_some(reply)
     })
     .await;
     let whole = whole.data().as_array().unwrap().clone();

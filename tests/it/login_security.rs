@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use netignite::rest::Access;
 use netignite::store::users;
 use reqwest::header::HeaderMap;
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use super::support::authenticator::Authenticator;
@@ -196,8 +197,9 @@ async fn the_log_names_the_address_of_a_failed_login_and_nothing_that_was_typed(
     assert_eq!(send("/api/auth/reset-password", reset).await, 400);
     // What is not there is not tried.
     assert_eq!(send("/api/auth/login", json!({"username": 7})).await, 400);
-    server.line(&["Failed password reset"]).await;
-    let log = server.log();
+    // A stop writes out what waits for the file.
+    server.signal(Signal::TERM);
+    let (_, log) = server.ended().await;
     // What docs/accounts.md has fail2ban look for, after the time that fail2ban cuts off.
     let failed: Vec<_> = log
         .lines()
