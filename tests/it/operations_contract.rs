@@ -1,6 +1,6 @@
 //! The numbers of the contract of operations, each at its bounds: attempts, deadlines, preferences, limits, retention.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use serde_json::{Value, json};
@@ -213,4 +213,25 @@ async fn what_has_ended_is_kept_for_ninety_days() {
     admin.get(&format!("{PATH}/{canceled}")).await.expect(404);
     // It is as old, and ended two days ago.
     assert_eq!(get(&admin, &waiting).await["state"], "expired");
+}
+
+/// A machine that is busy just then may be late: once in time is enough.
+#[tokio::test]
+async fn what_is_done_directly_is_recorded_within_a_second() {
+    let scene = Scene::new("server").await;
+    let serving = tokio::spawn(scene.firmware().await.serve());
+    let recorded = async || scene.admin.get(PATH).await.expect(200).data().as_array().unwrap().len();
+    let mut taken = Vec::new();
+    for call in 1..=5 {
+        let pending = if call % 2 == 0 { scene.wake() } else { scene.wake_mac("AA:BB:CC:DD:EE:01") };
+        pending.answer().await.expect(200);
+        let answered = Instant::now();
+        until_equal("the operation that records it", call, &recorded).await;
+        taken.push(answered.elapsed());
+        if taken[call - 1] < Duration::from_secs(1) {
+            break;
+        }
+    }
+    assert!(taken.iter().any(|time| *time < Duration::from_secs(1)), "{taken:?}");
+    serving.abort();
 }
