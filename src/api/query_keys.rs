@@ -4,11 +4,11 @@ use std::collections::HashSet;
 use std::fmt::Display;
 
 use crate::error::{Error, FieldError, Result};
-use crate::rest::Call;
+use crate::rest::{Call, is_nearly};
 
 /// How many things a page of a list has, unless the query says otherwise, and at most.
 pub(super) const USUAL: usize = 100;
-const MOST: usize = 500;
+pub(super) const MOST: usize = 500;
 
 /// What was wrong with a query, a field each; and whether it has a key that is known.
 #[derive(Default)]
@@ -40,13 +40,6 @@ pub(super) fn take_all<E: Display>(
     }
     taken.any = !seen.is_empty();
     taken
-}
-
-/// Whether a key is a known one, or that one in other letters, with blanks around it or in the way that lists are written.
-fn is_nearly(key: &str, known: &str) -> bool {
-    let key = key.trim();
-    let name = key.strip_suffix(']').and_then(|key| key.split_once('[')).map_or(key, |(name, _)| name);
-    name.eq_ignore_ascii_case(known)
 }
 
 impl Taken {

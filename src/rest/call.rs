@@ -135,10 +135,13 @@ impl Call {
     /// Whether the query's key `name` says yes: `true` or `1`. Without it, and for `false`, `0` and nothing, no.
     ///
     /// # Errors
-    /// 400 for any other value, and for values that contradict each other.
+    /// 400 for any other value, for values that contradict each other, and for a key that nearly is this one.
     pub fn query_flag(&self, name: &'static str) -> Result<bool> {
         let mut said = None;
-        for (_, value) in self.queries().filter(|(n, _)| n == name) {
+        for (key, value) in self.queries().filter(|(key, _)| is_nearly(key, name)) {
+            if key != name {
+                return Err(wrong_query(name, "expected this key as it is written here"));
+            }
             let value = match value.trim().to_ascii_lowercase().as_str() {
                 "true" | "1" => true,
                 "false" | "0" | "" => false,
@@ -151,6 +154,14 @@ impl Call {
         }
         Ok(said.unwrap_or_default())
     }
+}
+
+/// Whether a query's key is a known one, or that one in other letters, with blanks around it or in the way that lists are
+/// written.
+pub(crate) fn is_nearly(key: &str, known: &str) -> bool {
+    let key = key.trim();
+    let name = key.strip_suffix(']').and_then(|key| key.split_once('[')).map_or(key, |(name, _)| name);
+    name.eq_ignore_ascii_case(known)
 }
 
 /// The fields of a form.

@@ -27,8 +27,8 @@ pub mod service;
 mod under_way;
 
 pub use answer::{Answer, Data, Raw, escaped};
-pub(crate) use call::wrong_query;
 pub use call::{Call, Form, FromBody, Json, NoBody};
+pub(crate) use call::{is_nearly, wrong_query};
 pub use files::{StaticFile, StaticFiles};
 pub use route::{Access, Route};
 pub use row::{Row, Tag};
