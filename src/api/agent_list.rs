@@ -55,6 +55,10 @@ impl Filter for Asked {
         self.0.needles = needles;
     }
 
+    fn only(&mut self, ids: Arc<[i64]>) {
+        self.0.among = Some(ids);
+    }
+
     fn take(&mut self, key: &str, value: &str) -> Result<(), String> {
         match key {
             "state" => self.1 = Some(word(value, "online or offline")?),

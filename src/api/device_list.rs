@@ -1,5 +1,7 @@
 //! `GET /api/devices`: all devices a caller sees, or a page of them.
 
+use std::sync::Arc;
+
 use hyper::header::LINK;
 use schemars::JsonSchema;
 
@@ -67,6 +69,10 @@ impl Filter for DeviceFilter {
 
     fn look_for(&mut self, needles: Option<Needles>) {
         self.needles = needles;
+    }
+
+    fn only(&mut self, ids: Arc<[i64]>) {
+        self.among = Some(ids);
     }
 
     fn take(&mut self, key: &str, value: &str) -> Result<(), String> {

@@ -2,11 +2,13 @@
 //!
 //! A list of which none of these keys is asked for is answered whole.
 
+use std::sync::Arc;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::de::DeserializeOwned;
 
-use super::query_keys::{USUAL, limit, take_all};
+use super::query_keys::{MOST, USUAL, limit, take_all};
 use crate::domain::page::{Asked, Needles, Order, Place, Sort};
 use crate::error::{FieldError, Result};
 use crate::model::id::parse_id;
@@ -17,7 +19,7 @@ const LONGEST: usize = 255;
 /// The longest cursor: a folded name and an address, each of 256 characters, and a MAC address.
 const LONGEST_CURSOR: usize = 4096;
 /// The keys of every list.
-const KEYS: [&str; 4] = ["cursor", "limit", "sort", "q"];
+const KEYS: [&str; 5] = ["cursor", "limit", "sort", "q", "ids"];
 /// Words of `sort`, without the sign.
 const ORDERS: [(&str, Order); 4] =
     [("id", Order::Id), ("name", Order::Name), ("type", Order::Kind), ("state", Order::State)];
@@ -37,6 +39,9 @@ pub(super) struct PageQuery {
     /// What it is sorted by, from the least on or, with `-`, from the greatest; `id` unless given.
     #[schemars(extend("enum" = ["id", "-id", "name", "-name", "type", "-type", "state", "-state"]))]
     sort: Option<String>,
+    /// Only those of these IDs: at most 500, with commas between them. IDs of nothing that the caller sees are passed over.
+    #[schemars(regex(pattern = r"^[1-9][0-9]{0,17}(,[1-9][0-9]{0,17}){0,499}$"))]
+    ids: Option<String>,
 }
 
 /// The keys of a list's own, taken one at a time.
@@ -46,6 +51,9 @@ pub(super) trait Filter: Default {
 
     /// What is looked for.
     fn look_for(&mut self, needles: Option<Needles>);
+
+    /// Which IDs alone are meant.
+    fn only(&mut self, ids: Arc<[i64]>);
 
     /// The keys it has beside those of every list.
     const KEYS: &'static [&'static str];
@@ -69,6 +77,7 @@ pub(super) fn asked<F: Filter>(call: &Call) -> Result<Option<(F, Asked)>> {
             "limit" => asked.limit = limit(value)?,
             "sort" => asked.sort = sorted(value)?,
             "q" => filter.look_for(needles(value)?),
+            "ids" => filter.only(ids(value)?),
             key => return filter.take(key, value),
         }
         Ok(())
@@ -102,6 +111,13 @@ fn needles(text: &str) -> Result<Option<Needles>, String> {
 /// An ID.
 pub(super) fn id(text: &str) -> Result<i64, String> {
     parse_id(text).ok_or_else(|| "an ID, a whole number".to_owned())
+}
+
+/// Some IDs, as many as a page has at most.
+fn ids(text: &str) -> Result<Arc<[i64]>, String> {
+    let ids: Option<Arc<[i64]>> = text.split(',').map(parse_id).collect();
+    let expected = || format!("at most {MOST} IDs with commas between them, as in 1,2");
+    ids.filter(|ids| ids.len() <= MOST).ok_or_else(expected)
 }
 
 /// Yes or no.

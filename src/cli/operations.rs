@@ -110,10 +110,8 @@ pub(super) fn subject(operation: &Value) -> String {
 async fn with_names(operator: &Operator, operations: &mut [Value]) {
     for (what, path) in [("device", DEVICES), ("agent", AGENTS)] {
         let key = format!("{what}ID");
-        if operations.iter().all(|one| one[&key].is_null()) {
-            continue;
-        }
-        let names = things::names(operator, path).await;
+        let ids = operations.iter().filter_map(|one| one[&key].as_i64());
+        let names = things::names(operator, path, ids).await;
         for one in &mut *operations {
             if let Some(name) = one[&key].as_i64().and_then(|id| names.get(&id)) {
                 one[what] = name.as_str().into();

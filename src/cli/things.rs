@@ -1,6 +1,6 @@
 //! Which device or agent is meant: people say its ID or its name, the API wants IDs.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 
 use serde_json::Value;
@@ -14,6 +14,8 @@ use crate::http::{Method, StatusCode};
 pub(super) const DEVICES: &str = "/api/devices";
 /// The agents' route.
 pub(super) const AGENTS: &str = "/api/agents";
+/// As many things are asked for by their IDs; of more the whole list.
+const MOST: usize = 500;
 /// As many IDs are named where a name means several things.
 const NAMED: usize = 20;
 
@@ -58,7 +60,8 @@ pub(super) async fn device(operator: &Operator, said: &str) -> Result<Thing, Fai
 /// Whoever may send agents commands and see none names it by its ID.
 pub(super) async fn agent(operator: &Operator, said: &str) -> Result<Thing, Failure> {
     let Some(id) = id(said) else { return named(operator, AGENTS, "agent", said).await };
-    let (status, answer) = operator.call(Method::GET, AGENTS, None, &[]).await?;
+    let path = format!("{AGENTS}?ids={id}");
+    let (status, answer) = operator.call(Method::GET, &path, None, &[]).await?;
     match status {
         StatusCode::FORBIDDEN => Ok(Thing { what: "agent", id, name: None }),
         status if status.is_success() => {
@@ -72,11 +75,17 @@ pub(super) async fn agent(operator: &Operator, said: &str) -> Result<Thing, Fail
 /// Names by IDs.
 pub(super) type Names = HashMap<i64, String>;
 
-/// What all devices or all agents are called; nothing where the caller may not see them.
-pub(super) async fn names(operator: &Operator, path: &str) -> Names {
-    let all = operator.request(Method::GET, path, None).await.unwrap_or_default();
-    let all = all.as_array().into_iter().flatten();
-    all.filter_map(|thing| Some((thing["id"].as_i64()?, thing["name"].as_str()?.to_owned()))).collect()
+/// What devices or agents are called; nothing where the caller may not see them.
+pub(super) async fn names(operator: &Operator, path: &str, ids: impl Iterator<Item = i64>) -> Names {
+    let ids: BTreeSet<String> = ids.map(|id| id.to_string()).collect();
+    let path = match ids.len() {
+        0 => return Names::new(),
+        1..=MOST => format!("{path}?limit={MOST}&ids={}", ids.into_iter().collect::<Vec<_>>().join(",")),
+        _ => path.to_owned(),
+    };
+    let found = operator.request(Method::GET, &path, None).await.unwrap_or_default();
+    let found = found.as_array().into_iter().flatten();
+    found.filter_map(|thing| Some((thing["id"].as_i64()?, thing["name"].as_str()?.to_owned()))).collect()
 }
 
 /// The ID that was said; none for a name. A whole number is always an ID.

@@ -28,6 +28,8 @@ pub struct DeviceFilter {
     pub state: Option<DeviceState>,
     /// Those that shares alone bring within reach, or none of these.
     pub shared: Option<bool>,
+    /// Of these, these alone.
+    pub among: Option<Arc<[i64]>>,
     /// Only the caller's favourites.
     pub only_favorites: bool,
 }
@@ -43,9 +45,14 @@ pub async fn page(
     with_presence: bool,
 ) -> Result<Page<Present>> {
     let reach = Arc::new(by.devices(Permission::DevicesRead));
-    let favorites = || by.caller.account().map(|account| account.favorites.as_slice().into());
-    let DeviceFilter { needles, owner, agent, kind, state, shared, only_favorites } = filter;
-    let among = only_favorites.then(|| favorites().unwrap_or_default());
+    let DeviceFilter { needles, owner, agent, kind, state, shared, among, only_favorites } = filter;
+    let among = if only_favorites {
+        let favorites = by.caller.account().map_or(&[][..], |account| account.favorites.as_slice());
+        let is_meant = |id: &&i64| among.as_ref().is_none_or(|among| among.contains(id));
+        Some(favorites.iter().filter(is_meant).copied().collect())
+    } else {
+        among
+    };
     let stored = Arc::new(device_page::DeviceFilter { needles, owner, agent, kind, state, among });
     let (reader, sort, wanted) = (by.reader(), asked.sort, asked.wanted());
 

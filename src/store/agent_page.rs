@@ -1,5 +1,7 @@
 //! Pages of agents.
 
+use std::sync::Arc;
+
 use libsql::Value;
 
 use super::page::{self, Found, Order, Part, Place, STRETCH, Sort, Span, further, in_order};
@@ -17,6 +19,8 @@ pub struct AgentFilter {
     pub owner: Option<i64>,
     /// Of this kind.
     pub kind: Option<AgentKind>,
+    /// Of these, these alone.
+    pub among: Option<Arc<[i64]>>,
 }
 
 /// What filters leave, and how many rows of it.
@@ -60,8 +64,8 @@ pub fn look(
     keep: Option<&dyn Fn(i64) -> bool>,
 ) -> Result<Found> {
     check(sort)?;
-    // What no filter makes sparse needs no stretches.
-    let is_sparse = *filter != AgentFilter::default() || keep.is_some();
+    // What no filter makes sparse needs no stretches, nor do some that are known by their IDs.
+    let is_sparse = filter.among.is_none() && (*filter != AgentFilter::default() || keep.is_some());
     let end = |span: &Span<'_>| {
         if !is_sparse {
             return Ok(None);
@@ -73,9 +77,16 @@ pub fn look(
         page::stretch_end(db, sql, whose, span)
     };
     let find = |span: &Span<'_>, limit: usize| {
-        let sql = match whose {
-            Whose::Anyones => in_order!(span, filtered, "true"),
-            Whose::User(_) => in_order!(span, filtered, "ownerID = ?1"),
+        let sql = match (&filter.among, whose) {
+            (Some(_), _) => {
+                in_order!(
+                    span,
+                    filtered,
+                    "id IN (SELECT value FROM json_each(?10)) AND (?1 IS NULL OR ownerID = ?1)"
+                )
+            }
+            (None, Whose::Anyones) => in_order!(span, filtered, "true"),
+            (None, Whose::User(_)) => in_order!(span, filtered, "ownerID = ?1"),
         };
         // All of the stretch, where it is not the database that chooses.
         let limit = if keep.is_some() { STRETCH } else { i64::try_from(limit).unwrap_or(STRETCH) };
@@ -87,6 +98,7 @@ pub fn look(
             filter.kind.map(|kind| kind.word().to_owned()).into(),
             limit.into(),
         ]);
+        params.extend(filter.among.as_deref().map(|ids| serde_json::Value::from(ids).to_string().into()));
         let mut found = db.query(sql, params, Place::read)?;
         if let Some(keep) = keep {
             found.retain(|place| keep(place.id));

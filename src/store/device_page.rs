@@ -87,8 +87,8 @@ pub fn own(
     limit: usize,
 ) -> Result<Found> {
     let everyones = reach.whose == Whose::Anyones;
-    // What no filter makes sparse needs no stretches.
-    let is_sparse = *filter != DeviceFilter::default() || reach.only.is_some();
+    // What no filter makes sparse needs no stretches, nor do some that are known by their IDs.
+    let is_sparse = filter.among.is_none() && (*filter != DeviceFilter::default() || reach.only.is_some());
     let end = |span: &Span<'_>| {
         if !is_sparse {
             return Ok(None);
@@ -101,7 +101,13 @@ pub fn own(
         stretch_end(db, sql, reach.whose, span)
     };
     let find = |span: &Span<'_>, limit| {
-        let sql = if everyones {
+        let sql = if filter.among.is_some() {
+            in_order!(
+                span,
+                filtered,
+                "id IN (SELECT value FROM json_each(?13)) AND (?1 IS NULL OR ownerID = ?1)"
+            )
+        } else if everyones {
             in_order!(span, filtered, "true")
         } else {
             in_order!(span, filtered, "ownerID = ?1")

@@ -200,6 +200,8 @@ async fn every_route_answers_as_it_did() {
     let body = json!({"name": "Attic", "type": "server", "description": "Under the roof", "secret": secret});
     scene.admin(M::POST, "/api/agents", body.clone()).await.expect(201);
     scene.get("/api/agents").await.expect(200);
+    scene.get("/api/agents?ids=1,99").await.expect(200);
+    scene.get("/api/agents?ids=").await.expect(400);
     scene.get("/api/agents/1").await.expect(200);
     scene.get("/api/agents/99").await.expect(404);
     scene.get("/api/agents/x").await.expect(400);
@@ -237,6 +239,7 @@ async fn every_route_answers_as_it_did() {
     scene.admin(M::POST, "/api/devices", body.clone()).await.expect(201);
     scene.get("/api/devices").await.expect(200);
     scene.get("/api/devices?onlyFavorites=true").await.expect(200);
+    scene.get("/api/devices?ids=99,1").await.expect(200);
     scene.get("/api/devices/1").await.expect(200);
     scene.get("/api/devices/99").await.expect(404);
     scene.admin(M::PUT, "/api/devices/1", body).await.expect(200);

@@ -380,6 +380,70 @@ async fn filters_leave_what_they_name_and_shared_devices_are_among_the_others() 
 }
 
 #[tokio::test]
+async fn some_are_asked_for_by_their_ids() {
+    let Scene { server, admin, agent, device } = Scene::new("server").await;
+    let bob = server.user(&admin, "bob", "user").await;
+    let his_agent = bob.create_agent("server", SECRET).await;
+    let his = make(&bob, his_agent, "his", MAC, "nas", None).await;
+    let more = make(&admin, agent, "more", MAC, "nas", None).await;
+    let shared = make(&admin, agent, "beta", MAC, "laptop", None).await;
+    let body = json!({"username": "bob", "permissions": ["view"]});
+    admin.post(&format!("/api/devices/{shared}/shares"), body).await.expect(201);
+    admin.put("/api/account/1", json!({"username": "admin", "favorites": [more, his]})).await.expect(200);
+
+    let all = format!("{shared},{his},{device},{more},9223372036854775807,{more}");
+    let whole = admin.get("/api/devices").await.expect(200);
+    assert_eq!(admin.get(&format!("/api/devices?ids={all}")).await.expect(200).data(), whole.data());
+    for (who, query, expected) in [
+        (&admin, "sort=name".to_owned(), vec![shared, device, more]),
+        (&admin, "sort=-id&type=nas".to_owned(), vec![more]),
+        (&admin, "adminMode=true".to_owned(), vec![device, his, more, shared]),
+        (&admin, "onlyFavorites=true&sort=-id".to_owned(), vec![more]),
+        (&admin, "onlyFavorites=true".to_owned(), vec![more]),
+        (&bob, "sort=name".to_owned(), vec![shared, his]),
+        (&bob, "shared=true".to_owned(), vec![shared]),
+        (&bob, format!("agentID={his_agent}"), vec![his]),
+    ] {
+        let path = format!("/api/devices?ids={all}&{query}");
+        let mut expected = expected;
+        if !query.contains("sort") {
+            expected.sort_unstable();
+        }
+        assert_eq!(found(who, &path).await, expected, "{path}");
+        assert_eq!(pages(who, &format!("{path}&limit=1")).await.concat(), expected, "{path}");
+    }
+    assert_eq!(found(&admin, &format!("/api/devices?ids={his}")).await, [] as [i64; 0]);
+
+    let all = format!("{his_agent}%2C{agent},4711");
+    for (who, query, expected) in [
+        (&admin, "", vec![agent]),
+        (&admin, "&adminMode=true&sort=-id", vec![his_agent, agent]),
+        (&admin, "&adminMode=true&sort=state", vec![agent, his_agent]),
+        (&admin, "&state=online", vec![]),
+        (&bob, "&q=nothing", vec![]),
+        (&bob, "&state=offline&type=server", vec![his_agent]),
+    ] {
+        let path = format!("/api/agents?ids={all}{query}");
+        assert_eq!(found(who, &path).await, expected, "{path}");
+    }
+
+    let most = vec![agent.to_string(); 500].join(",");
+    assert_eq!(found(&admin, &format!("/api/agents?ids={most}")).await, [agent]);
+    let too_many = format!("{most},{agent}");
+    for list in ["agents", "devices"] {
+        for bad in ["", "x", "1,", "0", "-1", "01", "1.5", "1, 2", "9223372036854775808", &too_many] {
+            let reply = admin.get(&format!("/api/{list}?ids={bad}")).await.expect(400);
+            let expected = "Invalid query: ids: expected at most 500 IDs with commas between them, as in 1,2";
+            assert_eq!(reply.message(), expected, "{bad}");
+        }
+        for nearly in ["ids[]=1", "IDs=1", "ids=1&ids=2"] {
+            let reply = admin.get(&format!("/api/{list}?{nearly}")).await.expect(400);
+            assert_eq!(reply.code(), "invalid_payload", "{nearly}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn lists_are_sorted_and_filtered_by_what_is_there_now() {
     let scene = Scene::new("server").await;
     let Scene { server, admin, agent, device } = &scene;
@@ -483,6 +547,8 @@ async fn a_search_goes_through_many_rows_a_stretch_at_a_time() {
         ("agents?sort=-state".to_owned(), Some(100)),
         ("agents?q=agent&sort=state".to_owned(), Some(100)),
         ("agents?q=agent&sort=-name&type=server&limit=500".to_owned(), Some(500)),
+        (format!("agents?ids=1,2,{last}"), Some(3)),
+        (format!("devices?ids=1,2,{last}"), Some(3)),
         ("devices".to_owned(), None),
         ("agents".to_owned(), None),
     ] {

@@ -739,7 +739,7 @@ declare namespace Api {
     address: string;
     /** The MAC address of its card. */
     macAddress: CommandDiscoverReplyMacAddress;
-    /** What it is called, where that is known. */
+    /** What it is called, where that is known and the reply has room for it. */
     name?: string | null;
   };
 

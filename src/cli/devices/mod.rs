@@ -83,7 +83,11 @@ pub(super) fn run(command: Command) -> Result<(), Failure> {
 /// is looked up where the caller may; agents' names are known where the agents are seen.
 async fn with_names(operator: &Operator, devices: &mut [Value]) {
     let users = if operator.sees_all() { users(operator).await.unwrap_or_default() } else { Vec::new() };
-    let agents = things::names(operator, AGENTS).await;
+    let named = devices.iter().flat_map(|device| {
+        let fallbacks = device["fallbackAgentIDs"].as_array().into_iter().flatten();
+        [&device["agentID"], &device["hostAgentID"]].into_iter().chain(fallbacks)
+    });
+    let agents = things::names(operator, AGENTS, named.filter_map(Value::as_i64)).await;
     for device in devices {
         for (id, name) in [("agentID", "agent"), ("hostAgentID", "hostAgent")] {
             if let Some(known) = device[id].as_i64().and_then(|id| agents.get(&id)) {
