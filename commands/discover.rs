@@ -6,8 +6,12 @@
 
 use netignite::prelude::*;
 
-/// As many hosts fit a reply, whatever they are called.
+/// As many hosts fit a reply.
 const HOSTS: u16 = 200;
+/// What a reply may take with its frame, without what is no host's.
+const ROOM: usize = 15_360 - 160;
+/// What a host takes of it without its name.
+const HOST: usize = 64;
 /// The longest name that is passed on.
 const NAME: usize = 24;
 
@@ -29,7 +33,7 @@ pub struct Found {
     pub address: Ipv4Addr,
     /// The MAC address of its card.
     pub mac_address: MacAddress,
-    /// What it is called, where that is known.
+    /// What it is called, where that is known and the reply has room for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
 }
@@ -85,14 +89,22 @@ impl Command for Discover {
             count => format!("{count} hosts found"),
         };
         let truncated = found.hosts.len() > limit || !found.whole;
-        let named = |host: Neighbour| Found {
+        let mut room = ROOM.saturating_sub(found.hosts.len().min(limit) * HOST);
+        let mut named = |host: Neighbour| Found {
             address: host.address,
             mac_address: host.mac,
-            name: host.name.map(|name| name.chars().take(NAME).collect()),
+            name: host.name.and_then(|name| name_within(&mut room, &name)),
         };
-        let hosts = found.hosts.into_iter().take(limit).map(named).collect();
+        let hosts = found.hosts.into_iter().take(limit).map(&mut named).collect();
         Ok(Discovered { status: OkStatus::Ok, message, hosts, truncated })
     }
+}
+
+/// A host's name, cut, if there is room for it, of which it then takes its part.
+fn name_within(room: &mut usize, name: &str) -> Option<String> {
+    let name: String = name.chars().take(NAME).collect();
+    *room = room.checked_sub(json!({ "name": name }).to_string().len())?;
+    Some(name)
 }
 
 /// How far it is, for people.
@@ -101,3 +113,68 @@ fn asked(done: u64, total: u64) -> String {
 }
 
 register_command!(Discover);
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+
+    /// A network full of hosts with the longest addresses and these names.
+    struct Full(&'static str);
+
+    impl Network for Full {
+        fn broadcast<'a>(
+            &'a self,
+            _: &'a [u8],
+            _: u16,
+            _: Option<Ipv4Addr>,
+        ) -> BoxFuture<'a, std::io::Result<Vec<SentTo>>> {
+            Box::pin(async { Ok(Vec::new()) })
+        }
+
+        fn probe<'a>(&'a self, _: &'a Look) -> BoxFuture<'a, std::io::Result<Sighting>> {
+            Box::pin(async { Ok(Reachability::Unknown.into()) })
+        }
+
+        fn sweep<'a>(&'a self, _: Swept<'a>) -> BoxFuture<'a, std::io::Result<Neighbourhood>> {
+            let host = |last: u8| Neighbour {
+                address: Ipv4Addr::new(192, 168, 100, last),
+                mac: "FE:FF:FF:FF:FF:FE".parse().unwrap(),
+                name: Some(self.0.to_owned()),
+            };
+            Box::pin(async move {
+                Ok(Neighbourhood { hosts: (100..200).cycle().take(8000).map(host).collect(), whole: false })
+            })
+        }
+    }
+
+    /// What an agent answers with the largest ID.
+    async fn frame(name: &'static str, limit: Option<u16>) -> (String, Discovered) {
+        let payload = Payload { limit: limit.and_then(NonZeroU16::new) };
+        let reply = Discover::run(&AgentContext::new(Arc::new(Full(name))), payload).await.unwrap();
+        (format!("DISCOVER:{}:{}", u32::MAX, json!(reply)), reply)
+    }
+
+    #[tokio::test]
+    async fn a_reply_is_bounded_whatever_hosts_are_called() {
+        for name in [
+            "printer",
+            "ein-recht-langer-name-im-haus.example",
+            "\u{1}\"\\\u{7f}🖨🖨🖨🖨🖨🖨🖨🖨🖨",
+            "\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}",
+        ] {
+            for limit in [None, Some(1), Some(100), Some(150)] {
+                let (frame, reply) = frame(name, limit).await;
+                assert!(frame.len() <= 15_360, "{name:?}, {limit:?}: {} bytes", frame.len());
+                assert_eq!(reply.hosts.len(), usize::from(limit.unwrap_or(HOSTS)));
+                assert!(
+                    reply.hosts[0].name.is_some(),
+                    "{name:?}: the first have names as long as there is room"
+                );
+            }
+        }
+        let (_, reply) = frame("printer", Some(100)).await;
+        assert!(reply.hosts.iter().all(|host| host.name.as_deref() == Some("printer")));
+    }
+}
