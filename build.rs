@@ -13,6 +13,8 @@ use flate2::write::GzEncoder;
 const FILES: &str = "plugins/dashboard/web";
 /// The endings of those that are served; others are for tools.
 const SERVED: [&str; 5] = ["js", "css", "html", "json", "svg"];
+/// The one that is sent as no file: it is filled in for whoever asks, and small.
+const FILLED_IN: &str = "index.html";
 
 /// Names with the files that hold their contents.
 type List = Vec<(String, PathBuf)>;
@@ -52,7 +54,7 @@ fn collect(folder: &Path, prefix: &str, compressed: &Path, list: &mut List) -> R
         } else if path.extension().is_some_and(|ending| SERVED.iter().any(|served| ending == *served)) {
             let bytes = fs::read(&path)?;
             for (ending, packed) in [("br", brotli(&bytes)?), ("gz", gzip(&bytes)?)] {
-                if packed.len() < bytes.len() {
+                if packed.len() < bytes.len() && name != FILLED_IN {
                     let file = compressed.join(format!("{}.{ending}", name.replace('/', "-")));
                     fs::write(&file, packed)?;
                     list.push((format!("{name}.{ending}"), file));

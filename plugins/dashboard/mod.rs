@@ -3,8 +3,9 @@
 //! What is served is what lies in `web/`: plain ES modules, style sheets, icons and catalogues, embedded in the binary.
 //! Every page of the application is the same document, so that a link can be opened and reloaded: `/devices/7` is the
 //! document because there is a `pages/devices.js`. The document names the way back to where the application begins
-//! (`<base>`), so that it works below a path of a proxy. What is neither a page nor a file is 404: the document for a
-//! browser, which then says so, and the envelope for programs.
+//! (`<base>`), so that it works below a path of a proxy. For whoever brings no cookie it has the form to sign in, in the
+//! language of their browser: they type while the modules are on their way. What is neither a page nor a file is 404: the
+//! document for a browser, which then says so, and the envelope for programs.
 
 use std::borrow::Cow;
 
@@ -15,11 +16,19 @@ const DOCUMENT: &str = "index.html";
 /// Where the application begins, as the document says it in `web/`.
 const HERE: &str = "<base href=\"./\">";
 
+/// The language of the document in `web/`.
+const LANGUAGE: &str = "en";
+
 /// What the document has the browser load for whoever is signed in, most likely: who brings no cookie is not, and will see
 /// another page first.
 const OF_USERS: &str = "<link rel=\"modulepreload\" href=\"pages/devices.js\">";
 const OF_VISITORS: &str =
     "<link rel=\"modulepreload\" href=\"form.js\">\n<link rel=\"modulepreload\" href=\"pages/sign-in.js\">";
+
+/// Between these the document has the form to sign in, with the keys of its words.
+const FORM: (&str, &str) = ("<!-- visitors -->\n", "<!-- /visitors -->\n");
+/// The pages that visitors may open, as `app.js` has them: no form comes before these.
+const OPEN: [&str; 2] = ["reset", "welcome"];
 
 /// The files by name, some of them in compressed form besides: `build.rs` lists them.
 static WEB: &[(&str, &[u8])] = include!(concat!(env!("OUT_DIR"), "/dashboard.rs"));
@@ -41,14 +50,15 @@ impl Default for Config {
 /// See the module.
 pub struct Dashboard {
     files: StaticFiles,
-    /// The document by how many folders lie between it and where the application begins.
-    documents: Vec<Document>,
+    /// The document in each language, by how many folders lie between it and where the application begins.
+    documents: Vec<(&'static str, Vec<Document>)>,
 }
 
-/// The document for whoever brings a cookie, and for others.
+/// The document for whoever brings a cookie, and for others: with the form to sign in, and without where a page is open.
 struct Document {
     user: StaticFile,
     visitor: StaticFile,
+    open: StaticFile,
 }
 
 impl Plugin for Dashboard {
@@ -65,7 +75,15 @@ impl Plugin for Dashboard {
         let files = StaticFiles::new(files);
         let document = files.get(DOCUMENT).map(|file| String::from_utf8_lossy(file.bytes()));
         let document = document.ok_or_else(|| PluginError::new("the page's files were not built in"))?;
-        let documents = (0..=MOST_FOLDERS).map(|folders| Document::below(&document, folders)).collect();
+        let mut documents = Vec::new();
+        for (name, catalogue) in WEB {
+            let language = name.strip_prefix("i18n/").and_then(|name| name.strip_suffix(".json"));
+            let Some(language) = language else { continue };
+            let words = String::from_utf8_lossy(catalogue).parse();
+            let words: JsonValue = words.map_err(|_| PluginError::new(format!("{name} is no JSON")))?;
+            let below = |folders| Document::below(&document, folders, language, &words);
+            documents.push((language, (0..=MOST_FOLDERS).map(below).collect()));
+        }
         Ok(Some(Self { files, documents }))
     }
 
@@ -89,19 +107,38 @@ const PAGE: Tag = Tag::new("Page", "The page for people, and its files");
 const MOST_FOLDERS: usize = 4;
 
 impl Document {
-    /// That of a path with so many folders.
-    fn below(text: &str, folders: usize) -> Self {
+    /// That of a path with so many folders, in a language with its words.
+    fn below(text: &str, folders: usize, language: &str, words: &JsonValue) -> Self {
         let way = if folders == 0 { "./".to_owned() } else { "../".repeat(folders) };
-        let user = text.replace(HERE, &format!("<base href=\"{way}\">"));
-        let visitor = user.replace(OF_USERS, OF_VISITORS);
+        let text = text
+            .replace(HERE, &format!("<base href=\"{way}\">"))
+            .replace(&format!("lang=\"{LANGUAGE}\""), &format!("lang=\"{language}\""))
+            .replace(&format!("i18n/{LANGUAGE}.json"), &format!("i18n/{language}.json"));
+        let (before, rest) = text.split_once(FORM.0).unwrap_or((&text, ""));
+        let (form, after) = rest.split_once(FORM.1).unwrap_or_default();
+        let user = format!("{before}{after}");
+        let open = user.replace(OF_USERS, OF_VISITORS);
+        let visitor = format!("{}{}{after}", before.replace(OF_USERS, OF_VISITORS), said(form, words));
         let file = |text| StaticFile::of(DOCUMENT, text);
-        Self { user: file(user), visitor: file(visitor) }
+        Self { user: file(user), visitor: file(visitor), open: file(open) }
     }
 
-    fn answer(&self, request: &HeaderMap) -> Raw {
-        let document = if request.contains_key("cookie") { &self.user } else { &self.visitor };
-        document.answer(request).header(HeaderName::from_static("vary"), HeaderValue::from_static("cookie"))
+    /// The one for whoever asks for a path.
+    fn of(&self, path: &str, request: &HeaderMap) -> &StaticFile {
+        match request.contains_key("cookie") {
+            true => &self.user,
+            false if OPEN.contains(&path) => &self.open,
+            false => &self.visitor,
+        }
     }
+}
+
+/// A text with words in place of their keys.
+fn said(text: &str, words: &JsonValue) -> String {
+    let parts = text.split(['{', '}']).enumerate();
+    parts
+        .map(|(i, part)| if i % 2 == 0 { part.into() } else { escaped(words[part].as_str().unwrap_or(part)) })
+        .collect()
 }
 
 impl Dashboard {
@@ -110,19 +147,25 @@ impl Dashboard {
         if let Some(file) = self.files.get(path).filter(|_| path != DOCUMENT) {
             return Ok(file.answer(&call.headers));
         }
-        let document = self.document(path);
-        match document {
-            Some(document) if self.is_page(path) => Ok(document.answer(&call.headers)),
+        let varies = HeaderValue::from_static("cookie, accept-language");
+        let send =
+            |file: &StaticFile, request| file.answer(request).header(HeaderName::from_static("vary"), varies);
+        match self.document(path, &call.headers) {
+            Some(document) if self.is_page(path) => Ok(send(document, &call.headers)),
             Some(document) if wants_document(&call.headers) => {
-                Ok(Raw { status: StatusCode::NOT_FOUND, ..document.answer(&HeaderMap::new()) })
+                Ok(Raw { status: StatusCode::NOT_FOUND, ..send(document, &HeaderMap::new()) })
             }
             _ => Err(Error::not_found("There is nothing at this path")),
         }
     }
 
-    /// The document for a path, which begins without a slash.
-    fn document(&self, path: &str) -> Option<&Document> {
-        self.documents.get(path.matches('/').count())
+    /// The document for a path, which begins without a slash, in the first language of its reader that there is.
+    fn document(&self, path: &str, request: &HeaderMap) -> Option<&StaticFile> {
+        let read = header(request, "accept-language");
+        let known =
+            |wanted: &str| self.documents.iter().find(|(language, _)| wanted.trim().starts_with(language));
+        let (_, documents) = read.split(',').find_map(known).or_else(|| known(LANGUAGE))?;
+        documents.get(path.matches('/').count()).map(|document| document.of(path, request))
     }
 
     /// Whether a path is one of the application's pages.
@@ -134,9 +177,12 @@ impl Dashboard {
 
 /// Whether the sender asks for something to show to a person.
 fn wants_document(request: &HeaderMap) -> bool {
-    let accepted =
-        request.get("accept").map_or(Cow::Borrowed(""), |value| String::from_utf8_lossy(value.as_bytes()));
-    accepted.contains("text/html")
+    header(request, "accept").contains("text/html")
+}
+
+/// A header of a request, or nothing.
+fn header<'a>(request: &'a HeaderMap, name: &str) -> Cow<'a, str> {
+    request.get(name).map_or(Cow::Borrowed(""), |value| String::from_utf8_lossy(value.as_bytes()))
 }
 
 register_plugin!(Dashboard);

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use reqwest::Method;
-use reqwest::header::{ACCEPT, ACCEPT_ENCODING, COOKIE, IF_NONE_MATCH};
+use reqwest::header::{ACCEPT, ACCEPT_ENCODING, ACCEPT_LANGUAGE, COOKIE, IF_NONE_MATCH};
 use serde_json::json;
 use tempfile::tempdir;
 
@@ -111,9 +111,49 @@ async fn the_browser_is_told_what_the_first_screen_is_made_of() {
             let loads = |name| page.text().contains(&format!("rel=\"modulepreload\" href=\"pages/{name}\""));
             assert_eq!((loads(first), loads(other)), (true, false), "{path}: {}", page.text());
             // No cache between them gives one the other's.
-            assert_eq!(page.header("vary"), "cookie");
+            assert_eq!(page.header("vary"), "cookie, accept-language");
         }
         assert_ne!(visitor.header("etag"), user.header("etag"));
+    }
+}
+
+#[tokio::test]
+async fn a_visitors_document_has_the_form_to_sign_in_in_their_language() {
+    let server = Server::start().await;
+    let nobody = server.anonymous();
+    for (accepted, language, word) in [
+        ("", "en", ">User name<"),
+        ("de-DE,de;q=0.9,en;q=0.8", "de", ">Benutzername<"),
+        ("fr, en-GB;q=0.8, de;q=0.5", "en", ">User name<"),
+        ("fr", "en", ">User name<"),
+    ] {
+        for (path, status) in [("/", 200), ("/devices/7", 200), ("/no/such/page", 404)] {
+            let wanted = [(ACCEPT, HTML), (ACCEPT_LANGUAGE, accepted)];
+            let page = get(&nobody, path, &wanted).await;
+            assert_eq!(page.status, status);
+            let text = page.text();
+            for part in
+                [word, &format!("<html lang=\"{language}\""), &format!("href=\"i18n/{language}.json\"")]
+            {
+                assert!(text.contains(part), "{path}, {accepted}: no {part} in {text}");
+            }
+            assert!(!text.contains(['{', '}']) && !text.contains("visitors"), "{text}");
+
+            let user =
+                get(&nobody, path, &[wanted[0].clone(), wanted[1].clone(), (COOKIE, "session_token=some")])
+                    .await;
+            assert_eq!(user.status, status);
+            assert!(!user.text().contains("<form") && !user.text().contains("<input"), "{}", user.text());
+        }
+    }
+    let modules = Path::new(env!("CARGO_MANIFEST_DIR")).join("plugins/dashboard/web/app.js");
+    let modules = std::fs::read_to_string(modules).unwrap();
+    let open = modules.lines().filter(|line| line.contains("open: true"));
+    let open: Vec<_> = open.map(|line| line.split('\'').nth(1).unwrap()).collect();
+    assert_eq!(open.len(), 2, "{open:?}");
+    for page in open {
+        let page = get(&nobody, &format!("/{page}"), &[]).await;
+        assert!(page.status == 200 && !page.text().contains("<input"), "{}", page.text());
     }
 }
 

@@ -239,6 +239,12 @@ class App extends Part {
     }
   }
 
+  /** @override */
+  updated() {
+    // The form that the document showed meanwhile has done its work.
+    if (this.page || this.phase === 'failed') document.getElementById('early')?.remove();
+  }
+
   /** @param {import('./ui.js').Page} page @param {boolean} quietly */
   #put(page, quietly) {
     const change = async () => {

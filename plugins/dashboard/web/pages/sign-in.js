@@ -50,9 +50,28 @@ export default class SignIn extends Page {
     goOn();
   });
 
+  /** The fields of the document's own form, which was there before this: what was typed there goes on here. */
+  #early = /** @type {HTMLInputElement[]} */ ([]);
+  /** The one that has the focus. @type {HTMLInputElement | undefined} */
+  #at;
+
+  /** @override */
+  connectedCallback() {
+    super.connectedCallback();
+    this.#early = [...document.querySelectorAll(/** @type {'input'} */ ('#early input'))];
+    this.#at = this.#early.find((field) => field === document.activeElement);
+  }
+
   /** @override */
   firstUpdated() {
-    /** @type {HTMLElement | null} */ (this.querySelector('input'))?.focus();
+    for (const early of this.#early) {
+      const field = /** @type {HTMLInputElement} */ (this.querySelector(`[name=${early.name}]`));
+      field.value = early.value;
+      if (early !== this.#at) continue;
+      field.focus();
+      field.setSelectionRange(early.selectionStart, early.selectionEnd);
+    }
+    if (!this.#at) this.querySelector('input')?.focus();
   }
 
   /** @override */
