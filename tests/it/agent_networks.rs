@@ -1,8 +1,17 @@
 //! `netignite agent` on networks that the test makes: which of them a magic packet reaches, and who answers at an
 //! address.
 
+use std::io;
+use std::net::Ipv4Addr;
+use std::num::NonZeroU16;
 use std::path::Path;
+use std::sync::Arc;
 
+use netignite::commands::discover::{Discover, Payload};
+use netignite::registry::{
+    AgentContext, BoxFuture, Command as _, Look, Neighbour, Neighbourhood, Network, Reachability, SentTo,
+    Sighting, Swept,
+};
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, UdpSocket};
 use tokio::process::Command;
@@ -271,4 +280,59 @@ async fn a_discovery_finds_who_is_on_the_networks() {
         }
         assert!(sweep < 8, "{reply}");
     }
+}
+
+/// A network full of hosts with the longest addresses and this name.
+struct Full(&'static str);
+
+impl Network for Full {
+    fn broadcast<'a>(
+        &'a self,
+        _: &'a [u8],
+        _: u16,
+        _: Option<Ipv4Addr>,
+    ) -> BoxFuture<'a, io::Result<Vec<SentTo>>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    fn probe<'a>(&'a self, _: &'a Look) -> BoxFuture<'a, io::Result<Sighting>> {
+        Box::pin(async { Ok(Reachability::Unknown.into()) })
+    }
+
+    fn sweep<'a>(&'a self, _: Swept<'a>) -> BoxFuture<'a, io::Result<Neighbourhood>> {
+        let host = |last: u8| Neighbour {
+            address: Ipv4Addr::new(192, 168, 100, last),
+            mac: "FE:FF:FF:FF:FF:FE".parse().unwrap(),
+            name: Some(self.0.to_owned()),
+        };
+        let hosts = (100..200).cycle().take(8000).map(host).collect();
+        Box::pin(async move { Ok(Neighbourhood { hosts, whole: false }) })
+    }
+}
+
+#[tokio::test]
+async fn a_discovery_is_bounded_whatever_hosts_are_called() {
+    let answer = async |name: &'static str, limit: Option<u16>| {
+        let payload = Payload { limit: limit.and_then(NonZeroU16::new) };
+        let agent = AgentContext::new(Arc::new(Full(name)));
+        let reply = Discover::run(&agent, payload).await.unwrap();
+        // With the longest ID that a server may have given.
+        let frame = format!("DISCOVER:{}:{}", u32::MAX, json!(reply));
+        assert!(frame.len() <= 15_360, "{name:?}, {limit:?}: {} bytes", frame.len());
+        reply.hosts
+    };
+    for name in [
+        "printer",
+        "a-rather-long-name-in-a-house.example",
+        "\"\\\u{7f}🖨🖨🖨🖨🖨🖨🖨🖨🖨",
+        "\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}\u{1}",
+    ] {
+        for limit in [None, Some(1), Some(100), Some(150)] {
+            let hosts = answer(name, limit).await;
+            assert_eq!(hosts.len(), usize::from(limit.unwrap_or(200)));
+            assert!(hosts[0].name.is_some(), "{name:?}: the first have names as long as there is room");
+        }
+    }
+    let hosts = answer("printer", Some(100)).await;
+    assert!(hosts.iter().all(|host| host.name.as_deref() == Some("printer")));
 }
