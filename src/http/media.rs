@@ -1,13 +1,13 @@
-//! The media type of a request's body: JSON, in UTF-8.
+//! The media type of a request's body: JSON, in UTF-8, as it is.
 //!
 //! A page of another site can send a few media types without being asked first, and JSON is none of them.
 
-use hyper::header::CONTENT_TYPE;
+use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE};
 
 use super::HeaderMap;
 use crate::error::{Error, Kind, Result};
 
-/// Refuses a body that is not announced as JSON in UTF-8.
+/// Refuses a body that is not announced as JSON in UTF-8, or that is compressed.
 ///
 /// # Errors
 /// 415, saying what to send.
@@ -24,10 +24,24 @@ pub(crate) fn check_json(headers: &HeaderMap) -> Result<()> {
         .filter_map(|part| part.split_once('='))
         .find(|(name, _)| name.trim().eq_ignore_ascii_case("charset"))
         .map(|(_, charset)| charset.trim().trim_matches('"').to_ascii_lowercase());
-    match charset.as_deref() {
-        None | Some("utf-8" | "utf8" | "us-ascii" | "ascii") => Ok(()),
-        Some(_) => Err(refused("The body must be JSON in UTF-8: leave charset out, or send charset=utf-8")),
+    if !matches!(charset.as_deref(), None | Some("utf-8" | "utf8" | "us-ascii" | "ascii")) {
+        return Err(refused("The body must be JSON in UTF-8: leave charset out, or send charset=utf-8"));
     }
+    if is_encoded(headers) {
+        return Err(refused(
+            "The body must be JSON as it is, not compressed: send it without Content-Encoding",
+        ));
+    }
+    Ok(())
+}
+
+/// Whether a body is announced as compressed, or as encoded otherwise.
+fn is_encoded(headers: &HeaderMap) -> bool {
+    let is_plain = |coding: &str| coding.is_empty() || coding.eq_ignore_ascii_case("identity");
+    headers
+        .get_all(CONTENT_ENCODING)
+        .iter()
+        .any(|value| !value.to_str().is_ok_and(|codings| codings.split(',').map(str::trim).all(is_plain)))
 }
 
 /// Refuses a body that is not announced as a form.

@@ -1,6 +1,6 @@
 //! Bodies, agents' replies and configuration files mean what their JSON says, and nothing else.
 
-use reqwest::header::CONTENT_TYPE;
+use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use serde_json::{Value, json};
 
 use super::support::binary::{command, run};
@@ -213,7 +213,14 @@ async fn the_media_type_may_be_written_as_it_may_be_and_matters_only_where_a_bod
     ] {
         send("/api/agents".into(), Some(bad), agent.clone()).await.expect(415);
     }
-    send("/api/agents".into(), None, agent).await.expect(415);
+    send("/api/agents".into(), None, agent.clone()).await.expect(415);
+    for (encoding, status) in [("identity", 201), ("", 201), ("gzip", 415), ("identity, BR", 415), ("x", 415)]
+    {
+        let request = admin.http.post(admin.url("/api/agents")).body(agent.clone());
+        let request = request.header(CONTENT_TYPE, "application/json").header(CONTENT_ENCODING, encoding);
+        let reply = admin.send(request).await.expect(status);
+        assert!(status == 201 || reply.message().contains("Content-Encoding"), "{}", reply.text);
+    }
 
     // What takes no body has nothing against one.
     let mut firmware = scene.firmware().await;
