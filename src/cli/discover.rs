@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::failure::Failure;
 use super::live_line::LiveLine;
 use super::number::{COUNT, number};
-use super::operations::{Ending, OPERATIONS, ending, read};
+use super::operations::{Ending, OPERATIONS, ending, how_far, read};
 use super::operator::{Operator, Reaching, refused};
 use super::output::{self, text};
 use super::sse::{Event, Reader};
@@ -149,24 +149,12 @@ async fn reports(operator: &Operator, id: &str, shown: &Shown<'_>) -> Value {
     let mut report = |event: Event| {
         let data = serde_json::from_str::<Value>(&event.data).unwrap_or_default()["data"].take();
         if data["id"] == id {
-            shown.say(words(&data));
+            shown.say(how_far(&data));
         }
         Ok(())
     };
     let _ = operator.follow(REPORTS, None, &mut |part| reader.take(part, &mut report)).await;
     std::future::pending().await
-}
-
-/// How far something is, in a few words.
-fn words(report: &Value) -> String {
-    let message = text(&report["message"]);
-    match (report["done"].as_u64(), report["total"].as_u64()) {
-        (Some(done), Some(total)) if 0 < total && done <= total => {
-            let share = u128::from(done) * 100 / u128::from(total);
-            if message.is_empty() { format!("{share} %") } else { format!("{share} % · {message}") }
-        }
-        _ => message,
-    }
 }
 
 /// What is shown meanwhile: the agent's words last, and for how long it goes on.
@@ -193,23 +181,5 @@ impl<'a> Shown<'a> {
     fn draw(&self) {
         // In front, where it is seen however long the words are.
         self.line.draw(&format!("{} s · {}", self.begun.elapsed().as_secs(), self.words.borrow()));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_report_is_said_with_its_share_where_that_is_known() {
-        for (report, said) in [
-            (json!({"message": "reading", "done": 120, "total": 254}), "47 % · reading"),
-            (json!({"message": "", "done": u64::MAX, "total": u64::MAX}), "100 %"),
-            (json!({"message": "reading", "done": 3, "total": null}), "reading"),
-            (json!({"message": "reading", "done": 3, "total": 0}), "reading"),
-            (json!({"message": "reading", "done": 5, "total": 3}), "reading"),
-        ] {
-            assert_eq!(words(&report), said);
-        }
     }
 }

@@ -92,7 +92,7 @@ fn print_json(event: &Event) -> io::Result<()> {
 fn print_line(event: &Event) -> io::Result<()> {
     let shown: Value = serde_json::from_str(&event.data)?;
     let (at, kind) = (when::stamp(&shown["at"]), &event.kind);
-    output::print_line(&format!("{at}  {kind:16}  {}", what(kind, &shown["data"])))
+    output::print_line(&format!("{at}  {kind:18}  {}", what(kind, &shown["data"])))
 }
 
 /// What happened, in a few words.
@@ -107,6 +107,14 @@ fn what(kind: &str, data: &Value) -> String {
                 "changed" => format!("{name} was changed"),
                 verb => format!("{name} is {verb}"),
             }
+        }
+        ("operation", "progress") => {
+            format!(
+                "{} for {}: {}",
+                text(&data["command"]),
+                operations::subject(data),
+                operations::how_far(data)
+            )
         }
         ("operation", _) => {
             let (command, subject) = (text(&data["command"]), operations::subject(data));
@@ -139,6 +147,11 @@ mod tests {
                 "operation.changed",
                 json!({"command": "WAKEUP", "deviceID": 3, "state": "running", "message": "It looks"}),
                 "WAKEUP for device 3 is running: It looks",
+            ),
+            (
+                "operation.progress",
+                json!({"command": "COUNT", "agentID": 7, "message": "Step 3", "done": 3, "total": 12}),
+                "COUNT for agent 7: 25 % · Step 3",
             ),
             ("reset", Value::Null, "what came in between is not known: read the lists again"),
             ("later.kind", json!({"a": 1}), "{\"a\":1}"),

@@ -106,6 +106,18 @@ pub(super) fn subject(operation: &Value) -> String {
     }
 }
 
+/// How far the command of an operation is, as its agent reports it, in a few words.
+pub(super) fn how_far(report: &Value) -> String {
+    let message = text(&report["message"]);
+    match (report["done"].as_u64(), report["total"].as_u64()) {
+        (Some(done), Some(total)) if 0 < total && done <= total => {
+            let share = u128::from(done) * 100 / u128::from(total);
+            if message.is_empty() { format!("{share} %") } else { format!("{share} % · {message}") }
+        }
+        _ => message,
+    }
+}
+
 /// Puts to each operation what its device or agent is called, where the caller sees that.
 async fn with_names(operator: &Operator, operations: &mut [Value]) {
     for (what, path) in [("device", DEVICES), ("agent", AGENTS)] {
@@ -230,4 +242,24 @@ fn cancel(One { id, reaching }: One) -> Result<(), Failure> {
 /// A refusal with the operation that it is about.
 fn about(id: &str, failure: &Failure) -> Failure {
     Failure::new(format!("operation {id}: {failure}; `netignite operations list` shows them"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_report_is_said_with_its_share_where_that_is_known() {
+        for (report, said) in [
+            (json!({"message": "reading", "done": 120, "total": 254}), "47 % · reading"),
+            (json!({"message": "", "done": u64::MAX, "total": u64::MAX}), "100 %"),
+            (json!({"message": "reading", "done": 3, "total": null}), "reading"),
+            (json!({"message": "reading", "done": 3, "total": 0}), "reading"),
+            (json!({"message": "reading", "done": 5, "total": 3}), "reading"),
+        ] {
+            assert_eq!(how_far(&report), said);
+        }
+    }
 }

@@ -7,7 +7,7 @@ use super::cli_devices::scene;
 use super::support::binary::{command, superadmin};
 use super::support::scene::{MAC, SECRET};
 use super::support::wait::until;
-use super::support::{Agent, Binary, Client};
+use super::support::{Agent, Binary, Client, Firmware};
 
 fn device(name: &str) -> Value {
     json!({"name": name, "type": "nas", "macAddress": MAC, "agentID": 1})
@@ -30,7 +30,7 @@ async fn events_are_told_in_words_and_go_on_after_a_restart() {
     let events = Binary::spawn(command(here, &["events", "--types", "agent.online,device.changed"]));
     seen(&events, &admin, "Tower").await;
     let line = events.line(&["device.changed"]).await;
-    assert!(line.ends_with("Z  device.changed    \"Tower\" (device 1) was changed"), "{line}");
+    assert!(line.ends_with("Z  device.changed      \"Tower\" (device 1) was changed"), "{line}");
     let _agent = Agent::connect(address, agent, SECRET).await;
     events.line(&["agent.online", "\"Agent\" (agent 1) is online"]).await;
 
@@ -39,6 +39,24 @@ async fn events_are_told_in_words_and_go_on_after_a_restart() {
     let (_server, address) = Binary::serve(here).await;
     events.line(&["reset", "read the lists again"]).await;
     seen(&events, &superadmin(here, address).await, "Store").await;
+}
+
+#[tokio::test]
+async fn how_far_an_operation_is_is_told_in_words() {
+    const ABLE: &str = "9.9; commands=HEARTBEAT,PROBE,WAKEUP; features=progress,cancel";
+    let here = tempfile::tempdir().unwrap();
+    let here = here.path();
+    let (_server, address, admin, id) = scene(here).await;
+    let mut agent = Firmware::connect_saying(address, id, SECRET, ABLE).await;
+    let events = Binary::spawn(command(here, &["events", "--types", "operation.progress,device.changed"]));
+    seen(&events, &admin, "Tower").await;
+    let probe =
+        json!({"kind": "command", "agentID": id, "command": "PROBE", "payload": {"address": "192.0.2.1"}});
+    admin.post("/api/operations", probe).await;
+    let asked = agent.command().await;
+    agent.say(&format!(r#"PROGRESS:{}:{{"message":"knocking","done":1,"total":4}}"#, asked.id)).await;
+    let line = events.line(&["operation.progress"]).await;
+    assert!(line.ends_with("Z  operation.progress  PROBE for agent 1: 25 % · knocking"), "{line}");
 }
 
 #[tokio::test]
