@@ -9,6 +9,7 @@ use crate::clock::Millis;
 use crate::domain::server_status;
 use crate::error::Result;
 use crate::model::permission::Permission as P;
+use crate::model::plugin_words::PluginWords;
 use crate::rest::{Answer, Call, NoBody, Route};
 
 /// The routes.
@@ -43,6 +44,20 @@ struct ServerView {
     /// When the newest key was made that secrets are sealed with, in milliseconds since the epoch.
     #[serde(rename = "keyMadeAt")]
     key_made: Option<Millis>,
+    /// The plugins that the program was built with, by their names.
+    plugins: Vec<PluginView>,
+}
+
+/// A plugin of the program.
+#[derive(Serialize, JsonSchema)]
+struct PluginView {
+    name: &'static str,
+    /// What it is for.
+    summary: &'static str,
+}
+
+fn plugin(words: &PluginWords) -> PluginView {
+    PluginView { name: words.plugin, summary: words.summary }
 }
 
 async fn get(call: Call, _: NoBody) -> Result<Answer<ServerView>> {
@@ -59,6 +74,7 @@ async fn get(call: Call, _: NoBody) -> Result<Answer<ServerView>> {
         live_operations: counts.live_operations,
         database_bytes: counts.bytes,
         key_made: counts.key_made,
+        plugins: PluginWords::all().into_iter().map(plugin).collect(),
     };
     Ok(Answer::ok("Server status retrieved successfully", view))
 }

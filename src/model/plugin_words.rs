@@ -14,6 +14,8 @@ use super::permission::{Permission, Role};
 pub struct PluginWords {
     /// The plugin's name, with which each of them begins.
     pub plugin: &'static str,
+    /// What it is for, in one line.
+    pub summary: &'static str,
     /// Its permissions.
     pub permissions: &'static [Permission],
     /// What it does.

@@ -219,7 +219,7 @@ mod tests {
         permissions: &'static [Permission],
         actions: &'static [Action],
     ) -> String {
-        let words = PluginWords { plugin, permissions, actions, location: Location::caller() };
+        let words = PluginWords { plugin, summary: "", permissions, actions, location: Location::caller() };
         check_words_of(&[&words]).unwrap_err().to_string()
     }
 
@@ -280,7 +280,8 @@ mod tests {
         }
         let (permissions, actions) =
             (const { &[permission("notes:read")] }, const { &[action("notes.read")] });
-        let words = PluginWords { plugin: "notes", permissions, actions, location: Location::caller() };
+        let words =
+            PluginWords { plugin: "notes", summary: "", permissions, actions, location: Location::caller() };
         check_words_of(&[&words]).unwrap();
     }
 

@@ -35,6 +35,15 @@ use crate::store::agents::{self, AgentRow};
 ///     Ok(())
 /// }
 ///
+/// // All else that the API does is in `netignite::domain`, for whoever acts, too.
+/// async fn shut_down(by: &By, device: i64) -> Result<()> {
+///     use netignite::domain::operation::create::{Options, Wanted, create};
+///     use netignite::domain::power::Power;
+///
+///     let wanted = Wanted::Power { device, power: Power::Shutdown, payload: "{}".into() };
+///     create(by, wanted, Options::default()).await.map(drop)
+/// }
+///
 /// async fn is_well<P: Plugin>(host: &Arc<Host>) -> bool {
 ///     let ill = host.ill_plugins().await;
 ///     ill.iter().all(|(name, _)| *name != P::NAME)

@@ -121,8 +121,8 @@ impl PluginEntry {
 #[doc(hidden)]
 #[track_caller]
 pub const fn words_of<P: Plugin>() -> PluginWords {
-    let (plugin, permissions, actions) = (P::NAME, P::PERMISSIONS, P::ACTIONS);
-    PluginWords { plugin, permissions, actions, location: Location::caller() }
+    let (plugin, summary, permissions, actions) = (P::NAME, P::SUMMARY, P::PERMISSIONS, P::ACTIONS);
+    PluginWords { plugin, summary, permissions, actions, location: Location::caller() }
 }
 
 /// The section of `P` in the configuration, with the caller's place in the source.

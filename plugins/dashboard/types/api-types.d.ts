@@ -513,6 +513,13 @@ declare namespace Api {
     plugin: string | null;
   };
 
+  /** A plugin of the program. */
+  type PluginView = {
+    name: string;
+    /** What it is for. */
+    summary: string;
+  };
+
   /** Whether an agent is there, since when and why. */
   type Presence = {
     /** The address of its newest connection, if it has connected since the server started. */
@@ -600,6 +607,8 @@ declare namespace Api {
     keyMadeAt: number | null;
     /** Operations that have not ended. */
     liveOperations: number;
+    /** The plugins that the program was built with, by their names. */
+    plugins: PluginView[];
     /** When it was started, in milliseconds since the epoch. */
     startedAt: number;
     /** How long it runs, in milliseconds. */
