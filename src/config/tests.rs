@@ -23,9 +23,47 @@ struct Inner {
     password: String,
 }
 
-const SAMPLE: PluginSection = PluginSection::of::<Section>("sample", &[], &[], |section| {
-    section::parse::<Section>("sample", section).map(drop)
-});
+const SAMPLE: PluginSection =
+    PluginSection::of::<Section>("sample", &[], &[], |section| section::check::<Section>("sample", section));
+
+/// A section whose types take any key, but for one part of it.
+#[derive(Serialize, Deserialize, Default)]
+#[serde(default)]
+struct Lenient {
+    color: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    size: Option<u8>,
+    inner: LenientInner,
+    strict: Strict,
+    any: std::collections::BTreeMap<String, u8>,
+}
+
+#[derive(Serialize, Deserialize, Default)]
+#[serde(default)]
+struct LenientInner {
+    weight: u8,
+}
+
+#[derive(Serialize, Deserialize, Default)]
+#[serde(default, deny_unknown_fields)]
+struct Strict {
+    #[serde(alias = "grey")]
+    gray: u8,
+}
+
+#[test]
+fn a_key_that_a_type_passes_over_is_refused_as_if_it_denied_it() {
+    let check = |section: Value| section::check::<Lenient>("sample", &section);
+    let good =
+        json!({"color": "red", "size": 3, "inner": {"weight": 1}, "strict": {"grey": 1}, "any": {"a.b": 1}});
+    assert_eq!(check(good), Ok(()));
+    for (section, path, key) in
+        [(json!({"colur": "red"}), "colur", "colur"), (json!({"inner": {"wait": 1}}), "inner.wait", "wait")]
+    {
+        assert_eq!(check(section), Err(format!("plugins.sample.{path}: unknown field `{key}`")));
+    }
+    assert!(check(json!({"strict": {"grei": 1}})).unwrap_err().contains("unknown field `grei`"));
+}
 
 const CANARY: &str = "canary-8c1f";
 

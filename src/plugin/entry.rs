@@ -130,7 +130,7 @@ pub const fn words_of<P: Plugin>() -> PluginWords {
 #[track_caller]
 pub const fn section_of<P: Plugin>() -> PluginSection {
     PluginSection::of::<P::Config>(P::NAME, P::LIVE, P::KEYS, |section| {
-        section::parse::<P::Config>(P::NAME, section).map(drop)
+        section::check::<P::Config>(P::NAME, section)
     })
 }
 
