@@ -6,6 +6,7 @@ mod count_down;
 mod faulty;
 mod guarded;
 mod heard;
+mod hidden;
 mod notes;
 mod picky;
 mod sleepy;
