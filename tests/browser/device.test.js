@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { PASSWORD, PHONE, Server, accessible, open, picture, quit, signIn, until } from './support.js';
+import { DESKTOP, PASSWORD, PHONE, Server, accessible, open, picture, quit, signIn, until } from './support.js';
 
 /** @type {Server} */
 let server;
@@ -96,6 +96,33 @@ test('a machine with an agent of its own is shut down after a question', async (
   await page.getByText('Workstation is shutting down').waitFor();
   await until('the agent did it', () => existsSync(join(server.directory, 'off')));
   await page.locator('.operations li', { hasText: 'Shut down' }).waitFor();
+  await close();
+});
+
+test('a row’s one action fits the state: a machine that is up and has an agent of its own is shut down', async () => {
+  for (const size of [DESKTOP, PHONE]) {
+    const { page, goto, close } = await open(server, { size, locale: 'de-DE', state: server.state });
+    await goto();
+    await page.getByRole('button', { name: 'Ghost wecken' }).waitFor();
+    assert.equal(await page.getByRole('button', { name: 'Workstation wecken' }).count(), 0);
+    const button = page.getByRole('button', { name: 'Workstation ausschalten' });
+    await accessible(page);
+    const [box, where] = [await button.boundingBox(), await page.locator('li', { has: button }).locator('.where').boundingBox()];
+    assert.ok(!where || where.x + where.width <= box.x, `it covers nothing: ${JSON.stringify([box, where])}`);
+    await button.click();
+    await page.getByRole('dialog').getByText('nicht gespeichert').waitFor();
+    await page.keyboard.press('Escape');
+    await page.getByRole('dialog').waitFor({ state: 'detached' });
+    await close();
+  }
+});
+
+test('an agent’s page has its name whole on a phone', async () => {
+  const { page, goto, close } = await open(server, { size: PHONE, state: server.state });
+  await goto(`agents/${attic.id}`);
+  await page.locator('header.page .state.online').waitFor();
+  const { width } = await page.locator('header.page > div').first().boundingBox();
+  assert.ok(width > 160, `${width} px`);
   await close();
 });
 

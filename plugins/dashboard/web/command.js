@@ -4,7 +4,7 @@ import { Form } from './form.js';
 import { Progress, run } from './progress.js';
 import { schemaField } from './schema-form.js';
 import { fields, read, words } from './schema.js';
-import { Part, has, lasting, state, t } from './ui.js';
+import { Part, has, lasting, state, t, whenExactly } from './ui.js';
 
 /** Replies that are kept in sight. */
 const KEPT = 5;
@@ -50,7 +50,7 @@ export class CommandForm extends Part {
         ${this.replies.map(
           ({ at, took, data }) =>
             html`<div class="reply">
-              <p class="quiet">${new Date(at).toLocaleTimeString()} · ${took < 1000 ? `${Math.round(took)} ms` : lasting(took)}</p>
+              <p class="quiet">${whenExactly(at)} · ${took < 1000 ? `${Math.round(took)} ms` : lasting(took)}</p>
               ${shown(data)}
             </div>`,
         )}

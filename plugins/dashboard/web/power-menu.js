@@ -10,8 +10,11 @@ const ACTIONS = /** @type {const} */ ({ SHUTDOWN: 'shutdown', REBOOT: 'reboot', 
 /** How long the page waits for the agent's answer, in seconds. */
 const PATIENCE = 20;
 
-/** @param {Device} device @param {'shutdown' | 'reboot' | 'sleep'} action @param {() => void} done */
-async function ask(device, action, done) {
+/**
+ * Asks, and then the agent on a device.
+ * @param {Device} device @param {'shutdown' | 'reboot' | 'sleep'} action @param {() => void} [done] called when it was asked for
+ */
+export async function ask(device, action, done) {
   const { id, name } = device;
   const sure = await confirm({ title: t(`power.${action}.what`, { name }), text: t(`power.${action}.text`), action: t(`power.${action}.what`, { name }) });
   if (!sure) return;
@@ -24,7 +27,7 @@ async function ask(device, action, done) {
   } catch (error) {
     notifyError(error);
   }
-  done();
+  done?.();
 }
 
 /**

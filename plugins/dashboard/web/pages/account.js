@@ -166,7 +166,7 @@ export default class Account extends Page {
     return html`<li class="two">
       <div><strong>${name}</strong> ${over ? html`<span class="tag">${t('token.over')}</span>` : nothing}
         <span class="quiet">${permissions.join(', ')}${deviceIDs ? ` · ${t('token.devices', { n: deviceIDs.length })}` : ''}</span></div>
-      <span class="quiet">${t('token.used')} ${time(lastUsed)}${expiresAt ? html` · ${t('ends')} ${time(expiresAt)}` : nothing}</span>
+      <span class="quiet">${lastUsed === null ? t('token.unused') : html`${t('token.used')} ${time(lastUsed)}`}${expiresAt ? html` · ${t('ends')} ${time(expiresAt)}` : nothing}</span>
       <button class="icon-only" aria-label=${t('token.revoke', { name })} @click=${() => this.#revoke(token)}>${icon('trash')}</button>
     </li>`;
   }

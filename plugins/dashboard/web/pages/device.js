@@ -13,7 +13,7 @@ import { shares } from '../shares.js';
 import { Timeline } from '../timeline.js';
 import { Page, deviceIcon, icon, notify, notifyError, seenState, state, t, time } from '../ui.js';
 import { wakeStory } from '../why.js';
-import { star, wakeButton } from './devices.js';
+import { star, actionButton } from './devices.js';
 
 /** @typedef {Share & {type: 'device' | 'agent', sharedID: number | null, ownerName: string}} Given */
 
@@ -199,7 +199,7 @@ export default class DevicePage extends Page {
         ${star(device, this.star)}
         <span class="grow"></span>
         ${powerMenu(device, this.options.agents.find(({ id }) => id === device.hostAgentID), () => this.timeline.reloadSoon())}
-        <div class="act big">${wakeButton(device, waking)}</div>
+        <div class="act big">${actionButton(device, waking)}</div>
       </header>
       ${this.#wake(waking)}
       ${this.timeline}

@@ -173,6 +173,12 @@ export default class Devices extends Page {
   /** Whether nobody can tell of a device, since its agent is offline. @param {Device} device */
   #cut = ({ agentID }) => agentID !== null && this.agents.get(agentID)?.presence?.state === 'offline';
 
+  /** Whether one may shut a device down: an agent on it is connected and says that it may. @param {Device} device */
+  #canEnd({ shared, hostAgentID }) {
+    const { presence, commands } = this.agents.get(hostAgentID ?? 0) ?? {};
+    return !shared && may('devices:power') && presence?.state === 'online' && commands?.includes('SHUTDOWN');
+  }
+
   /** Whether nothing is known of some device in sight and somebody could tell. */
   #unknown = () => this.#inSight().some((device) => !seen.has(device.id) && !this.#cut(device));
 
@@ -348,7 +354,7 @@ export default class Devices extends Page {
       </div>
       <div class="via quiet" title=${agent}>${agent}</div>
       <div class="where quiet">${device.address ?? device.macAddress}</div>
-      <div class="act">${wakeButton(device, waking)}</div>
+      <div class="act">${actionButton(device, waking, this.#canEnd(device))}</div>
     </li>`;
   }
 
@@ -375,21 +381,20 @@ export const star = ({ id, name }, toggle) =>
 /** Whether one may wake a device. @param {Device} device */
 export const wakeable = (device) => !device.shared || (device.permissions?.includes('wake') ?? false);
 
-/** Wakes a device: how that is done is loaded when it is first wanted. @param {Device} device */
-const wake = async (device) => (await import('../wake.js')).wake(device);
-
 /**
- * The one big action of a device.
+ * The one big action of a device. How that is done is loaded when it is first wanted.
  * @param {Device} device
  * @param {import('../wake.js').Wake | undefined} waking
+ * @param {boolean} [ends] whether it can be shut down
  */
-export function wakeButton(device, waking) {
+export function actionButton(device, waking, ends) {
   if (!wakeable(device)) return html`<span class="quiet">${t('device.viewOnly')}</span>`;
   const busy = waking?.underWay ?? false;
-  const label = t('wake.what', { name: device.name });
+  const what = ends && !busy ? 'power.shutdown' : 'wake';
+  const act = async () => (what === 'wake' ? (await import('../wake.js')).wake(device) : (await import('../power-menu.js')).ask(device, 'shutdown'));
   // What is up need not be woken, but may be: a state can be out of date.
   const up = seen.get(device.id)?.state === 'online' ? 'up' : '';
-  return html`<button class="wake ${up} ${busy ? 'busy' : ''}" aria-disabled=${busy} aria-label=${label} @click=${() => wake(device)}>
-    ${icon('power')}<span>${t('wake')}</span>
+  return html`<button class="wake ${up} ${busy ? 'busy' : ''}" aria-disabled=${busy} aria-label=${t(`${what}.what`, { name: device.name })} @click=${act}>
+    ${icon('power')}<span>${t(what)}</span>
   </button>`;
 }
