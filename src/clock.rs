@@ -55,6 +55,17 @@ struct Simulated {
     last: AtomicI64,
 }
 
+/// What the clocks show at one moment. See [`Clock::moment`].
+#[derive(Debug, Clone, Copy)]
+pub struct Moment {
+    /// As [`Clock::now`].
+    pub now: Millis,
+    /// As [`Clock::lived`].
+    pub lived: Millis,
+    /// As [`Clock::elapsed`].
+    pub elapsed: Millis,
+}
+
 /// A time that passes evenly. See [`Clock::course`].
 #[derive(Debug, Clone)]
 pub struct Course {
@@ -179,7 +190,17 @@ impl Clock {
 
     /// The time lived through.
     pub fn lived(&self) -> Millis {
+        self.lived_at(self.wall(), self.elapsed())
+    }
+
+    /// All of it at once, for whoever wants more than one: reading the system's clocks costs more than all else here.
+    pub fn moment(&self) -> Moment {
         let (wall, elapsed) = (self.wall(), self.elapsed());
+        let lived = self.lived_at(wall, elapsed);
+        Moment { now: if wall < NEVER_SET_BEFORE { lived } else { wall }, lived, elapsed }
+    }
+
+    fn lived_at(&self, wall: Millis, elapsed: Millis) -> Millis {
         let mut lived = self.0.lived.lock();
         let passed = (elapsed - lived.elapsed).max(0);
         let natural = lived.at.saturating_add(passed);

@@ -37,7 +37,7 @@ pub struct Host {
     pub events: Arc<Events>,
     /// The database.
     pub store: Store,
-    /// What the audit log is to be told besides changes.
+    /// What the audit log keeps besides changes.
     pub audit: Recorder,
     /// How much users have changed lately.
     pub pace: Pace,
@@ -61,16 +61,16 @@ pub struct Host {
     pub handshakes: Throttle,
     /// What requests are called.
     pub requests: RequestIds,
-    /// The changes of agents that the Agent Control Service is still to be told of.
+    /// The changes of agents that the Agent Control Service does not know yet.
     pub agent_changes: AgentChanges,
-    /// Told when the server stops.
+    /// Canceled when the server stops.
     pub shutdown: Shutdown,
 }
 
-/// Agents that were changed and whose change is still to be told, and whose turn it is to do that.
+/// Agents that were changed and whose change the Agent Control Service does not know yet, and whose turn it is to pass them on.
 #[derive(Default)]
 pub struct AgentChanges {
-    untold: parking_lot::Mutex<HashSet<i64>>,
+    pending: parking_lot::Mutex<HashSet<i64>>,
     turn: tokio::sync::Mutex<()>,
 }
 
@@ -95,22 +95,22 @@ impl Host {
     pub async fn agent_changed(&self, agent: i64) -> Result<()> {
         // One at a time and reading what is stored only then: of several changes at once, whoever comes last tells
         // what was committed last. Whoever has the turn tells of all, so that many changes cost one read.
-        let AgentChanges { untold, turn } = &self.agent_changes;
-        untold.lock().insert(agent);
+        let AgentChanges { pending, turn } = &self.agent_changes;
+        pending.lock().insert(agent);
         let _turn = turn.lock().await;
         let changed = {
-            let mut untold = untold.lock();
-            if !untold.contains(&agent) {
+            let mut pending = pending.lock();
+            if !pending.contains(&agent) {
                 return Ok(());
             }
-            std::mem::take(&mut *untold)
+            std::mem::take(&mut *pending)
         };
         let asked = changed.clone();
         let stored = self.store.read(move |db| {
             asked.into_iter().map(|id| Ok((id, agents::credential(db, id)?))).collect::<Result<Vec<_>>>()
         });
-        // The others are still to be told of; each of them tries for itself.
-        let stored = stored.await.inspect_err(|_| untold.lock().extend(changed))?;
+        // The others are still pending; each of them tries for itself.
+        let stored = stored.await.inspect_err(|_| pending.lock().extend(changed))?;
         for (id, credential) in stored {
             match credential {
                 Some(credential) => self.control.put(credential),
@@ -124,12 +124,12 @@ impl Host {
     /// `until`.
     pub async fn old_secret_retired(&self, agent: i64, until: Millis) {
         let forgotten = self.store.write(move |db| agents::forget_old_secret(db, agent, until)).await;
-        // Somebody may have told of what was stored before.
-        let told = match forgotten {
+        // Somebody may have passed on what was stored before.
+        let passed_on = match forgotten {
             Ok(()) => self.agent_changed(agent).await,
             Err(e) => Err(e),
         };
-        if let Err(e) = told {
+        if let Err(e) = passed_on {
             tracing::warn!(agent, "the agent's old secret may be good again after a restart: {e}");
         }
     }

@@ -139,22 +139,22 @@ fn warn_of_readers(url: &ServerUrl) {
     }
 }
 
-/// Told on the first SIGINT or SIGTERM; a second one ends the process at once.
+/// Canceled on the first SIGINT or SIGTERM; a second one ends the process at once.
 fn stop_signal() -> Result<Shutdown, AgentError> {
     let listen = |kind| signal(kind).map_err(|e| AgentError(format!("Signals cannot be listened to: {e}")));
     let (mut interrupt, mut terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
     let shutdown = Shutdown::new();
-    let told = shutdown.clone();
+    let stop = shutdown.clone();
     tokio::spawn(async move {
         loop {
             tokio::select! {
                 _ = interrupt.recv() => {}
                 _ = terminate.recv() => {}
             }
-            if told.is_cancelled() {
+            if stop.is_cancelled() {
                 std::process::exit(130);
             }
-            told.cancel();
+            stop.cancel();
         }
     });
     Ok(shutdown)
@@ -189,7 +189,7 @@ impl Agent {
         tracing::info!("Agent {} stopped", self.id);
     }
 
-    /// One connection from dialling to its end, and how long to wait then; none if the agent was told to stop.
+    /// One connection from dialling to its end, and how long to wait then; none if the agent was asked to stop.
     async fn attempt(&self, backoff: &mut Backoff, shutdown: &Shutdown) -> Option<Pause> {
         let (url, id) = (&self.url, self.id);
         let say = |line: &dyn Fn()| self.chatter.say(Kind::Connection, line);

@@ -115,7 +115,7 @@ impl Ping {
             pinger.scope_id(v6.scope_id());
         }
         for _ in 0..ATTEMPTS {
-            // Answers are told apart by host and number, so every question needs its own.
+            // Answers are distinguished by host and number, so every question needs its own.
             let number = PingSequence(self.sequence.fetch_add(1, Ordering::Relaxed));
             match pinger.ping(number, &[0; 16]).await {
                 Ok((packet, took)) if is_reply(&packet, host.ip()) => return Heard::Answer(took),

@@ -54,7 +54,7 @@ const UNHEARD: u16 = 4004;
 /// How a connection ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Ended {
-    /// The agent was told to stop.
+    /// The agent was asked to stop.
     Stopped,
     /// The server closed, with its code and reason.
     Closed(Option<u16>, String),
@@ -77,7 +77,7 @@ impl Ended {
 impl fmt::Display for Ended {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Stopped => f.write_str("the agent was told to stop"),
+            Self::Stopped => f.write_str("the agent was asked to stop"),
             Self::Closed(Some(1001), _) => f.write_str("the server is stopping"),
             Self::Closed(Some(RESTART), _) => f.write_str("it is to log in with its new secret"),
             Self::Closed(Some(REPLACED), _) => {
@@ -193,7 +193,7 @@ struct Reader<'a, S> {
     chatter: &'a Arc<Chatter>,
     pace: Pace,
     out: mpsc::Sender<Out>,
-    /// Told when the connection ends: its commands end with it.
+    /// Canceled when the connection ends: its commands end with it.
     over: Shutdown,
     _tells: DropGuard,
     /// The commands that run and can be ended, by their IDs.

@@ -57,7 +57,7 @@ impl Command for Panic {
     type Reply = Empty;
 
     async fn run(_: &AgentContext, _: Empty) -> Result<Empty, CommandError> {
-        panic!("as it was told")
+        panic!("as it was asked to")
     }
 }
 
@@ -107,8 +107,8 @@ impl Running {
             chatter: Arc::default(),
         };
         let shutdown = Shutdown::new();
-        let told = shutdown.clone();
-        Self { task: tokio::spawn(async move { agent.run(&told).await }), shutdown }
+        let stop = shutdown.clone();
+        Self { task: tokio::spawn(async move { agent.run(&stop).await }), shutdown }
     }
 }
 

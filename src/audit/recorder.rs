@@ -31,7 +31,7 @@ pub struct Recorder {
     /// Held while writing: entries are written in the order they were noted in, and whoever has written out knows that
     /// nothing noted before is still on its way.
     turn: tokio::sync::Mutex<()>,
-    /// Told when something is noted after a time of nothing.
+    /// Notified when something is noted after a time of nothing.
     stirred: Notify,
     /// Whether the last writing failed, which is logged once.
     failing: AtomicBool,

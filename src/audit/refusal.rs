@@ -1,6 +1,6 @@
 //! What the audit log tells of a request that was refused.
 //!
-//! Most is told by the class of the error and the route. An error that knows more, such as a login which knows whose
+//! Most is said by the class of the error and the route. An error that knows more, such as a login which knows whose
 //! password was wrong, carries a [`Refusal`](crate::model::audit::Refusal). A thing that is not the caller's is answered as one that does not exist; the
 //! log tells the two apart when the entry is written.
 

@@ -81,9 +81,9 @@ mod tests {
         let kept =
             heaps.iter().map(|heap| heap.entries).sum::<i64>() - going.iter().map(|of| of.1).sum::<i64>();
         assert!(kept <= bound.max(0), "{kept} stay");
-        let told =
+        let words =
             |(Heap { party, origin, action, .. }, surplus)| format!("{surplus} {party}{origin} {action}");
-        going.into_iter().map(told).collect()
+        going.into_iter().map(words).collect()
     }
 
     #[test]
@@ -111,7 +111,7 @@ mod tests {
         assert_eq!(going(&heaps, 1000), ["4403 nobody10.0.0.2 auth.login"]);
         heaps.extend((0..2000).map(|n| heap("nobody", &format!("address {n}"), "auth.login", "refused", 1)));
         let going = going(&heaps, 1000);
-        assert!(going.iter().all(|told| told.contains("nobody")), "{going:?}");
+        assert!(going.iter().all(|words| words.contains("nobody")), "{going:?}");
     }
 
     #[test]

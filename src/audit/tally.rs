@@ -17,14 +17,14 @@ use crate::model::network::network;
 
 /// How long refusals are counted together.
 pub(super) const WINDOW: Millis = 5 * 60 * 1000;
-/// Different refusals of one action that are told apart at once of all who did not prove who they are; and beside them
-/// those that are only told apart by what they are about.
+/// Different refusals of one action that are counted apart at once of all who did not prove who they are; and beside them
+/// those that are only counted apart by what they are about.
 const MAX_REFUSED: usize = 1024;
-/// Different refusals of one action, caller and network that are told apart at once.
+/// Different refusals of one action, caller and network that are counted apart at once.
 const MAX_OF_ONE: usize = 100;
-/// Different refusals of one user, with tokens and agents, that are told apart at once.
+/// Different refusals of one user, with tokens and agents, that are counted apart at once.
 const MAX_OF_PARTY: usize = 500;
-/// Different refusals of all that are told apart at once.
+/// Different refusals of all that are counted apart at once.
 const MAX_OF_ALL: usize = 32_768;
 /// Different other entries that wait at once, of one user with tokens and agents and of all.
 const MAX_DONE_OF_ONE: usize = 1000;
@@ -88,8 +88,8 @@ struct Count {
 /// A refusal that is counted until its time is over.
 struct Window {
     began: Millis,
-    told: bool,
-    untold: Count,
+    written: bool,
+    pending: Count,
 }
 
 impl Count {
@@ -101,7 +101,7 @@ impl Count {
     }
 
     /// The entry that tells of it, and which turn it was.
-    fn told(&mut self, key: &Noted) -> (u64, Noted) {
+    fn entry(&mut self, key: &Noted) -> (u64, Noted) {
         let Self { times, at, turn, address } = std::mem::take(self);
         let mut noted = key.clone();
         noted.entry.count = times;
@@ -123,7 +123,7 @@ fn one(Noted { entry, .. }: &Noted) -> One {
     (entry.action, entry.actor.clone(), entry.address)
 }
 
-/// The key of what is not told apart.
+/// The key of what is not counted apart.
 fn overflow(actor: Actor, address: Option<IpAddr>) -> Noted {
     let entry = Entry::new(0, actor, Action::AuditOverflow, address);
     Noted { entry: Entry { outcome: AuditOutcome::Refused, count: 0, ..entry }, only_if_there: false }
@@ -187,11 +187,11 @@ impl Tally {
             if let Some(pool) = Pool::of(&key) {
                 *self.pools.entry(pool).or_default() += 1;
             }
-            let window = Window { began: at, told: false, untold: Count::default() };
+            let window = Window { began: at, written: false, pending: Count::default() };
             self.refused.insert(key.clone(), window);
         }
         if let Some(window) = self.refused.get_mut(&key) {
-            window.untold.add(count, at, turn, address);
+            window.pending.add(count, at, turn, address);
         }
     }
 
@@ -223,14 +223,14 @@ impl Tally {
 
     /// Takes what is to be written now, the oldest first; at the `end` all there is.
     pub(super) fn take(&mut self, now: Millis, end: bool) -> Vec<Noted> {
-        let mut due: Vec<_> = self.done.drain().map(|(key, mut count)| count.told(&key)).collect();
+        let mut due: Vec<_> = self.done.drain().map(|(key, mut count)| count.entry(&key)).collect();
         self.done_of_one.clear();
         self.refused.retain(|key, window| {
             // A wall clock that was set back must not keep a window open.
             let over = end || !(window.began..window.began + WINDOW).contains(&now);
-            if window.untold.times > 0 && (over || !window.told) {
-                window.told = true;
-                due.push(window.untold.told(key));
+            if window.pending.times > 0 && (over || !window.written) {
+                window.written = true;
+                due.push(window.pending.entry(key));
             }
             if over && let Some(of) = self.of_one.get_mut(&one(key)) {
                 *of -= 1;

@@ -26,7 +26,7 @@ const MAX_BCRYPT_COST: u32 = 16;
 /// it costs nothing.
 const CAPACITY: usize = 33 * 1024;
 
-/// Makes and verifies hashes, reusing its working memory until told to release it.
+/// Makes and verifies hashes, reusing its working memory until asked to release it.
 pub(super) struct Hasher {
     params: Params,
     memory: Vec<Block>,

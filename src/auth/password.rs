@@ -1,7 +1,7 @@
 //! Password hashing and verification, away from everything else.
 //!
 //! Two threads of the lowest priority do the work, so that a flood of logins never takes the processor from requests
-//! and agents. A bounded queue stands before them: who comes when it is full is told to come again, and whoever hung
+//! and agents. A bounded queue stands before them: who comes when it is full is asked to come again, and whoever hung
 //! up meanwhile is skipped. The threads' working memory is given back as soon as nothing is waiting.
 
 use std::collections::VecDeque;

@@ -21,7 +21,7 @@ use parking_lot::RwLock;
 use secrecy::SecretString;
 use zeroize::Zeroizing;
 
-use crate::clock::{Clock, Millis};
+use crate::clock::{Clock, Millis, Moment};
 use crate::error::{Error, Result};
 use crate::model::audit;
 use crate::model::digest::Digest;
@@ -198,7 +198,7 @@ impl Sessions {
             return None;
         }
         let key = Digest::of(token);
-        let (now, elapsed) = (latest(&self.clock), self.clock.elapsed());
+        let (now, elapsed) = latest_and_elapsed(&self.clock);
         let kept = self.kept.read();
         let entry = kept.by_key.get(&key)?;
         if !entry.is_valid(now, elapsed) {
@@ -220,7 +220,7 @@ impl Sessions {
 
     /// The session kept under `key`, if it is still valid.
     pub fn get(&self, key: Digest) -> Option<Session> {
-        let (now, elapsed) = (latest(&self.clock), self.clock.elapsed());
+        let (now, elapsed) = latest_and_elapsed(&self.clock);
         let kept = self.kept.read();
         let entry = kept.by_key.get(&key)?;
         entry.is_valid(now, elapsed).then(|| entry.session(key, now))
@@ -281,7 +281,7 @@ impl Sessions {
     /// Notes the times of what was used in this process anew, since the wall clock was set: what is stored must be right
     /// for the next start.
     pub fn clock_was_set(&self) {
-        let (now, elapsed) = (latest(&self.clock), self.clock.elapsed());
+        let (now, elapsed) = latest_and_elapsed(&self.clock);
         for (key, entry) in &self.kept.read().by_key {
             let used = entry.used.load(Relaxed);
             if used >= 0 {
@@ -327,7 +327,13 @@ fn crowded_out(login: &audit::Entry, old: Digest) -> audit::Entry {
 
 /// The time by which sessions go: a clock that is behind what the server has lived through does not make them older.
 fn latest(clock: &Clock) -> Millis {
-    clock.now().max(clock.lived())
+    latest_and_elapsed(clock).0
+}
+
+/// The same, with the milliseconds since the start.
+fn latest_and_elapsed(clock: &Clock) -> (Millis, Millis) {
+    let Moment { now, lived, elapsed } = clock.moment();
+    (now.max(lived), elapsed)
 }
 
 /// 256 random bits as text.

@@ -149,7 +149,7 @@ impl Throttle {
     }
 }
 
-/// Who tried too often, and is told for how many whole minutes to wait: whoever waits them has waited long enough.
+/// Who tried too often, and is answered for how many whole minutes to wait: whoever waits them has waited long enough.
 fn too_many(wait: Duration) -> Error {
     let message = match wait.as_secs().div_ceil(60).max(1) {
         1 => "Too many attempts. Try again in 1 minute.".to_owned(),

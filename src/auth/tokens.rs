@@ -63,7 +63,7 @@ pub struct Tokens {
     store: Store,
     clock: Clock,
     kept: RwLock<HashMap<Digest, Arc<Token>>>,
-    /// Held while memory is told what is stored.
+    /// Held while memory takes over what is stored.
     turn: tokio::sync::Mutex<()>,
     behind: Behind,
 }

@@ -19,7 +19,7 @@ use crate::rest::router::Router;
 /// The router of the host's routes and those of plugins, each with its plugin's name.
 ///
 /// # Errors
-/// Two routes that cannot be told apart; both sides are named.
+/// Two routes that cannot be distinguished; both sides are named.
 pub fn router(plugins: Vec<(&'static str, Route)>) -> Result<Router, StartError> {
     let mut routes = api::table();
     plugin::check_routes(&routes, &plugins).map_err(StartError::new)?;
@@ -41,7 +41,7 @@ pub async fn document() -> Result<Value, StartError> {
 /// Every route that a server with this configuration would serve, with the plugin whose it is.
 ///
 /// # Errors
-/// The configuration does not fit a plugin, or two routes cannot be told apart.
+/// The configuration does not fit a plugin, or two routes cannot be distinguished.
 pub async fn routes(config: Config) -> Result<Vec<(Option<&'static str>, Route)>, StartError> {
     on_the_side(config, |_, plugins| {
         let own = api::table();

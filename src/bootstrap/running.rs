@@ -44,7 +44,7 @@ impl Running {
         &self.opened.host
     }
 
-    /// Stops in order: no new connections, callers told, agents' sockets closed over a few seconds, requests
+    /// Stops in order: no new connections, callers answered, agents' sockets closed over a few seconds, requests
     /// finished, database flushed.
     pub async fn stop(self) {
         let host = &self.opened.host;

@@ -115,10 +115,10 @@ fn add(arguments: Add) -> Result<(), Failure> {
             Ok(added)
         },
         |added| {
-            let told = format!("Agent {:?} was added with ID {}.", text(&added["name"]), added["id"]);
+            let done = format!("Agent {:?} was added with ID {}.", text(&added["name"]), added["id"]);
             match added["secret"].as_str() {
-                Some(secret) => format!("{told}\nSecret: {secret}"),
-                None => told,
+                Some(secret) => format!("{done}\nSecret: {secret}"),
+                None => done,
             }
         },
     )
@@ -179,7 +179,7 @@ fn rotate_secret(arguments: RotateSecret) -> Result<(), Failure> {
                 Value::Null => "No other is good any more.".to_owned(),
                 until => format!(
                     "The one before is good until it logs in with this, or ends {}.",
-                    when::told(until)
+                    when::in_words(until)
                 ),
             };
             format!("Agent {id} has a new secret. {}{old}\nSecret: {secret}", problem.unwrap_or_default())

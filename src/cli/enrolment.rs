@@ -78,7 +78,7 @@ fn create(Create { kind, uses, expires_in, name, owner, asking }: Create) -> Res
                 made["id"],
                 made["usesLeft"],
                 text(&made["owner"]),
-                when::told(&made["expiresAt"]),
+                when::in_words(&made["expiresAt"]),
                 text(&made["code"])
             )
         },
@@ -97,7 +97,7 @@ fn list(asking: Asking) -> Result<(), Failure> {
         },
         |codes| {
             let row = |code: &Value| {
-                let ends = when::told(&code["expiresAt"]);
+                let ends = when::in_words(&code["expiresAt"]);
                 let cells = ["id", "name", "type", "owner", "usesLeft"].map(|key| text(&code[key]));
                 cells.into_iter().chain([ends]).collect()
             };

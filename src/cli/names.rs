@@ -59,9 +59,13 @@ mod tests {
 
     #[test]
     fn the_nearest_name_is_told_if_one_is_near() {
-        let told = |name: &str| unknown(name, ["admin", "bob", "ann.green"].into_iter()).to_string();
-        assert!(told("amdin").contains("did you mean \"admin\"? `netignite user list`"), "{}", told("amdin"));
-        assert!(told("Ann.Green").contains("did you mean \"ann.green\"?"));
-        assert_eq!(told("zoe"), "there is no user \"zoe\"; `netignite user list` shows all");
+        let message = |name: &str| unknown(name, ["admin", "bob", "ann.green"].into_iter()).to_string();
+        assert!(
+            message("amdin").contains("did you mean \"admin\"? `netignite user list`"),
+            "{}",
+            message("amdin")
+        );
+        assert!(message("Ann.Green").contains("did you mean \"ann.green\"?"));
+        assert_eq!(message("zoe"), "there is no user \"zoe\"; `netignite user list` shows all");
     }
 }

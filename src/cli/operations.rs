@@ -177,7 +177,7 @@ fn list(arguments: List) -> Result<(), Failure> {
                     subject(operation),
                     text(&operation["state"]),
                     text(&operation["reason"]),
-                    when::told(&operation["createdAt"]),
+                    when::in_words(&operation["createdAt"]),
                     maker(operation),
                 ]
             };
@@ -196,7 +196,7 @@ fn show(One { id, reaching }: One) -> Result<(), Failure> {
         },
         |operation| {
             let ended = &operation["endedAt"];
-            let ended = if ended.is_null() { String::new() } else { when::told(ended) };
+            let ended = if ended.is_null() { String::new() } else { when::in_words(ended) };
             let (attempts, most) = (&operation["attempts"], &operation["maxAttempts"]);
             let facts = output::facts(&[
                 ("ID", text(&operation["id"])),
@@ -206,7 +206,7 @@ fn show(One { id, reaching }: One) -> Result<(), Failure> {
                 ("Reason", text(&operation["reason"])),
                 ("Message", text(&operation["message"])),
                 ("By", maker(operation)),
-                ("Made", when::told(&operation["createdAt"])),
+                ("Made", when::in_words(&operation["createdAt"])),
                 ("Ended", ended),
                 ("Attempts", format!("{attempts} of {most}")),
             ]);

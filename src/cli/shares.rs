@@ -68,7 +68,7 @@ fn list(List { user, asking }: List) -> Result<(), Failure> {
                     text(&share["username"]),
                     format!("{} {} {}", text(&share["type"]), share["sharedID"], text(&share["sharedName"])),
                     rights.collect::<Vec<_>>().join(","),
-                    when::told(&share["expiresAt"]),
+                    when::in_words(&share["expiresAt"]),
                 ]
             };
             output::table_of(&["ID", "OWNER", "WITH", "WHAT", "MAY", "EXPIRES"], shares, row)

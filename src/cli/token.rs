@@ -138,8 +138,8 @@ fn list(List { user, asking }: List) -> Result<(), Failure> {
                     text(&token["name"]),
                     joined(&token["permissions"]),
                     if devices.is_null() { "all".to_owned() } else { joined(devices) },
-                    when::told(&token["expiresAt"]),
-                    when::told(&token["lastUsed"]),
+                    when::in_words(&token["expiresAt"]),
+                    when::in_words(&token["lastUsed"]),
                 ]
             };
             let head = ["ID", "USER", "NAME", "PERMISSIONS", "DEVICES", "EXPIRES", "LAST USED"];

@@ -132,8 +132,8 @@ fn add(Add { name, role, generate, asking }: Add) -> Result<(), Failure> {
             Ok(with_password(json!({ "id": id, "username": name }), generate, &password))
         },
         |added| {
-            let told = format!("User {:?} was added with ID {}.", text(&added["username"]), added["id"]);
-            with_secret_line(told, "Password", &added["password"])
+            let text = format!("User {:?} was added with ID {}.", text(&added["username"]), added["id"]);
+            with_secret_line(text, "Password", &added["password"])
         },
     )
 }
@@ -176,8 +176,8 @@ fn reset_password(arguments: ResetPassword) -> Result<(), Failure> {
         },
         |reset| {
             let name = text(&reset["username"]);
-            let told = format!("{name:?} has a new password; all their sessions have ended.");
-            with_secret_line(told, "Password", &reset["password"])
+            let text = format!("{name:?} has a new password; all their sessions have ended.");
+            with_secret_line(text, "Password", &reset["password"])
         },
     )
 }
@@ -191,13 +191,13 @@ fn reset_token(One { name, asking }: One) -> Result<(), Failure> {
             Ok(made)
         },
         |made| {
-            let told = format!(
+            let text = format!(
                 "With this token {:?} chooses a new password, once: POST /api/auth/reset-password with token and \
                  password. It ends {}.",
                 text(&made["username"]),
-                when::told(&made["expiresAt"])
+                when::in_words(&made["expiresAt"])
             );
-            with_secret_line(told, "Token", &made["token"])
+            with_secret_line(text, "Token", &made["token"])
         },
     )
 }
@@ -244,9 +244,9 @@ fn with_password(mut answer: Value, generated: bool, password: &SecretString) ->
 }
 
 /// The text with a line for a secret, if there is one to show.
-fn with_secret_line(told: String, what: &str, secret: &Value) -> String {
+fn with_secret_line(text: String, what: &str, secret: &Value) -> String {
     match secret.as_str() {
-        Some(secret) => format!("{told}\n{what}: {secret}"),
-        None => told,
+        Some(secret) => format!("{text}\n{what}: {secret}"),
+        None => text,
     }
 }

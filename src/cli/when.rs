@@ -10,7 +10,7 @@ const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
 
 /// The time in an answer of the API, in milliseconds since the epoch, or `never`.
-pub(super) fn told(at: &Value) -> String {
+pub(super) fn in_words(at: &Value) -> String {
     at.as_i64().map_or_else(|| "never".to_owned(), |at| from_now(at, Clock::default().now()))
 }
 
@@ -22,7 +22,7 @@ pub(super) fn stamp(at: &Value) -> String {
 
 fn from_now(at: Millis, now: Millis) -> String {
     let away = at.abs_diff(now);
-    // Two of the next larger unit, so that nothing is told coarser than by half.
+    // Two of the next larger unit, so that nothing is shown coarser than by half.
     let (unit, name) = match away {
         0..120_000 => (SECOND, "s"),
         120_000..7_200_000 => (MINUTE, "min"),
@@ -39,7 +39,7 @@ mod tests {
 
     #[test]
     fn a_time_is_told_in_the_unit_that_fits() {
-        for (seconds, told) in [
+        for (seconds, words) in [
             (0, "0 s ago"),
             (-59, "59 s ago"),
             (119, "in 119 s"),
@@ -48,8 +48,8 @@ mod tests {
             (86_400, "in 24 h"),
             (30 * 86_400, "in 30 d"),
         ] {
-            assert_eq!(from_now(5_000_000_000 + seconds * 1000, 5_000_000_000), told);
+            assert_eq!(from_now(5_000_000_000 + seconds * 1000, 5_000_000_000), words);
         }
-        assert_eq!(super::told(&Value::Null), "never");
+        assert_eq!(super::in_words(&Value::Null), "never");
     }
 }

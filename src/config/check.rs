@@ -85,14 +85,14 @@ impl Merged {
         }
         let at = path.strip_prefix(&root).unwrap_or_default().split('.').filter(|s| !s.is_empty());
         let value = at.clone().try_fold(section, |v, segment| v.get(segment));
-        let told = value.filter(|_| path != root).map(|v| found(path, v)).unwrap_or_default();
+        let given = value.filter(|_| path != root).map(|v| found(path, v)).unwrap_or_default();
         let echoes = ["invalid type: ", "invalid value: ", "invalid length ", "unknown variant `"];
         let text = match message.rfind(", expected ") {
             Some(i) if echoes.iter().any(|prefix| message.starts_with(prefix)) => {
-                format!("expected {}{told}", expected_in_words(&message[i + ", expected ".len()..]))
+                format!("expected {}{given}", expected_in_words(&message[i + ", expected ".len()..]))
             }
             _ if mentions_secret(message, path, section) => "the value is not valid here".to_owned(),
-            _ => format!("{message}{told}"),
+            _ => format!("{message}{given}"),
         };
         // A plugin that looks at several keys together names the wrong one itself.
         match text.starts_with(&format!("{path}.")) {

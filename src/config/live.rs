@@ -108,7 +108,7 @@ mod tests {
         assert_eq!((config.limits.body_bytes, config.limits.idle_seconds), (2048, now.limits.idle_seconds));
         assert_eq!(config.server.port, now.server.port);
 
-        // What waits is told again, what is in force is not.
+        // What waits is logged again, what is in force is not.
         let again = config.reloaded(&fresh);
         assert!(again.changed.is_empty());
         assert_eq!(again.waiting, waiting);

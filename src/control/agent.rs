@@ -104,7 +104,7 @@ impl Agent {
         Some(Admitted { epoch, retired, conflict, features: state.features() })
     }
 
-    /// Gives an epoch its socket. If the epoch is over already, the socket is told why; false.
+    /// Gives an epoch its socket. If the epoch is over already, the peer gets the reason; false.
     pub(super) fn attach(self: &Arc<Self>, core: &Core, epoch: u32, outlet: Outlet) -> bool {
         let mut state = self.state.lock();
         if state.epoch != epoch || !matches!(state.link, Link::Upgrading) {

@@ -1,4 +1,4 @@
-//! How connections begin and end: one word each, and the close code where the peer is told one.
+//! How connections begin and end: one word each, and the close code where the peer gets one.
 
 /// A close frame's code and reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -81,7 +81,7 @@ pub(super) struct Command {
     pub(super) entry: &'static CommandEntry,
     pub(super) payload: String,
     pub(super) callers: Vec<oneshot::Sender<Answered>>,
-    /// Told its ID when its turn comes, where what it sends is given only then.
+    /// Gets its ID when its turn comes, where what it sends is given only then.
     pub(super) granted: Option<oneshot::Sender<u32>>,
     /// Learn that it was sent, and get a reply that comes late.
     pub(super) late: Vec<Witness>,

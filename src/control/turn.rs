@@ -2,7 +2,7 @@
 //! it is sent before it is.
 //!
 //! It lines up like any other command. When its turn comes it holds a place in the agent's window, and is sent, or gives
-//! the place back. What was not sent, what was sent and lost, what was answered and what was answered late are told apart.
+//! the place back. What was not sent, what was sent and lost, what was answered and what was answered late are distinguished.
 
 use std::sync::Arc;
 use std::time::Duration;

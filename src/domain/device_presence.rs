@@ -41,7 +41,7 @@ struct Known {
     /// Looks in a row that did not see it, and those of them since the last that found something else.
     misses: (u8, u8),
     /// Whether the last look could tell.
-    told: bool,
+    could_tell: bool,
     /// Operations that wake or stop it.
     busy: u32,
 }
@@ -55,7 +55,7 @@ impl Known {
         };
         let why = if state == DeviceState::Online { why::SEEN } else { why::NOT_SEEN };
         let base = (state, presence.method, why);
-        Self { owner, host_agent, shown: presence, base, misses: (0, 0), told: true, busy: 0 }
+        Self { owner, host_agent, shown: presence, base, misses: (0, 0), could_tell: true, busy: 0 }
     }
 
     /// Takes in what a look brought. Answers whether that is a change.
@@ -68,10 +68,10 @@ impl Known {
                 (DeviceState::Online, Some(method), why)
             }
             Sample::NotSeen(why) | Sample::CannotTell(why) => {
-                let told = matches!(sample, Sample::NotSeen(_));
+                let could_tell = matches!(sample, Sample::NotSeen(_));
                 let (all, alike) = self.misses;
-                let alike = if told == self.told { alike } else { 0 };
-                self.told = told;
+                let alike = if could_tell == self.could_tell { alike } else { 0 };
+                self.could_tell = could_tell;
                 self.misses = (all.saturating_add(1), alike.saturating_add(1));
                 // What was seen must be missed twice, in whatever way; what is offline or unknown stays so until two
                 // looks in a row agree that it is the other.
@@ -79,7 +79,7 @@ impl Known {
                 if (if self.base.0 == DeviceState::Online { all } else { alike }) < MISSES {
                     return false;
                 }
-                (if told { DeviceState::Offline } else { DeviceState::Unknown }, None, why)
+                (if could_tell { DeviceState::Offline } else { DeviceState::Unknown }, None, why)
             }
         };
         self.busy == 0 && self.show(now)

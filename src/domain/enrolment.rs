@@ -83,7 +83,7 @@ pub async fn enrol(
 
 const NOT_GOOD: &str = "invalid_enrolment_code";
 
-/// Wrong, used, revoked and expired codes are told apart by nobody.
+/// Wrong, used, revoked and expired codes are distinguished by nobody.
 fn not_good() -> Error {
     Error::new(
         Kind::Forbidden,

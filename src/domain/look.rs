@@ -133,19 +133,19 @@ pub(super) async fn look(host: &Arc<Host>, requester: Requester, target: &Target
         match host.control.dispatch_for::<Probe>(requester, agent, &payload).await {
             // It says that it lacks the command, or cannot look for this in its words: it may in the old ones.
             Err(DispatchError::Unsupported | DispatchError::Failed(_)) => {}
-            Err(error) => return Seen::new(untold(&error), Some(agent)),
+            Err(error) => return Seen::new(unseen(&error), Some(agent)),
             Ok(probed) => return probed_by(agent, mac_address, &probed),
         }
     }
     let sample = match device_questions::ask(host, requester, agent, question).await {
         Ok(online) => Sample::of(online),
-        Err(error) => untold(&error),
+        Err(error) => unseen(&error),
     };
     Seen::new(sample, Some(agent))
 }
 
 /// What a question without an answer says.
-fn untold(error: &DispatchError) -> Sample {
+fn unseen(error: &DispatchError) -> Sample {
     match error {
         DispatchError::Offline | DispatchError::Disconnected => Sample::CannotTell(why::AGENT_OFFLINE),
         _ => Sample::CannotTell(why::CANNOT_PROBE),

@@ -140,7 +140,7 @@ pub(super) fn changed(by: &By, devices: &[(i64, i64)], user: i64) {
     }
 }
 
-/// The user of a name. That an owner learns whether there is one is unavoidable: a wrong name must be told.
+/// The user of a name. That an owner learns whether there is one is unavoidable: a wrong name must be answered as wrong.
 fn user_to_share_with(db: &Conn, thing: &Thing, username: &str) -> Result<i64> {
     let user = users::by_name(db, username)?.ok_or_else(|| {
         Error::new(

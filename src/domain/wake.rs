@@ -40,7 +40,7 @@ pub async fn wake(by: &By, id: i64) -> Result<()> {
         DispatchError::Failed(_) if device.shared => Error::new(
             Kind::AgentFailed,
             "command_failed",
-            "Wakeup command failed. The device's owner, who is told why on waking it, may know more.",
+            "Wakeup command failed. The device's owner, who reads why on waking it, may know more.",
         ),
         error => agent_error(agent.unwrap_or(device.agent_id), "Wakeup", error),
     };

@@ -52,7 +52,7 @@ pub enum Action {
     /// The audit log was exported.
     #[serde(rename = "audit.export")]
     AuditExport,
-    /// Refusals of one caller, or of all, that were too many and too different to be told apart; the count tells how many.
+    /// Refusals of one caller, or of all, that were too many and too different to be distinguished; the count tells how many.
     #[serde(rename = "audit.overflow")]
     AuditOverflow,
     /// Entries that were lost because too many came at once; the count tells how many.

@@ -56,7 +56,7 @@ mod tests {
 
     #[test]
     fn a_flaw_is_named_and_not_shown() {
-        for (name, told) in [
+        for (name, words) in [
             ("ad\u{200b}min", "an invisible character (U+200B)"),
             ("admin\u{202e}", "direction of text (U+202E)"),
             ("\u{3164}", "an invisible character (U+3164)"),
@@ -70,7 +70,7 @@ mod tests {
             ("\u{301}ann", "begins with a mark"),
         ] {
             let flaw = flaw(name).unwrap();
-            assert!(flaw.contains(told), "{name:?}: {flaw}");
+            assert!(flaw.contains(words), "{name:?}: {flaw}");
             assert!(flaw.is_ascii(), "{flaw}");
         }
     }

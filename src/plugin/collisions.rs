@@ -14,7 +14,7 @@ fn whose(plugin: Option<&str>) -> String {
     plugin.map_or_else(|| "the server itself".to_owned(), |name| format!("the plugin {name}"))
 }
 
-/// A path with its placeholders' names left out: two that are equal so cannot be told apart.
+/// A path with its placeholders' names left out: two that are equal so cannot be distinguished.
 fn shape(path: &str) -> String {
     let mut shape = String::with_capacity(path.len());
     let mut rest = path;
@@ -26,7 +26,7 @@ fn shape(path: &str) -> String {
     shape + rest
 }
 
-/// Refuses routes that cannot be told apart, and those that ask for a permission that no plugin brings.
+/// Refuses routes that cannot be distinguished, and those that ask for a permission that no plugin brings.
 ///
 /// # Errors
 /// Both sides, and what to do.
@@ -40,7 +40,7 @@ pub fn check_routes(own: &[Route], plugins: &[(&'static str, Route)]) -> Result<
         });
         if let Some((first, other, _)) = clash {
             return Err(PluginError(format!(
-                "two routes cannot be told apart: {} {} ({:?}) of {} and {} {} ({:?}) of {}; give one of them another path",
+                "two routes cannot be distinguished: {} {} ({:?}) of {} and {} {} ({:?}) of {}; give one of them another path",
                 other.method,
                 other.path,
                 other.summary,

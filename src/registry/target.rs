@@ -1,4 +1,4 @@
-//! Where a probe looks: an IP address, a MAC address or a host name, told apart by how they are written.
+//! Where a probe looks: an IP address, a MAC address or a host name, distinguished by how they are written.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};

@@ -34,7 +34,7 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// The data cannot be written as JSON.
 pub fn enveloped<T: Data>(answer: Answer<T>, id: &RequestId) -> Result<Response> {
     let Answer { status, message, data, headers } = answer;
-    let mut body = Vec::with_capacity(512);
+    let mut body = Vec::with_capacity(1024);
     body.extend_from_slice(br#"{"status":"OK","message":"#);
     harmless(message).append_to(&mut body)?;
     body.extend_from_slice(br#","data":"#);
@@ -166,7 +166,7 @@ pub fn failed(error: &Error, id: &RequestId) -> Response {
         headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
     }
     if let Some(after) = error.retry_delay() {
-        // Rounded up: a client that waits as told must not come too early.
+        // Rounded up: a client that waits as long must not come too early.
         headers.insert(RETRY_AFTER, HeaderValue::from(after.as_secs() + u64::from(after.subsec_nanos() > 0)));
     }
     if let Some(allow) = error.offered().and_then(|methods| HeaderValue::from_str(methods).ok()) {

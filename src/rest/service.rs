@@ -9,7 +9,7 @@
 //! must not get lost.
 
 use std::any::Any;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -185,8 +185,17 @@ impl Site {
     /// Has something read that is answered only to whoever may still see it by then.
     async fn read(&self, route: &Route, call: Call, body: Bytes) -> Result<Response> {
         let admission = call.admission();
-        let response = Handler { running: Some(route.call(call, body)), rest: None }.await?;
-        admission.stands().await?;
+        let mut handler = Handler { running: Some(route.call(call, body)), rest: None };
+        let at_once = poll_fn(|cx| Poll::Ready(Pin::new(&mut handler).poll(cx))).await;
+        let response = match at_once {
+            // No time has passed since it was decided that the caller may.
+            Poll::Ready(response) => response?,
+            Poll::Pending => {
+                let response = handler.await?;
+                admission.stands().await?;
+                response
+            }
+        };
         Ok(response.map(|body| body.watched(async move { admission.over().await })))
     }
 }

@@ -27,7 +27,7 @@ pub struct StoreError {
     message: String,
 }
 
-/// What a client can be told of a [`StoreError`].
+/// What a client may know of a [`StoreError`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Fault {
     /// There is no space left.

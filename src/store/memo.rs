@@ -1,7 +1,7 @@
 //! Answers of the database that are kept until something is written.
 //!
 //! A list that is asked for again and again is read once: it is good as long as no transaction was committed since,
-//! whatever that changed. Whoever was told of a write never gets an older answer. Deliberately absent: knowing what a
+//! whatever that changed. Whoever heard of a write never gets an older answer. Deliberately absent: knowing what a
 //! write touches; writes are few beside reads, and a rule that cannot forget a table is worth more than a higher
 //! rate of hits.
 

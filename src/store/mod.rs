@@ -355,7 +355,7 @@ impl Store {
         }
     }
 
-    /// A number that every transaction raises, before anyone is told that it is committed.
+    /// A number that every transaction raises, before anyone hears that it is committed.
     pub fn version(&self) -> u64 {
         self.0.counters.version.load(Ordering::Acquire)
     }

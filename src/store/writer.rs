@@ -1,7 +1,7 @@
 //! The writer thread: whatever is queued becomes one transaction.
 //!
 //! While one batch waits for the disk, the next gathers in the queue; so many callers share one `fsync`, and a lone
-//! one waits for nobody. A caller is told only after the commit, and only if what was committed to still is the
+//! one waits for nobody. A caller is answered only after the commit, and only if what was committed to still is the
 //! database's file. Each job of a batch of several runs in a savepoint,
 //! so that its error undoes its own work alone, unless it fails before it changes anything; a commit that fails fails the
 //! whole batch.
@@ -19,7 +19,7 @@ use super::watch::Watch;
 use crate::error::Result;
 use crate::model::tally::Tally;
 
-/// How many jobs may share a transaction, so that the first of a flood is not told after its last.
+/// How many jobs may share a transaction, so that the first of a flood is not answered after its last.
 const BATCH: usize = 256;
 
 /// After how many transactions, or changed rows, the write-ahead log is written back.
@@ -66,7 +66,7 @@ pub(super) fn run(
         counters.sizes.add(batch.len() as u64);
         let changes = db.total_changes();
         let outcome = commit(&db, watch, &mut batch);
-        // After the commit and before anyone is told: whoever reads at this number reads what was committed.
+        // After the commit and before anyone is answered: whoever reads at this number reads what was committed.
         counters.version.fetch_add(1, Ordering::Release);
         match &outcome {
             Ok(()) if db.total_changes() > changes => watch.saved(),

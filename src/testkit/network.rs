@@ -22,7 +22,7 @@ pub struct Sent {
     pub to: Option<Ipv4Addr>,
 }
 
-/// A network that sends nothing, keeps what was sent, and finds what it is told to find.
+/// A network that sends nothing, keeps what was sent, and finds what it is set up to find.
 ///
 /// ```
 /// use netignite::commands::wakeup::{Payload, Wakeup};

@@ -11,7 +11,7 @@ export class Firmware {
   heard = [];
   #rest = Buffer.alloc(0);
 
-  /** Connects as an agent that says how far it is and can be told to end. */
+  /** Connects as an agent that says how far it is and can be asked to end. */
   static async connect(server, id, secret, commands = 'DISCOVER,GET_STATUS,HEARTBEAT,PROBE,WAKEUP') {
     const firmware = new Firmware();
     const asked = request(`${server.url}`, {

@@ -186,7 +186,7 @@ test('the first screen is small: at most 12 requests, files and API alike, and 6
   await until('each device was looked at', async () => (await server.api('GET', 'devices?presence=true')).every(({ presence, name }) => presence.checkedAt || name === 'Cellar server'));
   for (const [who, kept, there] of [['a visitor', undefined, 'input'], ['a user', state, '.rows li']]) {
     const { context, page, goto, close, requests } = await open(server, { state: kept });
-    // As on a machine a quarter as fast; how fast this one is depends on what else it does, so that it is only told.
+    // As on a machine a quarter as fast; how fast this one is depends on what else it does, so that it is only printed.
     const devtools = await context.newCDPSession(page);
     await devtools.send('Emulation.setCPUThrottlingRate', { rate: 4 });
     await context.addInitScript((selector) => {

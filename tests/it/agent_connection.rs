@@ -1,4 +1,4 @@
-//! The life of an agent's connection: when it counts, what ends it, and who is told.
+//! The life of an agent's connection: when it counts, what ends it, and who hears of it.
 
 use std::time::{Duration, Instant};
 
@@ -123,10 +123,10 @@ async fn callers_are_told_at_once_when_the_connection_drops() {
     let dropped = Instant::now();
     drop(firmware);
     assert_eq!(sent.answer().await.expect(503).code(), "agent_disconnected");
-    // The second one may come before or after the end: either way it is told, and at once.
+    // The second one may come before or after the end: either way it is heard of, and at once.
     let code = waiting.answer().await.expect(503).code().to_owned();
     assert!(["agent_disconnected", "agent_offline"].contains(&code.as_str()), "{code}");
-    assert!(dropped.elapsed() < AT_ONCE, "told after {:?}", dropped.elapsed());
+    assert!(dropped.elapsed() < AT_ONCE, "heard of after {:?}", dropped.elapsed());
 }
 
 #[tokio::test]
@@ -138,7 +138,7 @@ async fn callers_are_told_at_once_when_the_connection_is_replaced() {
     let replaced = Instant::now();
     let _newer = scene.firmware().await;
     assert_eq!(wake.answer().await.expect(503).code(), "agent_disconnected");
-    assert!(replaced.elapsed() < AT_ONCE, "told after {:?}", replaced.elapsed());
+    assert!(replaced.elapsed() < AT_ONCE, "heard of after {:?}", replaced.elapsed());
 }
 
 #[tokio::test]
@@ -214,7 +214,7 @@ async fn stopping_closes_every_agent_with_1001() {
         assert_eq!(agent.closed().await.0, 1001);
     }
     soon("the stop", stopping).await.unwrap();
-    // Whoever waits is told, not left hanging; the drain still carries the answer.
+    // Whoever waits is answered, not left hanging; the drain still carries the answer.
     assert_eq!(wake.answer().await.expect(503).code(), "agent_disconnected");
 }
 

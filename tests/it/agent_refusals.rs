@@ -211,7 +211,7 @@ async fn a_failed_handshake_is_one_line_of_the_log_and_so_is_a_cloned_card() {
     }
     let answer = exchange(address, &handshake(address, "Basic !!!!", &key())).await;
     assert_eq!(answer.status, 401);
-    // Two agents cannot be told apart from one that comes and goes, except by how often.
+    // Two agents cannot be distinguished from one that comes and goes, except by how often.
     for _ in 0..6 {
         drop(Firmware::connect(address, agent, SECRET).await);
     }

@@ -27,7 +27,7 @@ pub(super) async fn entries(by: &Client, query: &str) -> Vec<Value> {
 }
 
 /// An entry in words.
-fn told(entry: &Value) -> String {
+fn in_words(entry: &Value) -> String {
     let word = |key: &str| match &entry[key] {
         Value::Null => String::new(),
         Value::String(text) => text.clone(),
@@ -41,7 +41,7 @@ fn told(entry: &Value) -> String {
 
 /// What a query finds, in words, the oldest first.
 async fn log(by: &Client, query: &str) -> Vec<String> {
-    entries(by, query).await.iter().rev().map(told).collect()
+    entries(by, query).await.iter().rev().map(in_words).collect()
 }
 
 async fn try_login(server: &Server, username: &str, password: &str) -> u16 {
@@ -134,7 +134,7 @@ async fn commands_are_told_with_their_end() {
     ];
     let all = log(admin, "").await;
     let sent: Vec<_> =
-        all.iter().filter(|told| told.contains(".wake ") || told.contains(".command ")).collect();
+        all.iter().filter(|noted| noted.contains(".wake ") || noted.contains(".command ")).collect();
     assert_eq!(sent, expected.iter().collect::<Vec<_>>());
 }
 
@@ -243,10 +243,10 @@ async fn a_flood_of_different_refusals_hides_no_wrong_password() {
         ann.get(&format!("/api/devices/{}", 4711 + id)).await.expect(404);
     }
     assert_eq!(try_login(&server, "ann", "a wrong password").await, 401);
-    let told = log(&admin, "action=auth.login&outcome=refused").await;
-    assert_eq!(told, [format!("nobody auth.login user {} ann refused no_matching_credentials", ann.user)]);
-    let told = entries(&admin, "outcome=refused&actor=nobody&action=request.refuse").await;
-    assert_eq!(told.len(), 1, "an ID that nobody may ask for makes no entry of its own: {told:?}");
+    let noted = log(&admin, "action=auth.login&outcome=refused").await;
+    assert_eq!(noted, [format!("nobody auth.login user {} ann refused no_matching_credentials", ann.user)]);
+    let noted = entries(&admin, "outcome=refused&actor=nobody&action=request.refuse").await;
+    assert_eq!(noted.len(), 1, "an ID that nobody may ask for makes no entry of its own: {noted:?}");
 }
 
 #[tokio::test]

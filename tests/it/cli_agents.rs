@@ -11,8 +11,8 @@ async fn agents_are_added_listed_given_secrets_and_deleted() {
     let here = tempfile::tempdir().unwrap();
     let here = here.path();
     answer(here, &["user", "add", "ann"], "a fine password\n").await;
-    let told = answer(here, &["agents", "add", "Hall", "--type", "server"], "").await;
-    assert!(told.starts_with("Agent \"Hall\" was added with ID 1.\nSecret: "), "{told}");
+    let said = answer(here, &["agents", "add", "Hall", "--type", "server"], "").await;
+    assert!(said.starts_with("Agent \"Hall\" was added with ID 1.\nSecret: "), "{said}");
     std::fs::write(here.join("secret"), "the ESP32's secret\n").unwrap();
     let with_file =
         ["agents", "add", "Attic", "--type", "microcontroller", "--owner", "ann", "--secret-file"];
@@ -20,7 +20,7 @@ async fn agents_are_added_listed_given_secrets_and_deleted() {
     assert_eq!(added, json!({"id": 2, "name": "Attic"}), "a secret that was given is not printed");
 
     let (server, address) = Binary::serve(here).await;
-    let _hall = Agent::connect(address, 1, shown(&told, "Secret")).await;
+    let _hall = Agent::connect(address, 1, shown(&said, "Secret")).await;
     Agent::connect(address, 2, "the ESP32's secret").await;
     let ann = Client::login(address, "ann", "a fine password").await;
     assert_eq!(ann.get("/api/agents").await.expect(200).data()[0]["name"], "Attic");
@@ -32,10 +32,10 @@ async fn agents_are_added_listed_given_secrets_and_deleted() {
     let of_ann = json_answer(here, &["agents", "list", "--owner", "ann"], "").await;
     assert_eq!((of_ann.as_array().unwrap().len(), &of_ann[0]["id"]), (1, &json!(2)));
 
-    let told = answer(here, &["agents", "rotate-secret", "2"], "").await;
-    assert!(told.contains("The one before is good until it logs in with this, or ends in 24 h."), "{told}");
+    let said = answer(here, &["agents", "rotate-secret", "2"], "").await;
+    assert!(said.contains("The one before is good until it logs in with this, or ends in 24 h."), "{said}");
     Agent::connect(address, 2, "the ESP32's secret").await;
-    Agent::connect(address, 2, shown(&told, "Secret")).await;
+    Agent::connect(address, 2, shown(&said, "Secret")).await;
     let line =
         refusal(here, &["agents", "rotate-secret", "2", "--hand-over", "--grace-hours", "0"], "").await;
     assert!(line.contains("graceHours: "), "{line}");
@@ -79,17 +79,17 @@ async fn enrolment_codes_are_made_listed_and_revoked() {
     let here = tempfile::tempdir().unwrap();
     let here = here.path();
     answer(here, &["user", "add", "ann"], "a fine password\n").await;
-    let told = answer(here, &["enrolment", "create"], "").await;
+    let said = answer(here, &["enrolment", "create"], "").await;
     assert!(
-        told.starts_with("Enrolment code 1 makes 1 agent of \"admin\" and ends in 60 min.\nCode: "),
-        "{told}"
+        said.starts_with("Enrolment code 1 makes 1 agent of \"admin\" and ends in 60 min.\nCode: "),
+        "{said}"
     );
     let (server, address) = Binary::serve(here).await;
     let enrol = async |code: &str| {
         let body = json!({"code": code, "name": "Pi"});
         Client::anonymous(address).post("/api/agents/enrol", body).await
     };
-    enrol(shown(&told, "Code")).await.expect(201);
+    enrol(shown(&said, "Code")).await.expect(201);
     let attic = ["enrolment", "create", "--owner", "ann", "--name", "attic", "--uses", "3", "--type"];
     let made =
         json_answer(here, &[&attic[..], &["microcontroller", "--expires-in", "1440"]].concat(), "").await;

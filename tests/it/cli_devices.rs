@@ -229,7 +229,7 @@ async fn a_wake_is_withdrawn_and_left() {
     let wrong = cli(here, &["operations", "show", "../devices"], "").await;
     assert_eq!(wrong.status.code(), Some(2), "no path out of an ID");
 
-    // Whoever gives up is told that the server does not.
+    // Whoever gives up reads that the server does not.
     let waiting = Binary::spawn(command(here, &["devices", "wake", "1", "--wait"]));
     let id = until("the operation", live).await;
     waiting.line(&["waits"]).await;

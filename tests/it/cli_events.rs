@@ -71,7 +71,7 @@ async fn a_stream_goes_on_after_an_event_and_a_reader_that_left_ends_it() {
     admin.put("/api/devices/1", device("Second")).await.expect(200);
     events.line(&["\"Second\""]).await;
 
-    // What came after it is told again, to a reader that takes one line and goes.
+    // What came after it is sent again, to a reader that takes one line and goes.
     let id = first["id"].as_str().unwrap();
     let script = format!(
         "{} events --json --after {id} --types device.changed | head -n 1",

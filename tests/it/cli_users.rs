@@ -28,8 +28,8 @@ async fn users_get_roles_tokens_to_reset_and_an_end() {
     // The same whether a server runs or not.
     for running in [false, true] {
         let server = if running { Some(Binary::serve(here).await) } else { None };
-        let told = answer(here, &["user", "role", "bob", "user"], "").await;
-        assert_eq!(told, "\"bob\" is now user.\n");
+        let said = answer(here, &["user", "role", "bob", "user"], "").await;
+        assert_eq!(said, "\"bob\" is now user.\n");
         for role in ["admin", "superadmin", "admin", "superadmin", "user"] {
             let changed = json_answer(here, &["user", "role", "bob", role], "").await;
             assert_eq!(changed, json!({"id": 2, "username": "bob", "role": role}));
@@ -42,11 +42,11 @@ async fn users_get_roles_tokens_to_reset_and_an_end() {
     let line = refusal(here, &["user", "role", "admin", "user"], "").await;
     assert!(line.contains("last superadmin"), "{line}");
 
-    let told = answer(here, &["user", "reset-token", "bob"], "").await;
-    assert!(told.contains("in 60 min"), "{told}");
+    let said = answer(here, &["user", "reset-token", "bob"], "").await;
+    assert!(said.contains("in 60 min"), "{said}");
     let (server, address) = Binary::serve(here).await;
     Client::login(address, "bob", password).await;
-    let body = json!({"token": shown(&told, "Token"), "password": "bob's own new one"});
+    let body = json!({"token": shown(&said, "Token"), "password": "bob's own new one"});
     Client::anonymous(address).post("/api/auth/reset-password", body).await.expect(200);
     let bob = Client::login(address, "bob", "bob's own new one").await;
     let agent = bob.create_agent("server", "a long enough secret").await;
@@ -78,7 +78,7 @@ async fn a_mistyped_user_is_told_with_the_nearest() {
     ] {
         assert_eq!(refusal(here, arguments, "").await, expected, "{arguments:?}");
     }
-    // What the command line itself can know is told with status 2.
+    // What the command line itself can know ends with status 2.
     for arguments in [
         &["user", "role", "annabel", "king"][..],
         &["token", "create", "annabel", "--name", "x", "--permission", "devices:fly"],
@@ -101,14 +101,14 @@ async fn tokens_are_made_listed_and_revoked() {
     let here = here.path();
     answer(here, &["user", "add", "ann"], "a fine password\n").await;
     let create = ["token", "create", "ann", "--name", "wake the NAS", "--permission"];
-    let told = answer(here, &[&create[..], &["devices:read,devices:wake"]].concat(), "").await;
-    assert!(told.starts_with("Token 1 acts as \"ann\". It is shown only this once.\n"), "{told}");
+    let said = answer(here, &[&create[..], &["devices:read,devices:wake"]].concat(), "").await;
+    assert!(said.starts_with("Token 1 acts as \"ann\". It is shown only this once.\n"), "{said}");
     let (server, address) = Binary::serve(here).await;
     let program = Client::anonymous(address);
     let call = async |token: &str| {
         program.send(program.http.get(program.url("/api/devices")).bearer_auth(token)).await.status
     };
-    assert_eq!(call(shown(&told, "Token")).await, 200);
+    assert_eq!(call(shown(&said, "Token")).await, 200);
 
     let made =
         json_answer(here, &[&create[..], &["agents:read", "--expires-in-days", "30"]].concat(), "").await;
@@ -138,7 +138,7 @@ async fn tokens_are_made_listed_and_revoked() {
 
     let revoked = answer(here, &["token", "revoke", "1"], "").await;
     assert_eq!(revoked, "Token 1 (\"wake the NAS\" of \"ann\") was revoked.\n");
-    assert_eq!(call(shown(&told, "Token")).await, 401);
+    assert_eq!(call(shown(&said, "Token")).await, 401);
     server.kill().await;
     assert_eq!(json_answer(here, &["token", "revoke", "2"], "").await["username"], "ann");
     let line = refusal(here, &["token", "revoke", "2"], "").await;

@@ -19,8 +19,8 @@ const CODE: &str = "7K3M-9QXD-0V5T-HB2E";
 
 /// A new code of the server in `directory`.
 async fn code(directory: &Path) -> String {
-    let told = answer(directory, &["enrolment", "create"], "").await;
-    shown(&told, "Code").to_owned()
+    let said = answer(directory, &["enrolment", "create"], "").await;
+    shown(&said, "Code").to_owned()
 }
 
 fn enroll(directory: &Path, server: &str) -> Command {
@@ -40,13 +40,13 @@ async fn from_the_code_to_a_woken_device() {
     let flags = ["agent", "enroll", "--server", &url, "--description", "in the hall"];
     let enrolled = cli(machine, &flags, &format!("{}\n", code.to_lowercase())).await;
     assert!(enrolled.status.success(), "{}", text(&enrolled.stderr));
-    let told = text(&enrolled.stdout);
+    let said = text(&enrolled.stdout);
     assert_eq!(text(&enrolled.stderr), "");
 
     let file = machine.join("agent-secret.txt");
     let secret = std::fs::read_to_string(&file).unwrap();
     assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
-    assert!(secret.trim().len() >= 22 && !told.contains(secret.trim()) && !told.contains(&code), "{told}");
+    assert!(secret.trim().len() >= 22 && !said.contains(secret.trim()) && !said.contains(&code), "{said}");
     assert_eq!(std::fs::read_dir(machine).unwrap().count(), 1, "nothing else is left");
 
     // The machine's name, the description, and exactly the command that is printed.
@@ -55,9 +55,9 @@ async fn from_the_code_to_a_woken_device() {
     let (id, name) = (agents.data()[0]["id"].as_i64().unwrap(), &agents.data()[0]["name"]);
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
     assert_eq!((name, &agents.data()[0]["description"]), (&json!(host.trim()), &json!("in the hall")));
-    let line = told.lines().last().unwrap();
+    let line = said.lines().last().unwrap();
     let expected = format!("agent --server http://{address} --id {id} --secret-file agent-secret.txt");
-    assert!(line.ends_with(&expected), "{told}");
+    assert!(line.ends_with(&expected), "{said}");
     let mut shell = Command::new("sh");
     let script = format!("exec {line} --broadcast 127.255.255.255");
     shell.args(["-c", &script]).current_dir(machine).kill_on_drop(true);
@@ -86,9 +86,9 @@ async fn the_code_comes_from_a_file_too_and_the_answer_is_json_on_request() {
     std::fs::write(here.join("code"), format!("{}\n", code(here).await)).unwrap();
     let url = format!("ws://{address}");
     let flags = ["agent", "enrol", "--server", &url, "--name", "Pi", "--code-file", "code"];
-    let told = json_answer(here, &[&flags[..], &["--secret-file", "a secret"]].concat(), "").await;
+    let said = json_answer(here, &[&flags[..], &["--secret-file", "a secret"]].concat(), "").await;
     let server_url = format!("http://{address}");
-    assert_eq!(told, json!({"id": 1, "name": "Pi", "server": server_url, "secretFile": "a secret"}));
+    assert_eq!(said, json!({"id": 1, "name": "Pi", "server": server_url, "secretFile": "a secret"}));
     assert!(here.join("a secret").exists());
 
     // A code is good once, and nothing is left of an attempt with a used one.
@@ -166,8 +166,8 @@ async fn it_enrols_over_tls_below_a_path() {
     assert!(asked.starts_with("POST /power/api/agents/enrol HTTP/1.1\r\n"), "{asked}");
     assert!(asked.contains(CODE) && asked.contains("\"name\":\"Pi\""), "{asked}");
     reply(&mut stream, "201 Created", MADE).await;
-    let (status, told) = program.ended().await;
-    assert!(status.success() && told.contains("--id 7"), "{told}");
+    let (status, said) = program.ended().await;
+    assert!(status.success() && said.contains("--id 7"), "{said}");
     let kept = std::fs::read_to_string(here.path().join("agent-secret.txt")).unwrap();
     assert_eq!(kept, "a secret of the server's\n");
 }
@@ -195,16 +195,16 @@ async fn an_answer_that_is_lost_or_none_is_told_with_what_to_do() {
             reply(&mut stream, status, body).await;
         }
         drop(stream);
-        let (status, told) = program.ended().await;
-        assert_eq!(status.code(), Some(1), "{told}");
-        assert!(words.iter().all(|word| told.contains(word)), "{words:?}: {told}");
-        assert!(!told.contains(CODE), "{told}");
+        let (status, said) = program.ended().await;
+        assert_eq!(status.code(), Some(1), "{said}");
+        assert!(words.iter().all(|word| said.contains(word)), "{words:?}: {said}");
+        assert!(!said.contains(CODE), "{said}");
         assert_eq!(std::fs::read_dir(here).unwrap().count(), 0, "no file is left");
     }
     drop(listener);
-    let (status, told) = run(enroll(here, &url)).await;
-    assert_eq!(status.code(), Some(1), "{told}");
-    assert!(told.contains("cannot be reached") && told.contains("was not used"), "{told}");
+    let (status, said) = run(enroll(here, &url)).await;
+    assert_eq!(status.code(), Some(1), "{said}");
+    assert!(said.contains("cannot be reached") && said.contains("was not used"), "{said}");
 }
 
 #[tokio::test]
@@ -235,9 +235,9 @@ async fn an_agent_that_cannot_be_is_not_believed() {
         request(&mut stream).await;
         let body = json!({"status": "OK", "message": "m", "data": {"id": id, "secret": secret}});
         reply(&mut stream, "201 Created", &body.to_string()).await;
-        let (status, told) = program.ended().await;
-        assert_eq!(status.code(), Some(1), "{id} {told}");
-        assert!(told.contains(word) && told.len() < 1000, "{word}: {told}");
+        let (status, said) = program.ended().await;
+        assert_eq!(status.code(), Some(1), "{id} {said}");
+        assert!(said.contains(word) && said.len() < 1000, "{word}: {said}");
         assert_eq!(std::fs::read_dir(here).unwrap().count(), 0, "no file is left");
     }
 }
@@ -256,16 +256,16 @@ async fn a_secret_that_cannot_be_written_is_told_with_its_agent() {
     assert_eq!(std::fs::read_to_string(folder.join("secret")).unwrap(), "", "made before the code is sent");
     std::fs::remove_dir_all(&folder).unwrap();
     reply(&mut stream, "201 Created", MADE).await;
-    let (status, told) = program.ended().await;
-    assert_eq!(status.code(), Some(1), "{told}");
-    assert!(told.contains("Agent 7 was made") && told.contains("/api/agents/7/secret"), "{told}");
-    assert!(!told.contains("a secret of the server's"), "{told}");
+    let (status, said) = program.ended().await;
+    assert_eq!(status.code(), Some(1), "{said}");
+    assert!(said.contains("Agent 7 was made") && said.contains("/api/agents/7/secret"), "{said}");
+    assert!(!said.contains("a secret of the server's"), "{said}");
 }
 
 #[tokio::test]
 async fn a_way_that_others_can_read_is_warned_of() {
     let here = tempfile::tempdir().unwrap();
-    let (status, told) = run(enroll(here.path(), "http://netignite.invalid:1")).await;
-    assert_eq!(status.code(), Some(1), "{told}");
-    assert!(told.contains("not encrypted") && told.contains("cannot be reached"), "{told}");
+    let (status, said) = run(enroll(here.path(), "http://netignite.invalid:1")).await;
+    assert_eq!(status.code(), Some(1), "{said}");
+    assert!(said.contains("not encrypted") && said.contains("cannot be reached"), "{said}");
 }

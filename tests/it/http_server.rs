@@ -373,10 +373,10 @@ type Newest = Arc<Mutex<Option<mpsc::UnboundedSender<Bytes>>>>;
 /// A route with such an answer; its parts are sent to the newest of the answers.
 fn going(path: &'static str) -> (Route, Newest, Arc<()>) {
     let (newest, lives) = (Arc::new(Mutex::new(None)), Arc::new(()));
-    let (told, life) = (newest.clone(), lives.clone());
+    let (given, life) = (newest.clone(), lives.clone());
     let route = Route::get(path, "A test's").public().raw(&["text/plain"], move |_: Call| {
         let (parts, flow) = mpsc::unbounded_channel();
-        *told.lock() = Some(parts);
+        *given.lock() = Some(parts);
         let body = Body::flow(Goes(flow, life.clone()));
         async move { Ok(Raw::new(StatusCode::OK, HeaderValue::from_static("text/plain"), body)) }
     });

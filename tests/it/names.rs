@@ -38,7 +38,7 @@ async fn a_new_name_shows_what_it_is() {
     let admin = server.superadmin().await;
     let ann = server.user(&admin, "ann", "user").await;
     let own = |name: &str| json!({"username": name, "favorites": []});
-    for (name, told) in DECEIVING {
+    for (name, words) in DECEIVING {
         let replies = [
             admin.post("/api/admin/users", named(name)).await,
             admin.put(&format!("/api/admin/users/{}", ann.user), json!({"username": name})).await,
@@ -49,7 +49,7 @@ async fn a_new_name_shows_what_it_is() {
             let reply = reply.expect(400);
             assert_eq!(wrong_fields(&reply), ["username"], "{name:?}");
             let message = reply.body["errors"][0]["message"].as_str().unwrap();
-            assert!(message.contains(told) && message.is_ascii(), "{name:?}: {message}");
+            assert!(message.contains(words) && message.is_ascii(), "{name:?}: {message}");
         }
     }
     for name in ALIKE {

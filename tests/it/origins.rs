@@ -87,7 +87,7 @@ async fn the_remedy_of_a_refusal_works() {
     for origin in origins.into_iter().chain(["wss://home.example:8443"]) {
         write(&listing, &[("Origin", origin)]).await.expect(201);
     }
-    // What no list can hold is told what helps it.
+    // Whoever no list can hold reads what helps.
     for origin in ["null", "file://", "capacitor://localhost", "chrome-extension://abcdef"] {
         let refused = write(&admin, &[("Origin", origin)]).await.expect(403);
         assert!(

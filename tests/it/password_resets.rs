@@ -127,7 +127,7 @@ async fn a_bad_password_does_not_use_the_token_up() {
     for weak in ["short", "1234567890", "Ann.of.Green.Gables"] {
         assert_eq!(wrong_fields(&reset(&server, &token, weak).await.expect(400)), ["password"]);
     }
-    // Whether the token is good or not, a short password is told first.
+    // Whether the token is good or not, a short password is refused first.
     assert_eq!(wrong_fields(&reset(&server, "nonsense", "short").await.expect(400)), ["password"]);
     reset(&server, &token, NEW).await.expect(200);
 }

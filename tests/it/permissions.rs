@@ -136,82 +136,82 @@ async fn check(world: &World, rule: &Rule, case: Case) -> bool {
         owner => world.lasting(rule.target, owner),
     };
     let reply = world.call(rule.route, case, thing).await;
-    let told = format!("{} by {case:?}: {}", rule.route, reply.text);
-    assert_eq!(reply.status, expected, "{told}");
+    let seen = format!("{} by {case:?}: {}", rule.route, reply.text);
+    assert_eq!(reply.status, expected, "{seen}");
     match expected {
         401 if rule.door == Door::OwnToken || case.caller == Operator => {}
-        401 if case.is_token() => assert_eq!(reply.code(), "invalid_token", "{told}"),
-        401 if case.caller == Nobody => assert_eq!(reply.message(), "No session found", "{told}"),
-        401 => assert_eq!(reply.message(), "Invalid session", "{told}"),
+        401 if case.is_token() => assert_eq!(reply.code(), "invalid_token", "{seen}"),
+        401 if case.caller == Nobody => assert_eq!(reply.message(), "No session found", "{seen}"),
+        401 => assert_eq!(reply.message(), "Invalid session", "{seen}"),
         _ => {}
     }
     if expected >= 400 {
-        assert_eq!(reply.body["status"], "ERROR", "{told}");
-        assert!(!reply.text.contains("a long enough secret"), "{told}");
+        assert_eq!(reply.body["status"], "ERROR", "{seen}");
+        assert!(!reply.text.contains("a long enough secret"), "{seen}");
     } else {
-        check_content(rule.route, case, thing, &reply, &told);
+        check_content(rule.route, case, thing, &reply, &seen);
     }
     true
 }
 
 /// What a success may show.
-fn check_content(route: &str, case: Case, thing: Thing, reply: &Reply, told: &str) {
+fn check_content(route: &str, case: Case, thing: Thing, reply: &Reply, seen: &str) {
     let listed = || {
-        let items = reply.data().as_array().unwrap_or_else(|| panic!("no list: {told}"));
+        let items = reply.data().as_array().unwrap_or_else(|| panic!("no list: {seen}"));
         items.iter().any(|item| item["id"] == thing.id)
     };
     match route {
         "GET /api/agents" => {
-            assert_eq!(listed(), case.reaches(), "{told}");
-            assert!(!reply.text.contains("a long enough secret"), "a list shows secrets: {told}");
+            assert_eq!(listed(), case.reaches(), "{seen}");
+            assert!(!reply.text.contains("a long enough secret"), "a list shows secrets: {seen}");
         }
         "GET /api/devices" => {
-            assert_eq!(listed(), case.sees(), "{told}");
+            assert_eq!(listed(), case.sees(), "{seen}");
             let items = reply.data().as_array().into_iter().flatten();
-            items.filter(|item| item["id"] == thing.id).for_each(|item| check_device(case, item, told));
+            items.filter(|item| item["id"] == thing.id).for_each(|item| check_device(case, item, seen));
         }
-        "GET /api/devices/{}" => check_device(case, reply.data(), told),
+        "GET /api/devices/{}" => check_device(case, reply.data(), seen),
         "GET /api/agents/status" | "GET /api/devices/status" => {
             let shown = reply.data().as_object().is_some_and(|map| map.contains_key(&thing.id.to_string()));
             let sees = if route.contains("devices") { case.sees() } else { case.reaches() };
-            assert_eq!(shown, sees, "{told}");
+            assert_eq!(shown, sees, "{seen}");
         }
         "GET /api/agents/{}" => {
             let shown = reply.text.contains("a long enough secret");
-            assert_eq!(shown, case.is_own() && case.has("agents:secret"), "{told}");
+            assert_eq!(shown, case.is_own() && case.has("agents:secret"), "{seen}");
         }
         "PUT /api/agents/{}" => {
-            assert!(!reply.text.contains("a long enough secret"), "a secret: {told}");
+            assert!(!reply.text.contains("a long enough secret"), "a secret: {seen}");
         }
         "GET /api/agents/enrolment-codes" => {
-            assert_eq!(listed(), case.reaches(), "{told}");
-            assert!(!reply.text.contains("\"code\""), "a list shows codes: {told}");
+            assert_eq!(listed(), case.reaches(), "{seen}");
+            assert!(!reply.text.contains("\"code\""), "a list shows codes: {seen}");
         }
         "GET /api/shares" => {
             let anyones = case.caller == Operator || case.admin_mode && case.caller.is_admin();
-            assert_eq!(listed(), anyones && case.owner != NoOne, "the guest's, to whom: {told}");
+            assert_eq!(listed(), anyones && case.owner != NoOne, "the guest's, to whom: {seen}");
         }
-        "GET /api/account/tokens" => assert_eq!(listed(), case.is_own(), "{told}"),
-        "GET /api/admin/users/{}/tokens" => assert!(listed(), "{told}"),
-        "GET /api/admin/users" => assert_eq!(listed(), case.owner != NoOne, "{told}"),
+        "GET /api/account/tokens" => assert_eq!(listed(), case.is_own(), "{seen}"),
+        "GET /api/admin/users/{}/tokens" => assert!(listed(), "{seen}"),
+        "GET /api/admin/users" => assert_eq!(listed(), case.owner != NoOne, "{seen}"),
         _ => {}
     }
     let makes_token = route.starts_with("POST") && route.ends_with("/tokens");
-    assert_eq!(reply.text.contains("nig_"), makes_token, "a token is shown where it is made: {told}");
-    assert!(!reply.text.contains("$argon2"), "a password hash: {told}");
+    assert_eq!(reply.text.contains("nig_"), makes_token, "a token is shown where it is made: {seen}");
+    assert!(!reply.text.contains("$argon2"), "a password hash: {seen}");
 }
 
 /// What is shown of a device: of a shared one not its agent, and by whom and for what.
-fn check_device(case: Case, device: &Value, told: &str) {
+fn check_device(case: Case, device: &Value, seen: &str) {
     let shown = ["shared", "ownerName", "permissions"].map(|field| device.get(field).cloned());
     if case.reaches() {
-        assert!(device["agentID"].is_i64(), "{told}");
-        assert_eq!(shown, [None, None, None], "{told}");
+        assert!(device["agentID"].is_i64(), "{seen}");
+        assert_eq!(shown, [None, None, None], "{seen}");
     } else {
-        let Who::Sharer(share) = case.owner else { panic!("nobody shares this: {told}") };
+        let Who::Sharer(share) = case.owner else { panic!("nobody shares this: {seen}") };
         let permissions = if share == Share::View { json!(["view"]) } else { json!(["view", "wake"]) };
-        assert_eq!(device["agentID"], Value::Null, "{told}");
-        assert_eq!(shown, [Some(json!(true)), Some(json!("sharon")), Some(permissions)], "{told}");
+        assert_eq!(device["agentID"], Value::Null, "{seen}");
+        assert_eq!(shown, [Some(json!(true)), Some(json!("sharon")), Some(permissions)], "{seen}");
     }
 }
 

@@ -47,7 +47,7 @@ async fn the_log_follows_its_level() {
     server.line(&["The log level is debug now, and was info"]).await;
     admin.get("/api/agents/4711").await.expect(404);
     server.line(&["Request answered", "404"]).await;
-    // Going down is still told, though a line of this kind is not written any more.
+    // Going down is still logged, though a line of this kind is not written any more.
     admin.put(LEVEL, json!({"level": "error"})).await.expect(200);
     server.line(&["The log level is error now, and was debug"]).await;
 }

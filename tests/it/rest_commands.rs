@@ -138,7 +138,7 @@ async fn what_an_agent_does_wrong_is_told_apart() {
     agent.vanish();
     let reply = soon("the answer", asked).await.unwrap().expect(503);
     assert_eq!(reply.code(), "agent_disconnected");
-    assert!(vanished.elapsed() < Duration::from_secs(3), "told at once, not by a time-out");
+    assert!(vanished.elapsed() < Duration::from_secs(3), "answered at once, not by a time-out");
 }
 
 #[tokio::test]

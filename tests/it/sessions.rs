@@ -157,10 +157,10 @@ async fn a_script_that_logs_in_without_end_ends_its_own_sessions() {
     assert_eq!(listed(&browser).await.len(), 100);
     scripts[0].get("/api/auth/session").await.expect(401);
     scripts[109].get("/api/auth/session").await.expect(200);
-    let told = admin.get("/api/admin/audit?action=session.crowd_out").await.expect(200);
-    let told = told.data()["entries"].as_array().unwrap().clone();
-    assert_eq!(told.len(), 13, "{told:?}");
-    assert_eq!((&told[0]["actorName"], &told[0]["target"]), (&"ann".into(), &"session".into()));
+    let entries = admin.get("/api/admin/audit?action=session.crowd_out").await.expect(200);
+    let entries = entries.data()["entries"].as_array().unwrap().clone();
+    assert_eq!(entries.len(), 13, "{entries:?}");
+    assert_eq!((&entries[0]["actorName"], &entries[0]["target"]), (&"ann".into(), &"session".into()));
 }
 
 #[tokio::test]

@@ -482,7 +482,7 @@ async fn sharing_is_in_the_audit_log() {
     share(&ada, &path, &bob, &["wake"]).await;
     admin.delete(&format!("{}/{given}", shares_of_device(id))).await.expect(200);
     let data = server.stop().await;
-    let told = "SELECT actorName || ' ' || action || ' ' || target || ' ' || targetID || ' ' || targetName || ': ' || detail
+    let entries = "SELECT actorName || ' ' || action || ' ' || target || ' ' || targetID || ' ' || targetName || ': ' || detail
                 FROM audit WHERE action LIKE 'share.%' AND outcome = 'done' ORDER BY id";
     let user = bob.user;
     let expected = [
@@ -490,7 +490,7 @@ async fn sharing_is_in_the_audit_log() {
         format!("ada share.create agent {agent} Agent: with user {user}: view and wake"),
         format!("admin share.delete device {id} Device: with user {user}"),
     ];
-    assert_eq!(sqlite::texts(&data.path().join("db.sqlite"), told).await, expected);
+    assert_eq!(sqlite::texts(&data.path().join("db.sqlite"), entries).await, expected);
 }
 
 #[tokio::test]
@@ -560,7 +560,7 @@ async fn whoever_a_share_is_with_sees_and_removes_it() {
     bob.delete(&format!("/api/shares/{expired}")).await.expect(404);
 
     let data = server.stop().await;
-    let told =
+    let entries =
         "SELECT actorName || ' ' || action || ' ' || target || ' ' || targetName || ': ' || detail FROM audit
                 WHERE action IN ('share.decline', 'share.delete') ORDER BY id";
     let expected = [
@@ -568,7 +568,7 @@ async fn whoever_a_share_is_with_sees_and_removes_it() {
         "bob share.decline agent Agent: by user 1".to_owned(),
         format!("admin share.delete device Device: with user {}", carol.user),
     ];
-    assert_eq!(sqlite::texts(&data.path().join("db.sqlite"), told).await, expected);
+    assert_eq!(sqlite::texts(&data.path().join("db.sqlite"), entries).await, expected);
 }
 
 #[tokio::test]

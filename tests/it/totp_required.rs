@@ -116,7 +116,7 @@ async fn roles_are_named_as_they_are() {
         check.env("NETIGNITE_AUTH__REQUIRE_TOTP", roles);
         let (status, said) = run(check).await;
         assert_eq!(status.success(), good, "{roles}: {said}");
-        let told = said.contains("auth.requireTotp: expected a list of the roles");
-        assert_eq!(told, !good, "{roles}: {said}");
+        let refused = said.contains("auth.requireTotp: expected a list of the roles");
+        assert_eq!(refused, !good, "{roles}: {said}");
     }
 }

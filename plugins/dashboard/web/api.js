@@ -132,7 +132,7 @@ export const remove = (path, body) => call('DELETE', path, { body });
 function changed(path) {
   const what = path.split('/')[0].replace('shares', 'devices');
   if (/^auth\/log/.test(path)) tabs.postMessage('session');
-  if (path === 'auth/logout') session = null; // which nobody is to be told has ended
+  if (path === 'auth/logout') session = null; // of whose end nobody need be warned
   if (what === 'auth' || /^operations|wakeup$|commands\//.test(path)) return;
   emit('changed', what);
   tabs.postMessage(what);

@@ -326,7 +326,7 @@ export class Part extends LitElement {
   }
 }
 
-/** A page: reads what it shows, says what went wrong, and reads again when told. */
+/** A page: reads what it shows, says what went wrong, and reads again when asked. */
 export class Page extends Part {
   /** The values of the path's placeholders. @type {Record<string, string>} */
   params = {};

@@ -1,4 +1,4 @@
-//! What is told, how often, and of whom, whatever comes at once.
+//! What is written, how often, and of whom, whatever comes at once.
 
 use super::*;
 use crate::audit::SubjectKind;
@@ -8,7 +8,7 @@ fn noted(action: Action, address: &str, at: Millis) -> Noted {
     Noted { entry: Entry::new(at, Actor::Nobody, action, address), only_if_there: false }
 }
 
-fn told(due: &[Noted]) -> Vec<(Action, i64, Millis)> {
+fn written(due: &[Noted]) -> Vec<(Action, i64, Millis)> {
     due.iter().map(|noted| (noted.entry.action, noted.entry.count, noted.entry.at)).collect()
 }
 
@@ -19,7 +19,7 @@ fn equal_entries_of_one_writing_are_one() {
         tally.add_done(noted(Action::DeviceWake, "10.0.0.1", at));
     }
     tally.add_done(noted(Action::DeviceWake, "10.0.0.2", 6));
-    assert_eq!(told(&tally.take(7, false)), [(Action::DeviceWake, 5, 5), (Action::DeviceWake, 1, 6)]);
+    assert_eq!(written(&tally.take(7, false)), [(Action::DeviceWake, 5, 5), (Action::DeviceWake, 1, 6)]);
     assert!(tally.is_idle());
 }
 
@@ -28,19 +28,19 @@ fn refusals_are_told_at_once_and_then_at_the_end_of_their_window() {
     let mut tally = Tally::default();
     let refuse = |tally: &mut Tally, at| tally.add_refused(noted(Action::AuthLogin, "10.0.0.1", at));
     refuse(&mut tally, 1000);
-    assert_eq!(told(&tally.take(1500, false)), [(Action::AuthLogin, 1, 1000)]);
+    assert_eq!(written(&tally.take(1500, false)), [(Action::AuthLogin, 1, 1000)]);
     for at in 2000..2100 {
         refuse(&mut tally, at);
     }
-    assert_eq!(told(&tally.take(3000, false)), []);
+    assert_eq!(written(&tally.take(3000, false)), []);
     assert!(!tally.is_idle());
-    assert_eq!(told(&tally.take(1000 + WINDOW, false)), [(Action::AuthLogin, 100, 2099)]);
+    assert_eq!(written(&tally.take(1000 + WINDOW, false)), [(Action::AuthLogin, 100, 2099)]);
     assert!(tally.is_idle());
 
     refuse(&mut tally, 5_000_000);
     tally.take(5_000_000, false);
     refuse(&mut tally, 5_000_001);
-    assert_eq!(told(&tally.take(5_000_002, true)), [(Action::AuthLogin, 1, 5_000_001)]);
+    assert_eq!(written(&tally.take(5_000_002, true)), [(Action::AuthLogin, 1, 5_000_001)]);
 }
 
 #[test]
@@ -50,7 +50,7 @@ fn whoever_has_a_network_of_addresses_is_one() {
         tally.add_refused(noted(Action::AuthLogin, &format!("2001:db8:0:1::{n:x}"), n));
     }
     let due = tally.take(1000, false);
-    assert_eq!(told(&due), [(Action::AuthLogin, 999, 999)]);
+    assert_eq!(written(&due), [(Action::AuthLogin, 999, 999)]);
     assert_eq!(due[0].entry.address, "2001:db8:0:1::3e7".parse().ok());
 }
 
@@ -73,7 +73,7 @@ fn too_many_different_ones_are_counted_together() {
     let due = tally.take(2, false);
     assert_eq!(due.len(), MAX_DONE + 1);
     assert_eq!(
-        told(&due).into_iter().find(|told| told.0 == Action::AuditDrop),
+        written(&due).into_iter().find(|written| written.0 == Action::AuditDrop),
         Some((Action::AuditDrop, 7, 2))
     );
 }

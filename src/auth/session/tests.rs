@@ -44,7 +44,7 @@ async fn new_user(store: &Store, name: &str) -> i64 {
         .unwrap()
 }
 
-/// What the audit log is told of a login.
+/// What the audit log keeps of a login.
 fn login() -> audit::Entry {
     audit::Entry::new(0, audit::Actor::Nobody, audit::Action::AuthLogin, None)
 }

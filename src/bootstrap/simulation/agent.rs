@@ -1,4 +1,4 @@
-//! A simulated agent: dials, does what it is told or does not, answers or does not, and dials again.
+//! A simulated agent: dials, does what it is asked or does not, answers or does not, and dials again.
 
 use std::net::Ipv4Addr;
 use std::time::Duration;

@@ -181,12 +181,12 @@ async fn wait(host: Arc<Host>, world: World, id: OperationId, time: Duration) {
     match seen {
         Ok(seen) if seen.operation.is_live() => {
             if now() < until && !host.shutdown.is_cancelled() {
-                book.fault(format_args!("whoever waits for {id} was told too early"));
+                book.fault(format_args!("whoever waits for {id} was answered too early"));
             }
         }
         Ok(seen) => {
             book.count("waited for");
-            book.told.push((id, seen.operation.state));
+            book.answered.push((id, seen.operation.state));
         }
         Err(_) if host.shutdown.is_cancelled() => {}
         Err(e) => book.fault(format_args!("{id} cannot be waited for: {e}")),

@@ -59,7 +59,7 @@ pub(super) async fn look(host: &Host, world: &World) -> Result<(), String> {
     for (_, operation) in &all {
         let is_this = |wanted: &&Wanted| wanted.acknowledged.is_some_and(|(id, _)| id == operation.id);
         if book.wanted.values().filter(is_this).count() != 1 {
-            faults.push(format!("nobody was told of {}, or two were: {:?}", operation.id, operation.payload));
+            faults.push(format!("nobody heard of {}, or two were: {:?}", operation.id, operation.payload));
         }
     }
     for (_, operation) in &all {
@@ -122,9 +122,9 @@ impl Case<'_> {
         if self.book.withdrawn.contains(&operation.id) {
             self.demand(operation.state == State::Canceled, "was withdrawn");
         }
-        let told = self.book.told.iter().filter(|(id, _)| *id == operation.id);
-        let same = told.clone().all(|(_, state)| *state == operation.state || *state == State::TimedOut);
-        self.demand(same, "ended otherwise than whoever waited was told");
+        let answers = self.book.answered.iter().filter(|(id, _)| *id == operation.id);
+        let same = answers.clone().all(|(_, state)| *state == operation.state || *state == State::TimedOut);
+        self.demand(same, "ended otherwise than whoever waited was answered");
         self.ends_in_time();
         if self.wanted.what.is_driven() {
             self.is_true_of_a_device();
@@ -194,8 +194,8 @@ impl Case<'_> {
             &format!("ended at {ended:?}, which had to be by {by:?}"),
         );
         if ended.is_none() {
-            // It ended shortly before a kill, so that nobody could be told.
-            self.demand(self.book.runs.len() > 1, "ended, and nobody was told");
+            // It ended shortly before a kill, so that nobody could hear of it.
+            self.demand(self.book.runs.len() > 1, "ended, and nobody heard of it");
         }
     }
 

@@ -113,7 +113,7 @@ impl Device {
 pub(super) struct Change {
     pub(super) at: Duration,
     pub(super) state: State,
-    /// Which start of the server told.
+    /// Which start of the server said so.
     run: usize,
 }
 
@@ -131,8 +131,8 @@ pub(super) struct Book {
     pub(super) unanswered: BTreeSet<u32>,
     /// Operations whose withdrawal was acknowledged.
     pub(super) withdrawn: BTreeSet<OperationId>,
-    /// What callers were told of an operation's end.
-    pub(super) told: Vec<(OperationId, State)>,
+    /// What callers learned of an operation's end.
+    pub(super) answered: Vec<(OperationId, State)>,
     pub(super) got: BTreeMap<u32, Vec<Got>>,
     pub(super) devices: BTreeMap<i64, Device>,
     pub(super) changes: BTreeMap<OperationId, Vec<Change>>,
@@ -148,7 +148,7 @@ pub(super) struct Book {
     pub(super) quiet: bool,
     /// Whether the server is asked to stop.
     pub(super) stop: bool,
-    /// From when to when agents were connected, as the server told.
+    /// From when to when agents were connected, as the server said.
     online: BTreeMap<i64, Vec<(Duration, Option<Duration>)>>,
     links: u32,
     /// The newest connection of each agent, and how many bytes of it have arrived.
@@ -212,14 +212,14 @@ impl Book {
         }
     }
 
-    /// The server told of a change of an operation.
+    /// The server said that there was a change of an operation.
     pub(super) fn changed(&mut self, id: OperationId, state: State) {
         let run = self.runs.len();
         let before = self.changes.entry(id).or_default();
         let last = before.last().copied();
         before.push(Change { at: now(), state, run });
         self.note(format_args!("{id} is {}", state.word()));
-        // Of what happened shortly before a kill nobody was told.
+        // Of what happened shortly before a kill nobody heard.
         let Some(last) = last.filter(|last| last.run == run) else { return };
         let legal = match last.state {
             State::Queued => state != State::Succeeded,
@@ -232,7 +232,7 @@ impl Book {
         }
     }
 
-    /// The server told that an agent came or went.
+    /// The server said that an agent came or went.
     pub(super) fn is_online(&mut self, agent: i64, online: bool) {
         let now = now();
         let times = self.online.entry(agent).or_default();

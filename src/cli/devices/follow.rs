@@ -1,7 +1,7 @@
 //! Waiting in a terminal for an operation that goes on until a device is seen, or seen no more.
 //!
 //! The server is asked how it stands once a second: so a wait survives a restart of the server and a connection that breaks,
-//! and whoever gives up here is told how to go on.
+//! and whoever gives up here reads how to go on.
 
 use std::time::{Duration, Instant};
 

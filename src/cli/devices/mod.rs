@@ -180,7 +180,7 @@ fn presence(presence: &Value) -> String {
     let mut words = text(&presence["state"]);
     for (key, word) in [("since", "since"), ("checkedAt", "looked")] {
         if presence[key].is_i64() {
-            words.push_str(&format!(", {word} {}", when::told(&presence[key])));
+            words.push_str(&format!(", {word} {}", when::in_words(&presence[key])));
         }
     }
     match presence["method"].as_str() {

@@ -302,7 +302,7 @@ fn cases() -> Vec<Case> {
     cases.0
 }
 
-/// The code that the peer is told, from what the reader says.
+/// The code that the peer gets, from what the reader says.
 fn end(read: &[Read], result: Result<(), Violation>) -> End {
     match result {
         Ok(()) => match read.last() {
@@ -353,8 +353,8 @@ async fn each_case_is_answered_by_a_connection() {
         if let Closed(code) = end {
             // The reason is ours to choose.
             let (opcode, payload) = answers.pop().unwrap_or_else(|| panic!("case {number}: no close frame"));
-            let told = payload.get(..2).map(|code| u16::from_be_bytes([code[0], code[1]]));
-            assert_eq!((opcode, told), (CLOSE, code), "case {number}");
+            let sent = payload.get(..2).map(|code| u16::from_be_bytes([code[0], code[1]]));
+            assert_eq!((opcode, sent), (CLOSE, code), "case {number}");
         }
         assert_eq!(answers, expected, "case {number}");
         assert_eq!(control.is_online(1), end == Open, "case {number}");

@@ -5,7 +5,7 @@ use super::*;
 
 #[tokio::test(start_paused = true)]
 async fn the_newest_connection_wins() {
-    let (control, told) = service();
+    let (control, events) = service();
     let mut old = Peered::connect(&control, 1);
     let lost = dispatch::<Act>(&control, 1, "lost").await;
     let sent = old.message().await;
@@ -21,7 +21,7 @@ async fn the_newest_connection_wins() {
     drop(old);
     new.reply(&second.echo()).await;
     assert_eq!(kept.await.unwrap(), Ok(Text::of("kept")));
-    assert_eq!(*told.lock(), ["online 1", "ACT Disconnected", "ACT Ok"]);
+    assert_eq!(*events.lock(), ["online 1", "ACT Disconnected", "ACT Ok"]);
     let presence = control.presence(1).unwrap();
     assert_eq!((presence.state, presence.why), (PresenceState::Online, "connected"));
     assert_eq!(presence.address, Some([192, 0, 2, 7].into()));
@@ -29,7 +29,7 @@ async fn the_newest_connection_wins() {
 
 #[tokio::test(start_paused = true)]
 async fn a_changed_secret_and_a_deletion_disconnect_at_once() {
-    let (control, told) = service();
+    let (control, events) = service();
     let mut agent = Peered::connect(&control, 1);
     control.put(credential(1, AgentKind::Microcontroller, SECRET));
     assert!(control.is_online(1), "nothing changed");
@@ -44,7 +44,7 @@ async fn a_changed_secret_and_a_deletion_disconnect_at_once() {
     assert_eq!(agent.closed().await, (4003, "deleted".to_owned()));
     assert_eq!(control.presence(2), None);
     assert_eq!(admit(&control, 2, SECRET).unwrap_err().kind(), Kind::Unauthenticated);
-    assert!(told.lock().iter().any(|t| t == "offline 2 deleted"));
+    assert!(events.lock().iter().any(|t| t == "offline 2 deleted"));
 }
 
 #[tokio::test(start_paused = true)]

@@ -173,7 +173,7 @@ async fn a_reply_is_judged_by_the_commands_type_at_once() {
 
 #[tokio::test(start_paused = true)]
 async fn replies_reach_only_whom_they_belong_to() {
-    let (control, told) = service();
+    let (control, events) = service();
     let mut one = Agent::connect(&control, 1);
     let mut two = Agent::connect(&control, 2);
     let for_one = dispatch::<Act>(&control, 1, "one").await;
@@ -190,7 +190,7 @@ async fn replies_reach_only_whom_they_belong_to() {
     assert!(!for_one.is_finished());
     one.reply(&sent_one.echo()).await;
     assert_eq!(for_one.await.unwrap(), Ok(Text::of("one")));
-    assert_eq!(*told.lock(), ["online 1", "online 2", "ACT Ok", "ACT Ok"]);
+    assert_eq!(*events.lock(), ["online 1", "online 2", "ACT Ok", "ACT Ok"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -212,7 +212,7 @@ async fn commands_wait_for_a_socket_that_is_on_its_way() {
 
 #[tokio::test(start_paused = true)]
 async fn what_cannot_be_sent_is_said_at_once() {
-    let (control, told) = service();
+    let (control, events) = service();
     let _agent = Agent::connect(&control, 2);
     for payload in ["null", "[]", "5", "{", "{} {}", ""] {
         let result = control.dispatch_json(2, &ACT, payload.to_owned()).await;
@@ -222,7 +222,7 @@ async fn what_cannot_be_sent_is_said_at_once() {
     assert!(matches!(control.dispatch::<Act>(2, &large).await, Err(DispatchError::Payload(_))));
     assert_eq!(control.dispatch::<Act>(1, &Text::of("x")).await, Err(DispatchError::Offline));
     assert_eq!(control.dispatch::<Act>(77, &Text::of("x")).await, Err(DispatchError::Offline));
-    assert_eq!(told.lock().iter().filter(|t| *t == "ACT Refused").count(), 7);
+    assert_eq!(events.lock().iter().filter(|t| *t == "ACT Refused").count(), 7);
 }
 
 #[tokio::test(start_paused = true)]

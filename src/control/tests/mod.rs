@@ -92,13 +92,13 @@ pub(super) fn names() -> Vec<&'static str> {
 
 pub(super) const SECRET: &str = "correct:horse:battery";
 
-/// What was told, in one word each.
-pub(super) type Told = Arc<Mutex<Vec<String>>>;
+/// What happened, in one word each.
+pub(super) type Happenings = Arc<Mutex<Vec<String>>>;
 
 /// A service with agents 1 (a microcontroller) and 2 (a server).
-pub(super) fn service() -> (Arc<Control>, Told) {
-    let told = Told::default();
-    let log = told.clone();
+pub(super) fn service() -> (Arc<Control>, Happenings) {
+    let events = Happenings::default();
+    let log = events.clone();
     let control = Control::new(
         Clock::default(),
         names(),
@@ -115,7 +115,7 @@ pub(super) fn service() -> (Arc<Control>, Told) {
         credential(1, AgentKind::Microcontroller, SECRET),
         credential(2, AgentKind::Server, SECRET),
     ]);
-    (control, told)
+    (control, events)
 }
 
 pub(super) fn credential(id: i64, kind: AgentKind, secret: &str) -> Credential {

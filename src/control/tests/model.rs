@@ -84,7 +84,7 @@ struct Admitted {
 /// The service and what it must look like.
 pub(super) struct Model {
     pub(super) control: Arc<Control>,
-    pub(super) told: Arc<Mutex<Vec<(i64, &'static str)>>>,
+    pub(super) events: Arc<Mutex<Vec<(i64, &'static str)>>>,
     pub(super) expected: Vec<(i64, &'static str)>,
     pub(super) counters: Counters,
     pub(super) agents: [Option<Known>; AGENTS],
@@ -114,8 +114,8 @@ fn secret(number: u32) -> String {
 
 impl Model {
     pub(super) fn new() -> Self {
-        let told = Arc::new(Mutex::new(Vec::new()));
-        let log = told.clone();
+        let events = Arc::new(Mutex::new(Vec::new()));
+        let log = events.clone();
         let control = Control::new(
             Clock::default(),
             names(),
@@ -128,7 +128,7 @@ impl Model {
         let mut model = Self {
             before: control.core.clock.now(),
             control,
-            told,
+            events,
             expected: Vec::new(),
             counters: Counters::default(),
             agents: [None, None, None],
@@ -211,7 +211,7 @@ impl Model {
         for _ in 0..2 {
             tokio::task::yield_now().await;
         }
-        self.links.iter_mut().for_each(|link| link.told = link.fate.is_some());
+        self.links.iter_mut().for_each(|link| link.noticed = link.fate.is_some());
         self.collect();
     }
 
@@ -435,7 +435,7 @@ impl Model {
         self.notice_old_secrets(self.before + i64::try_from(time).unwrap() - BEAT);
         let (now, agents) = (self.now, &self.agents);
         for link in &mut self.links {
-            // What was ended was ended with its commands; who was told what is checked with the callers.
+            // What was ended was ended with its commands; who got which answer is checked with the callers.
             let live = agents[link.agent].as_ref().and_then(|known| known.live.as_ref());
             if live.is_some_and(|live| live.era == link.era) {
                 let late = link.flights.extract_if(.., |flight| flight.deadline() <= now);

@@ -43,7 +43,7 @@ pub(super) struct Link {
     /// Why and when it ended, if it did.
     pub(super) fate: Option<(&'static str, u64)>,
     /// Whether its reading side has had the time to find that out.
-    pub(super) told: bool,
+    pub(super) noticed: bool,
     /// Commands written to it that are neither answered nor late.
     pub(super) flights: Vec<Flight>,
     /// IDs whose reply would be late, and the names of their commands.
@@ -69,7 +69,7 @@ impl Link {
             wire,
             guard,
             fate,
-            told: fate.is_some(),
+            noticed: fate.is_some(),
             flights: Vec::new(),
             late: Vec::new(),
             heartbeat: None,
@@ -97,7 +97,7 @@ pub(super) struct Caller {
     pub(super) outcome: oneshot::Receiver<Answered>,
 }
 
-/// The close code an agent is told a reason with.
+/// The close code an agent gets for a reason.
 fn code(why: &str) -> Option<u16> {
     match why {
         "replaced" => Some(4001),
@@ -140,7 +140,7 @@ impl Model {
             Step::Violate(_) => {
                 link.wire.say(&[0x81, 1, b'x']);
                 // Read by a connection that was over, it is one all the same.
-                self.counters.violations += u64::from(!link.told);
+                self.counters.violations += u64::from(!link.noticed);
                 return self.ended(agent, era, "protocol_error");
             }
             Step::Babble(_) => {
@@ -283,11 +283,11 @@ impl Model {
         }
         assert_eq!(self.control.online_count(), online);
         // Events of one agent come in order; of several that change at once, in any.
-        let mut told = std::mem::take(&mut *self.told.lock());
+        let mut events = std::mem::take(&mut *self.events.lock());
         let mut expected = std::mem::take(&mut self.expected);
-        told.sort_by_key(|(agent, _)| *agent);
+        events.sort_by_key(|(agent, _)| *agent);
         expected.sort_by_key(|(agent, _)| *agent);
-        assert_eq!(told, expected);
+        assert_eq!(events, expected);
     }
 
     fn check_links(&mut self) {

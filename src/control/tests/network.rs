@@ -30,8 +30,8 @@ const END: Duration = Duration::from_secs(600);
 
 /// The host of the service, with its callers.
 async fn serve(watch: Watch, seed: u64) -> turmoil::Result {
-    let told = watch.clone();
-    let control = Control::new(Clock::default(), names(), Box::new(move |event| told.told(&event)));
+    let watcher = watch.clone();
+    let control = Control::new(Clock::default(), names(), Box::new(move |event| watcher.note(&event)));
     control.load((1..=AGENTS).map(|id| credential(id, kind(id), SECRET)).collect());
     control.start(Shutdown::new());
     let listener = TcpListener::bind(("0.0.0.0", PORT)).await?;
@@ -116,7 +116,7 @@ async fn end(control: Arc<Control>, watch: Watch) {
     }
     watch.set_stage(Stage::Stopping);
     control.stop(Duration::from_secs(1)).await;
-    // Callers are told when their tasks get their turn.
+    // Callers hear of it when their tasks get their turn.
     sleep(LOOK).await;
     watch.look_back();
 }

@@ -1,7 +1,7 @@
 //! What a simulated network is watched for: who was heard when, who waits for what, and which of it breaks the rules.
 //!
 //! It knows the service only from outside: by its events, by the bytes it reads, by the ends of its tasks and by what
-//! its callers are told. Its times are the rules' own and not the service's constants.
+//! its callers get. Its times are the rules' own and not the service's constants.
 
 use std::collections::BTreeMap;
 
@@ -36,9 +36,9 @@ pub(super) fn kind(agent: i64) -> AgentKind {
 /// What is known of an agent.
 #[derive(Default)]
 struct Seen {
-    /// What the service told last, and when.
+    /// What the service said last, and when.
     online: bool,
-    told: Duration,
+    said_at: Duration,
     /// When its newest connection came, or brought bytes last.
     heard: Duration,
     newest: u32,
@@ -126,7 +126,7 @@ impl Watch {
     }
 
     /// The service tells of an event.
-    pub(super) fn told(&self, event: &Event) {
+    pub(super) fn note(&self, event: &Event) {
         let mut book = self.0.lock();
         let (agent, online, why) = match *event {
             Event::AgentOnline { agent } => (agent, true, "online"),
@@ -137,15 +137,15 @@ impl Watch {
         let seen = book.of(agent);
         let (was, quiet) = (std::mem::replace(&mut seen.online, online), now().saturating_sub(seen.heard));
         let given_up = seen.given_up == seen.newest;
-        seen.told = now();
+        seen.said_at = now();
         if !online {
             seen.links.values_mut().for_each(|over| *over = over.or(Some(now())));
         }
         if was == online {
-            book.fault(format!("agent {agent} is told {why} twice"));
+            book.fault(format!("agent {agent} is said to be {why} twice"));
         }
         if why == "upgrade_failed" && !given_up {
-            book.fault(format!("agent {agent} is told {why} for a connection that was replaced"));
+            book.fault(format!("agent {agent} is said to be {why} for a connection that was replaced"));
         }
         if why == "silent" && quiet < SILENCE {
             book.fault(format!("agent {agent} is called silent {quiet:?} after it was heard"));
@@ -218,7 +218,7 @@ impl Watch {
                 | DispatchError::Offline
                 | DispatchError::Busy),
             ) => book.count(&format!("{why:?}")),
-            other => book.fault(format!("agent {agent} was asked {text:?} and its caller told {other:?}")),
+            other => book.fault(format!("agent {agent} was asked {text:?} and its caller got {other:?}")),
         }
     }
 
@@ -228,12 +228,15 @@ impl Watch {
         let mut faults = Vec::new();
         let online = book.agents.values().filter(|seen| seen.online).count();
         if control.online_count() != online {
-            faults.push(format!("{online} agents were told online, and {} count", control.online_count()));
+            faults.push(format!(
+                "{online} agents were said to be online, and {} count",
+                control.online_count()
+            ));
         }
         for (agent, seen) in &book.agents {
             let there = control.presence(*agent).is_some_and(|p| p.state == PresenceState::Online);
             if there != seen.online || there != control.is_online(*agent) {
-                faults.push(format!("agent {agent}'s presence is not what was told"));
+                faults.push(format!("agent {agent}'s presence is not what was said"));
             }
             if there && now > seen.heard + SILENCE + MARGIN {
                 faults.push(format!("agent {agent} is online, heard last at {:?}", seen.heard));
@@ -252,7 +255,7 @@ impl Watch {
                 let (from, bound) = if there {
                     (waiting.since, TURN * turns + UPGRADE)
                 } else {
-                    (waiting.since.max(seen.told), Duration::ZERO)
+                    (waiting.since.max(seen.said_at), Duration::ZERO)
                 };
                 if now > from + bound + MARGIN {
                     let since = waiting.since;

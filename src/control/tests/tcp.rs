@@ -134,7 +134,7 @@ async fn a_peer_that_never_reads_is_cut_off_over_tcp() {
 
 #[tokio::test]
 async fn a_replaced_connection_does_not_hold_up_the_new_one() {
-    let (control, told) = service();
+    let (control, events) = service();
     // Never reads, never closes.
     let (mut old, old_closed) = connect(&control, 1).await;
     let (mut new, _) = connect(&control, 1).await;
@@ -147,7 +147,7 @@ async fn a_replaced_connection_does_not_hold_up_the_new_one() {
     assert_eq!((first, &payload[..2], &payload[2..]), (0x88, &4001_u16.to_be_bytes()[..], &b"replaced"[..]));
     until("the old socket closed", || old_closed.load(Ordering::SeqCst)).await;
     assert!(control.is_online(1));
-    assert_eq!(*told.lock(), ["online 1", "ACT Ok"]);
+    assert_eq!(*events.lock(), ["online 1", "ACT Ok"]);
 }
 
 #[tokio::test]

@@ -7,10 +7,10 @@ use tokio::time::{Instant, advance, sleep, timeout};
 use super::peer::{Agent, CLOSE, PING, PONG, TEXT, dispatch};
 use super::*;
 
-fn started() -> (Arc<Control>, Told) {
-    let (control, told) = service();
+fn started() -> (Arc<Control>, Happenings) {
+    let (control, events) = service();
     control.start(Shutdown::new());
-    (control, told)
+    (control, events)
 }
 
 fn about(actual: Duration, expected: Duration) -> bool {
@@ -73,7 +73,7 @@ async fn heartbeats_of_many_agents_are_spread_over_the_minute() {
 
 #[tokio::test(start_paused = true)]
 async fn an_agent_that_says_nothing_for_75_seconds_is_gone() {
-    let (control, told) = started();
+    let (control, events) = started();
     let mut agent = Agent::connect(&control, 1);
     sleep(Duration::from_secs(30)).await;
     agent.send(PONG, b"").await;
@@ -92,7 +92,7 @@ async fn an_agent_that_says_nothing_for_75_seconds_is_gone() {
         }
     }
     assert!(about(start.elapsed(), Duration::from_secs(75)), "{:?}", start.elapsed());
-    assert_eq!(*told.lock(), ["online 1", "ACT Offline", "offline 1 silent"]);
+    assert_eq!(*events.lock(), ["online 1", "ACT Offline", "offline 1 silent"]);
     let presence = control.presence(1).unwrap();
     assert_eq!((presence.state, presence.why), (PresenceState::Offline, "silent"));
     // The socket is cut though the peer does not close.
@@ -181,7 +181,7 @@ async fn answered_commands_leave_nothing_on_the_wheel() {
 
 #[tokio::test(start_paused = true)]
 async fn a_peer_that_never_reads_is_cut_off_after_ten_seconds() {
-    let (control, told) = started();
+    let (control, events) = started();
     let mut agent = Agent::connect_narrow(&control, 2, 1_000);
     let start = Instant::now();
     let big = "x".repeat(8_000);
@@ -194,12 +194,12 @@ async fn a_peer_that_never_reads_is_cut_off_after_ten_seconds() {
     }
     // Its command's own time was over before.
     assert_eq!(pending.await.unwrap(), Err(DispatchError::TimedOut));
-    assert_eq!(told.lock().last().map(String::as_str), Some("offline 2 stalled"));
+    assert_eq!(events.lock().last().map(String::as_str), Some("offline 2 stalled"));
 }
 
 #[tokio::test(start_paused = true)]
 async fn what_is_queued_for_a_peer_that_does_not_read_is_bounded() {
-    let (control, told) = started();
+    let (control, events) = started();
     let mut agent = Agent::connect_narrow(&control, 2, 100);
     let mut sent = 0;
     while control.is_online(2) {
@@ -209,7 +209,7 @@ async fn what_is_queued_for_a_peer_that_does_not_read_is_bounded() {
         tokio::task::yield_now().await;
     }
     assert!(sent > 60 * 1024, "ended after {sent} bytes");
-    assert_eq!(told.lock().last().map(String::as_str), Some("offline 2 stalled"));
+    assert_eq!(events.lock().last().map(String::as_str), Some("offline 2 stalled"));
 }
 
 #[tokio::test(start_paused = true)]
@@ -232,7 +232,7 @@ async fn a_slow_reader_gets_everything_in_order() {
 
 #[tokio::test(start_paused = true)]
 async fn an_agent_that_never_brings_its_socket_is_not_kept() {
-    let (control, told) = started();
+    let (control, events) = started();
     let ticket = admit(&control, 1, SECRET).unwrap();
     assert!(control.is_online(1));
     drop(ticket);
@@ -240,7 +240,7 @@ async fn an_agent_that_never_brings_its_socket_is_not_kept() {
     let _held = admit(&control, 1, SECRET).unwrap();
     sleep(Duration::from_secs(76)).await;
     assert!(!control.is_online(1));
-    assert_eq!(*told.lock(), ["online 1", "offline 1 upgrade_failed", "online 1", "offline 1 silent"]);
+    assert_eq!(*events.lock(), ["online 1", "offline 1 upgrade_failed", "online 1", "offline 1 silent"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -294,13 +294,13 @@ async fn after_the_shutdown_is_told_nobody_is_admitted_but_commands_still_time_o
 
 #[tokio::test(start_paused = true)]
 async fn a_panic_of_the_clockwork_ends_nothing() {
-    let (control, told) = started();
+    let (control, events) = started();
     let _silent = Agent::connect(&control, 1);
     let agent = control.find(2).unwrap();
     control.core.timer.at(control.core.now() + 1, Due { agent, task: Task::Panic });
     // It comes up again and again, and the others are looked after all the same.
     sleep(Duration::from_secs(76)).await;
-    assert_eq!(told.lock().last().map(String::as_str), Some("offline 1 silent"));
+    assert_eq!(events.lock().last().map(String::as_str), Some("offline 1 silent"));
 }
 
 #[tokio::test(start_paused = true)]

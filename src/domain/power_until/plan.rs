@@ -30,7 +30,7 @@ pub(super) struct Progress {
     pub(super) deadline: Millis,
     /// Looks in a row that did not see the device, and whether any of these could tell.
     pub(super) misses: u32,
-    pub(super) told: bool,
+    pub(super) could_tell: bool,
 }
 
 /// What proves that the device is gone.
@@ -53,24 +53,24 @@ impl Progress {
 
     /// How long it is until the next look.
     pub(super) fn pause(&self) -> Millis {
-        if self.misses > 0 && !self.told { LONG_PAUSE } else { PAUSE }
+        if self.misses > 0 && !self.could_tell { LONG_PAUSE } else { PAUSE }
     }
 
     /// Takes in what a look brought, made while the agent on the device was gone or not. Answers what that proves.
     pub(super) fn take(&mut self, sample: Sample, agent_gone: bool) -> Option<Gone> {
-        let (missed, told) = match sample {
+        let (missed, could_tell) = match sample {
             Sample::Seen(_) => (false, false),
             // A device that answers nobody is up for as long as its agent is connected.
             Sample::NotSeen(_) => (agent_gone, true),
             Sample::CannotTell(_) => (agent_gone, false),
         };
         if !missed {
-            (self.misses, self.told) = (0, false);
+            (self.misses, self.could_tell) = (0, false);
             return None;
         }
         self.misses += 1;
-        self.told |= told;
-        let gone = if self.told { Gone::NotSeen } else { Gone::Disconnected };
+        self.could_tell |= could_tell;
+        let gone = if self.could_tell { Gone::NotSeen } else { Gone::Disconnected };
         (self.misses >= MISSES).then_some(gone)
     }
 
@@ -137,8 +137,8 @@ mod tests {
                 let misses = looks[..=at].iter().rev().take_while(|look| is_miss(look)).collect::<Vec<_>>();
                 prop_assert_eq!(proved.is_some(), misses.len() >= 2, "{:?}", &looks[..=at]);
                 // That it was looked for is said where somebody could tell.
-                let told = misses.iter().any(|(sample, _)| matches!(sample, Sample::NotSeen(_)));
-                let how = if told { Gone::NotSeen } else { Gone::Disconnected };
+                let could_tell = misses.iter().any(|(sample, _)| matches!(sample, Sample::NotSeen(_)));
+                let how = if could_tell { Gone::NotSeen } else { Gone::Disconnected };
                 prop_assert!(proved.is_none_or(|proved| proved == how));
             }
         }

@@ -300,7 +300,7 @@ impl WakeDriver {
             }
             Sample::CannotTell(why) => (why, "Looked: the agent has no means of telling"),
         };
-        self.driven.progress.told |= !matches!(seen.sample, Sample::CannotTell(_));
+        self.driven.progress.could_tell |= !matches!(seen.sample, Sample::CannotTell(_));
         self.driven.progress.last = Some(why.to_owned());
         self.driven.note("looked", message).data = Some(self.evidence(seen, why).to_string());
         let Sample::Seen(method) = seen.sample else { return Ok(false) };

@@ -29,7 +29,7 @@ pub(super) struct Progress {
     /// Why the last look did not see it.
     pub(super) last: Option<String>,
     /// Whether any look could tell.
-    pub(super) told: bool,
+    pub(super) could_tell: bool,
     /// Whether an agent said that it sent a packet.
     pub(super) sent: bool,
 }
@@ -73,7 +73,7 @@ impl Progress {
             (reason::AGENT_OFFLINE, "None of its agents was connected at the end: it may have woken unseen")
         } else if !self.sent {
             (reason::COMMAND_FAILED, "The agent sent no magic packet: ask the owner of the agent why")
-        } else if !self.told {
+        } else if !self.could_tell {
             (
                 reason::CANNOT_PROBE,
                 "The agent has no means of telling whether it is up: give the device its address",
@@ -160,7 +160,7 @@ mod tests {
     fn the_most_telling_reason_is_given() {
         let mut progress = Progress { sent: true, ..Progress::default() };
         assert_eq!(progress.failure(true).0, "cannot_probe");
-        progress.told = true;
+        progress.could_tell = true;
         assert_eq!(progress.failure(true).0, "not_seen");
         assert_eq!(progress.failure(false).0, "agent_offline");
         progress.last = Some(why::OTHER_DEVICE_ANSWERS.to_owned());

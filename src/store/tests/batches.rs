@@ -1,4 +1,4 @@
-//! The writer's promises: one transaction a batch, each job on its own, nobody told before the commit.
+//! The writer's promises: one transaction a batch, each job on its own, nobody answered before the commit.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::AtomicUsize;
@@ -256,10 +256,10 @@ async fn callers_are_told_after_the_commit() {
             .map(|i| {
                 let x = round * 4 + i;
                 let path = path.clone();
-                let told = store.write(move |db| put(db, x));
+                let answer = store.write(move |db| put(db, x));
                 Box::pin(async move {
-                    told.await.unwrap();
-                    // On another connection, in the moment of being told.
+                    answer.await.unwrap();
+                    // On another connection, in the moment of the answer.
                     let found =
                         raw::one(&raw::read_only(&path), &format!("SELECT count(*) FROM t WHERE x = {x}"));
                     assert_eq!(found, "1");

@@ -1,4 +1,4 @@
-//! What is kept of the database, and that it is never older than what was told.
+//! What is kept of the database, and that it is never older than what was acknowledged.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -64,19 +64,19 @@ async fn what_is_kept_is_bounded() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn nobody_gets_an_older_answer_than_was_told() {
+async fn nobody_gets_an_older_answer_than_was_acknowledged() {
     let (_directory, store) = fresh().await;
     let memo = Arc::new(Memo::new(store.clone()));
-    let told = Arc::new(AtomicUsize::new(0));
+    let acknowledged = Arc::new(AtomicUsize::new(0));
     let readers: Vec<_> = (0..4)
         .map(|_| {
-            let (memo, told) = (memo.clone(), told.clone());
+            let (memo, acknowledged) = (memo.clone(), acknowledged.clone());
             tokio::spawn(async move {
                 let asked = Arc::default();
-                while told.load(Ordering::SeqCst) < 200 {
-                    let at_least = told.load(Ordering::SeqCst);
+                while acknowledged.load(Ordering::SeqCst) < 200 {
+                    let at_least = acknowledged.load(Ordering::SeqCst);
                     let found = users_in(&memo, 0, &asked).await;
-                    assert!(found >= at_least, "{found} users, but {at_least} were told of");
+                    assert!(found >= at_least, "{found} users, but {at_least} were acknowledged");
                     tokio::task::yield_now().await;
                 }
             })
@@ -84,7 +84,7 @@ async fn nobody_gets_an_older_answer_than_was_told() {
         .collect();
     for _ in 0..200 {
         store.write(add_user).await.unwrap();
-        told.fetch_add(1, Ordering::SeqCst);
+        acknowledged.fetch_add(1, Ordering::SeqCst);
     }
     for reader in readers {
         reader.await.unwrap();

@@ -93,7 +93,7 @@ macro_rules! reached {
     };
 }
 
-/// `good` where the device is within reach as its owner's; who only sees it is told that it is shared.
+/// `good` where the device is within reach as its owner's; who only sees it reads that it is shared.
 macro_rules! owned {
     ($good:literal) => {
         |case| Some(if case.reaches() { $good } else { seen(case) })

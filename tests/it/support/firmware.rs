@@ -1,7 +1,7 @@
 //! An agent in the field, written by hand after arduinoWebSockets 2.7 and the firmware on top of it.
 //!
 //! It knows nothing of the server's code, is as strict as the firmware where that is strict (the handshake's answer,
-//! fragments, 15 360 bytes), and can be told to send what other agents or attackers may send.
+//! fragments, 15 360 bytes), and can be made to send what other agents or attackers may send.
 
 use std::net::SocketAddr;
 use std::time::Duration;

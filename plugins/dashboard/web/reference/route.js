@@ -95,7 +95,7 @@ export class RouteView extends Part {
 
   /** @param {import('./openapi.js').Response} response */
   #response({ status, description, schema, types, headers, codes }) {
-    const told = headers.filter(([name]) => name.toLowerCase() !== 'x-request-id');
+    const shown = headers.filter(([name]) => name.toLowerCase() !== 'x-request-id');
     return html`<li class=${status < '400' ? 'good' : 'bad'}>
       <p><strong>${status}</strong> <span lang="en">${description}</span>
         ${types.filter((type) => type !== 'application/json').map((type) => html`<span class="tag">${type}</span>`)}
@@ -104,8 +104,8 @@ export class RouteView extends Part {
       ${codes.length > 0
         ? html`<ul class="codes-list">${codes.map(({ code, text }) => html`<li><code>${code}</code> <span class="quiet" lang="en">${marked(text)}</span></li>`)}</ul>`
         : nothing}
-      ${told.length > 0
-        ? html`<p class="heads quiet">${t('docs.headers')} ${told.map(([name, about]) => html`<span><code>${name}</code> <span lang="en">${marked(about)}</span></span>`)}</p>`
+      ${shown.length > 0
+        ? html`<p class="heads quiet">${t('docs.headers')} ${shown.map(([name, about]) => html`<span><code>${name}</code> <span lang="en">${marked(about)}</span></span>`)}</p>`
         : nothing}
     </li>`;
   }
