@@ -64,6 +64,8 @@ pub struct Operations {
     cancelers: Mutex<HashMap<OperationId, Arc<Cancel>>>,
     /// When something is due first.
     first_due: AtomicI64,
+    /// Notified when something becomes due where nothing was.
+    due: Notify,
     passed_on: PassedOn,
     /// Who waits for the end of an operation.
     waiters: Mutex<HashMap<OperationId, Arc<Notify>>>,
@@ -83,6 +85,7 @@ impl Default for Operations {
             room: Room::default(),
             cancelers: Mutex::default(),
             first_due: AtomicI64::new(Millis::MAX),
+            due: Notify::new(),
             passed_on: PassedOn::default(),
             waiters: Mutex::default(),
             recorded: record::Recorded::default(),
@@ -136,8 +139,10 @@ impl Operations {
 
     /// Passes on that an operation was made or changed, which is stored: to its queue, to whoever waits, and as an event.
     fn published(&self, host: &Host, operation: &Operation) {
-        if let Some(due) = operation.due_at {
-            self.first_due.fetch_min(due, Ordering::Relaxed);
+        if let Some(due) = operation.due_at
+            && self.first_due.fetch_min(due, Ordering::Relaxed) == Millis::MAX
+        {
+            self.due.notify_one();
         }
         if !operation.is_live() {
             let waiting = self.waiters.lock().remove(&operation.id);

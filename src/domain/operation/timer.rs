@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::sleep;
 
 use super::Operations;
 use super::ledger::apply;
@@ -18,7 +18,10 @@ use crate::host::Host;
 use crate::model::operation::{Operation, State};
 use crate::store::{Conn, operation_times, operations};
 
+/// How often it is looked whether something is due, and whether the wall clock was set.
 const TICK: Duration = Duration::from_millis(100);
+/// The same while nothing is live: an idle server wakes its machine seldom.
+const IDLE_TICK: Duration = Duration::from_millis(500);
 /// By how many milliseconds the wall clock must be set at once for times to follow it.
 const SET: Millis = 2000;
 /// How long the clockwork waits where the database refuses.
@@ -35,10 +38,12 @@ impl Operations {
             );
         }
         let mut ahead = host.clock.ahead();
-        let mut ticks = interval(TICK);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         loop {
-            ticks.tick().await;
+            let idle = self.first_due.load(Ordering::Relaxed) == Millis::MAX;
+            tokio::select! {
+                () = sleep(if idle { IDLE_TICK } else { TICK }) => {}
+                () = self.due.notified(), if idle => continue,
+            }
             let is_ahead = host.clock.ahead();
             if let (Some(was), Some(is)) = (ahead, is_ahead)
                 && (is - was).abs() >= SET
@@ -76,9 +81,8 @@ impl Operations {
             let connected =
                 |operation: &Operation| operation.agent.is_some_and(|agent| host.control.is_online(agent));
             let due: Vec<_> = due.into_iter().map(|operation| (connected(&operation), operation)).collect();
-            let clock = host.clock.clone();
+            // By the time of the look: set back meanwhile, the clock would leave all of it due by that time, for ever.
             let stored = host.store.write(move |db| {
-                let now = clock.now();
                 let one = |(connected, operation): (bool, Operation)| {
                     let ended = apply(db, &operation, &Input::Tick(connected), now)?;
                     if ended.is_none() && operation.state == State::Queued {
