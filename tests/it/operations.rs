@@ -252,6 +252,22 @@ async fn time_alone_ends_what_is_never_sent() {
 }
 
 #[tokio::test]
+async fn what_was_found_due_ends_though_the_clock_is_set_back_before_that_is_stored() {
+    let scene = Scene::new("server").await;
+    let id = made(&scene.admin, with(wakeup(scene.agent), json!({"deliverWithin": 1}))).await;
+    // Whoever would store that it ended waits.
+    let host = scene.server.host().clone();
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    let holding = tokio::spawn(async move { host.store.write(move |_| Ok(released.recv())).await });
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    scene.server.host().clock.set_by(-60 * 60 * 1000);
+    release.send(()).unwrap();
+    holding.await.unwrap().unwrap().unwrap();
+    let expired = until_state(&scene.admin, &id, "expired").await;
+    assert_eq!(expired["reason"], "agent_offline");
+}
+
+#[tokio::test]
 async fn what_does_not_get_its_turn_in_time_says_that_its_agent_was_busy() {
     let scene = Scene::new("microcontroller").await;
     let mut firmware = scene.firmware().await;
