@@ -68,7 +68,7 @@ struct Count {
 pub(super) struct Chatter {
     counts: Mutex<[Count; KINDS]>,
     /// What a line that comes once was written about.
-    told: Mutex<HashSet<&'static str>>,
+    logged: Mutex<HashSet<&'static str>>,
 }
 
 const ALL: [Kind; KINDS] = [
@@ -93,7 +93,7 @@ impl Chatter {
 
     /// Writes `line` unless one about the same was written so before.
     pub(super) fn say_once(&self, about: &'static str, line: impl FnOnce()) {
-        if self.told.lock().insert(about) {
+        if self.logged.lock().insert(about) {
             line();
         }
     }

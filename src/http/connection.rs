@@ -51,7 +51,7 @@ pub(super) struct Setup<S> {
     http: http1::Builder,
     head_time: Duration,
     idle_time: Duration,
-    /// Told when the server stops; the flag is set first and saves looking at the token on every wake.
+    /// Canceled when the server stops; the flag is set first and saves looking at the token on every wake.
     stop: Shutdown,
     stopping: AtomicBool,
 }
@@ -102,7 +102,7 @@ impl<S: Service> Setup<S> {
         // The timer never sleeps longer than the shortest limit, so that it needs no moving when a limit begins.
         let tick = times.head.min(times.stalled);
         let mut timer = std::pin::pin!(sleep_until(Instant::now() + tick));
-        let mut told = std::pin::pin!(self.stop.cancelled());
+        let mut stopped = std::pin::pin!(self.stop.cancelled());
         let mut watching = false;
         let mut draining = None;
         let mut flowing = None;
@@ -110,7 +110,7 @@ impl<S: Service> Setup<S> {
             if !watching {
                 watching = true;
                 // Registers this task's waker once; from then on the flag says it all.
-                let _ = told.as_mut().poll(cx);
+                let _ = stopped.as_mut().poll(cx);
             }
             if draining.is_none() && self.stopping.load(Relaxed) {
                 let end = Instant::now() + DRAIN;
