@@ -30,6 +30,12 @@ impl Log {
         String::from_utf8_lossy(&self.0.lock().unwrap()).contains(words)
     }
 
+    /// Whether a line of the log holds all these words by now.
+    pub fn has_line(&self, words: &[&str]) -> bool {
+        let log = String::from_utf8_lossy(&self.0.lock().unwrap()).into_owned();
+        log.lines().any(|line| words.iter().all(|words| line.contains(words)))
+    }
+
     /// How often `words` stand in the log by now.
     pub fn count(&self, words: &str) -> usize {
         String::from_utf8_lossy(&self.0.lock().unwrap()).matches(words).count()
