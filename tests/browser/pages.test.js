@@ -40,7 +40,7 @@ const pages = {
     prepare: async (page) => {
       await page.getByRole('button', { name: 'Wake Media NAS' }).click();
       await page.getByRole('button', { name: 'Wake Cellar server' }).click();
-      await page.getByText(/Online after|Online nach/).first().waitFor();
+      await page.getByText(/Was online already|War schon online/).first().waitFor();
       await page.mouse.move(0, 0);
     },
   },

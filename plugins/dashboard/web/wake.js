@@ -62,7 +62,7 @@ export class Wake {
       case 'queued':
         return ['busy', t('wake.queued')];
       case 'online':
-        return ['online', t('wake.online', { after: lasting(this.operation?.evidence?.onlineAfterMs ?? this.ended - this.begun) })];
+        return ['online', this.operation?.evidence?.wasOnline ? t('wake.already') : t('wake.online', { after: lasting(this.operation?.evidence?.onlineAfterMs ?? this.ended - this.begun) })];
       case 'canceled':
         return ['unknown', t('wake.canceled')];
       case 'silent':
@@ -143,7 +143,7 @@ function take(wake, operation) {
     wake.ended = endedAt ?? Date.now();
     if (wake.phase === 'online') {
       const after = lasting(operation.evidence?.onlineAfterMs ?? wake.ended - wake.begun);
-      announce(t('wake.said.online', { name, after }));
+      announce(operation.evidence?.wasOnline ? t('wake.said.already', { name }) : t('wake.said.online', { name, after }));
     } else if (wake.phase === 'canceled') announce(t('wake.said.canceled', { name }));
     else announce(t('wake.said.silent', { name, why: reasonOf(operation) }));
   }
