@@ -333,6 +333,10 @@ impl Agent {
         self.state.lock().supports(command)
     }
 
+    pub(super) fn could_take(&self, entry: &CommandEntry) -> Result<(), DispatchError> {
+        self.state.lock().could_take(entry)
+    }
+
     /// Remembers that the agent answered on the connection of an epoch not to know a command.
     pub(super) fn does_not_know(&self, epoch: u32, command: &'static str) {
         let mut state = self.state.lock();

@@ -75,6 +75,7 @@ use crate::error::{Error, Kind, Result};
 use crate::model::agent_features::AgentFeatures;
 use crate::model::audit::{Action, SubjectKind};
 use crate::model::event::Event;
+use crate::registry::CommandEntry;
 
 pub use self::cancel::Canceler;
 pub use self::command::{Requester, Witness, Witnessed};
@@ -209,6 +210,14 @@ impl Control {
     /// Whether the agent has a command. What its newest connection said holds until it connects again.
     pub fn supports(&self, agent: i64, command: &str) -> Supported {
         self.find(agent).map_or(Supported::Unknown, |agent| agent.supports(command))
+    }
+
+    /// Whether an agent, connected or not, is one that can be sent a command, as far as that is known.
+    ///
+    /// # Errors
+    /// It lacks the command, or is too small for it.
+    pub fn could_take(&self, agent: i64, entry: &CommandEntry) -> std::result::Result<(), DispatchError> {
+        self.find(agent).map_or(Ok(()), |agent| agent.could_take(entry))
     }
 
     /// How often agents said something nobody waited for.

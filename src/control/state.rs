@@ -194,6 +194,11 @@ impl State {
         if !self.is_online() {
             return Err(DispatchError::Offline);
         }
+        self.could_take(entry)
+    }
+
+    /// Whether a command may be put in line once it is connected.
+    pub(super) fn could_take(&self, entry: &CommandEntry) -> Result<(), DispatchError> {
         if self.supports(entry.name) == Supported::No {
             return Err(DispatchError::Unsupported);
         }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::By;
 use super::agent::not_found;
-use super::command_error::{agent_error, in_time, unsupported};
+use super::command_error::{in_time, refused};
 use super::hang_up::hung_up;
 use super::operation::record::{Direct, Watched};
 use super::server_side;
@@ -58,10 +58,7 @@ pub async fn send(
         };
         let reply = server_side::after(&by.host, agent, entry, reply).await;
         watched.ended(reply.as_ref().map(Some));
-        reply.map_err(|error| match error {
-            DispatchError::Unsupported => unsupported(entry),
-            error => agent_error(agent, entry.name, error),
-        })
+        reply.map_err(|error| refused(agent, entry, error))
     };
     let reply = by.as_long_as_allowed(sending).await;
     by.note_sent(

@@ -33,7 +33,7 @@ pub(crate) fn allow_it(name: &str) -> String {
 }
 
 /// That an agent does not have a command, and what to do.
-pub(crate) fn unsupported(entry: &CommandEntry) -> Error {
+fn unsupported(entry: &CommandEntry) -> Error {
     let name = entry.name;
     let why = if entry.opt_in {
         format!(
@@ -46,6 +46,14 @@ pub(crate) fn unsupported(entry: &CommandEntry) -> Error {
             .to_owned()
     };
     Error::conflict("command_not_supported", format!("{name} command failed: {why}"))
+}
+
+/// The error of a command that cannot be done, of its own name.
+pub(crate) fn refused(agent: i64, entry: &CommandEntry, error: DispatchError) -> Error {
+    match error {
+        DispatchError::Unsupported => unsupported(entry),
+        error => agent_error(agent, entry.name, error),
+    }
 }
 
 /// The error of a command. `what` begins the text of a refusal: `Wakeup command failed: <the agent's message>`.

@@ -7,6 +7,7 @@ mod faulty;
 mod guarded;
 mod heard;
 mod hidden;
+mod marathon;
 mod notes;
 mod picky;
 mod sleepy;

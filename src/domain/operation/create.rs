@@ -12,9 +12,8 @@ use super::read::{Seen, Sight};
 use super::target::target;
 use super::{Operations, class, maker};
 use crate::clock::Millis;
-use crate::control::Supported;
 use crate::domain::By;
-use crate::domain::command_error::unsupported;
+use crate::domain::command_error::refused;
 use crate::domain::device_agent;
 use crate::domain::power::Power;
 use crate::domain::{power_until, wake_until};
@@ -167,9 +166,7 @@ pub async fn create(by: &By, wanted: Wanted, options: Options) -> Result<Created
         if options.only_online && !online(agent) {
             return Err(Error::new(Kind::Unavailable, "agent_offline", "Agent is offline"));
         }
-        if host.control.supports(agent, target.entry.name) == Supported::No {
-            return Err(unsupported(target.entry));
-        }
+        host.control.could_take(agent, target.entry).map_err(|e| refused(agent, target.entry, e))?;
         shared.room.take(db, agent, new_by.user)?;
         let entry = target.entry;
         let deliver_by = now + delivery(entry, &options)?;
