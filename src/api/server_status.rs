@@ -6,7 +6,7 @@ use serde::Serialize;
 use super::tags::SERVER;
 use crate::VERSION;
 use crate::clock::Millis;
-use crate::domain::server_status;
+use crate::domain::server_status::{self, Backup};
 use crate::error::Result;
 use crate::model::permission::Permission as P;
 use crate::model::plugin_words::PluginWords;
@@ -44,8 +44,29 @@ struct ServerView {
     /// When the newest key was made that secrets are sealed with, in milliseconds since the epoch.
     #[serde(rename = "keyMadeAt")]
     key_made: Option<Millis>,
+    /// The copies of the database that lie beside it, made before a newer program changed it, the oldest first. They stay
+    /// until `netignite secrets remove-backups` removes them.
+    backups: Vec<BackupView>,
     /// The plugins that the program was built with, by their names.
     plugins: Vec<PluginView>,
+}
+
+/// A copy of the database.
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct BackupView {
+    /// The name of its file in the data directory.
+    name: String,
+    /// When it was made, in milliseconds since the epoch.
+    made_at: Millis,
+    /// Its size in bytes.
+    bytes: u64,
+}
+
+impl From<Backup> for BackupView {
+    fn from(Backup { name, made, bytes }: Backup) -> Self {
+        Self { name, made_at: made, bytes }
+    }
 }
 
 /// A plugin of the program.
@@ -74,6 +95,7 @@ async fn get(call: Call, _: NoBody) -> Result<Answer<ServerView>> {
         live_operations: counts.live_operations,
         database_bytes: counts.bytes,
         key_made: counts.key_made,
+        backups: status.backups.into_iter().map(BackupView::from).collect(),
         plugins: PluginWords::all().into_iter().map(plugin).collect(),
     };
     Ok(Answer::ok("Server status retrieved successfully", view))

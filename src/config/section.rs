@@ -55,29 +55,18 @@ pub fn parse<C: DeserializeOwned>(name: &str, section: &Value) -> Result<C, Stri
 ///
 /// # Errors
 /// As for [`parse`].
-pub fn check<C: Serialize + DeserializeOwned>(name: &str, section: &Value) -> Result<(), String> {
-    let read = serde_json::to_value(parse::<C>(name, section)?);
-    let read = read.map_err(|e| format!("plugins.{name}: {e}"))?;
-    let Some(path) = unread(section, &read) else { return Ok(()) };
-    let (parent, key) = path.rsplit_once('.').unwrap_or(("", &path));
-    // It may be one that the type knows by another name, or never shows: then it does not take any other.
-    let mut with_another = section.clone();
-    let mut place = parent.split('.').filter(|step| !step.is_empty());
-    if let Some(Value::Object(fields)) = place.try_fold(&mut with_another, |at, step| at.get_mut(step)) {
-        fields.insert("no such key".to_owned(), Value::Null);
-    }
-    match parse::<C>(name, &with_another) {
-        Ok(_) => Err(format!("plugins.{name}.{path}: unknown field `{key}`")),
-        Err(_) => Ok(()),
-    }
-}
-
-/// The path of the first key of `given` that is not in `read`.
-fn unread(given: &Value, read: &Value) -> Option<String> {
-    given.as_object()?.iter().find_map(|(key, value)| match read.get(key) {
-        None => Some(key.clone()),
-        Some(read) => unread(value, read).map(|rest| format!("{key}.{rest}")),
-    })
+pub fn check<C: DeserializeOwned>(name: &str, section: &Value) -> Result<(), String> {
+    parse::<C>(name, section)?;
+    let mut passed_over = None;
+    let keep = |path: serde_ignored::Path<'_>| {
+        passed_over.get_or_insert_with(|| path.to_string());
+    };
+    serde_ignored::deserialize::<_, _, C>(section, keep).map_err(|e| format!("plugins.{name}: {e}"))?;
+    let Some(path) = passed_over else { return Ok(()) };
+    // What is optional is named by a step of its own.
+    let path = path.replace(".?", "");
+    let key = path.rsplit_once('.').map_or(path.as_str(), |(_, key)| key);
+    Err(format!("plugins.{name}.{path}: unknown field `{key}`"))
 }
 
 /// All sections, sorted by name.

@@ -34,7 +34,12 @@ struct Lenient {
     #[serde(skip_serializing_if = "Option::is_none")]
     size: Option<u8>,
     inner: LenientInner,
+    perhaps: Option<LenientInner>,
     strict: Strict,
+    #[serde(alias = "colour")]
+    shade: String,
+    #[serde(skip_serializing)]
+    hidden: String,
     any: std::collections::BTreeMap<String, u8>,
 }
 
@@ -54,12 +59,14 @@ struct Strict {
 #[test]
 fn a_key_that_a_type_passes_over_is_refused_as_if_it_denied_it() {
     let check = |section: Value| section::check::<Lenient>("sample", &section);
-    let good =
-        json!({"color": "red", "size": 3, "inner": {"weight": 1}, "strict": {"grey": 1}, "any": {"a.b": 1}});
+    let good = json!({"color": "red", "size": 3, "inner": {"weight": 1}, "strict": {"grey": 1}, "any": {"a.b": 1},
+        "colour": "dark", "hidden": "x", "perhaps": {"weight": 2}});
     assert_eq!(check(good), Ok(()));
-    for (section, path, key) in
-        [(json!({"colur": "red"}), "colur", "colur"), (json!({"inner": {"wait": 1}}), "inner.wait", "wait")]
-    {
+    for (section, path, key) in [
+        (json!({"colur": "red"}), "colur", "colur"),
+        (json!({"inner": {"wait": 1}}), "inner.wait", "wait"),
+        (json!({"perhaps": {"wait": 1}}), "perhaps.wait", "wait"),
+    ] {
         assert_eq!(check(section), Err(format!("plugins.sample.{path}: unknown field `{key}`")));
     }
     assert!(check(json!({"strict": {"grei": 1}})).unwrap_err().contains("unknown field `grei`"));

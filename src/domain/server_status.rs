@@ -3,11 +3,12 @@
 use super::By;
 use crate::clock::Millis;
 use crate::error::Result;
-use crate::store::server_counts;
+pub use crate::store::backup::Backup;
 pub use crate::store::server_counts::ServerCounts;
+use crate::store::{backup, server_counts};
 
 /// How the server is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerStatus {
     /// When it was started, by today's clock.
     pub started: Millis,
@@ -15,6 +16,8 @@ pub struct ServerStatus {
     pub connected: usize,
     /// What the database holds.
     pub counts: ServerCounts,
+    /// The copies of the database beside it, the oldest first.
+    pub backups: Vec<Backup>,
 }
 
 /// How the server is now.
@@ -22,7 +25,8 @@ pub struct ServerStatus {
 /// # Errors
 /// The database cannot be read.
 pub async fn get(by: &By) -> Result<ServerStatus> {
-    let counts = by.reader().read(server_counts::read).await?;
+    let (counts, backups) =
+        by.reader().read(|db| Ok((server_counts::read(db)?, backup::beside(db)?))).await?;
     let started = by.now() - by.host.clock.elapsed();
-    Ok(ServerStatus { started, connected: by.host.control.online_count(), counts })
+    Ok(ServerStatus { started, connected: by.host.control.online_count(), counts, backups })
 }

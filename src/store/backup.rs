@@ -7,12 +7,13 @@ use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
 
 use super::Conn;
 use super::error::StoreError;
 use super::file;
 use super::migrate::SEALED_SINCE;
-use crate::clock::Clock;
+use crate::clock::{Clock, Millis};
 use crate::files::{create_new, remove_if_there, sync_directory, with_suffix};
 
 /// What stands between the database's name and the version in a copy's name.
@@ -77,6 +78,36 @@ fn version_of(rest: &str) -> Option<i64> {
     let (day, time) = stamp.strip_suffix('Z')?.split_once('T')?;
     let exact = digits(version) && digits(day) && day.len() == 8 && digits(time) && time.len() == 6;
     (exact && again.is_none_or(digits) && parts.next().is_none()).then(|| version.parse().ok())?
+}
+
+/// A copy of the database beside it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Backup {
+    /// The name of its file.
+    pub name: String,
+    /// When it was made.
+    pub made: Millis,
+    /// Its size in bytes.
+    pub bytes: u64,
+}
+
+/// The copies beside an open database, the oldest first.
+///
+/// # Errors
+/// The data directory cannot be read.
+pub fn beside(db: &Conn) -> Result<Vec<Backup>, StoreError> {
+    let directory = db.file().parent().unwrap_or(db.file());
+    let mut found = Vec::new();
+    for (_, path) in all(directory)? {
+        // One that is removed at this moment is none.
+        let Ok(is) = path.metadata() else { continue };
+        let made = is.modified().ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let made = Millis::try_from(made.as_millis()).unwrap_or(Millis::MAX);
+        found.push(Backup { name, made, bytes: is.len() });
+    }
+    found.sort_by_key(|backup| backup.made);
+    Ok(found)
 }
 
 /// The copies that hold secrets readable.

@@ -30,6 +30,11 @@ test('a wake is withdrawn and another succeeds; both are in the list, each with 
   await page.getByText(/Magic packet 1 was sent/).first().waitFor();
   await page.getByText('Done', { exact: true }).waitFor();
   await accessible(page);
+  const first = page.url();
+  await page.getByRole('button', { name: 'Run again' }).click();
+  await page.waitForURL((url) => url.href !== first);
+  await page.getByText(/Magic packet 1 was sent/).first().waitFor();
+  await page.getByText('Done', { exact: true }).waitFor();
 
   await goto('devices/2');
   await page.getByRole('button', { name: 'Wake Car charger' }).click();
@@ -41,13 +46,28 @@ test('a wake is withdrawn and another succeeds; both are in the list, each with 
   await page.getByRole('link', { name: 'Operations' }).first().click();
   await page.getByRole('heading', { level: 1, name: 'Operations' }).waitFor();
   await page.locator('.rows li', { hasText: 'Car charger' }).waitFor();
-  await page.locator('.rows li', { hasText: 'Workstation' }).waitFor();
+  await page.locator('.rows li', { hasText: 'Workstation' }).first().waitFor();
   await accessible(page);
   await page.getByLabel('State').selectOption({ label: 'Withdrawn' });
-  await page.locator('.rows li', { hasText: 'Workstation' }).waitFor({ state: 'detached' });
+  await page.locator('.rows li', { hasText: 'Workstation' }).first().waitFor({ state: 'detached' });
   assert.equal(await page.locator('.rows li').count(), 1);
   await page.reload();
   await page.locator('.rows li', { hasText: 'Car charger' }).waitFor();
   assert.equal(await page.locator('.rows li').count(), 1);
+  await close();
+});
+
+test('a command is run again, after a question where it may do harm', async () => {
+  const once = await server.api('POST', 'operations', { kind: 'command', agentID: 1, command: 'HEARTBEAT', maxAttempts: 1 });
+  const { page, goto, close } = await open(server);
+  await goto(`operations/${once.id}`);
+  await signIn(page, 'admin', PASSWORD);
+  await page.getByRole('button', { name: 'Run again' }).click();
+  const dialog = page.getByRole('dialog');
+  await dialog.getByText('What it did the first time is not undone').waitFor();
+  await dialog.getByRole('button', { name: 'Run again' }).click();
+  await page.waitForURL((url) => url.pathname.includes('operations/') && !url.href.includes(once.id));
+  await page.getByText('Done', { exact: true }).waitFor();
+  await accessible(page);
   await close();
 });

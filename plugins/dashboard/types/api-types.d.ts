@@ -33,6 +33,16 @@ declare namespace Api {
 
   type Array_of_OperationView = OperationView[];
 
+  /** A copy of the database. */
+  type BackupView = {
+    /** Its size in bytes. */
+    bytes: number;
+    /** When it was made, in milliseconds since the epoch. */
+    madeAt: number;
+    /** The name of its file in the data directory. */
+    name: string;
+  };
+
   /** How a command stands in an agent's line. */
   type Class = "control" | "action" | "question" | "long";
 
@@ -600,6 +610,11 @@ declare namespace Api {
     agents: number;
     /** Agents that are connected now. */
     agentsConnected: number;
+    /**
+     * The copies of the database that lie beside it, made before a newer program changed it, the oldest first. They stay
+     * until `netignite secrets remove-backups` removes them.
+     */
+    backups: BackupView[];
     /** The size of the database's file in bytes. */
     databaseBytes: number;
     devices: number;

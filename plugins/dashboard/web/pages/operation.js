@@ -1,9 +1,20 @@
 // One operation: its state, why it ended so, and all that happened to it.
 import { html, nothing } from '../vendor/lit.js';
-import { follow, get, post, readList } from '../api.js';
+import { go } from '../app.js';
+import { call, follow, get, may, post, readList } from '../api.js';
+import { confirm } from '../dialogs.js';
 import { live, operationName, operationState, reasonOf, trail } from '../operation.js';
 import { Progress } from '../progress.js';
 import { Page, icon, notify, notifyError, t, time } from '../ui.js';
+
+/** Whether an agent was asked to switch off, or the like, the device that it runs on. @param {Operation} operation */
+const isPower = ({ deviceID, command }) => deviceID !== null && ['SHUTDOWN', 'REBOOT', 'SLEEP'].includes(command);
+
+/** Whether who is signed in may ask for the like. @param {Operation} operation */
+const mayAgain = (operation) => {
+  if (operation.kind === 'wake') return operation.deviceID !== null && may('devices:wake');
+  return operation.agentID !== null && may(isPower(operation) ? 'devices:power' : 'agents:command');
+};
 
 export default class OperationPage extends Page {
   /** @type {Operation | null} */
@@ -67,6 +78,25 @@ export default class OperationPage extends Page {
     await this.reload();
   };
 
+  /** Asks for the same once more, after a question where that may do harm. */
+  again = async () => {
+    const operation = /** @type {Operation} */ (this.operation);
+    const { kind, command, deviceID, agentID, payload, maxAttempts } = operation;
+    const { until, timeout } = /** @type {{ until?: string, timeout?: number }} */ (payload);
+    const action = t('operation.again');
+    const text = t('operation.again.text', { what: this.heading, name: this.device || this.agent });
+    if (kind !== 'wake' && maxAttempts === 1 && !(await confirm({ title: action, text, action }))) return;
+    try {
+      /** @type {Operation} */
+      const next = isPower(operation)
+        ? await call('POST', `devices/${deviceID}/${command.toLowerCase()}`, { body: payload, headers: { prefer: 'respond-async' } })
+        : await post('operations', kind === 'wake' ? { kind, deviceID, until, timeout } : { kind, agentID, command, payload });
+      go(`operations/${next.id}`);
+    } catch (error) {
+      notifyError(error);
+    }
+  };
+
   /** @override */
   content() {
     const operation = /** @type {Operation} */ (this.operation);
@@ -77,6 +107,7 @@ export default class OperationPage extends Page {
         <div><h1 tabindex="-1">${this.heading}</h1>${operationState(operation)}</div>
         <span class="grow"></span>
         ${live(operation) ? html`<button @click=${this.cancel}>${icon('close')}${t('operation.cancel')}</button>` : nothing}
+        ${!live(operation) && mayAgain(operation) ? html`<button @click=${this.again}>${icon('again')}${t('operation.again')}</button>` : nothing}
       </header>
       <div class="columns">
         <section class="card"><header><h2>${t('operation.trail')}</h2></header>

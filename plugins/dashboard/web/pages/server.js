@@ -98,6 +98,11 @@ export default class Server extends Page {
           ${this.status?.keyMadeAt ? html`<p>${t('server.key.made')} ${time(this.status.keyMadeAt)}</p>` : nothing}
           <div class="buttons"><button @click=${this.rotate}>${icon('key')}${t('server.key.do')}</button></div>
         </section>
+        ${this.status?.backups.length ? html`<section class="card">
+          <header><h2>${t('server.backups')}</h2></header>
+          <p class="quiet">${t('server.backups.what')}</p>
+          <ul class="plain-list">${this.status.backups.map(({ name, madeAt, bytes: size }) => html`<li><code>${name}</code> <span class="quiet">${bytes(size)} · ${time(madeAt)}</span></li>`)}</ul>
+        </section>` : nothing}
       </div>`;
   }
 }
