@@ -66,7 +66,7 @@ impl std::error::Error for PluginError {}
 ///
 /// One that uses each of its hooks:
 ///
-/// ```
+/// ```standalone_crate
 /// use std::net::SocketAddr;
 ///
 /// use netignite::prelude::*;
