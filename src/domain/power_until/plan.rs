@@ -30,6 +30,7 @@ pub(super) struct Progress {
     pub(super) deadline: Millis,
     /// Looks in a row that did not see the device, and whether any of these could tell.
     pub(super) misses: u32,
+    #[serde(rename = "told")] // as it is stored
     pub(super) could_tell: bool,
 }
 
@@ -94,6 +95,7 @@ impl Progress {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use proptest::prelude::*;
 
     use super::*;
@@ -107,6 +109,13 @@ mod tests {
     fn proved(looks: &[(Sample, bool)]) -> Vec<Option<Gone>> {
         let mut progress = Progress::default();
         looks.iter().map(|(sample, gone)| progress.take(*sample, *gone)).collect()
+    }
+
+    #[test]
+    fn what_an_earlier_program_stored_is_read() {
+        let stored = r#"{"delay":0,"timeout":120000,"sent":5,"answered":true,"due":6,"deadline":7,"misses":1,"told":true}"#;
+        let progress: Progress = serde_json::from_str(stored).unwrap();
+        assert!(progress.could_tell && progress.answered && progress.misses == 1);
     }
 
     #[test]

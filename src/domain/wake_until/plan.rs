@@ -29,6 +29,7 @@ pub(super) struct Progress {
     /// Why the last look did not see it.
     pub(super) last: Option<String>,
     /// Whether any look could tell.
+    #[serde(rename = "told")] // as it is stored
     pub(super) could_tell: bool,
     /// Whether an agent said that it sent a packet.
     pub(super) sent: bool,
@@ -86,6 +87,7 @@ impl Progress {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use proptest::prelude::*;
 
     use super::*;
@@ -154,6 +156,14 @@ mod tests {
                 prop_assert!(many <= plan(at - first), "{:?}", sent);
             }
         }
+    }
+
+    #[test]
+    fn what_an_earlier_program_stored_is_read() {
+        let stored = r#"{"timeout":120000,"deadline":null,"first_packet":5,"packets":1,"was_online":false,"looks":2,
+            "next_look":9,"last":"not_seen","told":true,"sent":true}"#;
+        let progress: Progress = serde_json::from_str(stored).unwrap();
+        assert!(progress.could_tell && progress.sent && progress.last_packet.is_none());
     }
 
     #[test]
