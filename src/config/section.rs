@@ -43,11 +43,13 @@ impl PluginSection {
 /// # Errors
 /// The key that is wrong, and what was expected.
 pub fn parse<C: DeserializeOwned>(name: &str, section: &Value) -> Result<C, String> {
-    serde_path_to_error::deserialize(section).map_err(|e| {
-        let path = e.path().to_string();
-        let key = if path == "." { String::new() } else { format!(".{path}") };
-        format!("plugins.{name}{key}: {}", e.inner())
-    })
+    serde_path_to_error::deserialize(section).map_err(|e| wrong(name, &e))
+}
+
+fn wrong(name: &str, e: &serde_path_to_error::Error<serde_json::Error>) -> String {
+    let path = e.path().to_string();
+    let key = if path == "." { String::new() } else { format!(".{path}") };
+    format!("plugins.{name}{key}: {}", e.inner())
 }
 
 /// Checks the section of the plugin `name`. A key that its type makes nothing of is refused even where the type itself passes
@@ -56,12 +58,12 @@ pub fn parse<C: DeserializeOwned>(name: &str, section: &Value) -> Result<C, Stri
 /// # Errors
 /// As for [`parse`].
 pub fn check<C: DeserializeOwned>(name: &str, section: &Value) -> Result<(), String> {
-    parse::<C>(name, section)?;
     let mut passed_over = None;
-    let keep = |path: serde_ignored::Path<'_>| {
+    let mut keep = |path: serde_ignored::Path<'_>| {
         passed_over.get_or_insert_with(|| path.to_string());
     };
-    serde_ignored::deserialize::<_, _, C>(section, keep).map_err(|e| format!("plugins.{name}: {e}"))?;
+    let section = serde_ignored::Deserializer::new(section, &mut keep);
+    serde_path_to_error::deserialize::<_, C>(section).map_err(|e| wrong(name, &e))?;
     let Some(path) = passed_over else { return Ok(()) };
     // What is optional is named by a step of its own.
     let path = path.replace(".?", "");
