@@ -16,7 +16,7 @@ use crate::model::permission::Permission;
 use crate::model::rows::{Record, SqlValue};
 use crate::registry::{
     BoxFuture, CommandEntry, CommandError, CommandTables, Desk, KnownDevice, ReplyContext, Rows,
-    ServerContext, Unblocking, watched,
+    ServerContext, unblocking,
 };
 use crate::store::{Reach, Store, Unit, devices};
 
@@ -74,8 +74,7 @@ async fn bounded(
         tracing::error!(command = entry.name, "the server’s side of the command failed: {why}");
         CommandError::new("internal", "The server’s side of the command failed; the server’s log says more")
     };
-    let unblocking = Unblocking::new(format!("the server’s side of {}", entry.name));
-    let work = tokio::spawn(watched(work, move |kept| unblocking.blocked(kept)));
+    let work = tokio::spawn(unblocking(format!("the server’s side of {}", entry.name), work));
     match timeout(TIME, AbortOnDropHandle::new(work)).await {
         Ok(Ok(done)) => done,
         Ok(Err(e)) => Err(failed(e.to_string())),

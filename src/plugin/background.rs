@@ -12,7 +12,7 @@ use tokio_util::task::TaskTracker;
 
 use super::panics::text_of;
 use crate::model::shutdown::Shutdown;
-use crate::registry::{Unblocking, watched};
+use crate::registry::unblocking;
 
 /// How long what is given up gets to be dropped.
 const GRACE: Duration = Duration::from_secs(1);
@@ -69,8 +69,7 @@ impl Background {
 
 /// The work to its end; a panic ends it alone, and the log says if it blocks its thread.
 async fn caught(plugin: &'static str, work: impl Future<Output = ()>) {
-    let unblocking = Unblocking::new(format!("work of the plugin {plugin}"));
-    let mut work = pin!(watched(work, move |kept| unblocking.blocked(kept)));
+    let mut work = pin!(unblocking(format!("work of the plugin {plugin}"), work));
     std::future::poll_fn(|cx| {
         let polled = std::panic::catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx)));
         polled.unwrap_or_else(|panic| {

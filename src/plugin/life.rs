@@ -12,7 +12,7 @@ use super::panics::{caught, why_it_ended};
 use super::{ErasedPlugin, PluginError, registered};
 use crate::config::Config;
 use crate::host::Host;
-use crate::registry::{Unblocking, watched};
+use crate::registry::unblocking;
 use crate::rest::Route;
 use crate::store::Unit;
 
@@ -46,7 +46,7 @@ impl Healths {
                         Err(PluginError::new("it does not answer how it is within a second"))
                     })
                 };
-                let asking = tokio::spawn(unblocking(name, "the health", asking));
+                let asking = tokio::spawn(unblocking(format!("the health of the plugin {name}"), asking));
                 (name, asking)
             })
             .collect();
@@ -62,29 +62,15 @@ impl Healths {
     }
 }
 
-/// What a plugin does; the log says if it blocks its thread.
-fn unblocking<T>(
-    name: &'static str,
-    what: &'static str,
-    work: impl Future<Output = T>,
-) -> impl Future<Output = T> {
-    let unblocking = Unblocking::new(format!("{what} of the plugin {name}"));
-    watched(work, move |kept| unblocking.blocked(kept))
-}
-
 fn refused(name: &str, e: impl std::fmt::Display) -> PluginError {
     PluginError(format!("the plugin {name} cannot start: {e}"))
 }
 
 /// Starts one. On a task of its own, so that a panic is an error as any other.
-async fn start(
-    name: &'static str,
-    plugin: &Arc<dyn ErasedPlugin>,
-    host: &Arc<Host>,
-) -> Result<(), PluginError> {
+async fn start(name: &str, plugin: &Arc<dyn ErasedPlugin>, host: &Arc<Host>) -> Result<(), PluginError> {
     let (plugin, host) = (plugin.clone(), host.clone());
     let starting = async move { plugin.start(&host, host.shutdown.clone()).await };
-    let starting = tokio::spawn(unblocking(name, "the start", starting));
+    let starting = tokio::spawn(unblocking(format!("the start of the plugin {name}"), starting));
     match AbortOnDropHandle::new(starting).await {
         Ok(started) => started,
         Err(e) => Err(PluginError(format!("its start {}", why_it_ended(e)))),
@@ -92,8 +78,8 @@ async fn start(
 }
 
 /// Waits for what a plugin does, on a task of its own and not for ever. Otherwise, what went wrong is in the log.
-async fn waited_for(name: &'static str, what: &'static str, work: impl Future<Output = ()> + Send + 'static) {
-    let work = tokio::spawn(unblocking(name, what, work));
+async fn waited_for(name: &str, what: &str, work: impl Future<Output = ()> + Send + 'static) {
+    let work = tokio::spawn(unblocking(format!("{what} of the plugin {name}"), work));
     match timeout(PATIENCE, AbortOnDropHandle::new(work)).await {
         Ok(Ok(())) => {}
         Ok(Err(e)) => tracing::error!("{what} of the plugin {name} {}", why_it_ended(e)),

@@ -38,7 +38,7 @@ pub use server_side::{
     CommandTables, Desk, Hooks, KnownDevice, ReplyContext, Rows, ServerContext, ServerSide,
 };
 pub use target::{InvalidTarget, ProbeTarget};
-pub use thread_time::{Unblocking, watched};
+pub use thread_time::{Unblocking, unblocking, watched};
 pub use types::{Empty, InvalidMac, MacAddress, OkStatus, Outcome, SecureOn};
 pub use wire::{
     CANCEL, CANCELED, COMMAND_NOT_ALLOWED, COMMAND_PANICKED, COMMAND_TIMED_OUT, LARGEST_COMMAND,

@@ -27,6 +27,12 @@ pub async fn watched<T>(work: impl Future<Output = T>, blocked: impl Fn(Duration
     .await
 }
 
+/// `work` on the server that is called `what`: the log says if it blocks its thread.
+pub fn unblocking<T>(what: String, work: impl Future<Output = T>) -> impl Future<Output = T> {
+    let unblocking = Unblocking::new(what);
+    watched(work, move |kept| unblocking.blocked(kept))
+}
+
 /// Work on the server that is not to block its thread, and what the log says if it does.
 #[derive(Debug)]
 pub struct Unblocking {
