@@ -6,7 +6,7 @@ import { reasonOf } from './operation.js';
 import { icon, notify, notifyError, t } from './ui.js';
 
 /** The paths below a device, by the command of its agent. */
-const ACTIONS = /** @type {const} */ ({ SHUTDOWN: 'shutdown', REBOOT: 'reboot', SLEEP: 'sleep' });
+export const ACTIONS = /** @type {const} */ ({ SHUTDOWN: 'shutdown', REBOOT: 'reboot', SLEEP: 'sleep' });
 /** How long the page waits for the agent's answer, in seconds. */
 const PATIENCE = 20;
 

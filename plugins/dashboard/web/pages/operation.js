@@ -4,16 +4,17 @@ import { go } from '../app.js';
 import { call, follow, get, may, post, readList } from '../api.js';
 import { confirm } from '../dialogs.js';
 import { live, operationName, operationState, reasonOf, trail } from '../operation.js';
+import { ACTIONS } from '../power-menu.js';
 import { Progress } from '../progress.js';
 import { Page, icon, notify, notifyError, t, time } from '../ui.js';
 
-/** Whether an agent was asked to switch off, or the like, the device that it runs on. @param {Operation} operation */
-const isPower = ({ deviceID, command }) => deviceID !== null && ['SHUTDOWN', 'REBOOT', 'SLEEP'].includes(command);
+/** The path below a device whose own agent was asked to switch it off, or the like. @param {Operation} operation */
+const power = ({ deviceID, command }) => (deviceID === null ? undefined : /** @type {Record<string, string>} */ (ACTIONS)[command]);
 
 /** Whether who is signed in may ask for the like. @param {Operation} operation */
 const mayAgain = (operation) => {
   if (operation.kind === 'wake') return operation.deviceID !== null && may('devices:wake');
-  return operation.agentID !== null && may(isPower(operation) ? 'devices:power' : 'agents:command');
+  return operation.agentID !== null && may(power(operation) ? 'devices:power' : 'agents:command');
 };
 
 export default class OperationPage extends Page {
@@ -88,8 +89,8 @@ export default class OperationPage extends Page {
     if (kind !== 'wake' && maxAttempts === 1 && !(await confirm({ title: action, text, action }))) return;
     try {
       /** @type {Operation} */
-      const next = isPower(operation)
-        ? await call('POST', `devices/${deviceID}/${command.toLowerCase()}`, { body: payload, headers: { prefer: 'respond-async' } })
+      const next = power(operation)
+        ? await call('POST', `devices/${deviceID}/${power(operation)}`, { body: payload, headers: { prefer: 'respond-async' } })
         : await post('operations', kind === 'wake' ? { kind, deviceID, until, timeout } : { kind, agentID, command, payload });
       go(`operations/${next.id}`);
     } catch (error) {
