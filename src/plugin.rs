@@ -32,7 +32,7 @@ use crate::rest::router::Router;
 use crate::rest::{Route, listen};
 
 pub use collisions::{check_names, check_routes};
-pub use command_line::{Ask, CommandLine};
+pub use command_line::{Ask, CommandLine, Subcommand};
 pub use declared::declared;
 pub use door::Server;
 pub use entry::{ErasedPlugin, PluginEntry, registered, section_of, words_of};
@@ -147,16 +147,12 @@ impl std::error::Error for PluginError {}
 ///         self.host.warn::<Self>(format_args!("the bell sounds {}", config.sound));
 ///     }
 ///
-///     fn subcommand() -> Option<clap::Command> {
-///         Some(clap::Command::new("bell").about("Ring the bell"))
-///     }
-///
-///     async fn run_subcommand(
-///         _: clap::ArgMatches,
-///         server: CommandLine,
-///     ) -> std::result::Result<String, PluginError> {
-///         let rung: JsonValue = server.request(Method::POST, "/api/bell", None).await?;
-///         Ok(rung.to_string())
+///     fn subcommand() -> Option<Subcommand> {
+///         let bell = clap::Command::new("bell").about("Ring the bell");
+///         Some(Subcommand::new(bell, async |_, server| {
+///             let rung: JsonValue = server.request(Method::POST, "/api/bell", None).await?;
+///             Ok(rung.to_string())
+///         }))
 ///     }
 ///
 ///     async fn stop(self: &Arc<Self>) {
@@ -252,21 +248,8 @@ pub trait Plugin: Send + Sync + Sized + 'static {
     }
 
     /// A subcommand of its own: `netignite <name> …`. None for a plugin without.
-    fn subcommand() -> Option<clap::Command> {
+    fn subcommand() -> Option<Subcommand> {
         None
-    }
-
-    /// Does what the command line asks of [`subcommand`](Self::subcommand), and answers what is printed.
-    ///
-    /// # Errors
-    /// What went wrong, in one line; the exit status is 1 then.
-    fn run_subcommand(
-        arguments: clap::ArgMatches,
-        server: CommandLine,
-    ) -> impl Future<Output = Result<String, PluginError>> + Send {
-        let _ = (arguments, server);
-        let why = format!("the plugin {} has a subcommand and no run_subcommand, which does it", Self::NAME);
-        async { Err(PluginError(why)) }
     }
 
     /// Ends what the plugin does and writes what it still holds. The stopping server waits for it, for five seconds at

@@ -234,7 +234,8 @@ pub use crate::model::event::{CommandOutcome, Event};
 pub use crate::model::rows::{Record, SqlValue};
 pub use crate::model::tally::Tallied;
 pub use crate::plugin::{
-    CommandLine, Plugin, PluginError, Server, Shutdown, Tables, Web, WebAnswer, WebError, serve_routes,
+    CommandLine, Plugin, PluginError, Server, Shutdown, Subcommand, Tables, Web, WebAnswer, WebError,
+    serve_routes,
 };
 pub use crate::registry::{
     AgentContext, AgentSecret, AgentSection, BoxFuture, Class, Command, CommandError, CommandTables, Delayed,

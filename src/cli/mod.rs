@@ -181,8 +181,8 @@ pub fn main_as(name: &'static str, version: &'static str) -> ExitCode {
             return ExitCode::from(u8::try_from(e.exit_code()).unwrap_or(2));
         }
     };
-    if let Some((entry, arguments)) = plugin_command::find(&matches) {
-        return ended(plugin_command::run(entry, arguments.clone()));
+    if let Some((subcommand, arguments)) = plugin_command::find(&matches) {
+        return ended(plugin_command::run(subcommand, arguments.clone()));
     }
     let cli = match Cli::from_arg_matches(&matches) {
         Ok(cli) => cli,

@@ -10,7 +10,7 @@ use super::operator::Operator;
 use super::{ConfigArguments, block_on, keep_files_private, output};
 use crate::config::Config;
 use crate::http::Method;
-use crate::plugin::{Ask, CommandLine, PluginEntry, registered};
+use crate::plugin::{Ask, CommandLine, Subcommand, registered};
 use crate::registry::BoxFuture;
 
 /// The program's command line with the subcommands of plugins.
@@ -21,28 +21,34 @@ pub(super) fn with_subcommands(own: clap::Command) -> Result<clap::Command, Fail
     let mut all = own;
     for entry in registered().map_err(Failure::new)? {
         if let Some(subcommand) = (entry.subcommand)() {
-            let subcommand = subcommand.name(entry.name);
-            all = all.subcommand(<ConfigArguments as clap::Args>::augment_args(subcommand));
+            all = all.subcommand(named(entry.name, subcommand.command));
         }
     }
     Ok(all)
 }
 
-/// The plugin whose subcommand was asked for.
-pub(super) fn find(matches: &ArgMatches) -> Option<(&'static PluginEntry, &ArgMatches)> {
+/// A plugin's subcommand under its plugin's name. Of those that it has itself one must be given: its plugin need not say what
+/// it does without.
+fn named(plugin: &'static str, command: clap::Command) -> clap::Command {
+    let needs_one = command.has_subcommands();
+    let command = command.name(plugin).subcommand_required(needs_one);
+    <ConfigArguments as clap::Args>::augment_args(command)
+}
+
+/// The subcommand of a plugin that was asked for, and what was given.
+pub(super) fn find(matches: &ArgMatches) -> Option<(Subcommand, &ArgMatches)> {
     let (name, arguments) = matches.subcommand()?;
     let entries = registered().ok()?;
     let entry = entries.into_iter().find(|entry| entry.name == name)?;
-    (entry.subcommand)()?;
-    Some((entry, arguments))
+    Some(((entry.subcommand)()?, arguments))
 }
 
-pub(super) fn run(entry: &'static PluginEntry, arguments: ArgMatches) -> Result<(), Failure> {
+pub(super) fn run(subcommand: Subcommand, arguments: ArgMatches) -> Result<(), Failure> {
     let config = <ConfigArguments as clap::FromArgMatches>::from_arg_matches(&arguments);
     let config = config.map_err(Failure::new)?.load()?.config;
     keep_files_private();
     let server = CommandLine::new(Arc::new(Asking(config)));
-    let text = block_on(async { (entry.run_subcommand)(arguments, server).await.map_err(Failure::new) })?;
+    let text = block_on(async { (subcommand.run)(arguments, server).await.map_err(Failure::new) })?;
     output::print(text)
 }
 
@@ -58,5 +64,26 @@ impl Ask for Asking {
             operator.close().await;
             answer.map_err(|e| e.to_string())
         })
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use clap::Command;
+
+    use super::named;
+
+    #[test]
+    fn a_subcommand_that_has_subcommands_is_refused_without_one() {
+        let bell = Command::new("anything").subcommand(Command::new("ring")).subcommand(Command::new("rest"));
+        let bell = named("bell", bell);
+        let refused = bell.clone().try_get_matches_from(["bell"]).unwrap_err().to_string();
+        for words in ["'bell' requires a subcommand", "[subcommands: ring, rest, help]"] {
+            assert!(refused.contains(words), "{refused}");
+        }
+        let given = bell.try_get_matches_from(["bell", "ring"]).unwrap();
+        assert_eq!(given.subcommand_name(), Some("ring"));
+        named("bell", Command::new("bell")).try_get_matches_from(["bell"]).unwrap();
     }
 }

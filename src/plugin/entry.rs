@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::{CommandLine, Event, Plugin, PluginError, Shutdown};
+use super::{Event, Plugin, PluginError, Shutdown, Subcommand};
 use crate::config::section::{self, PluginSection};
 use crate::host::Host;
 use crate::model::plugin_words::PluginWords;
@@ -72,9 +72,6 @@ impl<P: Plugin> ErasedPlugin for Erased<P> {
 /// Makes a plugin from its section of the configuration.
 type Make = fn(Option<Value>, &Arc<Host>) -> Result<Option<Arc<dyn ErasedPlugin>>, PluginError>;
 
-/// Runs a plugin's subcommand.
-type RunSubcommand = fn(clap::ArgMatches, CommandLine) -> BoxFuture<'static, Result<String, PluginError>>;
-
 /// A registered plugin.
 pub struct PluginEntry {
     /// See [`Plugin::NAME`].
@@ -90,9 +87,7 @@ pub struct PluginEntry {
     /// See [`Plugin::MIGRATIONS`].
     pub migrations: &'static [&'static str],
     /// See [`Plugin::subcommand`].
-    pub subcommand: fn() -> Option<clap::Command>,
-    /// See [`Plugin::run_subcommand`].
-    pub run_subcommand: RunSubcommand,
+    pub subcommand: fn() -> Option<Subcommand>,
     /// Makes the plugin, or `None` when it is switched off.
     pub make: Make,
 }
@@ -111,7 +106,6 @@ impl PluginEntry {
             },
             migrations: P::MIGRATIONS,
             subcommand: P::subcommand,
-            run_subcommand: |arguments, server| Box::pin(P::run_subcommand(arguments, server)),
             make: make::<P>,
         }
     }

@@ -67,13 +67,12 @@ impl Plugin for Webhook {
         Ok(())
     }
 
-    fn subcommand() -> Option<clap::Command> {
-        Some(clap::Command::new("webhook").about("Show what is known of agents' presence"))
-    }
-
-    async fn run_subcommand(_: clap::ArgMatches, server: CommandLine) -> Result<String, PluginError> {
-        let agents = server.request(Method::GET, "/api/agents/status", None).await?;
-        Ok(agents.to_string())
+    fn subcommand() -> Option<Subcommand> {
+        let webhook = clap::Command::new("webhook").about("Show what is known of agents' presence");
+        Some(Subcommand::new(webhook, async |_, server| {
+            let agents = server.request(Method::GET, "/api/agents/status", None).await?;
+            Ok(agents.to_string())
+        }))
     }
 }
 
