@@ -131,6 +131,11 @@ impl Events {
         EventId { run: self.0.run, number: self.0.hub.lock().last }
     }
 
+    /// The number of the newest event that is kept; 0 if there was none.
+    pub fn newest_kept(&self) -> u64 {
+        self.0.hub.lock().ring.newest()
+    }
+
     /// What the event of a number is called.
     pub fn id(&self, number: u64) -> EventId {
         EventId { run: self.0.run, number }

@@ -39,6 +39,11 @@ impl Ring {
         self.kept.push_back(kept);
     }
 
+    /// The number of the newest event; 0 if there was none.
+    pub(super) fn newest(&self) -> u64 {
+        self.kept.back().map_or(0, |newest| newest.number)
+    }
+
     /// At most `most` events that follow the one of a number; none if some of them had to go.
     pub(super) fn after(&self, number: u64, most: usize) -> Option<Vec<Kept>> {
         if number < self.dropped {

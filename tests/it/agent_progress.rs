@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use super::support::events::Stream;
+use super::support::events::{Event, Stream};
 use super::support::firmware::{Firmware, Frame, Message, TEXT};
 use super::support::scene::SECRET;
 use super::support::wait::{until_equal, within};
@@ -66,6 +66,29 @@ async fn how_far_an_operation_is_reaches_whoever_listens_and_may_see_all_of_it()
     let made = scene.admin.create_agent("server", SECRET).await;
     assert_eq!(changes.event().await.data["id"], made);
     agent.reply(&command, FOUND).await;
+}
+
+#[tokio::test]
+async fn how_far_an_operation_is_comes_between_its_beginning_and_its_end() {
+    let scene = Scene::new("server").await;
+    let mut agent = Firmware::connect_saying(scene.server.address(), scene.agent, SECRET, ABLE).await;
+    let mut stream = Stream::open(&scene.admin, "?types=operation.progress,operation.changed").await;
+    for _ in 0..20 {
+        let (id, command) = discover(&scene, &mut agent).await;
+        agent.say(&format!("PROGRESS:{}:{{}}", command.id)).await;
+        let mut said = Vec::new();
+        while said.last().is_none_or(|last| last != "succeeded") {
+            let Event { kind, data, .. } = stream.event().await;
+            assert_eq!(data["id"], id);
+            if kind == "operation.progress" {
+                said.push(json!("progress"));
+                agent.reply(&command, FOUND).await;
+            } else {
+                said.push(data["state"].clone());
+            }
+        }
+        assert_eq!(said, ["queued", "running", "progress", "succeeded"]);
+    }
 }
 
 #[tokio::test]

@@ -219,6 +219,9 @@ impl Book {
         let last = before.last().copied();
         before.push(Change { at: now(), state, run });
         self.note(format_args!("{id} is {}", state.word()));
+        if last.is_none() && run == 1 && state != State::Queued {
+            self.fault(format_args!("that {id} is {state:?} came before that it was made"));
+        }
         // Of what happened shortly before a kill nobody heard.
         let Some(last) = last.filter(|last| last.run == run) else { return };
         let legal = match last.state {

@@ -32,6 +32,7 @@ use crate::host::Host;
 use crate::model::event::{EventId, EventType};
 use crate::model::shutdown::Shutdown;
 pub use occurrence::{Occurrence, Subject};
+use progress::Held;
 pub use progress::OperationProgress;
 pub(super) use progress::progressed;
 use shown::Shown;
@@ -74,6 +75,8 @@ struct Registry {
     show: Option<Show>,
     /// Up to which event they were.
     passed_on: u64,
+    /// How far operations are, which comes after events that were not passed on yet.
+    held: Held,
     last_key: u64,
     second: u64,
     all: HashMap<u64, Arc<Stream>>,
@@ -247,6 +250,7 @@ impl Live {
             let mut registry = self.registry.lock();
             if registry.all.is_empty() {
                 registry.passed_on = last;
+                registry.held.clear();
                 return true;
             }
         }
@@ -263,7 +267,7 @@ impl Live {
                         yield_now().await;
                     }
                 }
-                self.registry.lock().passed_on = last;
+                self.registry.lock().passed(last, &mut stirred);
             }
             Err(e) => {
                 tracing::warn!(
@@ -276,7 +280,7 @@ impl Live {
                         stirred.push(stream.clone());
                     }
                 }
-                registry.passed_on = last;
+                registry.passed(last, &mut stirred);
             }
         }
         for stream in &stirred {
@@ -368,6 +372,7 @@ impl Registry {
 
     /// Puts an event into the queues of all who may see it. Those whose readers are to be woken are added to `stirred`.
     fn deliver(&mut self, event: &Occurrence, show: Show, stirred: &mut Vec<Arc<Stream>>) {
+        self.release(event.id.number - 1, stirred);
         let shown = Shown::new(event, show);
         for stream in self.readers(event) {
             if event.id.number <= stream.after.load(Relaxed) {
@@ -378,6 +383,12 @@ impl Registry {
                 stirred.push(stream.clone());
             }
         }
-        self.passed_on = event.id.number;
+        self.passed(event.id.number, stirred);
+    }
+
+    /// Notes up to which event all were passed on.
+    fn passed(&mut self, number: u64, stirred: &mut Vec<Arc<Stream>>) {
+        self.passed_on = number;
+        self.release(number, stirred);
     }
 }

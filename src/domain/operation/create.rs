@@ -138,6 +138,7 @@ pub async fn create(by: &By, wanted: Wanted, options: Options) -> Result<Created
     let now = by.now();
     let operations = Operations::of(&by.host);
     let id = operations.ids.next(now);
+    let _making = operations.passed_on.making(id);
     let (host, shared) = (by.host.clone(), operations.clone());
     let new_by = maker(by);
     let driven = target.as_ref().is_ok_and(|target| target.progress.is_some());
@@ -212,6 +213,7 @@ pub async fn create(by: &By, wanted: Wanted, options: Options) -> Result<Created
             version: 0,
         };
         operation_rows::insert(db, &operation)?;
+        shared.passed_on.made(&operation);
         if let Some(request) = &options.request {
             idempotency_keys::put(db, request, id, now)?;
         }

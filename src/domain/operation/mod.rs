@@ -37,7 +37,6 @@ use crate::auth::Caller;
 use crate::clock::Millis;
 use crate::error::Result;
 use crate::host::Host;
-use crate::model::event::Event;
 use crate::model::operation::{Maker, MakerKind, Operation, OperationId, OperationIds};
 use crate::registry::{Class, CommandEntry};
 use crate::store::operations;
@@ -150,11 +149,12 @@ impl Operations {
                 waiting.notify_waiters();
             }
         }
-        self.passed_on.once(operation, || host.events.emit(changed(operation)));
+        self.passed_on.once(operation, |event| host.events.emit(event));
     }
 
     /// Passes on that an operation was made, which any of these agents may do.
     fn made(&self, host: &Host, operation: &Operation, agents: &[i64]) {
+        self.published(host, operation);
         if agents.len() > 1 && operation.progress.is_none() {
             self.stand_ins.lock().extend(agents);
             agents
@@ -170,7 +170,6 @@ impl Operations {
                 self.look_at(agent);
             }
         }
-        self.published(host, operation);
     }
 
     /// What is notified when an operation ends.
@@ -192,11 +191,6 @@ impl Operations {
 pub(super) fn publish(host: &Host, ended: &[Operation]) {
     let operations = Operations::of(host);
     ended.iter().for_each(|one| operations.published(host, one));
-}
-
-/// That an operation was made or changed.
-fn changed(operation: &Operation) -> Event {
-    Event::OperationChanged { change: Arc::new(operation.into()) }
 }
 
 /// Who makes an operation.

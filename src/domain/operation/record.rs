@@ -278,7 +278,7 @@ impl Operations {
                 return;
             }
             // Nobody waits for the end of what had ended before it was stored, and nothing is due.
-            host.events.emit_all(some.iter().map(super::changed).collect());
+            host.events.emit_all(some.iter().map(super::passed_on::changed).collect());
         }
     }
 }
