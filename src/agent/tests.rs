@@ -342,7 +342,7 @@ async fn it_comes_back_after_the_server_has_gone() {
 }
 
 #[tokio::test]
-async fn told_to_stop_it_says_goodbye() {
+async fn asked_to_stop_it_says_goodbye() {
     let (mut server, mut agent) = connected().await;
     // Only then has the agent seen that it is connected.
     assert_eq!(ask(&mut server, "HEARTBEAT:1:{}").await, "HEARTBEAT:1:{}");
@@ -354,7 +354,7 @@ async fn told_to_stop_it_says_goodbye() {
 }
 
 #[tokio::test]
-async fn told_to_stop_while_nobody_answers_it_stops_too() {
+async fn asked_to_stop_while_nobody_answers_it_stops_too() {
     let (_listener, url) = listen().await;
     let mut agent = Running::start(&url);
     agent.shutdown.cancel();

@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn absent_null_right_and_wrong_are_told_apart() {
+    fn absent_null_right_and_wrong_are_distinguished() {
         assert!(matches!(read(r#"{"name":"a"}"#), Body { name: Field::Value(_), port: Field::Absent }));
         assert!(matches!(read(r#"{"port":null}"#), Body { name: Field::Null, port: Field::Null }));
         assert!(matches!(read(r#"{"name":1,"port":9}"#), Body { name: Field::Wrong, port: Field::Value(9) }));

@@ -133,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn events_are_told_in_words() {
+    fn events_are_printed_in_words() {
         for (kind, data, words) in [
             ("agent.online", json!({"id": 7, "name": "Hall"}), "\"Hall\" (agent 7) is online"),
             ("agent.changed", json!({"id": 7, "deleted": true}), "agent 7 was deleted"),

@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_nearest_name_is_told_if_one_is_near() {
+    fn the_nearest_name_is_suggested_if_one_is_near() {
         let message = |name: &str| unknown(name, ["admin", "bob", "ann.green"].into_iter()).to_string();
         assert!(
             message("amdin").contains("did you mean \"admin\"? `netignite user list`"),

@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_time_is_told_in_the_unit_that_fits() {
+    fn a_time_is_shown_in_the_unit_that_fits() {
         for (seconds, words) in [
             (0, "0 s ago"),
             (-59, "59 s ago"),

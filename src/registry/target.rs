@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_way_of_writing_is_told_apart() {
+    fn each_way_of_writing_is_distinguished() {
         let mac = MacAddress([0xAA, 0xBB, 0xCC, 0xDD, 0xEE, 0xFF]);
         for (text, target) in [
             ("192.168.1.20", ProbeTarget::Ip([192, 168, 1, 20].into())),

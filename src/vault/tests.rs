@@ -247,7 +247,7 @@ fn readers_open_what_was_sealed_before_a_change() {
 }
 
 #[test]
-fn a_damaged_data_key_is_told_from_a_wrong_master_key() {
+fn a_damaged_data_key_is_distinguished_from_a_wrong_master_key() {
     let directory = tempdir().unwrap();
     let (_, mut stored, _) = filled(&directory, &Given::default());
     *stored[0].wrapped.last_mut().unwrap() ^= 1;

@@ -113,7 +113,7 @@ async fn many_connections_at_once_leave_one() {
 }
 
 #[tokio::test]
-async fn callers_are_told_at_once_when_the_connection_drops() {
+async fn callers_are_answered_at_once_when_the_connection_drops() {
     let scene = Scene::new("microcontroller").await;
     let mut firmware = scene.firmware().await;
     // One command is in flight, the other waits in line.
@@ -130,7 +130,7 @@ async fn callers_are_told_at_once_when_the_connection_drops() {
 }
 
 #[tokio::test]
-async fn callers_are_told_at_once_when_the_connection_is_replaced() {
+async fn callers_are_answered_at_once_when_the_connection_is_replaced() {
     let scene = Scene::new("microcontroller").await;
     let mut older = scene.firmware().await;
     let wake = scene.wake();
@@ -142,7 +142,7 @@ async fn callers_are_told_at_once_when_the_connection_is_replaced() {
 }
 
 #[tokio::test]
-async fn an_agent_that_is_not_there_is_told_at_once() {
+async fn an_agent_that_is_not_there_is_reported_at_once() {
     let scene = Scene::new("server").await;
     let asked = Instant::now();
     let reply = scene.wake().answer().await.expect(503);

@@ -169,7 +169,7 @@ async fn another_machine_at_the_devices_address_does_not_make_it_online() {
 }
 
 #[tokio::test]
-async fn a_packet_goes_where_it_is_told_to_with_the_password_of_the_card() {
+async fn a_packet_goes_to_the_given_address_with_the_password_of_the_card() {
     let (Some(here), Some(left), Some(right)) = (Namespace::make(), Namespace::make(), Namespace::make())
     else {
         return;

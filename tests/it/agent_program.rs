@@ -98,7 +98,7 @@ async fn a_certificate_nobody_vouches_for_is_refused() {
 }
 
 #[tokio::test]
-async fn tls_on_one_side_alone_is_told_with_the_remedy() {
+async fn tls_on_one_side_alone_is_reported_with_the_remedy() {
     let directory = tempfile::tempdir().unwrap();
     let (listener, tls, _) = tls_server().await;
     let port = listener.local_addr().unwrap().port();
@@ -164,7 +164,7 @@ async fn without_what_it_needs_it_does_not_start() {
 }
 
 #[tokio::test]
-async fn it_stops_when_told_even_while_the_system_keeps_it_waiting() {
+async fn it_stops_when_asked_even_while_the_system_keeps_it_waiting() {
     let directory = tempfile::tempdir().unwrap();
     let secret = directory.path().join("secret");
     std::fs::write(&secret, SECRET).unwrap();

@@ -50,7 +50,7 @@ async fn try_login(server: &Server, username: &str, password: &str) -> u16 {
 }
 
 #[tokio::test]
-async fn logins_and_logouts_are_told_and_never_a_name_that_nobody_has() {
+async fn logins_and_logouts_are_recorded_and_never_a_name_that_nobody_has() {
     let server = Server::start().await;
     let admin = server.superadmin().await;
     assert_eq!(try_login(&server, "admin", "not the password").await, 401);
@@ -90,7 +90,7 @@ async fn logins_and_logouts_are_told_and_never_a_name_that_nobody_has() {
 }
 
 #[tokio::test]
-async fn a_login_that_lacks_the_second_factor_is_told_of_its_user() {
+async fn a_login_that_lacks_the_second_factor_is_recorded_for_its_user() {
     let server = Server::start().await;
     let admin = server.superadmin().await;
     let ann = server.user(&admin, "ann", "user").await;
@@ -107,7 +107,7 @@ async fn a_login_that_lacks_the_second_factor_is_told_of_its_user() {
 }
 
 #[tokio::test]
-async fn commands_are_told_with_their_end() {
+async fn commands_are_recorded_with_their_end() {
     let scene = Scene::new("server").await;
     let (admin, agent, device) = (&scene.admin, scene.agent, scene.device);
     scene.wake().answer().await.expect(503);
@@ -139,7 +139,7 @@ async fn commands_are_told_with_their_end() {
 }
 
 #[tokio::test]
-async fn whoever_is_shown_a_secret_is_told() {
+async fn showing_a_secret_is_recorded() {
     let server = Server::start().await;
     let admin = server.superadmin().await;
     let ann = server.user(&admin, "ann", "user").await;
@@ -156,7 +156,7 @@ async fn whoever_is_shown_a_secret_is_told() {
 }
 
 #[tokio::test]
-async fn refusals_are_told_with_who_and_what() {
+async fn refusals_are_recorded_with_who_and_what() {
     let server = Server::start().await;
     let admin = server.superadmin().await;
     let (ann, bob) = (server.user(&admin, "ann", "user").await, server.user(&admin, "bob", "user").await);
@@ -341,7 +341,7 @@ async fn what_is_rare_is_found_however_far_back() {
 }
 
 #[tokio::test]
-async fn an_export_is_the_whole_log_and_is_told() {
+async fn an_export_is_the_whole_log_and_is_recorded() {
     let server = Server::start().await;
     let admin = server.superadmin().await;
     furnish(&server, 2345, server.host().clock.now(), AuditOutcome::Done).await;

@@ -23,7 +23,7 @@ async fn seen(events: &Binary, admin: &Client, name: &str) {
 }
 
 #[tokio::test]
-async fn events_are_told_in_words_and_go_on_after_a_restart() {
+async fn events_are_printed_in_words_and_go_on_after_a_restart() {
     let here = tempfile::tempdir().unwrap();
     let here = here.path();
     let (server, address, admin, agent) = scene(here).await;
@@ -42,7 +42,7 @@ async fn events_are_told_in_words_and_go_on_after_a_restart() {
 }
 
 #[tokio::test]
-async fn how_far_an_operation_is_is_told_in_words() {
+async fn how_far_an_operation_is_is_printed_in_words() {
     const ABLE: &str = "9.9; commands=HEARTBEAT,PROBE,WAKEUP; features=progress,cancel";
     let here = tempfile::tempdir().unwrap();
     let here = here.path();

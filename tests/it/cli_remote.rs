@@ -198,7 +198,7 @@ async fn over_https_the_certificate_is_checked() {
 }
 
 #[tokio::test]
-async fn what_is_no_server_of_ours_is_told_apart() {
+async fn what_is_no_server_of_ours_is_reported_as_such() {
     let machine = tempfile::tempdir().unwrap();
     let machine = machine.path();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -60,7 +60,7 @@ async fn users_get_roles_tokens_to_reset_and_an_end() {
 }
 
 #[tokio::test]
-async fn a_mistyped_user_is_told_with_the_nearest() {
+async fn a_mistyped_user_is_refused_with_the_nearest_name() {
     let here = tempfile::tempdir().unwrap();
     let here = here.path();
     answer(here, &["user", "add", "annabel"], "a fine password\n").await;

@@ -420,7 +420,7 @@ fn a_plugins_section_is_checked_by_the_plugin() {
 }
 
 #[test]
-fn secrets_are_neither_shown_nor_told() {
+fn secrets_are_neither_shown_nor_logged() {
     // All digits: still a text, and still a secret.
     let canary = "80231194417703256618";
     let variable = "NETIGNITE_PLUGINS__METRICS__TOKEN";

@@ -99,7 +99,7 @@ async fn the_code_comes_from_a_file_too_and_the_answer_is_json_on_request() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_on_this_machine_is_told_before_the_code_is_used() {
+async fn what_is_wrong_on_this_machine_is_reported_before_the_code_is_used() {
     let here = tempfile::tempdir().unwrap();
     let here = here.path();
     let (server, address) = Binary::serve(here).await;
@@ -173,7 +173,7 @@ async fn it_enrols_over_tls_below_a_path() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_lost_or_none_is_told_with_what_to_do() {
+async fn an_answer_that_is_lost_or_none_is_reported_with_what_to_do() {
     let here = tempfile::tempdir().unwrap();
     let here = here.path();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -243,7 +243,7 @@ async fn an_agent_that_cannot_be_is_not_believed() {
 }
 
 #[tokio::test]
-async fn a_secret_that_cannot_be_written_is_told_with_its_agent() {
+async fn a_secret_that_cannot_be_written_is_reported_with_its_agent() {
     let here = tempfile::tempdir().unwrap();
     let folder = here.path().join("folder");
     std::fs::create_dir(&folder).unwrap();

@@ -81,7 +81,7 @@ async fn codes_are_read_as_people_type_them() {
 }
 
 #[tokio::test]
-async fn wrong_used_revoked_and_expired_codes_are_told_apart_by_nobody() {
+async fn wrong_used_revoked_and_expired_codes_get_the_same_answer() {
     let server = Server::start().await;
     let admin = server.superadmin().await;
     let mut answers = Vec::new();

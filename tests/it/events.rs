@@ -243,7 +243,7 @@ async fn a_user_has_twenty_streams_and_gets_them_back() {
 }
 
 #[tokio::test]
-async fn a_reader_that_does_not_keep_up_is_told_and_goes_on_later() {
+async fn a_reader_that_does_not_keep_up_gets_overflow_and_goes_on_later() {
     let Scene { server, admin, .. } = Scene::new("server").await;
     let mut fast = Stream::open(&admin, "").await;
     let cookie = {

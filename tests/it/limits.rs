@@ -173,7 +173,7 @@ async fn an_endless_head_is_refused() {
 }
 
 #[tokio::test]
-async fn connections_beyond_the_cap_are_told() {
+async fn connections_beyond_the_cap_are_refused_with_the_reason() {
     const CAP: usize = 20;
     let server = Server::start_with(|config| {
         config.limits.connections = CAP;

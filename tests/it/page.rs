@@ -99,7 +99,7 @@ async fn each_page_can_be_loaded_again_and_knows_the_way_back() {
 }
 
 #[tokio::test]
-async fn the_browser_is_told_what_the_first_screen_is_made_of() {
+async fn the_browser_learns_what_the_first_screen_is_made_of() {
     let server = Server::start().await;
     let nobody = server.anonymous();
     for path in ["/", "/devices/7"] {

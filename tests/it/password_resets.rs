@@ -71,7 +71,7 @@ async fn a_token_gives_a_new_password_once_and_ends_every_session() {
 }
 
 #[tokio::test]
-async fn unknown_used_replaced_and_expired_tokens_are_told_apart_by_nobody() {
+async fn unknown_used_replaced_and_expired_tokens_get_the_same_answer() {
     let server = Server::start().await;
     let admin = server.superadmin().await;
     let ann = server.user(&admin, "ann", "user").await;

@@ -17,7 +17,7 @@ fn configure(directory: &Path, text: &str) {
 }
 
 #[tokio::test]
-async fn the_log_level_is_told_and_changed() {
+async fn the_log_level_is_shown_and_changed() {
     let server = Server::start().await;
     let admin = server.superadmin().await;
     let first = admin.get(LEVEL).await.expect(200).data()["level"].clone();

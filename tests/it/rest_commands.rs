@@ -111,7 +111,7 @@ async fn a_command_is_checked_before_anything_is_sent() {
 }
 
 #[tokio::test]
-async fn what_an_agent_does_wrong_is_told_apart() {
+async fn each_fault_of_an_agent_has_an_error_code_of_its_own() {
     let server = Server::start().await;
     let admin = server.superadmin().await;
     let id = admin.create_agent("server", SECRET).await;

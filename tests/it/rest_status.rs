@@ -65,7 +65,7 @@ async fn an_agent_is_asked_by_mac_address_and_its_words_are_passed_on() {
 }
 
 #[tokio::test]
-async fn only_the_devices_asked_for_are_told() {
+async fn only_the_devices_asked_for_are_listed() {
     let server = Server::start().await;
     let admin = server.superadmin().await;
     let (_, devices) = with_devices(&admin, "server", 3).await;

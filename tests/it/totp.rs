@@ -225,7 +225,7 @@ async fn a_recovery_code_lets_in_once_however_it_is_typed() {
 }
 
 #[tokio::test]
-async fn a_wrong_password_is_told_from_nothing_else() {
+async fn a_wrong_password_gets_the_same_answer_with_any_code() {
     let scene = Scene::new().await;
     let nobody = log_in(&scene.server, "nobody", "wrong", None).await.expect(401);
     for code in [None, Some(scene.code()), Some(scene.codes[0].clone()), Some(scene.wrong_code())] {

@@ -238,7 +238,7 @@ async fn migrations_that_reach_for_more_or_are_newer_change_nothing() {
 }
 
 #[test]
-fn routes_that_cannot_be_told_apart_are_refused_with_both_sides_named() {
+fn routes_that_cannot_be_distinguished_are_refused_with_both_sides_named() {
     let route = |path: &'static str, summary| {
         Route::get(path, summary).public().page(async |_| Ok(Raw::text(StatusCode::OK, "")))
     };

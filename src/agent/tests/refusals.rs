@@ -20,7 +20,7 @@ async fn refused_by(answer: &'static str) -> ConnectError {
 }
 
 #[tokio::test]
-async fn a_refusal_is_told_apart_and_said_in_the_servers_words() {
+async fn a_refusal_is_reported_as_one_in_the_servers_words() {
     let refusal = refused_by("HTTP/1.1 401 Unauthorized\r\ncontent-length: 2\r\n\r\n{}").await;
     assert!(matches!(refusal, ConnectError::Unauthorized) && refusal.lasts());
     assert!(refusal.to_string().contains("check --id and the secret"));
@@ -47,7 +47,7 @@ async fn a_refusal_is_told_apart_and_said_in_the_servers_words() {
 }
 
 #[tokio::test]
-async fn a_server_without_tls_is_told_apart_from_one_that_is_down() {
+async fn a_server_without_tls_is_distinguished_from_one_that_is_down() {
     let (listener, url) = listen().await;
     let url = url.replace("ws://", "wss://");
     let server = tokio::spawn(async move {

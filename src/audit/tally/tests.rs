@@ -24,7 +24,7 @@ fn equal_entries_of_one_writing_are_one() {
 }
 
 #[test]
-fn refusals_are_told_at_once_and_then_at_the_end_of_their_window() {
+fn refusals_are_recorded_at_once_and_then_at_the_end_of_their_window() {
     let mut tally = Tally::default();
     let refuse = |tally: &mut Tally, at| tally.add_refused(noted(Action::AuthLogin, "10.0.0.1", at));
     refuse(&mut tally, 1000);

@@ -48,7 +48,7 @@ async fn a_changed_secret_and_a_deletion_disconnect_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_socket_that_comes_too_late_is_told_why() {
+async fn a_socket_that_comes_too_late_is_closed_with_the_reason() {
     for (end, code) in [(0, 4001), (1, 4002), (2, 4003), (3, 1001)] {
         let (control, _) = service();
         let ticket = admit(&control, 1, SECRET).unwrap();

@@ -281,7 +281,7 @@ async fn stopping_fails_commands_at_once_and_closes_connections_spread_over_time
 }
 
 #[tokio::test(start_paused = true)]
-async fn after_the_shutdown_is_told_nobody_is_admitted_but_commands_still_time_out() {
+async fn after_the_shutdown_has_begun_nobody_is_admitted_but_commands_still_time_out() {
     let (control, _) = service();
     let shutdown = Shutdown::new();
     control.start(shutdown.clone());

@@ -247,7 +247,7 @@ async fn a_full_database_says_so_and_recovers() {
 }
 
 #[tokio::test]
-async fn callers_are_told_after_the_commit() {
+async fn callers_are_answered_after_the_commit() {
     let (directory, store) = with_table().await;
     let path = database_path(directory.path());
     for round in 0..50 {
