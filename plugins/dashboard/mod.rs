@@ -3,9 +3,10 @@
 //! What is served is what lies in `web/`: plain ES modules, style sheets, icons and catalogues, embedded in the binary.
 //! Every page of the application is the same document, so that a link can be opened and reloaded: `/devices/7` is the
 //! document because there is a `pages/devices.js`. The document names the way back to where the application begins
-//! (`<base>`), so that it works below a path of a proxy. For whoever brings no cookie it has the form to sign in, in the
-//! language of their browser: they type while the modules are on their way. What is neither a page nor a file is 404: the
-//! document for a browser, which then says so, and the envelope for programs.
+//! (`<base>`), so that it works below a path of a proxy. For whoever brings no cookie it has the form to sign in, which
+//! `early.js` sends while the modules are on their way. It comes in the language and the theme that were chosen on the page,
+//! which two cookies say, or else in the language of the browser. What is neither a page nor a file is 404: the document
+//! for a browser, which then says so, and the envelope for programs.
 
 use std::borrow::Cow;
 
@@ -19,14 +20,24 @@ const HERE: &str = "<base href=\"./\">";
 /// The language of the document in `web/`.
 const LANGUAGE: &str = "en";
 
+/// The cookies with what was chosen on the page. They tell nothing of whether somebody is signed in.
+const LANGUAGE_COOKIE: &str = "netignite_language";
+const THEME_COOKIE: &str = "netignite_theme";
+/// The themes that are not the browser's own.
+const THEMES: [&str; 2] = ["light", "dark"];
+/// What stands in the document for the browser's own theme.
+const OWN_THEME: &str = "data-app";
+const OWN_SCHEME: &str = "content=\"light dark\"";
+
 /// What the document has the browser load for whoever is signed in, most likely: who brings no cookie is not, and will see
 /// another page first.
 const OF_USERS: &str = "<link rel=\"modulepreload\" href=\"pages/devices.js\">";
 const OF_VISITORS: &str =
     "<link rel=\"modulepreload\" href=\"form.js\">\n<link rel=\"modulepreload\" href=\"pages/sign-in.js\">";
 
-/// Between these the document has the form to sign in, with the keys of its words.
-const FORM: (&str, &str) = ("<!-- visitors -->\n", "<!-- /visitors -->\n");
+/// Between these the document has what is for visitors alone: the form to sign in, with the keys of its words, and the
+/// script that sends it.
+const OF_FORM: (&str, &str) = ("<!-- visitors -->\n", "<!-- /visitors -->\n");
 /// The pages that visitors may open, as `app.js` has them: no form comes before these.
 const OPEN: [&str; 2] = ["reset", "welcome"];
 
@@ -114,18 +125,24 @@ impl Document {
             .replace(HERE, &format!("<base href=\"{way}\">"))
             .replace(&format!("lang=\"{LANGUAGE}\""), &format!("lang=\"{language}\""))
             .replace(&format!("i18n/{LANGUAGE}.json"), &format!("i18n/{language}.json"));
-        let (before, rest) = text.split_once(FORM.0).unwrap_or((&text, ""));
-        let (form, after) = rest.split_once(FORM.1).unwrap_or_default();
-        let user = format!("{before}{after}");
+        let mut parts = text.split(OF_FORM.0);
+        let mut user = parts.next().unwrap_or_default().to_owned();
+        let mut visitor = user.clone();
+        for part in parts {
+            let (form, rest) = part.split_once(OF_FORM.1).unwrap_or_default();
+            visitor.push_str(&said(form, words));
+            visitor.push_str(rest);
+            user.push_str(rest);
+        }
         let open = user.replace(OF_USERS, OF_VISITORS);
-        let visitor = format!("{}{}{after}", before.replace(OF_USERS, OF_VISITORS), said(form, words));
+        let visitor = visitor.replace(OF_USERS, OF_VISITORS);
         let file = |text| StaticFile::of(DOCUMENT, text);
         Self { user: file(user), visitor: file(visitor), open: file(open) }
     }
 
     /// The one for whoever asks for a path.
     fn of(&self, path: &str, request: &HeaderMap) -> &StaticFile {
-        match request.contains_key("cookie") {
+        match cookies(request).any(|(name, _)| ![LANGUAGE_COOKIE, THEME_COOKIE].contains(&name)) {
             true => &self.user,
             false if OPEN.contains(&path) => &self.open,
             false => &self.visitor,
@@ -148,8 +165,10 @@ impl Dashboard {
             return Ok(file.answer(&call.headers));
         }
         let varies = HeaderValue::from_static("cookie, accept-language");
-        let send =
-            |file: &StaticFile, request| file.answer(request).header(HeaderName::from_static("vary"), varies);
+        let send = |file: &StaticFile, request| {
+            let own = in_theme(file, &call.headers);
+            own.as_ref().unwrap_or(file).answer(request).header(HeaderName::from_static("vary"), varies)
+        };
         match self.document(path, &call.headers) {
             Some(document) if self.is_page(path) => Ok(send(document, &call.headers)),
             Some(document) if wants_document(&call.headers) => {
@@ -159,12 +178,15 @@ impl Dashboard {
         }
     }
 
-    /// The document for a path, which begins without a slash, in the first language of its reader that there is.
+    /// The document for a path, which begins without a slash, in the language that its reader chose, or else in the
+    /// first one of their browser that there is.
     fn document(&self, path: &str, request: &HeaderMap) -> Option<&StaticFile> {
         let read = header(request, "accept-language");
         let known =
             |wanted: &str| self.documents.iter().find(|(language, _)| wanted.trim().starts_with(language));
-        let (_, documents) = read.split(',').find_map(known).or_else(|| known(LANGUAGE))?;
+        let chosen = cookies(request).find(|(name, _)| *name == LANGUAGE_COOKIE).map(|(_, value)| value);
+        let (_, documents) =
+            chosen.into_iter().chain(read.split(',')).find_map(known).or_else(|| known(LANGUAGE))?;
         documents.get(path.matches('/').count()).map(|document| document.of(path, request))
     }
 
@@ -173,6 +195,23 @@ impl Dashboard {
         let first = path.split('/').next().unwrap_or_default();
         first.is_empty() && path.is_empty() || self.files.get(&format!("pages/{first}.js")).is_some()
     }
+}
+
+/// The document in the theme that was chosen on the page, if one was.
+fn in_theme(document: &StaticFile, request: &HeaderMap) -> Option<StaticFile> {
+    let (_, theme) =
+        cookies(request).find(|(name, value)| *name == THEME_COOKIE && THEMES.contains(value))?;
+    let text = String::from_utf8_lossy(document.bytes())
+        .replacen(OWN_THEME, &format!("{OWN_THEME} data-theme=\"{theme}\""), 1)
+        .replacen(OWN_SCHEME, &format!("content=\"{theme}\""), 1);
+    Some(StaticFile::of(DOCUMENT, text))
+}
+
+/// The cookies of a request. Another application's on the same host may hold anything.
+fn cookies(request: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
+    let pairs =
+        request.get_all("cookie").into_iter().flat_map(|value| value.as_bytes().split(|&b| b == b';'));
+    pairs.filter_map(|pair| std::str::from_utf8(pair).ok()?.trim().split_once('='))
 }
 
 /// Whether the sender asks for something to show to a person.

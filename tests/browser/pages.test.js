@@ -142,44 +142,6 @@ test('a user sees what users may, and a shared device without its agent', async 
   await close();
 });
 
-test('one signs in from the first moment: what is typed before the modules are there is kept', async () => {
-  for (const [locale, name, password, button] of [['en-GB', 'User name', 'Password', 'Sign in'], ['de-DE', 'Benutzername', 'Passwort', 'Anmelden']]) {
-    const { page, close } = await open(server, { locale, size: locale === 'en-GB' ? DESKTOP : PHONE });
-    let release = () => undefined;
-    const held = new Promise((resolve) => {
-      release = resolve;
-    });
-    await page.route('**/app.js', (route) => held.then(() => route.continue()));
-    await page.goto(`${server.url}users`, { waitUntil: 'commit' });
-    await page.getByRole('heading', { name: button }).waitFor();
-    assert.equal(await page.locator('html').getAttribute('lang'), locale.slice(0, 2));
-    await accessible(page, `the form of the document, ${locale}`);
-    const form = await page.screenshot({ caret: 'hide' });
-    await page.keyboard.type('bert');
-    await page.getByLabel(password).fill('a passord of bert');
-    await page.getByLabel(password).press('Enter');
-    for (const key of ['Home', ...Array(6).fill('ArrowRight')]) await page.keyboard.press(key);
-    assert.match(page.url(), /users$/, 'nothing is sent');
-    release();
-    await page.locator('ni-sign-in').waitFor();
-    await page.locator('#early').waitFor({ state: 'detached' });
-    assert.equal(await page.getByLabel(name).inputValue(), 'bert');
-    // The caret is where it was.
-    await page.keyboard.type('w');
-    assert.equal(await page.getByLabel(password).inputValue(), 'a password of bert');
-    await page.keyboard.press('Enter');
-    await page.getByText('anna', { exact: true }).first().waitFor();
-    await close();
-
-    // The one gives way to the other without a jump.
-    const again = await open(server, { locale, size: locale === 'en-GB' ? DESKTOP : PHONE });
-    await again.goto('users');
-    await again.page.locator('#early').waitFor({ state: 'detached' });
-    assert.ok(form.equals(await again.page.screenshot({ caret: 'hide' })), 'both forms look alike');
-    await again.close();
-  }
-});
-
 test('the first screen is small: at most 12 requests, files and API alike, and 60 KB', async () => {
   // Somebody has looked at the devices before, as whoever opens the page again has; of one nobody can tell.
   await server.api('GET', 'devices/status');

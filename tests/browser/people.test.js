@@ -1,9 +1,8 @@
 // Who signs in, how, and for how long: second factors, resets, sessions that end elsewhere, two tabs, a server that goes
 // and comes back; and what is managed of users and tokens.
 import assert from 'node:assert/strict';
-import { createHmac } from 'node:crypto';
 import { after, before, test } from 'node:test';
-import { PASSWORD, Server, open, quit, signIn, until } from './support.js';
+import { PASSWORD, Server, open, quit, signIn, totp, until } from './support.js';
 
 /** @type {Server} */
 let server;
@@ -16,18 +15,6 @@ after(async () => {
   await quit();
   await server.stop();
 });
-
-/** A code of an authenticator app, `ahead` steps from now. */
-function totp(secret, ahead = 0) {
-  let bits = '';
-  for (const letter of secret) bits += 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567'.indexOf(letter).toString(2).padStart(5, '0');
-  const key = Buffer.from((bits.match(/.{8}/g) ?? []).map((byte) => parseInt(byte, 2)));
-  const step = Buffer.alloc(8);
-  step.writeBigUInt64BE(BigInt(Math.floor(Date.now() / 30_000) + ahead));
-  const digest = createHmac('sha1', key).update(step).digest();
-  const at = digest[19] & 15;
-  return String((digest.readUInt32BE(at) & 0x7fffffff) % 1_000_000).padStart(6, '0');
-}
 
 test('a second factor is set up, asked for, and turned off with a recovery code', async () => {
   const { page, goto, close } = await open(server);

@@ -143,7 +143,9 @@ async fn a_visitors_document_has_the_form_to_sign_in_in_their_language() {
                 get(&nobody, path, &[wanted[0].clone(), wanted[1].clone(), (COOKIE, "session_token=some")])
                     .await;
             assert_eq!(user.status, status);
-            assert!(!user.text().contains("<form") && !user.text().contains("<input"), "{}", user.text());
+            for none in ["<form", "<input", "early.js"] {
+                assert!(!user.text().contains(none), "{}", user.text());
+            }
         }
     }
     let modules = Path::new(env!("CARGO_MANIFEST_DIR")).join("plugins/dashboard/web/app.js");
@@ -154,6 +156,41 @@ async fn a_visitors_document_has_the_form_to_sign_in_in_their_language() {
     for page in open {
         let page = get(&nobody, &format!("/{page}"), &[]).await;
         assert!(page.status == 200 && !page.text().contains("<input"), "{}", page.text());
+    }
+}
+
+#[tokio::test]
+async fn the_document_comes_as_its_reader_chose() {
+    let server = Server::start().await;
+    let nobody = server.anonymous();
+    let plain = get(&nobody, "/devices/7", &[(ACCEPT_LANGUAGE, "en")]).await;
+    assert!(plain.text().contains("content=\"light dark\"") && !plain.text().contains("data-theme"));
+    for (cookies, language, theme, visitor) in [
+        ("netignite_language=de; netignite_theme=dark", "de", "dark", true),
+        ("netignite_theme=light;netignite_language=de", "de", "light", true),
+        ("netignite_theme=system; netignite_language=xx", "en", "", true),
+        ("netignite_theme=\"><b>; netignite_language=\"><b>", "en", "", true),
+        ("session=some; netignite_theme=dark", "en", "dark", false),
+        ("other=1", "en", "", false),
+    ] {
+        for (path, status) in [("/devices/7", 200), ("/no/such/page", 404)] {
+            let sent = [(ACCEPT, HTML), (ACCEPT_LANGUAGE, "en"), (COOKIE, cookies)];
+            let page = get(&nobody, path, &sent).await;
+            let text = page.text();
+            assert_eq!(page.status, status);
+            assert!(text.contains(&format!("<html lang=\"{language}\"")), "{cookies}: {text}");
+            assert!(text.contains(&format!("href=\"i18n/{language}.json\"")), "{cookies}: {text}");
+            assert_eq!(text.contains("early.js"), visitor, "{cookies}: {text}");
+            assert_eq!(text.contains("data-theme"), !theme.is_empty(), "{cookies}: {text}");
+            if !theme.is_empty() {
+                let wanted =
+                    [format!("data-theme=\"{theme}\""), format!("\"color-scheme\" content=\"{theme}\"")];
+                assert!(wanted.iter().all(|part| text.contains(part)), "{cookies}: {text}");
+            }
+            let again = [&sent[..], &[(IF_NONE_MATCH, page.header("etag"))]].concat();
+            let again = get(&nobody, path, &again).await;
+            assert_eq!(again.status, if status == 200 { 304 } else { 404 }, "{cookies}");
+        }
     }
 }
 

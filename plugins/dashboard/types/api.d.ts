@@ -48,3 +48,8 @@ interface JsonSchema {
   minLength?: number;
   maxLength?: number;
 }
+
+interface Window {
+  /** The answer to the document's own form to sign in, if that was sent: see `early.js`. */
+  signingIn?: Promise<Response>;
+}

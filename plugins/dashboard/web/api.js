@@ -74,23 +74,23 @@ function reach(now) {
 }
 
 /**
- * One request. Gives the `data` of its answer; the headers of that, to whoever wants them, go to `heads`.
+ * One request, unless it is `sent` already. Gives the `data` of its answer, whose headers go to `heads` where those are wanted.
  * @param {string} method
  * @param {string} path below /api
- * @param {{body?: unknown, query?: Query, signal?: AbortSignal, headers?: Record<string, string>, heads?: (headers: Headers) => void}} [options]
+ * @param {{body?: unknown, query?: Query, signal?: AbortSignal, headers?: Record<string, string>, heads?: (headers: Headers) => void, sent?: Promise<Response>}} [options]
  * @returns {Promise<any>}
  */
-export async function call(method, path, { body, query = {}, signal, headers = {}, heads } = {}) {
+export async function call(method, path, { body, query = {}, signal, headers = {}, heads, sent } = {}) {
   const limit = AbortSignal.timeout(PATIENCE);
   let answer, text;
   try {
-    answer = await fetch(address(path, query), {
+    answer = await (sent ?? fetch(address(path, query), {
       method,
       headers: body === undefined ? headers : { 'content-type': 'application/json', ...headers },
       body: body === undefined ? undefined : JSON.stringify(body),
       signal: signal ? AbortSignal.any([signal, limit]) : limit,
       cache: 'no-store',
-    });
+    }));
     text = await answer.text();
   } catch (error) {
     if (signal?.aborted) throw error;
@@ -394,7 +394,7 @@ events.addEventListener('session', () => {
 events.addEventListener('ended', end);
 
 /** What the application's first screen asks for while the modules that show it are still on their way. */
-export const early = document.documentElement.hasAttribute('data-app')
+export const early = document.documentElement.hasAttribute('data-app') && !window.signingIn
   ? { session: loadSession(), lists: localStorage.getItem('known') === location.pathname ? Promise.all([readList('devices'), readList('agents')]) : null }
   : null;
 for (const coming of [early?.session, early?.lists]) coming?.catch(() => undefined);

@@ -1,7 +1,7 @@
 // The application: who is signed in, which page is shown, and the frame around it.
 import { html, nothing, render } from './vendor/lit.js';
-import { base, begin, early, events, everyone, loadSession, looked, may, post, session } from './api.js';
-import { Part, announce, brand, has, icon, language, languages, loadWords, notifyError, problem, setLanguage, t } from './ui.js';
+import { base, begin, call, early, events, everyone, loadSession, looked, may, post, session } from './api.js';
+import { Part, announce, brand, has, icon, keep, language, languages, loadWords, notifyError, problem, setLanguage, t } from './ui.js';
 
 /** How long a tab that nobody looks at keeps its stream of events, in milliseconds. */
 const UNSEEN = 20_000;
@@ -68,7 +68,7 @@ const THEMES = ['system', 'light', 'dark'];
 
 /** @param {string} theme */
 function setTheme(theme) {
-  localStorage.setItem('theme', theme);
+  keep('theme', theme);
   document.documentElement.dataset.theme = theme;
 }
 setTheme(localStorage.getItem('theme') ?? 'system');
@@ -93,7 +93,9 @@ export function go(path, { replace = false } = {}) {
  * @param {{username: string, password: string, code?: string}} credentials
  */
 export async function signIn(credentials) {
-  await post('auth/login', credentials);
+  const sent = window.signingIn;
+  delete window.signingIn;
+  await call('POST', 'auth/login', { body: credentials, sent });
   await loadSession();
 }
 
@@ -209,6 +211,7 @@ class App extends Part {
     if (!session && !found?.page.open) {
       load = () => import('./pages/sign-in.js');
       name = ':sign-in';
+      localStorage.removeItem('known');
     } else if (session?.totpSetupRequired && !found?.page.open) {
       load = () => import('./pages/second-factor.js');
       name = ':second-factor';

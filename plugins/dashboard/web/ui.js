@@ -2,12 +2,22 @@
 // a page. Words come from the catalogues in i18n/, which hold the same keys in each language; a test compares them with each
 // other and with the keys that the page uses. These are one module since the first screen needs them all.
 import { LitElement, html, nothing, render, svg } from './vendor/lit.js';
-import { ApiError } from './api.js';
+import { ApiError, base } from './api.js';
 
 /** The languages there are catalogues of, by their own names. */
 export const languages = { en: 'English', de: 'Deutsch' };
 
+/**
+ * Keeps what the reader has chosen: in this browser, and in a cookie, by which the document comes in it from the first moment.
+ * @param {string} name @param {string} value
+ */
+export function keep(name, value) {
+  localStorage.setItem(name, value);
+  document.cookie = `netignite_${name}=${value}; Path=${base.pathname}; Max-Age=31536000; SameSite=Lax`;
+}
+
 const stored = localStorage.getItem('language');
+if (stored) keep('language', stored);
 const wanted = stored ? [stored] : navigator.languages.map((language) => language.slice(0, 2));
 /** The language in use. */
 export const language = wanted.find((name) => name in languages) ?? 'en';
@@ -33,7 +43,7 @@ export async function loadWords() {
  * @param {string} name
  */
 export function setLanguage(name) {
-  localStorage.setItem('language', name);
+  keep('language', name);
   location.reload();
 }
 

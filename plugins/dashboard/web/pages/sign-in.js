@@ -65,13 +65,15 @@ export default class SignIn extends Page {
   /** @override */
   firstUpdated() {
     for (const early of this.#early) {
-      const field = /** @type {HTMLInputElement} */ (this.querySelector(`[name=${early.name}]`));
+      const field = /** @type {HTMLInputElement} */ (this.querySelector(`[autocomplete=${early.autocomplete}]`));
       field.value = early.value;
       if (early !== this.#at) continue;
       field.focus();
       field.setSelectionRange(early.selectionStart, early.selectionEnd);
     }
     if (!this.#at) this.querySelector('input')?.focus();
+    // Sent already: the answer is taken here.
+    if (window.signingIn) this.querySelector('form')?.requestSubmit();
   }
 
   /** @override */

@@ -9,8 +9,6 @@ import { marked } from './schema-tree.js';
 
 /** @typedef {import('./openapi.js').Group} Group */
 
-document.documentElement.dataset.theme = localStorage.getItem('theme') ?? 'system';
-
 /** A group's name as an anchor. @param {string} name */
 const anchor = (name) => `tag-${name.toLowerCase().replace(/\W+/g, '-')}`;
 
