@@ -1,5 +1,6 @@
 //! From merged layers to settings: the types, the bounds, the plugins' sections. One clear error if they do not fit.
 
+use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
 
 use figment::Figment;
@@ -91,7 +92,7 @@ impl Merged {
             Some(i) if echoes.iter().any(|prefix| message.starts_with(prefix)) => {
                 format!("expected {}{given}", expected_in_words(&message[i + ", expected ".len()..]))
             }
-            _ if mentions_secret(message, path, section) => "the value is not valid here".to_owned(),
+            _ if mentions_secret(message, path, &root, section) => "the value is not valid here".to_owned(),
             _ => format!("{message}{given}"),
         };
         // A plugin that looks at several keys together names the wrong one itself.
@@ -105,7 +106,11 @@ impl Merged {
         let tree = serde_json::to_value(config).unwrap_or_default();
         let mut settings: Vec<_> = leaves(&tree)
             .into_iter()
-            .map(|(key, value)| Setting { value: redacted(&key, value), origin: self.origin(&key), key })
+            .map(|(key, value)| Setting {
+                value: redacted(&config.plugins, &key, value),
+                origin: self.origin(&key),
+                key,
+            })
             .collect();
         settings.sort_by(|a, b| a.key.cmp(&b.key));
         settings
@@ -114,7 +119,7 @@ impl Merged {
 
 /// What was found at `key`, for the end of an error; nothing of a secret.
 fn found(key: &str, value: &Value) -> String {
-    let text = redacted(key, value).to_string();
+    let text = redacted(&BTreeMap::new(), key, value).to_string();
     // An address with an @ may carry a password before it.
     if is_secret(key) || text.contains('@') {
         return String::new();
@@ -129,13 +134,13 @@ fn quoted_after<'a>(message: &'a str, prefix: &str) -> Option<&'a str> {
 }
 
 /// Whether a plugin's own words hold a secret of its section.
-fn mentions_secret(message: &str, path: &str, section: &Value) -> bool {
+fn mentions_secret(message: &str, path: &str, root: &str, section: &Value) -> bool {
     leaves(section).iter().any(|(key, value)| {
         let text = match value {
             Value::String(text) => text.clone(),
             other => other.to_string(),
         };
-        (is_secret(key) || is_secret(path)) && !text.is_empty() && message.contains(&text)
+        (is_secret(&join(root, key)) || is_secret(path)) && !text.is_empty() && message.contains(&text)
     })
 }
 

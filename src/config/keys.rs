@@ -1,14 +1,15 @@
 //! What is known of configuration keys by their names: what each expects, which hold secrets, and which key somebody
 //! meant who mistyped one.
 
+use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::sync::LazyLock;
 
 use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
-use super::Config;
-pub(super) use crate::json::secrets::{is_secret, redacted};
+use super::{Config, section};
+use crate::json::secrets;
 
 /// What the types say of one key of the server itself. Plugins check their own sections.
 #[derive(Debug)]
@@ -96,6 +97,20 @@ fn collect(name: &str, schema: &Value, found: &mut Vec<Key>) {
         }
         None => found.push(Key::of(name, schema)),
     }
+}
+
+/// Whether `key` holds a secret: by its name, or because the type of a plugin's section says so.
+pub(super) fn is_secret(key: &str) -> bool {
+    is_secret_in(&BTreeMap::new(), key)
+}
+
+fn is_secret_in(sections: &BTreeMap<String, Value>, key: &str) -> bool {
+    secrets::is_secret(key) || section::is_hidden(sections, key)
+}
+
+/// `value`, which lies at `key`, with every secret in it replaced; `sections` are the plugins' as far as they are at hand.
+pub(super) fn redacted(sections: &BTreeMap<String, Value>, key: &str, value: &Value) -> Value {
+    secrets::redacted_where(key, value, &|key| is_secret_in(sections, key))
 }
 
 /// What a key expects that holds further keys.

@@ -1,5 +1,6 @@
 //! The sections of plugins, as far as the configuration has to know of them: each plugin registers its own.
 
+use std::collections::BTreeMap;
 use std::panic::Location;
 
 use serde::Serialize;
@@ -7,6 +8,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::ConfigError;
+use crate::json::secrets;
 
 /// The section `plugins.<name>` of a plugin.
 pub struct PluginSection {
@@ -22,6 +24,8 @@ pub struct PluginSection {
     pub live: &'static [&'static str],
     /// What its keys are for.
     pub meanings: &'static [(&'static str, &'static str)],
+    /// Whether its type keeps what lies at a path in a section from being shown.
+    pub hides: fn(&Value, &str) -> bool,
 }
 
 impl PluginSection {
@@ -34,8 +38,32 @@ impl PluginSection {
         check_config: fn(&Value) -> Result<(), String>,
     ) -> Self {
         let default_config = || serde_json::to_value(C::default()).unwrap_or_default();
-        Self { name, location: Location::caller(), default_config, check_config, live, meanings }
+        Self {
+            name,
+            location: Location::caller(),
+            default_config,
+            check_config,
+            live,
+            meanings,
+            hides: hides::<C>,
+        }
     }
+}
+
+/// In the defaults, or in the section as it is, where there may be more.
+fn hides<C: Serialize + DeserializeOwned + Default>(section: &Value, path: &str) -> bool {
+    secrets::hides(&C::default(), path)
+        || C::deserialize(section).is_ok_and(|section| secrets::hides(&section, path))
+}
+
+/// Whether the type of a plugin's section keeps what lies at `key` from being shown. Of sections that are at hand its inner
+/// values are known, too.
+pub(super) fn is_hidden(sections: &BTreeMap<String, Value>, key: &str) -> bool {
+    inventory::iter::<PluginSection>.into_iter().any(|plugin| {
+        let inner = key.strip_prefix("plugins.").and_then(|key| key.strip_prefix(plugin.name));
+        let path = inner.and_then(|path| path.strip_prefix('.'));
+        path.is_some_and(|path| (plugin.hides)(sections.get(plugin.name).unwrap_or(&Value::Null), path))
+    })
 }
 
 /// Reads the section of the plugin `name`.

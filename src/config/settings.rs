@@ -216,7 +216,7 @@ pub struct Limits {
 impl fmt::Debug for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let tree = serde_json::to_value(self).map_err(|_| fmt::Error)?;
-        write!(f, "Config {}", redacted("", &tree))
+        write!(f, "Config {}", redacted(&self.plugins, "", &tree))
     }
 }
 

@@ -10,6 +10,7 @@ mod hidden;
 mod marathon;
 mod notes;
 mod picky;
+mod secret_key;
 mod sleepy;
 
 use std::sync::atomic::Ordering::SeqCst;

@@ -10,6 +10,9 @@ use netignite::prelude::*;
 pub struct Config {
     pub words: String,
     pub at_start: String,
+    /// A secret whose name does not say so.
+    #[serde(serialize_with = "as_redacted")]
+    pub hook: Option<SecretString>,
     /// Lets only one server of the test's process work with the events.
     pub hear: bool,
 }
