@@ -1,7 +1,10 @@
 //! `/api/auth`: logging in, the session as its user sees it, logging out.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use hyper::header::{SET_COOKIE, USER_AGENT};
+use parking_lot::Mutex;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -16,12 +19,12 @@ use crate::auth::permission::{Permission, Role, has};
 use crate::clock::Millis;
 use crate::domain::login::{self, Client, LoggedIn};
 use crate::domain::session::{self, Current};
-use crate::error::Result;
 use crate::error::failures as f;
+use crate::error::{Error, Result};
 use crate::http::cookie;
 use crate::rest::call::FromBody;
 use crate::rest::row::Describe;
-use crate::rest::{Answer, Call, Json, NoBody, Route};
+use crate::rest::{Answer, Call, Data, Json, NoBody, Route};
 
 /// The routes.
 pub(super) fn routes() -> Vec<Route> {
@@ -93,8 +96,6 @@ pub(super) struct SessionView {
     role: RoleName,
     /// Whether the admin also grants and takes the roles admin and superadmin.
     superadmin: bool,
-    /// What the role allows, for one's own things or for everyone's.
-    permissions: Vec<Permission>,
     /// Whether the user must set up a second factor before anything else.
     totp_setup_required: bool,
     /// The favourite devices that are there and the user's own.
@@ -111,7 +112,6 @@ impl From<Current> for SessionView {
             username: account.username.clone(),
             role: account.role.into(),
             superadmin: account.role == Role::Superadmin,
-            permissions: Permission::all().filter(|name| has(account.role, *name)).collect(),
             totp_setup_required,
             favorites: account.favorites.clone(),
             expiration_timestamp: expires,
@@ -119,28 +119,94 @@ impl From<Current> for SessionView {
     }
 }
 
-/// The caller's session, and what its user may open.
+/// A session that has begun.
 #[derive(Serialize, JsonSchema)]
-pub(super) struct OwnSessionView {
+pub(super) struct NewSessionView {
     #[serde(flatten)]
     session: SessionView,
+    #[serde(flatten)]
+    allowed: AllowedView,
+}
+
+/// What a role allows.
+#[derive(Serialize, JsonSchema)]
+struct AllowedView {
+    /// What the role allows, for one's own things or for everyone's.
+    permissions: Vec<Permission>,
+}
+
+impl AllowedView {
+    fn of(role: Role) -> Self {
+        Self { permissions: Permission::all().filter(|name| has(role, *name)).collect() }
+    }
+}
+
+/// What a role opens.
+#[derive(Serialize, JsonSchema)]
+struct OpenView {
+    #[serde(flatten)]
+    allowed: AllowedView,
     /// The pages of plugins that the caller may open.
     navigation: Vec<NavigationView>,
 }
 
-async fn login(call: Call, LoginBody(body): LoginBody) -> Result<Answer<SessionView>> {
+/// The caller's session, and what its user may open.
+#[derive(JsonSchema)]
+pub(super) struct OwnSessionView {
+    #[serde(flatten)]
+    session: SessionView,
+    /// The JSON of an [`OpenView`], without the brace it begins with.
+    #[schemars(flatten, with = "OpenView")]
+    open: Arc<str>,
+}
+
+impl Data for OwnSessionView {
+    fn append_to(&self, json: &mut Vec<u8>) -> Result<()> {
+        self.session.append_to(json)?;
+        // One object of the two.
+        json.pop();
+        json.push(b',');
+        json.extend_from_slice(self.open.as_bytes());
+        Ok(())
+    }
+}
+
+/// What each role opens, as [`OwnSessionView`] has it: it stays the same while the server runs, and is asked for each time
+/// a page is opened.
+#[derive(Default)]
+struct Open(Mutex<Vec<(Role, Arc<str>)>>);
+
+impl Open {
+    fn to(call: &Call, role: Role) -> Result<Arc<str>> {
+        let open = call.host.remembered.get(Self::default);
+        let mut kept = open.0.lock();
+        if let Some((_, json)) = kept.iter().find(|(of, _)| *of == role) {
+            return Ok(json.clone());
+        }
+        let view = OpenView { allowed: AllowedView::of(role), navigation: navigation(call) };
+        let json = serde_json::to_string(&view).map_err(Error::internal)?;
+        let json = Arc::from(json.trim_start_matches('{'));
+        kept.push((role, Arc::clone(&json)));
+        Ok(json)
+    }
+}
+
+async fn login(call: Call, LoginBody(body): LoginBody) -> Result<Answer<NewSessionView>> {
     let given = body.read()?;
     let tokens: Vec<_> = cookie::tokens(&call.headers).collect();
     let user_agent = call.headers.get(USER_AGENT).and_then(|value| value.to_str().ok());
     let client = Client { user_agent, tokens: &tokens };
     let LoggedIn { token, session } = login::login(&call, given, client).await?;
     let cookie = cookie::set(&token, call.secure_cookies());
-    Ok(Answer::ok("Login successful", session.into()).header(SET_COOKIE, cookie))
+    let allowed = AllowedView::of(session.account.role);
+    let view = NewSessionView { session: session.into(), allowed };
+    Ok(Answer::ok("Login successful", view).header(SET_COOKIE, cookie))
 }
 
 async fn session(call: Call, _: NoBody) -> Result<Answer<OwnSessionView>> {
-    let view = OwnSessionView { session: session::current(&call)?.into(), navigation: navigation(&call) };
-    Ok(Answer::ok("Session retrieved successfully", view))
+    let session = session::current(&call)?;
+    let open = Open::to(&call, session.account.role)?;
+    Ok(Answer::ok("Session retrieved successfully", OwnSessionView { session: session.into(), open }))
 }
 
 async fn logout(call: Call, _: NoBody) -> Result<Answer<()>> {

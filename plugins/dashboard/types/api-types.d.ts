@@ -431,6 +431,23 @@ declare namespace Api {
     usesLeft: number;
   };
 
+  /** A session that has begun. */
+  type NewSessionView = {
+    /** When the session ends unless it is used, in milliseconds since the epoch. */
+    expirationTimestamp: number;
+    /** The favourite devices that are there and the user's own. */
+    favorites: number[];
+    /** What the role allows, for one's own things or for everyone's. */
+    permissions: Permission[];
+    role: RoleName;
+    /** Whether the admin also grants and takes the roles admin and superadmin. */
+    superadmin: boolean;
+    /** Whether the user must set up a second factor before anything else. */
+    totpSetupRequired: boolean;
+    userID: number;
+    username: string;
+  };
+
   /** A token that was just made. */
   type NewTokenView = {
     /** When it was made, in milliseconds since the epoch, as every time here. */
@@ -633,25 +650,8 @@ declare namespace Api {
     version: string;
   };
 
-  /** A session as its user sees it. */
-  type SessionView = {
-    /** When the session ends unless it is used, in milliseconds since the epoch. */
-    expirationTimestamp: number;
-    /** The favourite devices that are there and the user's own. */
-    favorites: number[];
-    /** What the role allows, for one's own things or for everyone's. */
-    permissions: Permission[];
-    role: RoleName;
-    /** Whether the admin also grants and takes the roles admin and superadmin. */
-    superadmin: boolean;
-    /** Whether the user must set up a second factor before anything else. */
-    totpSetupRequired: boolean;
-    userID: number;
-    username: string;
-  };
-
   /** A session as its user sees it in the list. */
-  type SessionView2 = {
+  type SessionView = {
     /** The address its user logged in from; null for the server's own machine. */
     address: string | null;
     /** When its user logged in, in milliseconds since the epoch, as every time here. */
