@@ -4,11 +4,11 @@
 //! when a share that a favourite may need ends.
 //! A generation counter keeps a load that raced with a change from putting back what it read before.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::RwLock;
+use rustc_hash::FxHashMap;
 
 use crate::clock::Clock;
 use crate::error::Result;
@@ -20,13 +20,13 @@ pub struct Accounts {
     store: Store,
     clock: Clock,
     generation: AtomicU64,
-    cached: RwLock<HashMap<i64, Arc<Account>>>,
+    cached: RwLock<FxHashMap<i64, Arc<Account>>>,
 }
 
 impl Accounts {
     /// An empty cache over `store`.
     pub fn new(store: Store, clock: Clock) -> Self {
-        Self { store, clock, generation: AtomicU64::new(0), cached: RwLock::new(HashMap::new()) }
+        Self { store, clock, generation: AtomicU64::new(0), cached: RwLock::new(FxHashMap::default()) }
     }
 
     /// The account of a user, or none if there is no such user.

@@ -3,14 +3,14 @@
 //! A verb's cache is a type in the verb's own file; nobody else names it, and nothing central lists them.
 
 use std::any::{Any, TypeId};
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use parking_lot::RwLock;
+use rustc_hash::FxHashMap;
 
 /// One value of each type that anybody asked for.
 #[derive(Default)]
-pub struct Remembered(RwLock<HashMap<TypeId, Arc<dyn Any + Send + Sync>>>);
+pub struct Remembered(RwLock<FxHashMap<TypeId, Arc<dyn Any + Send + Sync>>>);
 
 impl Remembered {
     /// The value of the type `T`, the same for everyone; the first who asks makes it.

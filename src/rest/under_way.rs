@@ -4,12 +4,12 @@
 //! that does not read uses up its own share and nobody else's. What is asked without a session is not counted; those
 //! answers are short, and logins have their own bounds.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use rustc_hash::FxHashMap;
 
 use crate::config::Limits;
 use crate::error::{Error, Kind, Result};
@@ -29,7 +29,7 @@ pub(super) struct UnderWay(Mutex<Counts>);
 #[derive(Default)]
 struct Counts {
     all: Count,
-    users: HashMap<i64, Count>,
+    users: FxHashMap<i64, Count>,
 }
 
 #[derive(Default)]

@@ -7,7 +7,6 @@
 //! which takes longer than most statements run.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +14,7 @@ use std::time::Duration;
 use libsql::params::{IntoParams, Params};
 use libsql::{AuthHook, Builder, OpenFlags, Statement};
 use pollster::block_on;
+use rustc_hash::FxHashMap;
 
 use super::error::StoreError;
 use super::row::Row;
@@ -33,7 +33,7 @@ const NO_MUTEX: OpenFlags = OpenFlags::from_bits_retain(0x8000);
 pub struct Conn {
     // Before the connection, so that it is dropped before it. Found by where the text lies and how long it is, not by
     // what it says: hashing it would take longer than many a statement.
-    statements: RefCell<HashMap<(usize, usize), Statement>>,
+    statements: RefCell<FxHashMap<(usize, usize), Statement>>,
     connection: libsql::Connection,
     file: Arc<Path>,
     vault: Option<Arc<Vault>>,

@@ -1,18 +1,20 @@
 //! The sessions in memory, by their keys and by their users.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
+
+use rustc_hash::FxHashMap;
 
 use super::{COOKIE_EVERY, LIFETIME, MAX_OF_USER, Session, crowd};
 use crate::clock::Millis;
 use crate::model::digest::Digest;
 use crate::store::sessions::SessionRow;
 
+/// Nobody chooses the keys: they are digests of what the server drew, and the database's IDs.
 #[derive(Default)]
 pub(super) struct Kept {
-    pub(super) by_key: HashMap<Digest, Arc<Entry>>,
-    pub(super) by_user: HashMap<i64, Vec<Digest>>,
+    pub(super) by_key: FxHashMap<Digest, Arc<Entry>>,
+    pub(super) by_user: FxHashMap<i64, Vec<Digest>>,
 }
 
 pub(super) struct Entry {
