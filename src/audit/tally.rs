@@ -153,18 +153,20 @@ impl Tally {
         let Entry { at, count, address, .. } = noted.entry;
         let turn = self.turn();
         let mut key = key(noted);
+        // Mostly it is there: what is read or woken again and again.
+        if let Some(counted) = self.done.get_mut(&key) {
+            return counted.add(count, at, turn, address);
+        }
+        let one = user(&key.entry.actor);
+        if self.done_of_one.get(&one).is_some_and(|of| *of >= MAX_DONE_OF_ONE) {
+            key = together(key);
+        }
         if !self.done.contains_key(&key) {
-            let one = user(&key.entry.actor);
-            if self.done_of_one.get(&one).is_some_and(|of| *of >= MAX_DONE_OF_ONE) {
-                key = together(key);
+            if self.done.len() >= MAX_DONE {
+                self.dropped = self.dropped.saturating_add(count);
+                return;
             }
-            if !self.done.contains_key(&key) {
-                if self.done.len() >= MAX_DONE {
-                    self.dropped = self.dropped.saturating_add(count);
-                    return;
-                }
-                *self.done_of_one.entry(one).or_default() += 1;
-            }
+            *self.done_of_one.entry(one).or_default() += 1;
         }
         self.done.entry(key).or_default().add(count, at, turn, address);
     }

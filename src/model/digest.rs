@@ -20,7 +20,11 @@ impl Digest {
 
 impl PartialEq for Digest {
     fn eq(&self, other: &Self) -> bool {
-        self.0.ct_eq(&other.0).into()
+        // Words, not bytes, which the crate looks at one by one: every request compares two.
+        let (ours, theirs) = (self.0.as_chunks().0, other.0.as_chunks().0);
+        let word = |bytes: &[u8; 8]| u64::from_ne_bytes(*bytes);
+        let differing = ours.iter().zip(theirs).fold(0, |differing, (a, b)| differing | (word(a) ^ word(b)));
+        differing.ct_eq(&0).into()
     }
 }
 
