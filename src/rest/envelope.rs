@@ -46,14 +46,20 @@ pub fn enveloped<T: Data>(answer: Answer<T>, id: &RequestId) -> Result<Response>
         }
         None => body.extend_from_slice(b"null"),
     }
-    let mut end = Vec::with_capacity(64);
-    end.extend_from_slice(br#","requestID":"#);
-    id.as_str().append_to(&mut end)?;
-    end.push(b'}');
+    let end = |json: &mut Vec<u8>| {
+        json.extend_from_slice(br#","requestID":"#);
+        id.as_str().append_to(json)?;
+        json.push(b'}');
+        Ok::<_, Error>(())
+    };
     let body = match rest {
-        Some(rest) => Body::between(body.into(), rest, end.into()),
+        Some(rest) => {
+            let mut last = Vec::new();
+            end(&mut last)?;
+            Body::between(body.into(), rest, last.into())
+        }
         None => {
-            body.extend_from_slice(&end);
+            end(&mut body)?;
             Bytes::from(body).into()
         }
     };
