@@ -3,6 +3,7 @@
 use std::sync::LazyLock;
 
 use libsql::Value;
+use libsql::params::Params;
 
 use super::Conn;
 use crate::error::Result;
@@ -36,7 +37,7 @@ static MANY: LazyLock<String> = LazyLock::new(|| {
 /// The database refuses.
 pub fn insert(db: &Conn, new: &Operation) -> Result<()> {
     let sql = insert!("(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)");
-    db.execute(sql, values(new).to_vec())?;
+    db.execute(sql, Params::Positional(values(new).into()))?;
     Ok(())
 }
 
@@ -47,8 +48,10 @@ pub fn insert(db: &Conn, new: &Operation) -> Result<()> {
 pub fn insert_all(db: &Conn, new: &[Operation]) -> Result<()> {
     let (whole, rest) = new.as_chunks::<ROWS>();
     for some in whole {
-        let params: Vec<_> = some.iter().flat_map(values).collect();
-        db.execute(MANY.as_str(), params)?;
+        // Said to be parameters already, they are not copied into some once more.
+        let mut params = Vec::with_capacity(ROWS * COLUMNS);
+        some.iter().for_each(|one| params.extend(values(one)));
+        db.execute(MANY.as_str(), Params::Positional(params))?;
     }
     rest.iter().try_for_each(|one| insert(db, one))
 }
