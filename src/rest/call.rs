@@ -206,7 +206,6 @@ pub(super) fn is_admin_mode(query: &str) -> bool {
     said.peek().is_some() && said.all(|(_, value)| value == "true")
 }
 
-/// The error about one key of a query.
 /// A query whose key `name` has a wrong value.
 pub(crate) fn wrong_query(name: &str, message: &str) -> Error {
     Error::invalid_fields("Invalid query", vec![FieldError::new(name, message)])

@@ -39,6 +39,7 @@ async fn what_may_be_said_of_an_operation_is_taken_up_to_its_bounds() {
     for (body, seconds, attempts) in [
         (wakeup(agent), 300, 3),
         (wake(device), 300, 3),
+        (with(wake(device), json!({"until": "online"})), 300, 3),
         (command("REBOOT", json!({})), 60, 1),
         (command("PROBE", json!({"address": "192.0.2.1"})), 300, 3),
     ] {

@@ -174,7 +174,7 @@ pub async fn create(by: &By, wanted: Wanted, options: Options) -> Result<Created
         let default = target.timeout.unwrap_or(entry.timeout);
         let default = i64::try_from(default.as_millis()).unwrap_or(i64::MAX);
         let run_timeout = options.run_timeout.filter(|_| target.timeout.is_none());
-        let attempts = if entry.idempotent && !driven { ATTEMPTS } else { 1 };
+        let attempts = if entry.idempotent { ATTEMPTS } else { 1 };
         let operation = Operation {
             id,
             kind: target.kind,
