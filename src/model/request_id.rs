@@ -69,11 +69,10 @@ impl RequestIds {
     /// An ID that was never given.
     pub fn fresh(&self) -> RequestId {
         let number = scrambled(self.first.wrapping_add(self.made.fetch_add(1, Relaxed)));
+        let bytes = (u128::from(self.start) << 64 | u128::from(number)).to_be_bytes();
         let mut text = [0; 32];
-        let bytes = self.start.to_be_bytes().into_iter().chain(number.to_be_bytes());
-        for (pair, byte) in text.chunks_exact_mut(2).zip(bytes) {
-            pair[0] = HEX[usize::from(byte >> 4)];
-            pair[1] = HEX[usize::from(byte & 15)];
+        for (pair, byte) in text.as_chunks_mut().0.iter_mut().zip(bytes) {
+            *pair = [HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]];
         }
         RequestId(HeaderValue::from_bytes(&text).unwrap_or(HeaderValue::from_static("none")))
     }
