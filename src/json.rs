@@ -20,6 +20,31 @@ pub const MAX_DEPTH: usize = 64;
 /// The longest key that an error repeats.
 const SHOWN: usize = 40;
 
+/// The end of a text, as much of it as takes at most so many bytes as JSON: for a reply that must not be too large.
+///
+/// ```
+/// use netignite::prelude::*;
+///
+/// assert_eq!(end_within("one\ntwo\n", 100), "one\ntwo\n");
+/// // The end of a line takes two bytes.
+/// assert_eq!(end_within("one\ntwo\n", 7), "\ntwo\n");
+/// ```
+pub fn end_within(text: &str, bytes: usize) -> &str {
+    let mut left = bytes;
+    for (at, c) in text.char_indices().rev() {
+        let takes = match c {
+            '"' | '\\' | '\n' | '\r' | '\t' | '\u{8}' | '\u{c}' => 2,
+            '\0'..='\u{1f}' => 6,
+            c => c.len_utf8(),
+        };
+        match left.checked_sub(takes) {
+            Some(rest) => left = rest,
+            None => return &text[at + c.len_utf8()..],
+        }
+    }
+    text
+}
+
 /// What is wrong with a text that should be JSON.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JsonError {

@@ -228,7 +228,7 @@ pub use crate::domain::figures::{Figures, Standing, Writing};
 pub use crate::error::failures::{self, Failure};
 pub use crate::error::{Error, FieldError, Kind as ErrorKind, Result};
 pub use crate::host::Host;
-pub use crate::json::secrets::as_redacted;
+pub use crate::json::{end_within, secrets::as_redacted};
 pub use crate::model::audit::{Action, SubjectKind};
 pub use crate::model::event::{CommandOutcome, Event};
 pub use crate::model::rows::{Record, SqlValue};

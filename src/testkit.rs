@@ -48,6 +48,7 @@ use crate::config::{Config, section};
 use crate::host::Host;
 use crate::logging::LogLevel;
 use crate::rest::Route;
+use crate::text;
 
 /// A configuration for tests: a free port of loopback, everything in `data_directory`, agents closed without delay
 /// when the server stops.
@@ -81,6 +82,8 @@ pub async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T
 fn print_warnings() {
     // What every start in an empty directory warns of.
     let usual = ["netignite::vault", "netignite::bootstrap"].map(|target| (target, LevelFilter::ERROR));
+    // The directory of a test that fails goes while its server still runs.
+    let usual = usual.into_iter().chain([("netignite::store::watch", LevelFilter::OFF)]);
     let targets = Targets::new().with_default(LevelFilter::WARN).with_targets(usual);
     let lines = fmt::layer().with_test_writer().with_ansi(false).without_time().with_filter(targets);
     // An error says that there is a log.
@@ -155,9 +158,12 @@ impl TestServer {
         let sections: Vec<_> = sections.into_iter().collect();
         let known: Vec<_> = section::registered().unwrap_or_else(|e| panic!("{e}"));
         for (name, _) in &sections {
-            let names = || known.iter().map(|section| section.name).collect::<Vec<_>>().join(", ");
-            let is_known = known.iter().any(|section| section.name == *name);
-            assert!(is_known, "unknown plugin {name:?}; the plugins of this program are {}", names());
+            let names: Vec<_> = known.iter().map(|section| section.name).collect();
+            let hint = match text::nearest(name, names.iter().copied()) {
+                Some(near) => format!("did you mean {near:?}?"),
+                None => format!("the plugins of this program are {}", names.join(", ")),
+            };
+            assert!(names.contains(name), "unknown plugin {name:?}; {hint}");
         }
         config.plugins.extend(sections.into_iter().map(|(name, section)| (name.to_owned(), section)));
         let Self { running, .. } = Self::start(config).await.unwrap_or_else(|e| panic!("{e}"));

@@ -57,6 +57,7 @@ pub use reach::Reach;
 use runner::Ended;
 use secret::Secret;
 use secret_file::Mark;
+pub(crate) use served::NOTHING_TO_SET_UP;
 pub use served::Permitted;
 use served::Served;
 use url::ServerUrl;

@@ -10,6 +10,9 @@ use crate::registry::{
 };
 use crate::text::nearest;
 
+/// What is said of a section for a command that has none.
+pub(crate) const NOTHING_TO_SET_UP: &str = "there is nothing to set up";
+
 /// What keeps the connection going.
 const HEARTBEAT: &str = "HEARTBEAT";
 
@@ -53,7 +56,7 @@ impl Served {
             let entry = known(&all, "commands", name)?;
             if entry.section.is_none() {
                 return Err(AgentError(format!(
-                    "commands.{name}: there is nothing to set up for {name}; remove it"
+                    "commands.{name}: {NOTHING_TO_SET_UP} for {name}; remove it"
                 )));
             }
         }
@@ -65,11 +68,17 @@ impl Served {
             if let (Some(set), Value::Object(keys)) = (set.as_object(), (section.default)())
                 && let Some(key) = set.keys().find(|key| !keys.contains_key(*key))
             {
-                let meant = meant(key, keys.keys().map(String::as_str));
+                let names: Vec<_> = keys.keys().map(String::as_str).collect();
+                let meant = match meant(key, names.iter().copied()) {
+                    none if none.is_empty() => format!("; it has {}", names.join(", ")),
+                    meant => meant,
+                };
                 return Err(AgentError(format!("commands.{name}.{key}: there is no such key{meant}")));
             }
-            let (value, whole) =
-                (section.read)(set).map_err(|e| AgentError(format!("commands.{name}: {e}")))?;
+            let (value, whole) = (section.read)(set).map_err(|e| {
+                let dot = if e.field.is_empty() { "" } else { "." };
+                AgentError(format!("commands.{name}{dot}{}: {}", e.field, e.message))
+            })?;
             sections.insert(name, value);
             shown.insert(name, whole);
         }

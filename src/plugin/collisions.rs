@@ -6,7 +6,7 @@ use crate::config::section::{self, PluginSection};
 use crate::model::audit::Action;
 use crate::model::permission::Permission;
 use crate::model::plugin_words::PluginWords;
-use crate::rest::Route;
+use crate::rest::{Access, Method, Route};
 use crate::store::Unit;
 
 /// Whose a route is, in words.
@@ -26,14 +26,57 @@ fn shape(path: &str) -> String {
     shape + rest
 }
 
+/// What is wrong with a route by itself: a path that no request has, or a page that nobody can open. `is_page` says whether a
+/// path can be got.
+fn fault(route: &Route, is_page: impl Fn(&str) -> bool) -> Option<String> {
+    let path = &*route.path;
+    if !path.starts_with('/') || path.len() > 1 && path.ends_with('/') {
+        return Some("a path begins with a slash, and does not end with one".to_owned());
+    }
+    if let Some(c) = path.chars().find(|c| "?#%\\".contains(*c) || c.is_whitespace() || c.is_control()) {
+        return Some(format!(
+            "a path holds no {c:?}; what follows a question mark is read with call.query(…)"
+        ));
+    }
+    for part in path.split('/') {
+        let name = part.trim_matches(|c: char| !c.is_alphanumeric() && c != '_' && c != '-' && c != '.');
+        let is_whole = part.matches('{').count() == part.matches('}').count()
+            && part.find('{').is_none_or(|at| part[at..].find('}').is_some_and(|end| end > 1));
+        if part.starts_with([':', '<', '*']) || !is_whole {
+            return Some(format!("a placeholder is written {{{name}}}, and not {part}"));
+        }
+    }
+    let is_for_people = route.or_login || route.navigation.is_some();
+    if is_for_people && route.access == Access::Operator {
+        return Some(
+            "nobody can open this page: unless a row says for whom it is, it is for the local operator alone; add \
+             .signed_in(), .needs(…) or .public()"
+                .to_owned(),
+        );
+    }
+    if route.or_login && route.method != Method::GET && !is_page(path) {
+        return Some(format!(
+            "whoever is sent to the login comes back with GET, and there is no GET {path}; add one, or leave .or_login() out"
+        ));
+    }
+    None
+}
+
 /// Refuses routes that cannot be distinguished, and those that ask for a permission that no plugin brings.
 ///
 /// # Errors
 /// Both sides, and what to do.
 pub fn check_routes(own: &[Route], plugins: &[(&'static str, Route)]) -> Result<(), PluginError> {
     let mut all: Vec<(Option<&str>, &Route, String)> = Vec::with_capacity(own.len() + plugins.len());
-    let sides = own.iter().map(|route| (None, route));
-    for (plugin, route) in sides.chain(plugins.iter().map(|(name, route)| (Some(*name), route))) {
+    let sides = || {
+        own.iter().map(|route| (None, route)).chain(plugins.iter().map(|(name, route)| (Some(*name), route)))
+    };
+    let is_page = |path: &str| sides().any(|(_, route)| route.method == Method::GET && route.path == path);
+    for (plugin, route) in sides() {
+        if let Some(fault) = fault(route, is_page) {
+            let (method, path) = (&route.method, &route.path);
+            return Err(PluginError(format!("{method} {path} of {}: {fault}", whose(plugin))));
+        }
         let shape = shape(&route.path);
         let clash = all.iter().find(|(_, other, known)| {
             *known == shape && (other.method == route.method || other.path != route.path)

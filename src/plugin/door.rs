@@ -104,6 +104,9 @@ pub trait Server {
 
     /// Does `work` every so often, the first time after `period`; never twice at once. What is being done when the server
     /// stops is waited for.
+    ///
+    /// # Panics
+    /// `period` is zero: the work would be done without a pause.
     fn every<P: Plugin, F, W>(&self, period: Duration, work: F)
     where
         F: Fn() -> W + Send + Sync + 'static,
@@ -161,6 +164,13 @@ impl Server for Arc<Host> {
             _ => false,
         };
         let own = P::ACTIONS.iter().find(is_verb).copied();
+        if cfg!(debug_assertions) && own.is_none() && !P::ACTIONS.is_empty() {
+            tracing::warn!(
+                plugin = P::NAME,
+                "ACTIONS of the plugin {0} do not list {0}.{verb}: it is noted as plugin.act",
+                P::NAME
+            );
+        }
         by.note(own.unwrap_or(Action::PluginAct), |entry| {
             entry.detail = own.is_none().then(|| format!("{}.{verb}", P::NAME));
             if let Some((kind, id, name)) = on {
@@ -190,6 +200,7 @@ impl Server for Arc<Host> {
         F: Fn() -> W + Send + Sync + 'static,
         W: Future<Output = ()> + Send + 'static,
     {
+        assert!(!period.is_zero(), "the period of every() is zero: the work would be done without a pause");
         self.background::<P, _, _>(move |stop| async move {
             loop {
                 tokio::select! {

@@ -185,8 +185,9 @@ impl Form {
     /// 400 for anything else.
     pub fn id(&self, name: &'static str) -> Result<i64> {
         parse_id(self.get(name)).ok_or_else(|| {
-            let wrong = FieldError::new(name, "expected a positive whole number");
-            Error::invalid_fields("Invalid form", vec![wrong])
+            let is_there = self.0.iter().any(|(field, _)| field == name);
+            let message = if is_there { "expected a positive whole number" } else { "this is missing" };
+            Error::invalid_fields("Invalid form", vec![FieldError::new(name, message)])
         })
     }
 }

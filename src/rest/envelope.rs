@@ -2,12 +2,12 @@
 
 use bytes::Bytes;
 use hyper::header::{
-    ALLOW, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, REFERRER_POLICY,
-    RETRY_AFTER, SEC_WEBSOCKET_VERSION, UPGRADE, VARY, X_FRAME_OPTIONS,
+    ACCEPT, ALLOW, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LOCATION,
+    REFERRER_POLICY, RETRY_AFTER, SEC_WEBSOCKET_VERSION, UPGRADE, VARY, X_FRAME_OPTIONS,
 };
 use serde::Serialize;
 
-use super::{Answer, Body, Data, Raw, Response, StatusCode};
+use super::{Answer, Body, Data, Raw, Response, StatusCode, escaped};
 use crate::error::{Error, FieldError, Kind, Result};
 use crate::model::request_id::RequestId;
 use crate::text::harmless;
@@ -112,6 +112,29 @@ pub(super) fn to_login(asked: &hyper::Uri) -> Result<Response> {
     let path = asked.path_and_query().map_or("/", |path| path.as_str());
     let next = form_urlencoded::byte_serialize(path.as_bytes()).collect::<String>();
     Raw::see_other(&format!("/?next={next}")).and_then(raw)
+}
+
+/// Whether whoever asks reads pages, as a browser does that follows a link or sends a form.
+pub(super) fn reads_pages(headers: &HeaderMap) -> bool {
+    headers.get_all(ACCEPT).iter().any(|value| value.to_str().is_ok_and(|value| value.contains("text/html")))
+}
+
+/// An error as a page for people, with all else that its answer has.
+pub(super) fn as_page(mut failed: Response, message: &str) -> Response {
+    let status = failed.status();
+    let html = format!(
+        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\">\
+         <meta name=\"viewport\" content=\"width=device-width\"><title>{status}</title><h1>{status}</h1><p>{}</p>",
+        escaped(&harmless(message.into()))
+    );
+    *failed.body_mut() = html.into();
+    let headers = failed.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    headers.append(VARY, HeaderValue::from_static("Accept"));
+    for (name, value) in FOR_DOCUMENTS {
+        headers.insert(name, value);
+    }
+    failed
 }
 
 /// What every document is served with, whoever serves it: nothing runs, loads, frames or is reached but what this server

@@ -173,7 +173,7 @@ pub struct Row {
     pub sends: Vec<Header>,
     /// The schema of the data of its errors, of those that have any.
     pub fails_with: Option<Describe>,
-    /// Whether a browser that is not signed in is sent to the login.
+    /// Whether it is a page for people: a browser that is not signed in is sent to the login.
     pub or_login: bool,
     /// What the page's navigation calls it, if it is there.
     pub navigation: Option<&'static str>,
@@ -251,7 +251,8 @@ impl Row {
         Self { access: Access::Operator, ..self }
     }
 
-    /// A page: a browser that is not signed in is sent to the login, and from there back.
+    /// A page for people, or what a form of one is sent to: a browser that is not signed in is sent to the login, and from there
+    /// back to the page; and reads an error as a page, where a program gets the envelope.
     #[must_use]
     pub fn or_login(self) -> Self {
         Self { or_login: true, ..self }

@@ -230,6 +230,7 @@ impl Service for Site {
         let mut seen = Seen { caller: Caller::Nobody, subject: None, slot: None };
         let mut ticket = None;
         let mut close = is_agent;
+        let mut reads_pages = false;
 
         let host = match door {
             Door::Network(_) => origin::check_host(parts, &peer, &config.allowed_hosts),
@@ -259,8 +260,9 @@ impl Service for Site {
                     }
                     seen.subject = found.subject();
                     let row = found.route.row();
-                    let page = row.or_login && parts.method.is_safe();
-                    let asked = page.then(|| parts.uri.clone());
+                    reads_pages = row.or_login && envelope::reads_pages(&parts.headers);
+                    let to_login = row.or_login && (parts.method.is_safe() || reads_pages);
+                    let asked = to_login.then(|| parts.uri.clone());
                     let request = Request { parts, body, door, config: &config, summary: &summary };
                     let answer = within(summary.id.clone(), self.answer(found, request, &mut seen)).await;
                     match (asked, answer) {
@@ -275,7 +277,11 @@ impl Service for Site {
         };
         close |= result.as_ref().is_err_and(|error| error.kind() == Kind::TooSlow);
         let mut code = result.as_ref().err().map_or("refused", Error::code);
+        let why = result.as_ref().err().filter(|_| reads_pages).map(|error| error.message().to_owned());
         let mut response = summary.ended(&seen, result);
+        if let Some(message) = why {
+            response = envelope::as_page(response, &message);
+        }
         // A page is for browsers, and none of them: firmware that was given the wrong path would hang in it.
         if upgrade && ticket.is_none() && upgrade::is_page(&response) {
             *response.status_mut() = StatusCode::NOT_FOUND;

@@ -17,7 +17,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
 use super::PATIENCE;
-use crate::agent::{self, AgentConfig};
+use crate::agent::{self, AgentConfig, NOTHING_TO_SET_UP};
 
 /// The secret of the agents that tests make.
 pub const SECRET: &str = "a secret of the tests";
@@ -123,7 +123,15 @@ impl RealAgent {
         let config =
             AgentConfig::read(&file).map(|config| ours.over(config)).unwrap_or_else(|e| panic!("{e}"));
         // Here, and not on the agent's task, whose panic nobody would see.
-        config.check().unwrap_or_else(|e| panic!("the agent's configuration: {e}"));
+        config.check().unwrap_or_else(|e| {
+            let hint = match e.to_string().contains(NOTHING_TO_SET_UP) {
+                true => {
+                    "; or, if the command has a section, name its type: register_command!(…, config = Config)"
+                }
+                false => "",
+            };
+            panic!("the agent's configuration: {e}{hint}")
+        });
         let (options, permitted) = config.options().unwrap_or_else(|e| panic!("{e}"));
         let task =
             tokio::spawn(async move { agent::run_with(options, permitted).await.expect("the agent runs") });

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::Request;
 use hyper::client::conn::http1;
-use hyper::header::{CONNECTION, CONTENT_TYPE, COOKIE, HOST, SET_COOKIE};
+use hyper::header::{ACCEPT, CONNECTION, CONTENT_TYPE, COOKIE, HOST, SET_COOKIE};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
@@ -93,14 +93,17 @@ impl Client {
             .await
     }
 
-    /// Sends a form with POST, as a page of this server does.
+    /// Sends a form with POST, as a browser does from a page of this server.
     ///
     /// # Panics
     /// There is no answer within 20 s.
     pub async fn submit(&self, path: &str, fields: &[(&str, &str)]) -> Reply {
         let form = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
-        let headers =
-            [(CONTENT_TYPE.as_str(), "application/x-www-form-urlencoded"), ("sec-fetch-site", "same-origin")];
+        let headers = [
+            (CONTENT_TYPE.as_str(), "application/x-www-form-urlencoded"),
+            (ACCEPT.as_str(), "text/html,*/*;q=0.8"),
+            ("sec-fetch-site", "same-origin"),
+        ];
         self.send(Method::POST, path, &headers, form.into()).await
     }
 

@@ -155,6 +155,8 @@ async fn a_file_is_checked_and_shown() {
         ),
         (r#""commands":{"SHUTDOWN":{"run":"poweroff"}}"#, &["commands.SHUTDOWN", "run"]),
         (r#""commands":{"WAKEUP":{}}"#, &["commands.WAKEUP", "nothing to set up"]),
+        (r#""commands":{"SLEEP":{"zzz":1}}"#, &["commands.SLEEP.zzz: there is no such key; it has run"]),
+        (r#""commands":{"SLEEP":{"run":"x"}}"#, &["commands.SLEEP.run: expected a list"]),
         (r#""logLevel":"loud""#, &["logLevel", "expected"]),
         (r#""id":"x""#, &["agent.json"]),
         (r#""broadcast":"nowhere""#, &["agent.json", "broadcast"]),

@@ -116,7 +116,28 @@ async fn a_reader_who_is_not_signed_in_goes_to_the_login_and_a_program_is_refuse
     assert_eq!(sent.status, 303, "{sent}");
     assert_eq!(sent.header("location"), "/?next=%2Fnotes%3Fa%3Db%2520c");
     assert_eq!(server.nobody().get("/notes/stream").await.status, 401);
-    assert_eq!(server.nobody().submit("/notes", &[]).await.status, 401);
+    assert_eq!(server.nobody().submit("/notes/wake", &[]).await.status, 401);
+    // Whoever sends a form of the page comes back to the page.
+    let sent = server.nobody().submit("/notes", &[]).await;
+    assert_eq!((sent.status, sent.header("location")), (303, "/?next=%2Fnotes"), "{sent}");
+    let form = [("content-type", "application/x-www-form-urlencoded")];
+    assert_eq!(server.nobody().send(Method::POST, "/notes", &form, "".into()).await.status, 401);
+}
+
+#[tokio::test]
+async fn an_error_is_a_page_for_whoever_reads_pages_and_the_envelope_for_a_program() {
+    let _turn = turn().await;
+    let server = TestServer::fresh([]).await;
+    let admin = server.admin().await;
+    let form = ("content-type", "application/x-www-form-urlencoded");
+    let browser = [form, ("accept", "text/html,*/*;q=0.8")];
+    let page = admin.send(Method::POST, "/notes", &browser, "number=<b>".into()).await;
+    assert_eq!(page.status, 400, "{page}");
+    assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
+    assert!(page.header("content-security-policy").contains("default-src 'none'"));
+    assert!(page.text().contains("<p>Invalid form: number: expected a positive whole number</p>"), "{page}");
+    let program = admin.send(Method::POST, "/notes", &[form], "number=x".into()).await;
+    assert_eq!((program.status, &program.json()["code"]), (400, &json!("invalid_payload")), "{program}");
 }
 
 #[tokio::test]
@@ -256,6 +277,39 @@ fn routes_that_cannot_be_distinguished_are_refused_with_both_sides_named() {
         }
     }
     assert!(check_routes(&own, &[("first", route("/x", "X"))]).is_ok());
+}
+
+#[test]
+fn routes_that_no_request_or_reader_reaches_are_refused_with_what_to_write() {
+    let of = |row: Row| row.page(async |_| Ok(Raw::text(StatusCode::OK, "")));
+    for (row, said) in [
+        (Route::get("x", "X").public(), "GET x of the plugin a: a path begins with a slash"),
+        (Route::get("/x/", "X").public(), "does not end with one"),
+        (Route::get("/x/:name", "X").public(), "a placeholder is written {name}, and not :name"),
+        (Route::get("/x/<name>", "X").public(), "a placeholder is written {name}, and not <name>"),
+        (Route::get("/x/{name", "X").public(), "a placeholder is written {name}, and not {name"),
+        (
+            Route::get("/x?q={q}", "X").public(),
+            "a path holds no '?'; what follows a question mark is read with call.query",
+        ),
+        (Route::get("/x", "X").or_login(), "add .signed_in(), .needs(…) or .public()"),
+        (Route::get("/x", "X").navigation("X"), "it is for the local operator alone"),
+        (
+            Route::post("/x", "X").signed_in().or_login(),
+            "there is no GET /x; add one, or leave .or_login() out",
+        ),
+    ] {
+        let refused = check_routes(&[], &[("a", of(row))]).unwrap_err().to_string();
+        assert!(refused.contains(said), "{said}: {refused}");
+    }
+    let good = ["/", "/x/{id}", "/x/{*rest}", "/x/a.b-c_d"]
+        .map(|path| ("a", of(Route::get(path, "X").signed_in().or_login())));
+    let sent = ("a", of(Route::post("/x/{id}", "X").signed_in().or_login()));
+    assert!(check_routes(&[], &[good.into(), vec![sent]].concat()).is_ok());
+}
+
+#[test]
+fn names_of_the_programs_own_are_no_collision() {
     assert!(check_names(&["serve"]).is_ok());
 }
 

@@ -60,7 +60,7 @@ impl Plugin for Notes {
         };
         let page =
             Route::get("/notes", "The page of notes").signed_in().or_login().page(method!(self.page(call)));
-        let add = Route::post("/notes", "Add a note").signed_in().page(method!(self.add(call)));
+        let add = Route::post("/notes", "Add a note").signed_in().or_login().page(method!(self.add(call)));
         let echo = Route::post("/notes/echo", "Echo bytes").signed_in().page(async |call: Call| {
             Ok(Raw::new(StatusCode::OK, HeaderValue::from_static("application/octet-stream"), call.body))
         });
@@ -178,7 +178,11 @@ impl Notes {
     }
 
     async fn add(&self, call: Call) -> Result<Raw> {
-        let line = call.form()?.get("line").to_owned();
+        let form = call.form()?;
+        if !form.get("number").is_empty() {
+            form.id("number")?;
+        }
+        let line = form.get("line").to_owned();
         let sql = "INSERT INTO plugin_notes_lines (line) VALUES (?1)";
         self.host.tables::<Self>().execute(sql, [line.into()]).await?;
         self.host.note::<Self>(&call.by, "add", None);

@@ -43,7 +43,10 @@ impl Plugin for Buttons {
                 .or_login()
                 .navigation("Buttons")
                 .page(page),
-            Route::post("/buttons", "Wake a device").needs(&[PRESS, Permission::DevicesWake]).page(wake),
+            Route::post("/buttons", "Wake a device")
+                .needs(&[PRESS, Permission::DevicesWake])
+                .or_login()
+                .page(wake),
             Route::get("/buttons/buttons.css", "Its style").public().page(style),
         ]
     }

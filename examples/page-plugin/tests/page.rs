@@ -32,7 +32,12 @@ async fn a_button_wakes() {
     let woken = admin.submit("/buttons", &[("device", &device)]).await;
     assert_eq!((woken.status, woken.header("location")), (303, "/buttons"), "{woken}");
     assert_eq!(wakes.load(Ordering::Relaxed), 1);
-    assert_eq!(server.nobody().submit("/buttons", &[("device", &device)]).await.status, 401);
+    // Whoever was signed out meanwhile comes back to the page.
+    let away = server.nobody().submit("/buttons", &[("device", &device)]).await;
+    assert_eq!((away.status, away.header("location")), (303, "/?next=%2Fbuttons"), "{away}");
+    let refused = admin.submit("/buttons", &[("device", "none")]).await;
+    assert_eq!((refused.status, refused.header("content-type")), (400, "text/html; charset=utf-8"), "{refused}");
+    assert_eq!(wakes.load(Ordering::Relaxed), 1);
 
     let audit = admin.get("/api/admin/audit?action=buttons.press").await;
     assert!(audit.text().contains("buttons.press"), "{audit}");
