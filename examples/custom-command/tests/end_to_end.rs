@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
+use custom_command as _;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
@@ -64,6 +65,11 @@ async fn json_of(request: reqwest::RequestBuilder) -> Value {
     let body: Value = answer.json().await.expect("JSON");
     assert!(status.is_success(), "{status}: {body}");
     body
+}
+
+#[test]
+fn everything_is_in_the_program() {
+    netignite::testkit::assert_registered(env!("CARGO_MANIFEST_DIR"));
 }
 
 #[tokio::test]
