@@ -118,7 +118,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         ],
     ),
     ("prelude", &["json", "model", "error", "registry", "store", "auth", "host", "domain", "rest", "plugin"]),
-    ("testkit", &["registry", "config", "logging", "host", "rest", "plugin", "agent", "bootstrap"]),
+    ("testkit", &["text", "registry", "config", "logging", "host", "rest", "plugin", "agent", "bootstrap"]),
     (
         "cli",
         &[
