@@ -169,7 +169,7 @@ const KEPT = 1000; // changes that are kept for lists that are being read
  * @typedef {{state: DevicePresence['state'], since: number | null}} Seen
  */
 
-/** What was seen last of devices, by ID. @type {Map<number, Seen>} */
+/** What was seen last of devices, by ID; agents have IDs of their own. @type {Map<number, Seen>} */
 export const seen = new Map();
 
 /** The last wake of each device, by its ID. @type {Map<number, import('./wake.js').Wake>} */
@@ -216,7 +216,7 @@ export async function readList(path) {
   let id = '';
   const query = { presence: path === 'devices' ? 'true' : undefined };
   const list = await call('GET', path, { query, heads: (headers) => (id = headers.get('netignite-event-id') ?? '') });
-  for (const { id, presence } of list) if (presence?.since ?? presence?.checkedAt) see(id, presence);
+  if (path === 'devices') for (const { id, presence } of list) if (presence?.since ?? presence?.checkedAt) see(id, presence);
   for (const change of recent) if (after(change.id, id)) apply(list, change, path === 'agents' ? 'agent' : 'device');
   if (id && (!last || after(from, id))) {
     // What happened before the stream begins is not missed either.
