@@ -172,3 +172,35 @@ test('why it did not wake: what the reason means and what to do, on a phone and 
   await page.getByRole('link', { name: 'Ghost' }).waitFor();
   await close();
 });
+
+test('what is offline says since when, in as few words as are clear', async () => {
+  await server.signIn('admin', PASSWORD);
+  // Its agent and that of its number are online: neither makes it so.
+  const { since } = await until('it is known to be offline', async () => {
+    await server.api('GET', 'devices/status?ids=2');
+    const { presence } = await server.api('GET', 'devices/2');
+    return presence?.state === 'offline' && presence.since ? presence : null;
+  });
+  const DAY = 86_400_000;
+  for (const [locale, word, yesterday] of [['en-GB', 'since', 'yesterday'], ['de-DE', 'seit', 'gestern']]) {
+    const { page, goto, close } = await open(server, { locale, state: server.state });
+    const written = (options) => new Intl.DateTimeFormat(locale, options).format(since);
+    for (const [later, when] of [
+      [1000, written({ hour: '2-digit', minute: '2-digit' })],
+      [DAY, yesterday],
+      [3 * DAY, written({ weekday: 'long' })],
+      [400 * DAY, written({ dateStyle: 'medium' })],
+    ]) {
+      await page.clock.setFixedTime(since + later);
+      await goto();
+      const state = page.locator('.rows li', { hasText: 'Ghost' }).locator('.state.offline');
+      await state.getByText(`${word} ${when}`).waitFor();
+      assert.equal(await state.innerText(), `Offline ${word} ${when}`);
+      await goto('agents');
+      await page.getByText('Desk', { exact: true }).waitFor();
+      await goto('devices/2');
+      await page.locator('header.page .state.offline').getByText(`${word} ${when}`).waitFor();
+    }
+    await close();
+  }
+});

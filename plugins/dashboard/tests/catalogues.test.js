@@ -35,10 +35,22 @@ test('every key that the page names is there', () => {
   }
 });
 
+test('what is translated of what the server says is said by it', async () => {
+  const domain = new URL('../../../src/domain/', import.meta.url);
+  let server = '';
+  for (const name of await readdir(domain, { recursive: true })) if (name.endsWith('.rs')) server += await readFile(new URL(name, domain), 'utf8');
+  const texts = Object.entries(en).filter(([key]) => key.startsWith('said.'));
+  assert.ok(texts.length > 20);
+  for (const [key, text] of texts) {
+    const source = text.split(/\{\w+\}/).map((part) => part.replace(/[.*+?^$()|[\]\\]/g, '\\$&')).join('\\{[^}]*\\}');
+    assert.match(server.replaceAll('{how}', ''), new RegExp(`"${source}"`), key);
+  }
+});
+
 test('no key is left over', () => {
   // Keys that are put together, by how they begin.
   const made = [...source.matchAll(/[`']([a-z][\w.]*\.)\$\{/gi)].map(([, start]) => start);
-  made.push('audit.actions.', 'period.');
+  made.push('audit.actions.', 'period.', 'said.');
   for (const key of Object.keys(en)) {
     const plain = key.replace(/\.(one|other)$/, '');
     const used = source.includes(`'${key}'`) || source.includes(`'${plain}'`) || made.some((start) => key.startsWith(start));

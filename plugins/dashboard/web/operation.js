@@ -1,6 +1,7 @@
 // What is shown of an operation wherever it is shown: its state, why it ended so, its trail.
 import { html, nothing } from './vendor/lit.js';
-import { has, lasting, state, t, time } from './ui.js';
+import { inOwnWords } from './said.js';
+import { has, language, lasting, state, t, time } from './ui.js';
 
 /** Whether an operation goes on. @param {Operation} operation */
 export const live = ({ state }) => state === 'queued' || state === 'running';
@@ -19,12 +20,18 @@ const SHAPES = /** @type {const} */ ({
 export const operationState = ({ state: now }) => state(SHAPES[now], t(`operation.state.${now}`));
 
 /** Why it ended as it did and what to do, in the reader's language where there are words. @param {Operation} operation */
-export const reasonOf = ({ reason, message }) => (reason && has(`reason.${reason}`) ? t(`reason.${reason}`) : message);
+export const reasonOf = ({ reason, message }) => (reason && has(`reason.${reason}`) ? t(`reason.${reason}`) : (inOwnWords(message) ?? message));
 
-/** What happened, in order, by the time since it was asked for. The words are the server's. @param {Operation} operation */
+/** A line of a trail; in the server's words where there are no others. @param {string} message */
+const said = (message) => {
+  const own = inOwnWords(message);
+  return html`<span lang=${own ? language : 'en'}>${own ?? message}</span>`;
+};
+
+/** What happened, in order, by the time since it was asked for. @param {Operation} operation */
 export const trail = ({ trail = [], createdAt }) =>
   html`<ol class="trail">
-    ${trail.map(({ at, message }) => html`<li><span class="quiet">${at - createdAt < 500 ? '0' : `+${lasting(at - createdAt)}`}</span><span lang="en">${message}</span></li>`)}
+    ${trail.map(({ at, message }) => html`<li><span class="quiet">${at - createdAt < 500 ? '0' : `+${lasting(at - createdAt)}`}</span>${said(message)}</li>`)}
   </ol>`;
 
 /** What an operation does, in words where there are some. @param {Operation} operation */

@@ -22,7 +22,7 @@ const wanted = stored ? [stored] : navigator.languages.map((language) => languag
 /** The language in use. */
 export const language = wanted.find((name) => name in languages) ?? 'en';
 // The region decides how times and numbers are written, where it is one of the language.
-const locale = navigator.languages.find((name) => name.startsWith(language)) ?? language;
+export const locale = navigator.languages.find((name) => name.startsWith(language)) ?? language;
 
 /** @type {Record<string, string>} */
 let words = {};
@@ -97,17 +97,6 @@ export function tn(key, n, values = {}) {
  */
 export const number = (n) => (Number.isInteger(n) && n >= 0 && n < 1000 ? String(n) : numbers().format(n));
 
-const sizes = /** @type {const} */ (['byte', 'kilobyte', 'megabyte', 'gigabyte', 'terabyte']);
-
-/**
- * A size as people write it.
- * @param {number} n in bytes
- */
-export function bytes(n) {
-  const at = Math.min(sizes.length - 1, n < 1 ? 0 : Math.floor(Math.log10(n) / 3));
-  return new Intl.NumberFormat(locale, { style: 'unit', unit: sizes[at], maximumSignificantDigits: 3 }).format(n / 1000 ** at);
-}
-
 /** @type {[Intl.RelativeTimeFormatUnit, number][]} */
 const UNITS = [
   ['year', 31_536_000],
@@ -154,6 +143,18 @@ export const whenExactly = format({ month: 'short', day: 'numeric', hour: '2-dig
 export const whenFully = format({ dateStyle: 'full', timeStyle: 'long' });
 const hour = format({ hour: '2-digit', minute: '2-digit' });
 const day = format({ day: 'numeric', month: 'short' });
+const weekday = format({ weekday: 'long' });
+const date = format({ dateStyle: 'medium' });
+
+/** When something was, as short as it is clear: "14:20", "yesterday", "Tuesday", "3 May", "3 May 2025". @param {number} at */
+function dayOf(at, now = Date.now()) {
+  const [then, today] = [new Date(at), new Date(now)];
+  const days = Math.round((today.setHours(0, 0, 0, 0) - then.setHours(0, 0, 0, 0)) / 86_400_000);
+  if (days <= 0) return hour(at);
+  if (days === 1) return relative().format(-1, 'day');
+  if (days < 7) return weekday(at);
+  return (then.getFullYear() === today.getFullYear() ? day : date)(at);
+}
 
 /** The time of a day, or the day of a year, for a scale. @param {number} at @param {boolean} days */
 export const tick = (at, days) => (days ? day : hour)(at);
@@ -235,11 +236,14 @@ export const time = (at) =>
     : html`<time datetime=${new Date(at).toISOString()}>${ago(at)}</time>`;
 
 /**
- * A state with how long it has lasted, exactly for whoever points at it.
+ * A state with how long it has lasted, or what it has been offline since; exactly for whoever points at it.
  * @param {'online' | 'offline' | 'unknown' | 'busy'} kind @param {string} words @param {number | null} [since]
  */
-const lasted = (kind, words, since = null) =>
-  state(kind, since === null ? words : html`${words} <time class="quiet" datetime=${new Date(since).toISOString()}>· ${lasting(Date.now() - since)}</time>`);
+const lasted = (kind, words, since = null) => {
+  if (since === null) return state(kind, words);
+  const time = kind === 'offline' ? t('state.since', { when: dayOf(since) }) : `· ${lasting(Date.now() - since)}`;
+  return state(kind, html`${words} <time class="quiet" datetime=${new Date(since).toISOString()}>${time}</time>`);
+};
 
 /** Whether an agent is connected, and since when. @param {Presence | null | undefined} presence */
 export const presenceState = (presence) => lasted(presence?.state ?? 'offline', t(`state.${presence?.state ?? 'offline'}`), presence?.since);

@@ -2,7 +2,15 @@
 import { html, nothing } from '../vendor/lit.js';
 import { base, get, post, put } from '../api.js';
 import { confirm } from '../dialogs.js';
-import { Page, bytes, icon, lasting, notify, notifyError, number, state, t, time } from '../ui.js';
+import { Page, icon, lasting, locale, notify, notifyError, number, state, t, time } from '../ui.js';
+
+const SIZES = /** @type {const} */ (['byte', 'kilobyte', 'megabyte', 'gigabyte', 'terabyte']);
+
+/** A size as people write it. @param {number} n in bytes */
+function bytes(n) {
+  const at = Math.min(SIZES.length - 1, n < 1 ? 0 : Math.floor(Math.log10(n) / 3));
+  return new Intl.NumberFormat(locale, { style: 'unit', unit: SIZES[at], maximumSignificantDigits: 3 }).format(n / 1000 ** at);
+}
 
 const LEVELS = ['debug', 'info', 'warn', 'error', 'critical'];
 
