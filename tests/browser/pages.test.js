@@ -2,7 +2,7 @@
 // another host, nothing is wider than the screen, axe finds nothing serious, no word is missing.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { DESKTOP, PHONE, Server, accessible, open, picture, quit, until } from './support.js';
+import { DESKTOP, PHONE, Server, TABLET, accessible, open, picture, quit, touchable, until } from './support.js';
 
 const NAMES = ['Workstation', 'Media NAS', 'Backup server', 'Anna’s laptop', 'Label printer', 'Build box', 'Render node 1', 'Render node 2', 'Piano room PC', 'Cellar server'];
 const TYPES = ['desktop', 'nas', 'server', 'laptop', 'printer'];
@@ -65,8 +65,9 @@ const pages = {
 };
 
 /** What holds of every page at any time. */
-async function check(page, name) {
+async function check(page, name, size = DESKTOP) {
   await accessible(page, name);
+  if (size !== DESKTOP) await touchable(page, name);
   const text = await page.evaluate(() => document.body.innerText);
   assert.doesNotMatch(text, /\b(?:[a-z]+\.)+[a-z_]+\b(?<!\.(?:local|txt|x))(?=\s|$)|undefined|\[object|NaN|\{\w+\}/, `${name}: a word is missing`);
 }
@@ -83,16 +84,16 @@ for (const [size, of] of [['desktop', DESKTOP], ['phone', PHONE]]) {
         assert.equal(await page.locator('html').getAttribute('lang'), locale.slice(0, 2));
         if (locale === 'en-GB') await prepare?.(page);
         const name = path.replace(/\/(\d)$/, '-$1').replaceAll('/', '-').replace(/-1$/, '-page');
-        await check(page, `${path} ${size} ${scheme}`);
         if (path !== 'no/such/page') await picture(page, `${name}-${size}-${scheme}`);
+        await check(page, `${path} ${size} ${scheme}`, of);
       }
       await close();
     });
   }
 }
 
-test('dialogs are as good as pages', async () => {
-  const { page, goto, close } = await open(server, { state });
+for (const [name, size] of [['desktop', DESKTOP], ['phone', PHONE]]) test(`dialogs are as good as pages: ${name}`, async () => {
+  const { page, goto, close } = await open(server, { state, size });
   await goto();
   const opened = [
     ['devices', 'Add device', 'MAC address'],
@@ -109,7 +110,7 @@ test('dialogs are as good as pages', async () => {
     const dialog = page.getByRole('dialog');
     await dialog.getByText(inside).first().waitFor();
     await until('the focus is inside', () => page.evaluate(() => document.querySelector('dialog')?.contains(document.activeElement)));
-    await check(page, `${path}: ${button}`);
+    await check(page, `${path}: ${button}`, size);
     await page.keyboard.press('Escape');
     await dialog.waitFor({ state: 'detached' });
     assert.equal(await page.evaluate(() => document.activeElement?.tagName), 'BUTTON', 'the focus is where it was');
@@ -117,7 +118,20 @@ test('dialogs are as good as pages', async () => {
   await page.keyboard.press('Control+k');
   await page.getByRole('combobox').fill('nas');
   await page.getByRole('option', { name: /Media NAS/ }).first().waitFor();
-  await check(page, 'search');
+  await check(page, 'search', size);
+  await close();
+});
+
+test('a tablet takes a finger everywhere', async () => {
+  const { page, goto, close } = await open(server, { size: TABLET, touch: true, state });
+  for (const [path, { there }] of Object.entries(pages)) {
+    await goto(path);
+    await page.locator(there).first().waitFor();
+    await picture(page, `${path.replace('/', '-')}-tablet`);
+    await check(page, `${path} tablet`, TABLET);
+  }
+  await page.getByRole('button', { name: 'Menu of admin' }).click();
+  await check(page, 'menu', TABLET);
   await close();
 });
 

@@ -20,6 +20,7 @@ export const program = process.env.NETIGNITE ?? join(process.env.CARGO_TARGET_DI
 const images = process.env.NETIGNITE_IMAGES;
 
 export const DESKTOP = { width: 1440, height: 900 };
+export const TABLET = { width: 1024, height: 768 };
 export const PHONE = { width: 390, height: 844 };
 export const PASSWORD = 'a long sentence of my own';
 
@@ -146,7 +147,7 @@ afterEach(async () => {
 });
 
 /** A window of the browser, watched. */
-export async function open(server, { size = DESKTOP, scheme = 'light', locale = 'en-GB', state } = {}) {
+export async function open(server, { size = DESKTOP, touch = size === PHONE, scheme = 'light', locale = 'en-GB', state } = {}) {
   browser ??= await chromium.launch({
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
     args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'],
@@ -155,8 +156,8 @@ export async function open(server, { size = DESKTOP, scheme = 'light', locale = 
     viewport: size,
     colorScheme: scheme,
     locale,
-    hasTouch: size === PHONE,
-    isMobile: size === PHONE,
+    hasTouch: touch,
+    isMobile: touch,
     reducedMotion: 'reduce',
     storageState: state,
   });
@@ -234,6 +235,48 @@ export async function accessible(page, name = page.url()) {
   assert.deepEqual(await faults(page), [], name);
   const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
   assert.ok(overflow <= 0, `${name} is ${overflow} px too wide`);
+}
+
+/**
+ * What holds of every page on a screen that is touched: whatever can be touched takes a finger within 40 by 40 pixels. A link within
+ * a sentence is as high as its line.
+ */
+export async function touchable(page, name = page.url()) {
+  assert.ok(await page.evaluate(() => matchMedia('(pointer: coarse)').matches), 'the screen is touched');
+  const small = await page.evaluate(() => {
+    const LEAST = 40;
+    // What lies above all else goes by itself.
+    document.getElementById('notices')?.hidePopover();
+    const top = [...document.querySelectorAll('dialog[open]')].at(-1) ?? document.body;
+    const inline = (element) => getComputedStyle(element).display === 'inline';
+    const inSentence = (element) => {
+      let around = element.parentElement;
+      while (inline(around)) around = around.parentElement;
+      return inline(element) && around.innerText.trim() !== element.innerText.trim();
+    };
+    /** Whether a touch there goes to the element, by itself or by its label. */
+    const takes = (element, x, y) => {
+      const hit = document.elementFromPoint(x, y);
+      return hit !== null && (element.contains(hit) || hit.closest('label')?.control === element);
+    };
+    const wrong = [];
+    for (const element of top.querySelectorAll('a[href], button, input, select, textarea, summary, [role=option]')) {
+      if (!element.checkVisibility({ opacityProperty: true, visibilityProperty: true }) || element.closest('.unseen, .skip, [aria-hidden=true]') || inSentence(element)) continue;
+      element.scrollIntoView({ block: 'center', inline: 'center', behavior: 'instant' });
+      const { left, top, width, height } = element.getBoundingClientRect();
+      const [x, y] = [left + width / 2, top + height / 2];
+      const reach = (dx, dy) => {
+        let length = 0;
+        for (const by of [1, -1]) for (let far = by === 1 ? 0 : 1; far < LEAST && takes(element, x + by * far * dx, y + by * far * dy); far += 1) length += 1;
+        return length;
+      };
+      const [wide, high] = [reach(1, 0), reach(0, 1)];
+      if (wide < LEAST || high < LEAST) wrong.push(`${wide} x ${high}: ${element.outerHTML.replace(/<!--.*?-->/g, '').replace(/\s+/g, ' ').slice(0, 120)}`);
+    }
+    scrollTo(0, 0);
+    return wrong;
+  });
+  assert.deepEqual(small, [], name);
 }
 
 /** Keeps a picture of the page, where pictures are wanted. */

@@ -130,7 +130,7 @@ class Discover extends Part {
         ${hosts.length > 0 ? html`<ul class="found" tabindex="0" aria-label=${t('discover')}>${hosts.map((host) => this.#host(host))}</ul>` : nothing}
         <footer>
           <button type="button" @click=${this.look}>${t('discover.again')}</button>
-          ${n > 0 ? this.form.button(tn('discover.add', n)) : html`<button class="primary" type="button" aria-disabled="true" disabled>${t('discover.add.none')}</button>`}
+          ${n > 0 ? this.form.button(tn('discover.add', n)) : free.length > 0 ? html`<button class="primary" type="button" aria-disabled="true" disabled>${t('discover.add.none')}</button>` : nothing}
         </footer>
       </form>`;
   }

@@ -295,7 +295,7 @@ export default class Devices extends Page {
     const count = this.loaded ? html`<span class="count">${number(this.rows.length)}</span>` : nothing;
     return html`<header class="page">
         <h1 tabindex="-1">${this.heading}${count}</h1>
-        ${may('devices:write') ? html`<button class="primary" @click=${this.add}>${icon('plus')}${t('devices.add')}</button>` : nothing}
+        ${may('devices:write') && !(this.loaded && this.rows.length === 0) ? html`<button class="primary" @click=${this.add}>${icon('plus')}${t('devices.add')}</button>` : nothing}
       </header>
       ${problem(this.failure, this.reload)} ${this.loaded ? this.#list() : this.failure ? nothing : skeleton(8)}`;
   }
