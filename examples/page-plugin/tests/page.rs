@@ -36,7 +36,11 @@ async fn a_button_wakes() {
     let away = server.nobody().submit("/buttons", &[("device", &device)]).await;
     assert_eq!((away.status, away.header("location")), (303, "/?next=%2Fbuttons"), "{away}");
     let refused = admin.submit("/buttons", &[("device", "none")]).await;
-    assert_eq!((refused.status, refused.header("content-type")), (400, "text/html; charset=utf-8"), "{refused}");
+    assert_eq!(
+        (refused.status, refused.header("content-type")),
+        (400, "text/html; charset=utf-8"),
+        "{refused}"
+    );
     assert_eq!(wakes.load(Ordering::Relaxed), 1);
 
     let audit = admin.get("/api/admin/audit?action=buttons.press").await;
