@@ -21,10 +21,30 @@ pub(super) fn with_subcommands(own: clap::Command) -> Result<clap::Command, Fail
     let mut all = own;
     for entry in registered().map_err(Failure::new)? {
         if let Some(subcommand) = (entry.subcommand)() {
+            if let Some(taken) = taken(&subcommand.command) {
+                return Err(Failure::new(format!(
+                    "the plugin {}, registered at {}, has a subcommand with the argument {taken}, which every subcommand has \
+                     already; rename it",
+                    entry.name, entry.location
+                )));
+            }
             all = all.subcommand(named(entry.name, subcommand.command));
         }
     }
     Ok(all)
+}
+
+/// What a subcommand names an argument of its own that all have: where the configuration is.
+fn taken(command: &clap::Command) -> Option<String> {
+    let ours = <ConfigArguments as clap::Args>::augment_args(clap::Command::new(""));
+    let is_ours = |own: &&clap::Arg| {
+        ours.get_arguments().any(|arg| {
+            arg.get_id() == own.get_id()
+                || arg.get_long().is_some_and(|long| own.get_long() == Some(long))
+                || arg.get_short().is_some_and(|short| own.get_short() == Some(short))
+        })
+    };
+    command.get_arguments().find(is_ours).map(|arg| arg.get_id().to_string())
 }
 
 /// A plugin's subcommand under its plugin's name. Of those that it has itself one must be given: its plugin need not say what
@@ -70,9 +90,9 @@ impl Ask for Asking {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use clap::Command;
+    use clap::{Arg, Command};
 
-    use super::named;
+    use super::{named, taken};
 
     #[test]
     fn a_subcommand_that_has_subcommands_is_refused_without_one() {
@@ -85,5 +105,13 @@ mod tests {
         let given = bell.try_get_matches_from(["bell", "ring"]).unwrap();
         assert_eq!(given.subcommand_name(), Some("ring"));
         named("bell", Command::new("bell")).try_get_matches_from(["bell"]).unwrap();
+    }
+
+    #[test]
+    fn an_argument_that_every_subcommand_has_is_found() {
+        let with = |arg: Arg| taken(&Command::new("bell").arg(arg));
+        assert_eq!(with(Arg::new("config")).as_deref(), Some("config"));
+        assert_eq!(with(Arg::new("folder").long("data-dir")).as_deref(), Some("folder"));
+        assert_eq!(with(Arg::new("times").long("times")), None);
     }
 }
