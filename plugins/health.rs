@@ -4,8 +4,12 @@
 //! the database, and says no while the server stops: a load balancer sends no requests to what fails it. Both are
 //! public; of what is wrong with the database they tell no more than whoever writes learns, and nothing else. `/api/health` tells more and, as everything under `/api`, needs a session or a token.
 
+use std::sync::{Mutex, PoisonError};
+
 use netignite::prelude::*;
 
+/// How often it is logged that the same is still wrong: everybody may ask, as often as they like.
+const LOG_EVERY: Duration = Duration::from_secs(60);
 /// How long the database may take to answer.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -27,6 +31,8 @@ pub struct Config {}
 /// See the module.
 pub struct Health {
     started: Instant,
+    /// What was logged last, and when.
+    logged: Mutex<Option<(String, Instant)>>,
 }
 
 /// What a user may know of the server's state.
@@ -45,11 +51,10 @@ impl Plugin for Health {
     type Config = Config;
 
     fn new(_: Config, _: &Arc<Host>) -> Result<Option<Self>, PluginError> {
-        Ok(Some(Self { started: Instant::now() }))
+        Ok(Some(Self { started: Instant::now(), logged: Mutex::default() }))
     }
 
     fn routes(self: &Arc<Self>) -> Vec<Route> {
-        let started = self.started;
         vec![
             Route::get("/livez", "Whether the server lives")
                 .public()
@@ -59,25 +64,72 @@ impl Plugin for Health {
                 .public()
                 .tag(HEALTH)
                 .statuses(&[StatusCode::OK, StatusCode::SERVICE_UNAVAILABLE])
-                .raw(&["text/plain"], |call| async move {
-                    Ok(match ready(&call.host).await {
-                        Ok(()) => Raw::text(StatusCode::OK, "ok\n"),
-                        // Anyone may ask here: what only the operator should know is the log's.
-                        Err(e) => {
-                            Raw::text(StatusCode::SERVICE_UNAVAILABLE, format!("not ready{}\n", reason(&e)))
-                        }
-                    })
-                }),
+                .raw(&["text/plain"], method!(self.readiness(call))),
             Route::get("/api/health", "The server's state, for users")
                 .signed_in()
                 .tag(HEALTH)
                 .fails(&[NOT_READY, ILL])
-                .handler(move |call: Call, NoBody| async move {
-                    ready(&call.host).await?;
-                    let report = Report { version: VERSION, uptime: started.elapsed().as_secs() };
-                    Ok(Answer::ok("The server is healthy", report))
-                }),
+                .handler(method!(self.report(call, body))),
         ]
+    }
+}
+
+impl Health {
+    async fn readiness(&self, call: Call) -> Result<Raw> {
+        Ok(match self.ready(&call.host).await {
+            Ok(()) => Raw::text(StatusCode::OK, "ok\n"),
+            // Anyone may ask here: what only the operator should know is the log's.
+            Err(e) => Raw::text(StatusCode::SERVICE_UNAVAILABLE, format!("not ready{}\n", reason(&e))),
+        })
+    }
+
+    async fn report(&self, call: Call, _: NoBody) -> Result<Answer<Report>> {
+        self.ready(&call.host).await?;
+        let report = Report { version: VERSION, uptime: self.started.elapsed().as_secs() };
+        Ok(Answer::ok("The server is healthy", report))
+    }
+
+    /// Whether the server can serve: it is not stopping, and the database answers.
+    async fn ready(&self, host: &Arc<Host>) -> Result<()> {
+        let not_ready = |message| Error::new(NOT_READY.kind, NOT_READY.code, message);
+        if host.shutdown.is_cancelled() {
+            return Err(not_ready("The server is stopping"));
+        }
+        match timeout(PATIENCE, host.store.check()).await {
+            Ok(Ok(())) => match host.ill_plugins().await.into_iter().next() {
+                None => {
+                    self.log(None);
+                    Ok(())
+                }
+                Some((name, why)) => {
+                    self.log(Some(format!("the plugin {name}: {why}")));
+                    Err(Error::new(ILL.kind, ILL.code, format!("The plugin {name} is not well")))
+                }
+            },
+            // What fails is logged where it is noticed.
+            Ok(Err(e)) if e.kind() == ErrorKind::Unavailable => Err(e),
+            Ok(Err(e)) => {
+                self.log(Some(format!("the database cannot be used: {e}")));
+                Err(not_ready("The database cannot be used"))
+            }
+            Err(_) => {
+                self.log(Some(format!("the database did not answer within {PATIENCE:?}")));
+                Err(not_ready("The database does not answer"))
+            }
+        }
+    }
+
+    /// Logs what is wrong, if it was not so before or for long.
+    fn log(&self, wrong: Option<String>) {
+        let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(wrong) = wrong else {
+            *logged = None;
+            return;
+        };
+        if logged.as_ref().is_none_or(|(last, at)| *last != wrong || at.elapsed() >= LOG_EVERY) {
+            tracing::error!("not ready: {wrong}");
+            *logged = Some((wrong, Instant::now()));
+        }
     }
 }
 
@@ -86,33 +138,6 @@ fn reason(error: &Error) -> String {
     match error.code() {
         "not_ready" | "shutting_down" | "internal" => String::new(),
         _ => format!(": {}", error.message()),
-    }
-}
-
-/// Whether the server can serve: it is not stopping, and the database answers.
-async fn ready(host: &Arc<Host>) -> Result<()> {
-    let not_ready = |message| Error::new(NOT_READY.kind, NOT_READY.code, message);
-    if host.shutdown.is_cancelled() {
-        return Err(not_ready("The server is stopping"));
-    }
-    match timeout(PATIENCE, host.store.check()).await {
-        Ok(Ok(())) => match host.ill_plugins().await.into_iter().next() {
-            None => Ok(()),
-            Some((name, why)) => {
-                tracing::error!("not ready: the plugin {name}: {why}");
-                Err(Error::new(ILL.kind, ILL.code, format!("The plugin {name} is not well")))
-            }
-        },
-        // What fails is logged where it is noticed.
-        Ok(Err(e)) if e.kind() == ErrorKind::Unavailable => Err(e),
-        Ok(Err(e)) => {
-            tracing::error!("not ready: the database cannot be used: {e}");
-            Err(not_ready("The database cannot be used"))
-        }
-        Err(_) => {
-            tracing::error!("not ready: the database did not answer within {PATIENCE:?}");
-            Err(not_ready("The database does not answer"))
-        }
     }
 }
 

@@ -235,7 +235,7 @@ pub trait Plugin: Send + Sync + Sized + 'static {
     /// not well makes the server not ready.
     ///
     /// # Errors
-    /// What is wrong, for the log and for those who are signed in.
+    /// What is wrong, for the log: `/readyz` and `/api/health` name the plugin alone.
     fn health(self: &Arc<Self>) -> impl Future<Output = Result<(), PluginError>> + Send {
         async { Ok(()) }
     }

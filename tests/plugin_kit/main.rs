@@ -49,6 +49,18 @@ async fn a_page_has_the_sites_headers_and_its_own() {
 
     let audit = admin.get("/api/admin/audit").await.text();
     assert!(audit.contains("plugin.act") && audit.contains("notes.add"), "{audit}");
+    let said = "ACTIONS of the plugin notes do not list notes.add: it is noted as plugin.act";
+    heard::begin().until(said).await;
+}
+
+#[tokio::test]
+async fn work_without_a_pause_is_refused() {
+    let _turn = turn().await;
+    let server = TestServer::fresh([]).await;
+    let begin = || server.host().every::<notes::Notes, _, _>(Duration::ZERO, || async {});
+    let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(begin)).unwrap_err();
+    let said = panic.downcast_ref::<&str>().copied().unwrap_or_default();
+    assert!(said.starts_with("the period of every() is zero"), "{said}");
 }
 
 #[tokio::test]
@@ -105,7 +117,9 @@ async fn a_form_of_another_site_or_kind_is_refused() {
     assert!(json.text().contains("application/x-www-form-urlencoded"), "{json}");
     let wrong = admin.submit("/notes/wake", &[("device", "seven")]).await;
     assert_eq!(wrong.status, 400, "{wrong}");
-    assert!(wrong.text().contains("device"), "{wrong}");
+    assert!(wrong.text().contains("device: expected a positive whole number"), "{wrong}");
+    let missing = admin.submit("/notes/wake", &[("devise", "7")]).await;
+    assert!(missing.text().contains("device: this is missing"), "{missing}");
 }
 
 #[tokio::test]
@@ -185,9 +199,14 @@ async fn a_plugin_that_is_not_well_makes_the_server_not_ready() {
     let _turn = turn().await;
     let server = TestServer::fresh([]).await;
     assert_eq!(server.nobody().get("/readyz").await.status, 200);
+    let log = heard::begin();
+    let logged = log.count("not ready: the plugin notes: a fault of the tests");
     ILL.store(true, SeqCst);
+    server.nobody().get("/readyz").await;
     let ill = server.nobody().get("/readyz").await;
     ILL.store(false, SeqCst);
+    // Anybody may ask.
+    assert_eq!(log.count("not ready: the plugin notes: a fault of the tests"), logged + 1);
     assert_eq!(ill.status, 503, "{ill}");
     assert!(ill.text().contains("notes") && !ill.text().contains("fault"), "{ill}");
 }
