@@ -171,13 +171,12 @@ impl<'de> Visitor<'de> for Look {
         let depth = self.deeper::<A::Error>()?.depth;
         let mut keys = HashSet::new();
         while let Some(key) = entries.next_key_seed(Key)? {
-            if keys.contains(&key) {
+            if let Some(key) = keys.replace(key) {
                 // A word is repeated where it can be a field's name, and not where it can be anything.
                 let is_name = key.len() <= SHOWN && key.bytes().all(|b| b.is_ascii_alphanumeric());
                 let named = if is_name { format!("the key \"{key}\"") } else { "a key".to_owned() };
                 return Err(A::Error::custom(format_args!("{named} stands here a second time")));
             }
-            keys.insert(key);
             entries.next_value_seed(Look { depth })?;
         }
         Ok(())

@@ -23,7 +23,7 @@ use crate::error::failures as f;
 use crate::error::{Error, Result};
 use crate::http::cookie;
 use crate::rest::call::FromBody;
-use crate::rest::row::Describe;
+use crate::rest::row_part::Describe;
 use crate::rest::{Answer, Call, Data, Json, NoBody, Route};
 
 /// The routes.

@@ -18,7 +18,7 @@ use crate::model::audit::SubjectKind;
 use crate::model::permission::Permission as P;
 use crate::registry::{Class, CommandEntry};
 use crate::rest::call::FromBody;
-use crate::rest::row::Describe;
+use crate::rest::row_part::Describe;
 use crate::rest::{Answer, Call, Data, NoBody, Route, StatusCode};
 
 /// How long a caller waits for an operation's end who sends a key with a call that waits.

@@ -29,7 +29,8 @@ use crate::error::failures as f;
 use crate::error::{Error, Kind, Result};
 use crate::model::operation::OperationId;
 use crate::rest::call::FromBody;
-use crate::rest::row::{Describe, Row, describe};
+use crate::rest::row::Row;
+use crate::rest::row_part::{Describe, describe};
 use crate::rest::{Answer, Call, HeaderValue, NoBody, Route, StatusCode};
 
 /// The routes.

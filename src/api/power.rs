@@ -21,7 +21,7 @@ use crate::error::failures as f;
 use crate::model::permission::Permission as P;
 use crate::registry::{Delayed, decode_object};
 use crate::rest::call::FromBody;
-use crate::rest::row::{Describe, describe};
+use crate::rest::row_part::{Describe, describe};
 use crate::rest::{Answer, Call, Route, StatusCode};
 
 /// Until when a power command goes on.

@@ -22,7 +22,7 @@ use crate::error::failures as f;
 use crate::model::audit::SubjectKind;
 use crate::model::permission::Permission as P;
 use crate::registry::decode_object;
-use crate::rest::row::{Describe, describe};
+use crate::rest::row_part::{Describe, describe};
 use crate::rest::{Answer, Call, FromBody, Route, StatusCode};
 
 /// The routes.

@@ -5,7 +5,6 @@
 //! the listing, the agent's side) goes through the entry, so that nothing else has to know the command's types.
 //! Deliberately not here: sockets, HTTP, the database.
 
-use std::borrow::Cow;
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
@@ -13,12 +12,11 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tokio::task::JoinError;
 
+use super::command_error::{CommandError, failure_reply};
 use super::context::AgentContext;
-use super::wire::CANCELED;
+use super::decode::{decode, decode_object, fitting, looked_through};
 use crate::error::FieldError;
-use crate::{json, text};
 
 /// A boxed future that can move between threads.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -36,9 +34,6 @@ pub enum Class {
     /// Takes long, up to an hour; has a window of its own, so that nothing else waits for it. A microcontroller runs none.
     Long,
 }
-
-/// The longest code of an error.
-const LONGEST_CODE: usize = 64;
 
 /// An agent command: its wire name, its types and what an agent does when it gets it.
 ///
@@ -164,79 +159,6 @@ pub trait Command: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Self::Reply, CommandError>> + Send;
 }
 
-/// Why a command failed on the agent's side. On the wire: `{"status":"ERROR","code":…,"message":…}`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CommandError {
-    /// Why, as a word for programs: at most 64 characters of `a-z`, `0-9` and `_`. Firmware says none.
-    pub code: Option<Cow<'static, str>>,
-    /// What the person who sent the command reads.
-    pub message: String,
-}
-
-impl CommandError {
-    /// A failure with a code for programs, saying `message` to people. A code that is no such word is left out on the
-    /// wire; in debug builds, and so in tests, it panics.
-    ///
-    /// ```
-    /// # use netignite::prelude::*;
-    /// let error = CommandError::new("no_such_service", "There is no service nginx on this machine");
-    /// assert_eq!(error.code.as_deref(), Some("no_such_service"));
-    /// ```
-    pub fn new(code: &'static str, message: impl Into<String>) -> Self {
-        debug_assert!(
-            is_code(code),
-            "the code of a CommandError must be 1 to 64 characters of a-z, 0-9 and _, and {code:?} is none"
-        );
-        Self { code: Some(Cow::Borrowed(code)), message: message.into() }
-    }
-
-    /// That the command ended because it was canceled.
-    pub fn canceled() -> Self {
-        Self::new(CANCELED, "The command was canceled")
-    }
-
-    /// Whether it says that the command ended because it was canceled.
-    pub fn is_canceled(&self) -> bool {
-        self.code.as_deref() == Some(CANCELED)
-    }
-
-    /// As an agent said it: a code that is none counts as not said.
-    fn said(code: Option<String>, message: String) -> Self {
-        Self { code: code.filter(|code| is_code(code)).map(Cow::Owned), message }
-    }
-}
-
-/// Whether a word can be the code of an error.
-fn is_code(word: &str) -> bool {
-    let good = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
-    (1..=LONGEST_CODE).contains(&word.len()) && word.bytes().all(good)
-}
-
-impl std::fmt::Display for CommandError {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
-impl std::error::Error for CommandError {}
-
-impl From<std::io::Error> for CommandError {
-    fn from(error: std::io::Error) -> Self {
-        Self::new("io_error", error.to_string())
-    }
-}
-
-/// What became of `spawn_blocking`: `spawn_blocking(…).await?`. A panic in there is the command's own.
-impl From<JoinError> for CommandError {
-    fn from(error: JoinError) -> Self {
-        match error.try_into_panic() {
-            Ok(panic) => std::panic::resume_unwind(panic),
-            // Its program ends.
-            Err(_) => Self::canceled(),
-        }
-    }
-}
-
 /// What is wrong with a reply.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ReplyError {
@@ -264,69 +186,6 @@ pub fn encode_payload<C: Command>(payload: &C::Payload) -> Result<String, FieldE
     serde_json::to_string(payload).map_err(|e| FieldError::new("", e.to_string()))
 }
 
-/// Decodes JSON and, where that fails, names the field it failed at. A byte order mark before it is passed over.
-///
-/// # Errors
-/// The JSON is malformed, can be read in more than one way or is not of the type; the error names the field by its
-/// path.
-pub fn decode<T: DeserializeOwned>(json: &[u8]) -> Result<T, FieldError> {
-    let json = looked_through(json)?;
-    // Keeping track of the path costs more than the rest, and only what fails needs it.
-    if let Ok(value) = serde_json::from_slice(json) {
-        return Ok(value);
-    }
-    let mut reader = serde_json::Deserializer::from_slice(json);
-    let value = serde_path_to_error::deserialize(&mut reader).map_err(|e| {
-        let path = e.path().to_string();
-        let message = e.inner().to_string();
-        // serde names a missing or unknown field in its text only; a program wants it as the field.
-        let named = message.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
-        let field = match (path.as_str(), named) {
-            (".", Some(name)) => name.to_owned(),
-            (".", None) => String::new(),
-            (path, Some(name)) => format!("{path}.{name}"),
-            (path, None) => path.to_owned(),
-        };
-        FieldError::new(field, expectation(message.split(" at line ").next().unwrap_or_default()))
-    })?;
-    Ok(value)
-}
-
-/// The text of JSON that can be read in one way.
-fn looked_through(json: &[u8]) -> Result<&[u8], FieldError> {
-    let json = text::decode(json).map_err(|e| FieldError::new("", format!("expected JSON: {e}")))?;
-    json::check(json.as_bytes()).map_err(|e| FieldError::new("", e.to_string()))?;
-    Ok(json.as_bytes())
-}
-
-/// What serde says of a value that does not fit, as what was expected of it: without the value.
-fn expectation(said: &str) -> String {
-    let echoes = ["invalid type: ", "invalid value: ", "invalid length ", "unknown variant `"];
-    match said.rfind(", expected ") {
-        Some(at) if echoes.iter().any(|echo| said.starts_with(echo)) => {
-            let expected = &said[at + ", expected ".len()..];
-            format!("expected {}", json::expected_in_words(expected).replace('`', ""))
-        }
-        _ if said.starts_with("missing field `") => "this is missing".to_owned(),
-        _ => said.to_owned(),
-    }
-}
-
-/// Decodes a JSON object as [`decode`] does; nothing but blanks stands for the empty one. Serde would also read a struct
-/// from an array of its fields' values.
-///
-/// # Errors
-/// As [`decode`], or the JSON is no object.
-pub fn decode_object<T: DeserializeOwned>(json: &[u8]) -> Result<T, FieldError> {
-    let begin = json.strip_prefix("\u{feff}".as_bytes()).unwrap_or(json);
-    match begin.iter().find(|b| !b.is_ascii_whitespace()) {
-        // What is no text says so itself.
-        Some(b'{' | 0 | 0x80..) => decode(json),
-        Some(_) => Err(FieldError::new("", "expected a JSON object")),
-        None => decode(b"{}"),
-    }
-}
-
 /// The part of every reply that says whether the agent did it.
 #[derive(serde::Deserialize)]
 struct ReplyStatus {
@@ -352,12 +211,12 @@ pub(super) fn check_reply<C: Command>(json: &[u8]) -> Result<String, ReplyError>
     if opens == Some(&b'{')
         && let Ok(ReplyStatus { status: Some(status), message, code }) = serde_json::from_slice(json)
         && status == "ERROR"
-        && (is_error_frame(json) || decode::<C::Reply>(json).is_err())
+        && (is_error_frame(json) || fitting::<C::Reply>(json).is_err())
     {
         let code = if let serde_json::Value::String(code) = code { Some(code) } else { None };
         return Err(ReplyError::Failed(CommandError::said(code, message.unwrap_or_default())));
     }
-    let reply: C::Reply = decode(json).map_err(|e| ReplyError::Bad(e.to_string()))?;
+    let reply: C::Reply = fitting(json).map_err(|e| ReplyError::Bad(e.to_string()))?;
     let reply = serde_json::to_string(&reply).map_err(|e| ReplyError::Bad(e.to_string()))?;
     // Serde also reads a struct from an array of its fields' values, which is no reply of the command.
     if opens == Some(&b'[') && !reply.starts_with('[') {
@@ -389,19 +248,4 @@ pub(super) fn run<'a, C: Command>(agent: &'a AgentContext, json: &'a [u8]) -> Bo
         };
         encoded.unwrap_or_else(|e| failure_reply(&e))
     })
-}
-
-/// The reply `{"status":"ERROR","code":…,"message":…}`: a command's error on the wire.
-pub fn failure_reply(error: &CommandError) -> String {
-    match &error.code {
-        Some(code) if is_code(code) => {
-            serde_json::json!({ "status": "ERROR", "code": code, "message": error.message }).to_string()
-        }
-        _ => error_reply(&error.message),
-    }
-}
-
-/// The reply `{"status":"ERROR","message":…}`: what the agent itself says, of a command it did not run.
-pub fn error_reply(message: &str) -> String {
-    serde_json::json!({ "status": "ERROR", "message": message }).to_string()
 }

@@ -13,7 +13,8 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::command::{BoxFuture, CommandError};
+use super::command::BoxFuture;
+use super::command_error::CommandError;
 use super::machine::Machine;
 use super::running::{Progress, Running};
 use super::secret::AgentSecret;

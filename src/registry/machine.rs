@@ -6,7 +6,8 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::command::{BoxFuture, CommandError};
+use super::command::BoxFuture;
+use super::command_error::CommandError;
 use super::context::AgentContext;
 use super::types::Outcome;
 use crate::error::FieldError;

@@ -4,8 +4,10 @@
 //! name, naming both places in the source. It knows neither HTTP nor sockets nor the database.
 
 mod command;
+mod command_error;
 mod context;
 mod declared;
+mod decode;
 mod entry;
 mod machine;
 pub mod origin;
@@ -20,15 +22,14 @@ mod wire;
 
 use std::fmt;
 
-pub use command::{
-    BoxFuture, Class, Command, CommandError, ReplyError, decode, decode_object, encode_payload, error_in,
-    error_reply, failure_reply,
-};
+pub use command::{BoxFuture, Class, Command, ReplyError, encode_payload, error_in};
+pub use command_error::{CommandError, error_reply, failure_reply};
 pub use context::{
     AgentContext, Look, Neighbour, Neighbourhood, Network, Online, ProbeMethod, Reachability, SecretKeeper,
     SentTo, Sighting, Swept,
 };
 pub use declared::declared;
+pub use decode::{decode, decode_object};
 pub use entry::CommandEntry;
 pub use machine::{Delayed, Machine, Program};
 pub use running::{Progress, Running};

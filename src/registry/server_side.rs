@@ -7,7 +7,9 @@ use std::future::Future;
 use std::num::NonZeroU16;
 use std::sync::Arc;
 
-use super::command::{BoxFuture, Command, CommandError, decode, encode_payload};
+use super::command::{BoxFuture, Command, encode_payload};
+use super::command_error::CommandError;
+use super::decode::decode;
 use super::target::ProbeTarget;
 use super::types::MacAddress;
 use crate::model::permission::Permission;

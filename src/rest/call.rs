@@ -9,7 +9,8 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 
 use super::router::Router;
-use super::row::{Describe, Row, describe};
+use super::row::Row;
+use super::row_part::{Describe, describe};
 use super::{Access, HeaderMap, Method, Route};
 use crate::domain::By;
 use crate::error::{Error, FieldError, Result};

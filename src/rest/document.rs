@@ -9,7 +9,8 @@ use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
-use super::row::{Describe, Gives, Header, Row};
+use super::row::Row;
+use super::row_part::{Describe, Gives, Header};
 use super::{Access, StatusCode, envelope};
 use crate::error::failures::Failure;
 use crate::registry::Registry;

@@ -23,6 +23,7 @@ pub mod route;
 pub mod router;
 pub mod row;
 mod row_check;
+pub mod row_part;
 pub mod service;
 mod under_way;
 
@@ -31,6 +32,7 @@ pub use call::{Call, Form, FromBody, Json, NoBody};
 pub(crate) use call::{is_nearly, wrong_query};
 pub use files::{StaticFile, StaticFiles};
 pub use route::{Access, Route};
-pub use row::{Row, Tag};
+pub use row::Row;
+pub use row_part::Tag;
 
 pub use crate::http::{Body, HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};

@@ -11,7 +11,8 @@ use schemars::JsonSchema;
 
 use super::call::FromBody;
 use super::envelope::{enveloped, raw};
-use super::row::{Gives, Row, describe};
+use super::row::Row;
+use super::row_part::{Gives, describe};
 use super::{Answer, Call, Data, Method, Raw, Response, StatusCode};
 use crate::error::{Error, Result};
 pub use crate::model::access::Access;

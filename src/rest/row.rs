@@ -7,67 +7,13 @@
 use std::borrow::Cow;
 
 use hyper::header::{CACHE_CONTROL, CONTENT_ENCODING, VARY};
-use schemars::{JsonSchema, Schema, SchemaGenerator};
+use schemars::JsonSchema;
 
+use super::row_part::{Describe, Gives, Header, Param, Tag, describe};
 use super::{Access, HeaderName, Method, StatusCode};
 use crate::error::failures::{self, Failure};
 use crate::model::audit::SubjectKind;
 use crate::model::permission::Permission;
-
-/// Gives the JSON Schema of a type.
-pub type Describe = fn(&mut SchemaGenerator) -> Schema;
-
-/// Gives the schema of `T`.
-pub fn describe<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
-    generator.subschema_for::<T>()
-}
-
-/// A group of routes in the API's document.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Tag {
-    /// Its name.
-    pub name: &'static str,
-    /// What belongs to it, in one line for people.
-    pub about: &'static str,
-}
-
-impl Tag {
-    /// A tag.
-    pub const fn new(name: &'static str, about: &'static str) -> Self {
-        Self { name, about }
-    }
-}
-
-/// A placeholder of a path that is no ID.
-#[derive(Debug, Clone, Copy)]
-pub struct Param {
-    /// Its name in the path.
-    pub name: &'static str,
-    /// What it is, in one line for people.
-    pub about: &'static str,
-    /// Its schema.
-    pub schema: Describe,
-}
-
-/// A header that a request may bring, or an answer.
-#[derive(Debug, Clone)]
-pub struct Header {
-    /// Its name.
-    pub name: HeaderName,
-    /// What it says, in one line for people.
-    pub about: &'static str,
-}
-
-/// What a route answers when all went well.
-#[derive(Debug, Clone, Copy)]
-pub enum Gives {
-    /// The envelope, with data of this schema.
-    Envelope(Describe),
-    /// Something else, of one of these media types; `*/*` stands for any.
-    Raw(&'static [&'static str]),
-    /// A WebSocket.
-    Upgrade,
-}
 
 /// What is known of a route. Made by [`Route::get`](super::Route::get) and its siblings.
 ///

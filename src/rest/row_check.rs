@@ -7,7 +7,8 @@ use hyper::header::{CONTENT_TYPE, ETAG, SET_COOKIE};
 
 use super::envelope::FOR_DOCUMENTS;
 use super::router::is_api;
-use super::row::{Gives, Row};
+use super::row::Row;
+use super::row_part::Gives;
 use super::{Access, HeaderName, HeaderValue, Response};
 use crate::error::{Error, Kind, Result, failures};
 
