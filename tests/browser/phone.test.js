@@ -88,10 +88,14 @@ test('from the first link to signing out, by finger', async () => {
   await tap('Arbeitszimmer-PC wecken');
   await page.locator('.rows .state.busy').waitFor();
   await page.locator('.rows .why').waitFor();
+  /** The words of the row are there whole, beside its button. */
+  const whole = () => page.locator('.rows .what .state > span').evaluate((words) => words.scrollWidth <= words.clientWidth);
+  assert.ok(await whole());
   await look('waking');
   await page.locator('.rows .state.failed').waitFor();
   // Its agent has its number, and is online.
   assert.equal(await page.locator('.rows .state.online').count(), 0);
+  assert.ok(await whole());
   await look('failed');
   await page.locator('.rows .why').tap();
   await dialog.locator('.advice').waitFor();

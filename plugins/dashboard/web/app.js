@@ -115,6 +115,18 @@ export const furtherPages = () =>
     return { href: new URL(path.slice(1), base).href, title: has(key) ? t(key) : title };
   });
 
+/**
+ * Changes what is shown, and has the browser fade from the one to the other where it can and its reader wants motion.
+ * @param {() => Promise<void>} change @param {boolean} quietly
+ */
+function smoothly(change, quietly) {
+  if (quietly || !document.startViewTransition || matchMedia('(prefers-reduced-motion: reduce)').matches) return change();
+  const transition = document.startViewTransition(change);
+  // It is not shown where nobody looks, or where the next one has begun.
+  transition.ready.catch(() => undefined);
+  return transition.updateCallbackDone;
+}
+
 class App extends Part {
   /** @type {'starting' | 'ready' | 'failed'} */
   phase = 'starting';
@@ -255,12 +267,13 @@ class App extends Part {
       this.requestUpdate();
       await this.updateComplete;
       await page.updateComplete;
+      if (session && !quietly) scrollTo(0, 0);
     };
     const title = () => {
       document.title = page.heading ? `${page.heading} · NetIgnite` : 'NetIgnite';
     };
     page.addEventListener('heading', title);
-    void change().then(() => {
+    void smoothly(change, quietly).then(() => {
       title();
       if (!session) return;
       localStorage.setItem('known', base.pathname);
@@ -268,7 +281,6 @@ class App extends Part {
       begin();
       this.ended = false;
       if (quietly) return;
-      scrollTo(0, 0);
       // So that the next Tab begins at the page, and a screen reader says where one is.
       /** @type {HTMLElement | null} */ (this.querySelector('main h1'))?.focus({ preventScroll: true });
     });
@@ -376,7 +388,7 @@ addEventListener('unhandledrejection', ({ reason }) => {
 const app = new App();
 render(
   html`${app}
-    <div id="notices" popover="manual"></div>
+    <div id="notices" popover="manual" aria-live="polite"></div>
     <div id="announcements" class="unseen" aria-live="polite"></div>`,
   document.body,
 );

@@ -4,7 +4,8 @@ import { html, nothing } from './vendor/lit.js';
 import { ApiError, put } from './api.js';
 import { copyable } from './dialogs.js';
 import { Form } from './form.js';
-import { Part, has, icon, lasting, notify, t } from './ui.js';
+import { Part, has, icon, lasting, t } from './ui.js';
+import { notifyUndo } from './undo.js';
 
 /** Fallback agents, and ports, at most. */
 const MOST = 5;
@@ -43,7 +44,8 @@ export class DeviceOptions extends Part {
 
   save = async (/** @type {SubmitEvent} */ event) => {
     await this.form.submit(async ({ hostAgentID, probePorts, broadcastAddress, secureOn, watchInterval }) => {
-      const { id, name, type, macAddress, port, agentID } = this.device;
+      const { id, name, type, macAddress, port, agentID, ...before } = this.device;
+      const device = { name, type, macAddress, port, agentID };
       const options = {
         fallbackAgentIDs: this.#fallbacks,
         hostAgentID: hostAgentID ? Number(hostAgentID) : null,
@@ -53,7 +55,7 @@ export class DeviceOptions extends Part {
         watchInterval: watchInterval ? Number(watchInterval) : null,
       };
       try {
-        await put(`devices/${id}`, { name, type, macAddress, port, agentID, ...options });
+        await put(`devices/${id}`, { ...device, ...options });
       } catch (error) {
         if (error instanceof ApiError) {
           error.fields = error.fields.map(({ field, message }) => ({ field, message: has(`options.wrong.${field}`) ? t(`options.wrong.${field}`) : message }));
@@ -61,7 +63,8 @@ export class DeviceOptions extends Part {
         throw error;
       }
       await this.saved();
-      notify(t('saved'));
+      const was = Object.fromEntries(Object.keys(options).map((key) => [key, /** @type {any} */ (before)[key] ?? (key === 'fallbackAgentIDs' || key === 'probePorts' ? [] : null)]));
+      notifyUndo(t('saved'), () => put(`devices/${id}`, { ...device, ...was }).then(this.saved));
       await this.#end();
     })(event);
   };

@@ -4,6 +4,7 @@ import { get, post, remove } from './api.js';
 import { confirm, openDialog } from './dialogs.js';
 import { Form } from './form.js';
 import { Part, icon, notify, notifyError, problem, skeleton, t, time } from './ui.js';
+import { notifyUndo } from './undo.js';
 
 const DAY = 86_400_000;
 
@@ -92,14 +93,19 @@ export class Shares extends Part {
 
   /** @param {Share} share */
   async #remove(share) {
-    const { id, username } = share;
+    const { id, username, permissions, expiresAt } = share;
     const sure = await confirm({
       title: t('share.end', { username }),
       text: t('share.end.text', { name: this.name, username }),
       action: t('share.end.do', { username }),
     });
     if (!sure) return;
-    await remove(`${this.path}/${id}`).catch(notifyError);
+    try {
+      await remove(`${this.path}/${id}`);
+      notifyUndo(t('share.ended', { name: this.name, username }), () => post(this.path, { username, permissions, expiresAt }).then(this.reload));
+    } catch (error) {
+      notifyError(error);
+    }
     await this.reload();
   }
 

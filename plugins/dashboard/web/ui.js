@@ -310,13 +310,9 @@ export function notify(words, { kind = 'done', action, act } = {}) {
   const notice = document.createElement('div');
   notice.className = `notice ${kind}`;
   const gone = () => notice.remove();
-  const once = () => {
-    gone();
-    act?.();
-  };
   render(
     html`${icon(kind === 'done' ? 'check' : 'warn')}<span>${words}</span> ${action
-        ? html`<button class="small plain" @click=${once}>${action}</button>`
+        ? html`<button class="small plain" @click=${() => (gone(), act?.())}>${action}</button>`
         : nothing}<button class="icon-only" aria-label=${t('close')} @click=${gone}>${icon('close')}</button>`,
     notice,
   );
@@ -326,7 +322,7 @@ export function notify(words, { kind = 'done', action, act } = {}) {
     region.hidePopover();
     region.showPopover();
   }
-  setTimeout(gone, kind === 'done' ? 6000 : 15_000);
+  setTimeout(gone, kind === 'done' && !action ? 6000 : 15_000);
 }
 
 /** Shows what went wrong as a notice. @param {unknown} error */

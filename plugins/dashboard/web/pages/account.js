@@ -7,6 +7,7 @@ import { changePassword } from '../password.js';
 import { createToken } from '../token-form.js';
 import { TotpSetup } from '../totp.js';
 import { Page, Part, icon, notify, notifyError, state, t, time } from '../ui.js';
+import { notifyUndo } from '../undo.js';
 
 /** @typedef {Api.StateView} Totp */
 
@@ -79,9 +80,14 @@ export default class Account extends Page {
 
   rename = this.form.submit(async ({ username }) => {
     if (!session) return;
-    await put(`account/${session.userID}`, { username: username.trim(), favorites: session.favorites });
-    await loadSession();
-    notify(t('saved'));
+    const { userID, username: before } = session;
+    const rename = async (/** @type {string} */ name) => {
+      await put(`account/${userID}`, { username: name, favorites: session?.favorites });
+      await loadSession();
+      this.requestUpdate();
+    };
+    await rename(username.trim());
+    notifyUndo(t('saved'), () => rename(before));
   });
 
   /** @param {() => Promise<unknown>} work @param {string} done */

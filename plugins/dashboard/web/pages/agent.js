@@ -9,6 +9,7 @@ import { line } from '../operation.js';
 import { Progress } from '../progress.js';
 import { shares } from '../shares.js';
 import { Page, Part, icon, notify, notifyError, presenceState, t, when } from '../ui.js';
+import { notifyUndo } from '../undo.js';
 
 /** How many of the operations asked of it last are shown. */
 const HISTORY = 10;
@@ -127,13 +128,16 @@ export default class AgentPage extends Page {
   }
 
   edit = async () => {
+    const { name, type, description } = /** @type {Agent} */ (this.agent);
     const saved = await openDialog(t('edit'), (/** @type {(saved?: boolean) => void} */ close) => {
       const form = new AgentForm();
       form.agent = /** @type {Agent} */ (this.agent);
       form.close = close;
       return html`${form}`;
     });
-    if (saved) await this.reload();
+    if (!saved) return;
+    notifyUndo(t('saved'), () => put(`agents/${this.number}`, { name, type, description }).then(this.reload));
+    await this.reload();
   };
 
   delete = async () => {

@@ -1,6 +1,6 @@
 // One device: its state and action, what it is, and with whom it is shared.
 import { html, nothing } from '../vendor/lit.js';
-import { events, follow, get, live, may, readList, remove, see, seen, session, wakes } from '../api.js';
+import { events, follow, get, live, may, put, readList, remove, see, seen, session, wakes } from '../api.js';
 import { go } from '../app.js';
 import { editDevice } from '../device-form.js';
 import { DeviceOptions } from '../device-options.js';
@@ -11,6 +11,7 @@ import { operationState } from '../operation.js';
 import { powerMenu } from '../power-menu.js';
 import { shares } from '../shares.js';
 import { Timeline } from '../timeline.js';
+import { notifyUndo } from '../undo.js';
 import { Page, deviceIcon, icon, notify, notifyError, seenState, state, t, time } from '../ui.js';
 import { wakeStory } from '../why.js';
 import { star, actionButton } from './devices.js';
@@ -111,10 +112,10 @@ export default class DevicePage extends Page {
   }
 
   edit = async () => {
-    if (await editDevice(this.device)) {
-      notify(t('saved'));
-      await this.reload();
-    }
+    const { name, type, macAddress, agentID, description, address, port } = /** @type {Device} */ (this.device);
+    if (!(await editDevice(this.device))) return;
+    notifyUndo(t('saved'), () => put(`devices/${this.number}`, { name, type, macAddress, agentID, description: description ?? null, address: address ?? null, port: port ?? undefined }).then(this.reload));
+    await this.reload();
   };
 
   star = async () => {

@@ -3,6 +3,7 @@ import { html, nothing } from '../vendor/lit.js';
 import { base, get, post, put } from '../api.js';
 import { confirm } from '../dialogs.js';
 import { Page, icon, lasting, locale, notify, notifyError, number, state, t, time } from '../ui.js';
+import { notifyUndo } from '../undo.js';
 
 const SIZES = /** @type {const} */ (['byte', 'kilobyte', 'megabyte', 'gigabyte', 'terabyte']);
 
@@ -54,9 +55,10 @@ export default class Server extends Page {
   #setLevel = async (event) => {
     const level = /** @type {HTMLSelectElement} */ (event.target).value;
     try {
+      const before = this.level;
       await put('admin/log-level', { level });
       this.level = level;
-      notify(t('server.level.done', { level }));
+      notifyUndo(t('server.level.done', { level }), () => put('admin/log-level', { level: before }).then(this.reload));
     } catch (error) {
       notifyError(error);
     }
