@@ -19,21 +19,23 @@ type Run = dyn FnOnce(ArgMatches, CommandLine) -> BoxFuture<'static, Result<Stri
 /// ```
 /// use netignite::prelude::*;
 ///
+/// async fn ring_or_rest(arguments: clap::ArgMatches, server: CommandLine) -> Result<String, PluginError> {
+///     let done = match arguments.subcommand() {
+///         Some(("ring", given)) => {
+///             let times = given.get_one::<String>("times");
+///             server.request(Method::POST, "/api/bell", Some(json!({"times": times}))).await?
+///         }
+///         _ => server.request(Method::DELETE, "/api/bell", None).await?,
+///     };
+///     Ok(done.to_string())
+/// }
+///
 /// fn subcommand() -> Option<Subcommand> {
 ///     let bell = clap::Command::new("bell")
 ///         .about("Ring the bell, or let it rest")
 ///         .subcommand(clap::Command::new("ring").arg(clap::Arg::new("times").required(true)))
 ///         .subcommand(clap::Command::new("rest"));
-///     Some(Subcommand::new(bell, async |arguments, server| {
-///         let done = match arguments.subcommand() {
-///             Some(("ring", given)) => {
-///                 let times = given.get_one::<String>("times");
-///                 server.request(Method::POST, "/api/bell", Some(json!({"times": times}))).await?
-///             }
-///             _ => server.request(Method::DELETE, "/api/bell", None).await?,
-///         };
-///         Ok(done.to_string())
-///     }))
+///     Some(Subcommand::new(bell, ring_or_rest))
 /// }
 /// # assert!(subcommand().is_some());
 /// ```
