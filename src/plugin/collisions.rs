@@ -6,6 +6,7 @@ use crate::config::section::{self, PluginSection};
 use crate::model::audit::Action;
 use crate::model::permission::Permission;
 use crate::model::plugin_words::PluginWords;
+use crate::rest::router::is_path;
 use crate::rest::{Access, Method, Route};
 use crate::store::Unit;
 
@@ -30,7 +31,7 @@ fn shape(path: &str) -> String {
 /// path can be got.
 fn fault(route: &Route, is_page: impl Fn(&str) -> bool) -> Option<String> {
     let path = &*route.path;
-    if !path.starts_with('/') || path.len() > 1 && path.ends_with('/') {
+    if !is_path(path) {
         return Some("a path begins with a slash, and does not end with one".to_owned());
     }
     if let Some(c) = path.chars().find(|c| "?#%\\".contains(*c) || c.is_whitespace() || c.is_control()) {

@@ -73,7 +73,7 @@ impl Router {
         let mut methods: Vec<(&str, Vec<(Method, usize)>)> = Vec::new();
         for (index, route) in routes.iter().enumerate() {
             let path = &*route.path;
-            if !path.starts_with('/') || path.len() > 1 && path.ends_with('/') {
+            if !is_path(path) {
                 return Err(RouteError(format!(
                     "the route {route:?} must have a path that starts with a slash and does not end with one"
                 )));
@@ -147,6 +147,11 @@ impl Router {
         let params = matched.params.iter().map(|(name, value)| (name.to_owned(), decoded(value))).collect();
         Ok(Found { route: &self.routes[index], params })
     }
+}
+
+/// Whether a route can have a path, as far as its slashes go: it begins with one, and does not end with one.
+pub fn is_path(path: &str) -> bool {
+    path.starts_with('/') && (path.len() == 1 || !path.ends_with('/'))
 }
 
 /// Whether a path is the API's.

@@ -1,8 +1,5 @@
 // The first evening with a phone, in German: from the one-time link to signing out. All that is met on the way takes a finger.
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { PASSWORD, PHONE, Server, accessible, open, picture, quit, totp, touchable, until } from './support.js';
 
@@ -11,9 +8,7 @@ let server;
 let link;
 before(async () => {
   server = await Server.start();
-  const file = join(server.directory, 'data/initial_admin_link');
-  await until('the link is written', () => existsSync(file));
-  link = (await readFile(file, 'utf8')).trim();
+  ({ link } = await server.firstLink());
 });
 after(async () => {
   await quit();

@@ -4,6 +4,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { createHmac } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { createServer } from 'node:net';
@@ -78,6 +79,13 @@ export class Server {
       assert.equal(this.process.exitCode, null, this.log);
       return fetch(`${this.url}readyz`).then(({ ok }) => ok, () => false);
     });
+  }
+
+  /** The link of the first start, by which its admin chooses a password, and the file that it lies in. */
+  async firstLink() {
+    const file = join(this.directory, 'data/initial_admin_link');
+    await until('the link is written', () => existsSync(file));
+    return { file, link: (await readFile(file, 'utf8')).trim() };
   }
 
   run(words, environment = {}) {

@@ -1,8 +1,6 @@
 // The first sign-in with the link that the first start writes: a password is chosen, one is in, and the link is dead.
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { PASSWORD, PHONE, Server, accessible, open, picture, quit, signIn, until } from './support.js';
 
@@ -12,9 +10,7 @@ let file;
 let link;
 before(async () => {
   server = await Server.start();
-  file = join(server.directory, 'data/initial_admin_link');
-  await until('the link is written', () => existsSync(file));
-  link = (await readFile(file, 'utf8')).trim();
+  ({ file, link } = await server.firstLink());
 });
 after(async () => {
   await quit();
